@@ -1,0 +1,53 @@
+/**
+ * Compressors: two verbs (DESIGN in the README). A compressor is made for one layout and one vector space,
+ * owns its payload buffer, and allocates nothing per round.
+ */
+import type { z } from "zod";
+import type { Layout } from "./layout.js";
+import type { Random } from "./random.js";
+import type { Bytes, Vector, VectorSpace } from "./vector.js";
+
+export interface Compressor {
+  /** Kind and settings, for logs and the handshake; for example `sign(tensor)`. */
+  readonly name: string;
+  /**
+   * The proven α ∈ (0, 1] of the contraction E‖v − C(v)‖² ≤ (1 − α)‖v‖² that error feedback needs, for the
+   * worst vector of this layout (typical vectors fare far better). Identity has 1.
+   */
+  readonly contraction: number;
+  /** Fewest bytes a payload takes. Equal to `maximumPayloadBytes` where the size does not depend on the numbers. */
+  readonly minimumPayloadBytes: number;
+  /** Most bytes a payload takes; a longer one is malformed. */
+  readonly maximumPayloadBytes: number;
+  /**
+   * Encode `vector` and leave the error v − C(v) behind in it.
+   *
+   * @param vector finite numbers of the compressor's layout, in its vector space
+   * @param random this message's own stream: the same stream and vector give the same payload
+   * @returns a view of the compressor's payload buffer, valid until its next `squeeze`
+   */
+  squeeze(vector: Vector, random: Random): Bytes;
+  /**
+   * out += scale · C(v), straight from the bytes. The whole payload is checked before `out` is touched.
+   *
+   * @param payload in any buffer; bytes outside the vector space are staged through it
+   * @throws MalformedPayload wrong length, a scale that is not finite, an index out of range or order
+   */
+  addTo(out: Vector, payload: Uint8Array, scale: number): void;
+}
+
+/** What a compressor is made for. */
+export interface CompressorContext {
+  readonly layout: Layout;
+  readonly space: VectorSpace;
+}
+
+/**
+ * One kind of compressor: what its settings are, and how one is made. A new kind is a file in `compressors/`
+ * that exports one of these, and one line in `compressors/index.ts`.
+ */
+export interface CompressorKind<Settings extends z.ZodType = z.ZodType> {
+  /** Schema of the settings, every field with a default; its `kind` is the name users write. */
+  readonly settings: Settings;
+  create(settings: z.output<Settings>, context: CompressorContext): Compressor;
+}

@@ -1,0 +1,39 @@
+/**
+ * Everything that can go wrong in a way the user can mend. The message is one line and says what
+ * happened, to whom, and what to do. The command line prints it and exits with `exitCode`.
+ */
+export class MurmurationError extends Error {
+  readonly exitCode: number = 2;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A topology file, graph or weight matrix that cannot be used. */
+export class InvalidTopology extends MurmurationError {}
+
+/** An experiment file or setting that cannot be used. */
+export class InvalidExperiment extends MurmurationError {}
+
+/** A data set that is missing, truncated or of the wrong shape. */
+export class InvalidData extends MurmurationError {}
+
+/** A payload that is not what its compressor writes; nothing was added from it. */
+export class MalformedPayload extends MurmurationError {}
+
+/** A frame that is not of this protocol, or breaks one of its limits. */
+export class MalformedFrame extends MurmurationError {}
+
+/** A loss or model that stopped being a finite number; says which peer and which round. */
+export class Diverged extends MurmurationError {}
+
+/** A peer that waited for its neighbours longer than it may. */
+export class RoundTimeout extends MurmurationError {}
+
+/** A run directory or log that cannot be read. */
+export class InvalidLog extends MurmurationError {}
+
+/** A file or folder that cannot be read or written. */
+export class FileProblem extends MurmurationError {}

@@ -1,0 +1,19 @@
+/**
+ * The hot loops. Every kernel works on byte offsets ("pointers") into one memory and allocates nothing.
+ * There are two implementations with the same bits: `kernels/simd.ts` (AssemblyScript, SIMD) and
+ * `kernels/reference.ts` (plain TypeScript, the definition). Each family lives in one file of
+ * `kernels/assembly/` and one of `kernels/reference/`.
+ *
+ * Two rules make equal bits possible:
+ * - A single number is computed in float32 in the order written in the reference; there is no fused
+ *   multiply-add.
+ * - A sum over a range is made of eight float64 partial sums: element k goes to partial k mod 8, and the
+ *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)).
+ */
+import type { SignKernels } from "./kernels/reference/sign.js";
+import type { VectorKernels } from "./kernels/reference/vector.js";
+
+export interface Kernels extends VectorKernels, SignKernels {
+  /** First byte of the memory that the kernels leave to their owner. */
+  readonly heapBase: number;
+}

@@ -1,0 +1,3 @@
+// What the compiled module exports: one line per family.
+export * from "./vector";
+export * from "./sign";

@@ -1,0 +1,131 @@
+// Plain vector arithmetic. Meaning and order of every sum: ../reference/vector.ts and ../../kernels.ts.
+
+import { lanePartial, promoteHigh, totalOf } from "./sums";
+
+export function add(out: usize, v: usize, length: usize): void {
+  let k: usize = 0;
+  for (; k + 4 <= length; k += 4) {
+    const p = k << 2;
+    v128.store(out + p, f32x4.add(v128.load(out + p), v128.load(v + p)));
+  }
+  for (; k < length; k++) {
+    const p = k << 2;
+    store<f32>(out + p, load<f32>(out + p) + load<f32>(v + p));
+  }
+}
+
+export function subtractFrom(out: usize, v: usize, length: usize): void {
+  let k: usize = 0;
+  for (; k + 4 <= length; k += 4) {
+    const p = k << 2;
+    v128.store(out + p, f32x4.sub(v128.load(v + p), v128.load(out + p)));
+  }
+  for (; k < length; k++) {
+    const p = k << 2;
+    store<f32>(out + p, load<f32>(v + p) - load<f32>(out + p));
+  }
+}
+
+export function addScaled(out: usize, v: usize, length: usize, scale: f32): void {
+  const s = f32x4.splat(scale);
+  let k: usize = 0;
+  for (; k + 4 <= length; k += 4) {
+    const p = k << 2;
+    v128.store(out + p, f32x4.add(v128.load(out + p), f32x4.mul(s, v128.load(v + p))));
+  }
+  for (; k < length; k++) {
+    const p = k << 2;
+    store<f32>(out + p, load<f32>(out + p) + scale * load<f32>(v + p));
+  }
+}
+
+export function sumOfMagnitudes(v: usize, length: usize): f64 {
+  let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
+  let k: usize = 0;
+  for (; k + 8 <= length; k += 8) {
+    const p = v + (k << 2);
+    const x = f32x4.abs(v128.load(p));
+    const y = f32x4.abs(v128.load(p, 16));
+    a0 = f64x2.add(a0, f64x2.promote_low_f32x4(x));
+    a1 = f64x2.add(a1, promoteHigh(x));
+    a2 = f64x2.add(a2, f64x2.promote_low_f32x4(y));
+    a3 = f64x2.add(a3, promoteHigh(y));
+  }
+  for (let lane: usize = 0; k < length; k++, lane++) {
+    const x = <f64>abs(load<f32>(v + (k << 2)));
+    a0 = f64x2.add(a0, lanePartial(lane, 0, x));
+    a1 = f64x2.add(a1, lanePartial(lane, 2, x));
+    a2 = f64x2.add(a2, lanePartial(lane, 4, x));
+    a3 = f64x2.add(a3, lanePartial(lane, 6, x));
+  }
+  return totalOf(a0, a1, a2, a3);
+}
+
+export function sumOfSquares(v: usize, length: usize): f64 {
+  let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
+  let k: usize = 0;
+  for (; k + 8 <= length; k += 8) {
+    const p = v + (k << 2);
+    const x = v128.load(p);
+    const y = v128.load(p, 16);
+    const x0 = f64x2.promote_low_f32x4(x), x1 = promoteHigh(x);
+    const y0 = f64x2.promote_low_f32x4(y), y1 = promoteHigh(y);
+    a0 = f64x2.add(a0, f64x2.mul(x0, x0));
+    a1 = f64x2.add(a1, f64x2.mul(x1, x1));
+    a2 = f64x2.add(a2, f64x2.mul(y0, y0));
+    a3 = f64x2.add(a3, f64x2.mul(y1, y1));
+  }
+  for (let lane: usize = 0; k < length; k++, lane++) {
+    const f = <f64>load<f32>(v + (k << 2));
+    const x = f * f;
+    a0 = f64x2.add(a0, lanePartial(lane, 0, x));
+    a1 = f64x2.add(a1, lanePartial(lane, 2, x));
+    a2 = f64x2.add(a2, lanePartial(lane, 4, x));
+    a3 = f64x2.add(a3, lanePartial(lane, 6, x));
+  }
+  return totalOf(a0, a1, a2, a3);
+}
+
+export function squaredDistance(a: usize, b: usize, length: usize): f64 {
+  let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
+  let k: usize = 0;
+  for (; k + 8 <= length; k += 8) {
+    const p = k << 2;
+    const x = v128.load(a + p), y = v128.load(a + p, 16);
+    const z = v128.load(b + p), w = v128.load(b + p, 16);
+    const d0 = f64x2.sub(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(z));
+    const d1 = f64x2.sub(promoteHigh(x), promoteHigh(z));
+    const d2 = f64x2.sub(f64x2.promote_low_f32x4(y), f64x2.promote_low_f32x4(w));
+    const d3 = f64x2.sub(promoteHigh(y), promoteHigh(w));
+    a0 = f64x2.add(a0, f64x2.mul(d0, d0));
+    a1 = f64x2.add(a1, f64x2.mul(d1, d1));
+    a2 = f64x2.add(a2, f64x2.mul(d2, d2));
+    a3 = f64x2.add(a3, f64x2.mul(d3, d3));
+  }
+  for (let lane: usize = 0; k < length; k++, lane++) {
+    const p = k << 2;
+    const d = <f64>load<f32>(a + p) - <f64>load<f32>(b + p);
+    const x = d * d;
+    a0 = f64x2.add(a0, lanePartial(lane, 0, x));
+    a1 = f64x2.add(a1, lanePartial(lane, 2, x));
+    a2 = f64x2.add(a2, lanePartial(lane, 4, x));
+    a3 = f64x2.add(a3, lanePartial(lane, 6, x));
+  }
+  return totalOf(a0, a1, a2, a3);
+}
+
+export function allFinite(v: usize, length: usize): i32 {
+  // A number minus itself is 0 when it is finite and NaN when it is not.
+  let bad = i32x4.splat(0);
+  let k: usize = 0;
+  for (; k + 4 <= length; k += 4) {
+    const x = v128.load(v + (k << 2));
+    const d = f32x4.sub(x, x);
+    bad = v128.or(bad, f32x4.ne(d, d));
+  }
+  if (v128.any_true(bad)) return 0;
+  for (; k < length; k++) {
+    if (!isFinite(load<f32>(v + (k << 2)))) return 0;
+  }
+  return 1;
+}

@@ -1,0 +1,9 @@
+import type { Kernels } from "../kernels.js";
+import { signKernels } from "./reference/sign.js";
+import { vectorKernels } from "./reference/vector.js";
+
+/** The kernels in plain TypeScript: slow, readable, and the definition of every bit. */
+export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
+  const { buffer } = memory;
+  return { heapBase: 64, ...vectorKernels(buffer), ...signKernels(buffer) };
+}

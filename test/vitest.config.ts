@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    root: new URL("..", import.meta.url).pathname,
+    include: ["test/**/*.test.ts"],
+    // Nothing here measures time; the limit only ends a test that hangs.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});

@@ -1,0 +1,189 @@
+/**
+ * One peer's life, top to bottom. The simulator is N of these over memory; a network run is N over libp2p.
+ *
+ *     x ← x + u                          local learning                            trainer
+ *     v = share(x)                       what to tell the neighbours               algorithm
+ *     q = C(v), keep v − C(v)            compress it, keep what was lost           compressor
+ *     send q, receive q_j                one frame per neighbour                   transport, mailbox
+ *     x ← x + η Σ_j w_ij (q_j − q)       mix                                       algorithm
+ *     report
+ *
+ * After the last round the closing consensus runs a few exact exchanges with the rates that make all models
+ * equal (`closingRates` in mixing.ts).
+ */
+import type { Algorithm, AlgorithmKind } from "./algorithm.js";
+import { dpsgd } from "./algorithms/dpsgd.js";
+import type { Compressor } from "./compressor.js";
+import { type CompressorSettings, createCompressor } from "./compressors/index.js";
+import { Diverged } from "./errors.js";
+import type { FrameKind } from "./frame.js";
+import { createMailbox } from "./mailbox.js";
+import { random } from "./random.js";
+import type { RoundReport } from "./report.js";
+import type { Schedule } from "./schedule.js";
+import type { Trainer } from "./trainer.js";
+import type { Transport } from "./transport.js";
+import { createVectorSpace, spaceBytes, type Vector } from "./vector.js";
+
+/** An edge to a neighbour, with its weight w_ij. */
+export interface Neighbour {
+  readonly peer: number;
+  readonly weight: number;
+}
+
+/** What all peers of a run do, round by round. */
+export interface Plan {
+  readonly seed: number;
+  readonly algorithm: AlgorithmKind;
+  readonly compressor: CompressorSettings;
+  /** Rounds that learn. */
+  readonly rounds: number;
+  /** γ by round. */
+  readonly learningRate: Schedule;
+  /** η by round. */
+  readonly consensusRate: Schedule;
+  /** η of each round of the closing consensus. */
+  readonly closingRates: readonly number[];
+  /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
+  readonly evaluateEvery: number;
+}
+
+export interface PeerOptions {
+  readonly id: number;
+  /** In ascending order. */
+  readonly neighbours: readonly Neighbour[];
+  readonly plan: Plan;
+  readonly trainer: Trainer;
+  readonly transport: Transport;
+  /** Milliseconds from any fixed point; used for the reports' times only. */
+  readonly clock: () => number;
+}
+
+export interface Peer {
+  readonly id: number;
+  /** The live model vector. */
+  readonly model: Vector;
+  /** Runs the whole plan, one report per round; ends early when the transport is closed. */
+  run(): AsyncGenerator<RoundReport, void>;
+}
+
+/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, a payload and its staging. */
+const MAX_VECTORS = 6;
+/** Room for the headers of payloads, in bytes per tensor and in all. */
+const PAYLOAD_ROOM_BYTES = 1 << 16;
+
+export function createPeer({ id, neighbours, plan, trainer, transport, clock }: PeerOptions): Peer {
+  const { layout } = trainer;
+  // Untouched pages of the memory cost nothing, so room is made for the largest combination.
+  const space = createVectorSpace(
+    spaceBytes(MAX_VECTORS, layout.length, PAYLOAD_ROOM_BYTES * (1 + layout.tensors.length)),
+  );
+  const { kernels } = space;
+  const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
+  const exact = createCompressor({ kind: "identity" }, { layout, space });
+  const model = space.vector(layout.length);
+  trainer.initialize(model);
+
+  const lossy = plan.algorithm.compresses ? createCompressor(plan.compressor, { layout, space }) : exact;
+  const learning = plan.algorithm.create({ model, space, compressor: lossy });
+  const closing = dpsgd.create({ model, space, compressor: exact });
+  const mailbox = createMailbox(
+    transport,
+    neighbours.map(({ peer }) => peer),
+  );
+
+  /** One exchange with the neighbours. Undefined when the transport was closed meanwhile. */
+  async function exchange(
+    kind: FrameKind,
+    round: number,
+    algorithm: Algorithm,
+    compressor: Compressor,
+    consensusRate: number,
+  ) {
+    const started = clock();
+    const shared = algorithm.share();
+    if (!shared) return { compressMs: 0, waitMs: 0, mixMs: 0 };
+
+    const sharedNorm = norm(shared);
+    if (!Number.isFinite(sharedNorm)) throw diverged(round, "model", sharedNorm);
+    const payload = compressor.squeeze(shared, random(plan.seed, "squeeze", id, round));
+    const errorNorm = norm(shared);
+    const compressed = clock();
+
+    const [payloads] = await Promise.all([
+      mailbox.collect(round),
+      ...neighbours.map(({ peer }) => transport.send(peer, { kind, round, payload })),
+    ]);
+    if (!payloads) return undefined;
+    const received = clock();
+
+    const heard = payloads.map((heardPayload, k) => ({
+      payload: heardPayload,
+      weight: neighbours[k]!.weight,
+    }));
+    algorithm.mix(payload, heard, consensusRate);
+    return {
+      compressionError: sharedNorm === 0 ? 0 : errorNorm / sharedNorm,
+      errorNorm,
+      compressMs: compressed - started,
+      waitMs: received - compressed,
+      mixMs: clock() - received,
+    };
+  }
+
+  function diverged(round: number, what: string, value: number): Diverged {
+    return new Diverged(
+      `peer ${id} diverged in round ${round}: its ${what} is ${value}; lower the learning rate or the consensus rate`,
+    );
+  }
+
+  async function* run(): AsyncGenerator<RoundReport, void> {
+    const lastLearning = plan.rounds - 1;
+    const rounds = plan.rounds + plan.closingRates.length;
+
+    for (let round = 0; round < rounds; round++) {
+      const isClosing = round > lastLearning;
+      const learningRate = isClosing ? 0 : plan.learningRate(round);
+      const consensusRate = isClosing ? plan.closingRates[round - plan.rounds]! : plan.consensusRate(round);
+
+      const started = clock();
+      const loss = isClosing ? undefined : await trainer.step(model, { round, learningRate });
+      if (loss !== undefined && !Number.isFinite(loss)) throw diverged(round, "loss", loss);
+      const computeMs = clock() - started;
+
+      const result = isClosing
+        ? await exchange("closing", round, closing, exact, consensusRate)
+        : await exchange("exchange", round, learning, lossy, consensusRate);
+      if (!result) return;
+      const { compressMs, waitMs, mixMs, compressionError, errorNorm } = result;
+
+      const modelNorm = norm(model);
+      if (!Number.isFinite(modelNorm)) throw diverged(round, "model", modelNorm);
+      const isEvaluated =
+        round === lastLearning ||
+        round === rounds - 1 ||
+        (plan.evaluateEvery > 0 && (round + 1) % plan.evaluateEvery === 0);
+      const refused = mailbox.takeRefusals();
+
+      yield {
+        peer: id,
+        round,
+        kind: isClosing ? "closing" : "exchange",
+        ...(loss !== undefined && { loss }),
+        learningRate,
+        consensusRate,
+        modelNorm,
+        ...(compressionError !== undefined && {
+          compressionError,
+          residual: modelNorm === 0 ? 0 : errorNorm / modelNorm,
+        }),
+        traffic: neighbours.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
+        ...(refused.length > 0 && { refused }),
+        ...(isEvaluated && { evaluation: await trainer.evaluate(model) }),
+        time: { computeMs, compressMs, waitMs, mixMs },
+      };
+    }
+  }
+
+  return { id, model, run };
+}

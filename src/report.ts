@@ -1,0 +1,46 @@
+/** What a round reports, and where reports go. */
+import type { Refusal } from "./mailbox.js";
+import type { Evaluation } from "./trainer.js";
+import type { Traffic } from "./transport.js";
+
+/** Milliseconds that a round's parts took, by the clock the peer was given. The only part that differs between equal runs. */
+export interface RoundTimes {
+  readonly computeMs: number;
+  readonly compressMs: number;
+  readonly waitMs: number;
+  readonly mixMs: number;
+}
+
+/** One peer's round. */
+export interface RoundReport {
+  readonly peer: number;
+  readonly round: number;
+  /** Whether the round learned, or belonged to the closing consensus. */
+  readonly kind: "exchange" | "closing";
+  /** Mean training loss; absent in closing rounds. */
+  readonly loss?: number;
+  /** γ */
+  readonly learningRate: number;
+  /** η */
+  readonly consensusRate: number;
+  /** ‖x‖ after the round. */
+  readonly modelNorm: number;
+  /** ‖v − C(v)‖ / ‖v‖ of what was sent; absent when nothing was. The measured contraction is 1 − its square. */
+  readonly compressionError?: number;
+  /** ‖δ‖ / ‖x‖ of what compression still owes; absent when nothing was sent. */
+  readonly residual?: number;
+  /** What crossed each edge so far, in the order of the neighbours. */
+  readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
+  /** Frames that were not taken in this round. */
+  readonly refused?: readonly Refusal[];
+  /** The peer's model on held-out data, in the rounds that evaluate. */
+  readonly evaluation?: Evaluation;
+  readonly time: RoundTimes;
+}
+
+/** Somewhere records go. */
+export interface Sink<Entry = unknown> {
+  write(entry: Entry): void;
+  /** Everything written is kept once this resolves. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,39 @@
+/** Numbers that change with the round: learning rate γ and consensus rate η. */
+import { z } from "zod";
+
+/** A value for every round, from 0. */
+export type Schedule = (round: number) => number;
+
+/**
+ * How a value moves from `initial`: `constant`; `linear` or `cosine` down to `final` at the last round;
+ * `inverse`, initial / (1 + round / `halfAfter`); `step`, times `factor` at each of the rounds `at`. During the
+ * first `warmupRounds` it grows linearly from 0.
+ */
+const movingSchedule = z.strictObject({
+  initial: z.number().positive(),
+  decay: z.enum(["constant", "linear", "cosine", "inverse", "step"]).default("constant"),
+  final: z.number().nonnegative().default(0),
+  halfAfter: z.number().positive().default(100),
+  at: z.array(z.int().nonnegative()).default([]),
+  factor: z.number().positive().default(0.1),
+  warmupRounds: z.int().nonnegative().default(0),
+});
+
+/** A constant, or a value that moves with the round. */
+export const scheduleSettings = z.union([z.number().nonnegative(), movingSchedule]);
+export type ScheduleSettings = z.output<typeof scheduleSettings>;
+
+export function createSchedule(settings: ScheduleSettings, rounds: number): Schedule {
+  if (typeof settings === "number") return () => settings;
+  const { initial, decay, final, halfAfter, at, factor, warmupRounds } = settings;
+  const last = Math.max(1, rounds - 1);
+  const decayed: Record<typeof decay, Schedule> = {
+    constant: () => initial,
+    linear: (round) => initial + (final - initial) * Math.min(1, round / last),
+    cosine: (round) => final + ((initial - final) * (1 + Math.cos(Math.PI * Math.min(1, round / last)))) / 2,
+    inverse: (round) => initial / (1 + round / halfAfter),
+    step: (round) => initial * factor ** at.filter((boundary) => round >= boundary).length,
+  };
+  const warm: Schedule = (round) => (round < warmupRounds ? (round + 1) / (warmupRounds + 1) : 1);
+  return (round) => decayed[decay](round) * warm(round);
+}

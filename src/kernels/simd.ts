@@ -14,6 +14,6 @@ function moduleOnce(): WebAssembly.Module {
 /** The SIMD kernels over `memory`. */
 export function createSimdKernels(memory: WebAssembly.Memory): Kernels {
   const { exports } = new WebAssembly.Instance(moduleOnce(), { env: { memory } });
-  const heapBase = (exports.__heap_base as WebAssembly.Global).value as number;
+  const heapBase = (exports.endOfData as () => number)();
   return { ...exports, heapBase } as unknown as Kernels;
 }

@@ -1,3 +1,8 @@
 // What the compiled module exports: one line per family.
 export * from "./vector";
 export * from "./sign";
+
+/** First byte that the module's own data leaves free. */
+export function endOfData(): usize {
+  return __heap_base;
+}

@@ -1,0 +1,109 @@
+/**
+ * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
+ * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
+ */
+import { createPeer, type Neighbour, type Peer, type Plan } from "./peer.js";
+import type { RoundReport } from "./report.js";
+import type { Evaluation, Trainer } from "./trainer.js";
+import { createMemoryTransports } from "./transports/memory.js";
+
+export interface SimulationOptions {
+  /** Every peer's neighbours and weights: `mixing.neighbours`. */
+  readonly neighbours: readonly (readonly Neighbour[])[];
+  readonly plan: Plan;
+  /** One per peer. */
+  readonly trainers: readonly Trainer[];
+  /** Milliseconds from any fixed point; used for the reports' times only. */
+  readonly clock?: () => number;
+}
+
+/** One round of the whole graph. */
+export interface SimulationRound {
+  readonly round: number;
+  readonly kind: "exchange" | "closing";
+  /** By peer. */
+  readonly reports: readonly RoundReport[];
+  /** (1/n) Σ_i ‖x_i − x̄‖² after the round. */
+  readonly consensusDistance: number;
+  /** ‖x̄‖ after the round. */
+  readonly meanModelNorm: number;
+  /** The mean model x̄ on held-out data, in the rounds in which the peers evaluate theirs. */
+  readonly meanEvaluation?: Evaluation;
+}
+
+export interface Simulation {
+  readonly peers: readonly Peer[];
+  /** Runs to the end, one value per round. @throws Diverged when a peer's loss or model is not finite */
+  run(): AsyncGenerator<SimulationRound, void>;
+}
+
+export function createSimulation({
+  neighbours,
+  plan,
+  trainers,
+  clock = () => 0,
+}: SimulationOptions): Simulation {
+  const [first] = trainers;
+  // No payload is longer than a full float32 model and its headers.
+  const maximumPayloadBytes = 8 * (first?.layout.length ?? 0) + 65536;
+  const transports = createMemoryTransports(trainers.length, maximumPayloadBytes);
+  const peers = trainers.map((trainer, id) =>
+    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, transport: transports[id]!, clock }),
+  );
+  const mean = new Float32Array(first?.layout.length ?? 0);
+  const closeAll = () => Promise.all(transports.map((transport) => transport.close()));
+
+  async function* run(): AsyncGenerator<SimulationRound, void> {
+    const runs = peers.map((peer) => peer.run());
+    try {
+      for (;;) {
+        const reports = await nextOfAll(runs, closeAll);
+        if (!reports) return;
+        const { consensusDistance, meanModelNorm } = observe(peers, mean);
+        const { round, kind, evaluation } = reports[0]!;
+        yield {
+          round,
+          kind,
+          reports,
+          consensusDistance,
+          meanModelNorm,
+          ...(evaluation && { meanEvaluation: await first!.evaluate(mean) }),
+        };
+      }
+    } finally {
+      await closeAll();
+    }
+  }
+
+  return { peers, run };
+}
+
+/** Every peer's next report. When one fails the others are released before its error is thrown. */
+async function nextOfAll(
+  runs: readonly AsyncGenerator<RoundReport, void>[],
+  closeAll: () => Promise<unknown>,
+): Promise<RoundReport[] | undefined> {
+  const steps = runs.map((run) => run.next());
+  for (const step of steps) step.catch(closeAll);
+  const settled = await Promise.allSettled(steps);
+  const failed = settled.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+  const reports = (await Promise.all(steps)).flatMap((result) => (result.done ? [] : [result.value]));
+  return reports.length === runs.length ? reports : undefined;
+}
+
+/** Writes the mean model to `mean`; the sums are float64. */
+function observe(peers: readonly Peer[], mean: Float32Array) {
+  let squaredDistances = 0;
+  let squaredNorm = 0;
+  const models = peers.map(({ model }) => model);
+  for (let k = 0; k < mean.length; k++) {
+    let sum = 0;
+    for (const model of models) sum += model[k]!;
+    const average = sum / models.length;
+    for (const model of models) squaredDistances += (model[k]! - average) ** 2;
+    squaredNorm += average * average;
+    mean[k] = average;
+  }
+  return { consensusDistance: squaredDistances / models.length, meanModelNorm: Math.sqrt(squaredNorm) };
+}

@@ -1,0 +1,21 @@
+import type { Layout } from "../../src/layout.js";
+import type { Trainer } from "../../src/trainer.js";
+import type { Vector } from "../../src/vector.js";
+
+/** A trainer whose local learning is a plain function; for tests that prescribe every update. */
+export function functionTrainer(
+  layout: Layout,
+  initialize: (model: Vector) => void,
+  step: (model: Vector, round: number) => void,
+): Trainer {
+  return {
+    layout,
+    initialize,
+    async step(model, { round }) {
+      step(model, round);
+      return 0;
+    },
+    evaluate: async () => ({ loss: 0 }),
+    dispose() {},
+  };
+}

@@ -10,10 +10,12 @@
  * - A sum over a range is made of eight float64 partial sums: element k goes to partial k mod 8, and the
  *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)).
  */
+import type { Float16Kernels } from "./kernels/reference/float16.js";
 import type { SignKernels } from "./kernels/reference/sign.js";
+import type { TopkKernels } from "./kernels/reference/topk.js";
 import type { VectorKernels } from "./kernels/reference/vector.js";
 
-export interface Kernels extends VectorKernels, SignKernels {
+export interface Kernels extends VectorKernels, SignKernels, Float16Kernels, TopkKernels {
   /** First byte of the memory that the kernels leave to their owner. */
   readonly heapBase: number;
 }

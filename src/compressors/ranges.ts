@@ -1,21 +1,36 @@
-/** What the block-wise compressors share: which numbers share a scale, and getting foreign bytes into the space. */
+/** What the compressors share: which numbers belong together, and getting received bytes into the space. */
 import { z } from "zod";
 import { MalformedPayload } from "../errors.js";
 import type { Layout } from "../layout.js";
 import type { Bytes, VectorSpace } from "../vector.js";
 
-/** Settings of every compressor whose scale belongs to a block, a tensor or the whole vector. */
-export const scopeSettings = {
-  scope: z.enum(["block", "tensor", "whole"]).default("tensor").describe("what shares one scale"),
-  block: z
-    .int()
-    .min(8)
-    .max(1 << 24)
-    .default(256)
-    .describe("numbers per block when scope is block; the last block of a tensor may be shorter"),
-};
-
 export type Scope = "block" | "tensor" | "whole";
+
+/** Settings of every compressor whose scale belongs to a block, a tensor or the whole vector. */
+export function scopeSettings(defaults: { scope: Scope; block: number }) {
+  return {
+    scope: z.enum(["block", "tensor", "whole"]).default(defaults.scope).describe("what shares one scale"),
+    block: z
+      .int()
+      .min(8)
+      .max(1 << 24)
+      .default(defaults.block)
+      .describe("numbers per block when scope is block; the last block of a tensor may be shorter"),
+  };
+}
+
+/** Settings of the compressors that keep a share of the numbers. */
+export function shareSettings(defaultRatio: number) {
+  return {
+    ratio: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(defaultRatio)
+      .describe("share of the numbers to send; at least one of each range is"),
+    scope: z.enum(["tensor", "whole"]).default("tensor").describe("what the share is taken of"),
+  };
+}
 
 /** A run of the flat vector, cut into blocks of `block` numbers that share a scale. */
 export interface Range {
@@ -24,18 +39,43 @@ export interface Range {
   readonly block: number;
 }
 
+/** A range whose part of the payload begins at byte `start`. */
+export interface Section extends Range {
+  readonly start: number;
+  /** Count of blocks; the last may be shorter. */
+  readonly blocks: number;
+}
+
 /** The ranges of a layout. Blocks never straddle two tensors, except that `whole` is one block of everything. */
-export function rangesOf(layout: Layout, { scope, block }: { scope: Scope; block: number }): Range[] {
-  if (scope === "whole") return [{ offset: 0, length: layout.length, block: layout.length }];
-  return layout.tensors.map(({ offset, length }) => ({
-    offset,
-    length,
-    block: scope === "tensor" ? length : Math.min(block, length),
-  }));
+export function rangesOf(layout: Layout, { scope, block }: { scope: Scope; block?: number }): Range[] {
+  const ranges = scope === "whole" ? [{ offset: 0, length: layout.length }] : layout.tensors;
+  return ranges
+    .filter(({ length }) => length > 0)
+    .map(({ offset, length }) => ({
+      offset,
+      length,
+      block: scope === "block" ? Math.min(block ?? length, length) : length,
+    }));
+}
+
+/**
+ * Lays the payload out: range after range, each with `bytesOf(n)` bytes for every block of n numbers.
+ *
+ * @returns where each range's part begins, the payload's length in bytes, and the longest block
+ */
+export function sectionsOf(ranges: readonly Range[], bytesOf: (count: number) => number) {
+  let end = 0;
+  const sections = ranges.map((range): Section => {
+    const start = end;
+    const rest = range.length % range.block;
+    end += Math.floor(range.length / range.block) * bytesOf(range.block) + (rest ? bytesOf(rest) : 0);
+    return { ...range, start, blocks: Math.ceil(range.length / range.block) };
+  });
+  return { sections, end, longestBlock: Math.max(1, ...ranges.map(({ block }) => block)) };
 }
 
 /** How a compressor with these settings is written in names: `block=64`, `tensor` or `whole`. */
-export function scopeName({ scope, block }: { scope: Scope; block: number }): string {
+export function scopeName({ scope, block }: { scope: Scope; block?: number }): string {
   return scope === "block" ? `block=${block}` : scope;
 }
 
@@ -58,11 +98,20 @@ export function requireLength(name: string, payload: Uint8Array, expected: numbe
   }
 }
 
-/** @throws MalformedPayload when a scale read from a payload is not finite */
-export function requireFinite(name: string, scale: number): void {
-  if (!Number.isFinite(scale)) {
+/** @throws MalformedPayload unless the numbers in a payload are finite */
+export function requireFinite(name: string, finite: boolean | number): void {
+  if (!finite) {
     throw new MalformedPayload(
-      `${name}: a scale in the payload is ${scale}: the sender's model has diverged`,
+      `${name}: the payload holds a number that is not finite: the sender's model has diverged`,
+    );
+  }
+}
+
+/** @throws MalformedPayload unless the codes in a payload are such as this compressor writes */
+export function requireCodes(name: string, wellFormed: boolean | number): void {
+  if (!wellFormed) {
+    throw new MalformedPayload(
+      `${name}: the payload holds codes that this compressor never writes: damaged on the way, or sender and receiver disagree about the model`,
     );
   }
 }

@@ -1,8 +1,19 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { createStaging, rangesOf, requireFinite, requireLength, scopeName, scopeSettings } from "./ranges.js";
+import {
+  createStaging,
+  rangesOf,
+  requireFinite,
+  requireLength,
+  scopeName,
+  scopeSettings,
+  sectionsOf,
+} from "./ranges.js";
 
-const settings = z.strictObject({ kind: z.literal("sign"), ...scopeSettings });
+const settings = z.strictObject({
+  kind: z.literal("sign"),
+  ...scopeSettings({ scope: "tensor", block: 256 }),
+});
 
 /**
  * Sign with L1 scale: C(v) = (‖v‖₁ / n) · sign(v) on each block of n numbers, sign(0) = +1. One bit a number
@@ -17,20 +28,14 @@ export const sign: CompressorKind<typeof settings> = {
   create(settings, { layout, space }) {
     const name = `sign(${scopeName(settings)})`;
     const { kernels } = space;
-    let end = 0;
-    const sections = rangesOf(layout, settings).map((range) => {
-      const start = end;
-      const blocks = Math.ceil(range.length / range.block);
-      const fullBits = Math.floor(range.length / range.block) * Math.ceil(range.block / 8);
-      end += 4 * blocks + fullBits + Math.ceil((range.length % range.block) / 8);
-      return { ...range, start, blocks };
-    });
+    const bytesOf = (count: number) => 4 + Math.ceil(count / 8);
+    const { sections, end, longestBlock } = sectionsOf(rangesOf(layout, settings), bytesOf);
     const payload = space.bytes(end);
     const stage = createStaging(space, end);
 
     return {
       name,
-      contraction: 1 / Math.max(...sections.map(({ block }) => block)),
+      contraction: 1 / longestBlock,
       minimumPayloadBytes: end,
       maximumPayloadBytes: end,
       squeeze(vector) {
@@ -41,13 +46,12 @@ export const sign: CompressorKind<typeof settings> = {
       },
       addTo(out, received, scale) {
         requireLength(name, received, end);
-        const view = new DataView(received.buffer, received.byteOffset);
+        const bytes = stage(received).byteOffset;
         for (const { start, blocks } of sections) {
-          for (let b = 0; b < blocks; b++) requireFinite(name, view.getFloat32(start + 4 * b, true));
+          requireFinite(name, kernels.allFinite(bytes + start, blocks));
         }
-        const staged = stage(received);
         for (const { offset, length, block, start } of sections) {
-          kernels.signAddTo(out.byteOffset + 4 * offset, length, block, staged.byteOffset + start, scale);
+          kernels.signAddTo(out.byteOffset + 4 * offset, length, block, bytes + start, scale);
         }
       },
     };

@@ -1,9 +1,17 @@
 import type { Kernels } from "../kernels.js";
+import { float16Kernels } from "./reference/float16.js";
 import { signKernels } from "./reference/sign.js";
+import { topkKernels } from "./reference/topk.js";
 import { vectorKernels } from "./reference/vector.js";
 
 /** The kernels in plain TypeScript: slow, readable, and the definition of every bit. */
 export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
   const { buffer } = memory;
-  return { heapBase: 64, ...vectorKernels(buffer), ...signKernels(buffer) };
+  return {
+    heapBase: 64,
+    ...vectorKernels(buffer),
+    ...signKernels(buffer),
+    ...float16Kernels(buffer),
+    ...topkKernels(buffer),
+  };
 }

@@ -1,6 +1,8 @@
 // What the compiled module exports: one line per family.
 export * from "./vector";
 export * from "./sign";
+export * from "./float16";
+export * from "./topk";
 
 /** First byte that the module's own data leaves free. */
 export function endOfData(): usize {

@@ -3,6 +3,12 @@ export function floats(buffer: ArrayBuffer, pointer: number, length: number): Fl
   return new Float32Array(buffer, pointer >>> 0, length);
 }
 
+/** The same for reading only, wherever it lies: payloads are not aligned. */
+export function unalignedFloats(buffer: ArrayBuffer, pointer: number, length: number): Float32Array {
+  if (pointer % 4 === 0) return floats(buffer, pointer, length);
+  return new Float32Array(buffer.slice(pointer >>> 0, (pointer >>> 0) + 4 * length));
+}
+
 /** `length` bytes at byte offset `pointer`. */
 export function bytes(buffer: ArrayBuffer, pointer: number, length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, pointer >>> 0, length);
@@ -20,7 +26,7 @@ export interface VectorKernels {
   add(out: number, v: number, length: number): void;
   /** out ← v − out */
   subtractFrom(out: number, v: number, length: number): void;
-  /** out += scale · v */
+  /** out += scale · v; `v` need not be aligned. */
   addScaled(out: number, v: number, length: number, scale: number): void;
   /** Σ |v_k| */
   sumOfMagnitudes(v: number, length: number): number;
@@ -28,7 +34,7 @@ export interface VectorKernels {
   sumOfSquares(v: number, length: number): number;
   /** Σ (a_k − b_k)² */
   squaredDistance(a: number, b: number, length: number): number;
-  /** 1 when every number is finite, else 0. */
+  /** 1 when every number is finite, else 0; `v` need not be aligned. */
   allFinite(v: number, length: number): number;
 }
 
@@ -46,7 +52,7 @@ export function vectorKernels(buffer: ArrayBuffer): VectorKernels {
     },
     addScaled(out, v, length, scale) {
       const o = floats(buffer, out, length);
-      const a = floats(buffer, v, length);
+      const a = unalignedFloats(buffer, v, length);
       const s = Math.fround(scale);
       for (let k = 0; k < length; k++) o[k]! += Math.fround(s * a[k]!);
     },
@@ -64,7 +70,7 @@ export function vectorKernels(buffer: ArrayBuffer): VectorKernels {
       return orderedSum(length, (k) => (p[k]! - q[k]!) ** 2);
     },
     allFinite(v, length) {
-      return floats(buffer, v, length).every(Number.isFinite) ? 1 : 0;
+      return unalignedFloats(buffer, v, length).every(Number.isFinite) ? 1 : 0;
     },
   };
 }

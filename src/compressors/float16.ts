@@ -1,0 +1,40 @@
+import { z } from "zod";
+import type { CompressorKind } from "../compressor.js";
+import { createStaging, requireFinite, requireLength } from "./ranges.js";
+
+const settings = z.strictObject({ kind: z.literal("float16") });
+
+/**
+ * Half precision: C(v) = v rounded to the nearest IEEE half, ties to even, held to ±65504. Two bytes a number.
+ *
+ * Contraction: a half keeps 11 significant bits, so |v − C(v)| ≤ 2⁻¹¹ |v| and α = 1 − 2⁻²², for magnitudes
+ * from 2⁻¹⁴ to 65504. Smaller ones err by at most 2⁻²⁵, larger ones by what exceeds 65504: always less
+ * than |v|, so there C is no expansion, but no contraction either.
+ */
+export const float16: CompressorKind<typeof settings> = {
+  settings,
+  create(_settings, { layout, space }) {
+    const name = "float16";
+    const { kernels } = space;
+    const end = 2 * layout.length;
+    const payload = space.bytes(end);
+    const stage = createStaging(space, end);
+
+    return {
+      name,
+      contraction: 1 - 2 ** -22,
+      minimumPayloadBytes: end,
+      maximumPayloadBytes: end,
+      squeeze(vector) {
+        kernels.float16Squeeze(vector.byteOffset, layout.length, payload.byteOffset);
+        return payload;
+      },
+      addTo(out, received, scale) {
+        requireLength(name, received, end);
+        const bytes = stage(received).byteOffset;
+        requireFinite(name, kernels.float16Finite(bytes, layout.length));
+        kernels.float16AddTo(out.byteOffset, layout.length, bytes, scale);
+      },
+    };
+  },
+};

@@ -1,0 +1,77 @@
+// What the compressor tests share: every compressor in several settings, vectors of many characters, and
+// two vector spaces that ought to have the same bits.
+import type { Compressor } from "../src/compressor.js";
+import { compressorSettings, createCompressor } from "../src/compressors/index.js";
+import { createReferenceKernels } from "../src/kernels/reference.js";
+import { createSimdKernels } from "../src/kernels/simd.js";
+import { createLayout, type Layout } from "../src/layout.js";
+import { normal, type Random, random } from "../src/random.js";
+import { createVectorSpace, type Vector, type VectorSpace } from "../src/vector.js";
+
+/** Settings as a user would write them. */
+export type Written = { kind: string } & Record<string, unknown>;
+
+export function layoutOf(...lengths: readonly number[]): Layout {
+  return createLayout(lengths.map((length, t) => ({ name: `tensor ${t}`, shape: [length] })));
+}
+
+/** Everything in `compressors/index.ts`, in every setting that changes what its kernels do. */
+export const everyCompressor: Written[] = [
+  { kind: "identity" },
+  { kind: "float16" },
+  { kind: "sign", scope: "block", block: 40 },
+  { kind: "sign" },
+  { kind: "sign", scope: "whole" },
+  { kind: "topk", ratio: 0.01 },
+  { kind: "topk", ratio: 0.3 },
+  { kind: "topk", ratio: 0.02, scope: "whole" },
+  { kind: "topk", ratio: 1 },
+];
+
+export interface Bench {
+  readonly space: VectorSpace;
+  readonly compressor: Compressor;
+  readonly vector: Vector;
+  readonly out: Vector;
+}
+
+/** A compressor with a vector to squeeze and one to add to, in a space of its own. */
+export function bench(written: Written, layout: Layout, kernels: "simd" | "reference" = "simd"): Bench {
+  const bytes = (1 << 20) + 64 * layout.length;
+  const space = createVectorSpace(bytes, kernels === "simd" ? createSimdKernels : createReferenceKernels);
+  const compressor = createCompressor(compressorSettings.parse(written), { layout, space });
+  return { space, compressor, vector: space.vector(layout.length), out: space.vector(layout.length) };
+}
+
+type Maker = (stream: Random, k: number) => number;
+
+/** Vectors of many characters: name and what number k is. */
+export const characters: Record<string, Maker> = {
+  gaussian: normal,
+  sparse: (stream, k) => (stream.uniform(5_000_000 + k) < 0.05 ? 10 * normal(stream, k) : 0),
+  heavy: (stream, k) => normal(stream, k) / (stream.uniform(5_000_000 + k) + 1e-3),
+  offset: (stream, k) => 1000 + normal(stream, k),
+  farOffset: (stream, k) => -1e6 + 0.1 * normal(stream, k),
+  constant: () => 0.7,
+  negative: () => -3,
+  twoValues: (stream, k) => (stream.bits(k) & 1 ? 5 : -0.25),
+  zero: () => 0,
+  negativeZero: () => -0,
+  ramp: (_stream, k) => (k % 97) - 40,
+  huge: (stream, k) => Math.fround(1e38 * Math.max(-3.3, Math.min(3.3, normal(stream, k)))),
+  small: (stream, k) => 1e-30 * normal(stream, k),
+  tiny: (stream, k) => 1e-39 * normal(stream, k),
+  octaves: (stream, k) => normal(stream, k) * 2 ** ((stream.bits(5_000_000 + k) % 200) - 100),
+};
+
+export function fill(vector: Vector, character: string, seed: number): void {
+  const stream = random(seed, "vector", character);
+  const make = characters[character]!;
+  for (let k = 0; k < vector.length; k++) vector[k] = make(stream, k);
+}
+
+export function sumOfSquares(vector: Iterable<number>): number {
+  let sum = 0;
+  for (const x of vector) sum += x * x;
+  return sum;
+}

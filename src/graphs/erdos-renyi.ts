@@ -1,0 +1,35 @@
+import { z } from "zod";
+import { InvalidTopology } from "../errors.js";
+import { createSimpleGraph, type Edge, type GraphKind, isConnected } from "../graph.js";
+import { random } from "../random.js";
+import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
+
+const settings = z.strictObject({
+  kind: z.literal("erdos-renyi"),
+  peers: peerCount,
+  probability: z.number().positive().max(1).describe("Probability of each edge"),
+  seed,
+});
+
+/** Every pair of peers is an edge with the same probability, drawn anew until the graph is connected. */
+export const erdosRenyi: GraphKind<typeof settings> = {
+  settings,
+  create({ peers, probability, seed }) {
+    for (let sample = 0; sample < MAX_SAMPLES; sample++) {
+      const stream = random(seed, "erdos-renyi", sample);
+      const pairs: Edge[] = [];
+      let draw = 0;
+      for (let i = 0; i < peers; i++) {
+        for (let j = i + 1; j < peers; j++) if (stream.uniform(draw++) < probability) pairs.push([i, j]);
+      }
+      const graph = createSimpleGraph(peers, pairs);
+      if (isConnected(graph)) return graph;
+    }
+    // Connectivity sets in at ln n / n; twice that is connected nearly always.
+    const enough = Math.min(1, (2 * Math.log(peers)) / peers);
+    throw new InvalidTopology(
+      `none of ${MAX_SAMPLES} random graphs of ${peers} peers with edge probability ${probability} is connected: ` +
+        `use a probability of ${enough.toFixed(3)} or more`,
+    );
+  },
+};

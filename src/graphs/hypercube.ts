@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { createSimpleGraph, type Edge, type GraphKind, MAX_PEERS } from "../graph.js";
+
+const settings = z.strictObject({
+  kind: z.literal("hypercube"),
+  dimension: z.int().min(0).max(Math.log2(MAX_PEERS)).describe("k, for 2^k peers of degree k"),
+});
+
+/** The hypercube of 2^k peers: two peers talk when their numbers differ in one bit. Gap 2/(k + 1). */
+export const hypercube: GraphKind<typeof settings> = {
+  settings,
+  create({ dimension }) {
+    const peers = 2 ** dimension;
+    const pairs: Edge[] = [];
+    for (let peer = 0; peer < peers; peer++) {
+      for (let bit = 0; bit < dimension; bit++) pairs.push([peer, peer ^ (1 << bit)]);
+    }
+    return createSimpleGraph(peers, pairs);
+  },
+};

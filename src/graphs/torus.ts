@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { createSimpleGraph, type Edge, type GraphKind, MAX_PEERS } from "../graph.js";
+
+const side = z.int().min(1).max(MAX_PEERS);
+
+const settings = z
+  .strictObject({
+    kind: z.literal("torus"),
+    rows: side.describe("Rows of the grid, at least 2"),
+    columns: side.describe("Columns of the grid, at least 2"),
+  })
+  .superRefine(({ rows, columns }, context) => {
+    if (rows === 1 || columns === 1) {
+      const instead = JSON.stringify({ kind: "ring", peers: rows * columns });
+      context.addIssue({
+        code: "custom",
+        path: [rows === 1 ? "rows" : "columns"],
+        message: `is 1, which makes the torus a ring: use ${instead}`,
+      });
+    } else if (rows * columns > MAX_PEERS) {
+      const message = `is a torus of ${rows * columns} peers, and there may be ${MAX_PEERS}: take fewer rows or columns`;
+      context.addIssue({ code: "custom", message });
+    }
+  });
+
+/**
+ * A grid that wraps around: peer r·columns + c talks to the peers above, below, left and right. Gap
+ * ⅖(1 − cos(2π/longer side)) when both sides are at least 4.
+ *
+ * Where a side is 2, the neighbour above and the one below are the same peer: that is one edge, and the
+ * Metropolis weights of the prism that results are still doubly stochastic.
+ */
+export const torus: GraphKind<typeof settings> = {
+  settings,
+  create({ rows, columns }) {
+    const pairs: Edge[] = [];
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const peer = row * columns + column;
+        pairs.push([peer, row * columns + ((column + 1) % columns)]);
+        pairs.push([peer, ((row + 1) % rows) * columns + column]);
+      }
+    }
+    return createSimpleGraph(rows * columns, pairs);
+  },
+};

@@ -18,18 +18,13 @@ import { type CompressorSettings, createCompressor } from "./compressors/index.j
 import { Diverged } from "./errors.js";
 import type { FrameKind } from "./frame.js";
 import { createMailbox } from "./mailbox.js";
+import type { Neighbour } from "./mixing.js";
 import { random } from "./random.js";
 import type { RoundReport } from "./report.js";
 import type { Schedule } from "./schedule.js";
 import type { Trainer } from "./trainer.js";
 import type { Transport } from "./transport.js";
 import { createVectorSpace, spaceBytes, type Vector } from "./vector.js";
-
-/** An edge to a neighbour, with its weight w_ij. */
-export interface Neighbour {
-  readonly peer: number;
-  readonly weight: number;
-}
 
 /** What all peers of a run do, round by round. */
 export interface Plan {
@@ -61,6 +56,8 @@ export interface PeerOptions {
 
 export interface Peer {
   readonly id: number;
+  /** Name of the compressor that learning rounds send through. */
+  readonly compressorName: string;
   /** The live model vector. */
   readonly model: Vector;
   /** Runs the whole plan, one report per round; ends early when the transport is closed. */
@@ -185,5 +182,5 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
     }
   }
 
-  return { id, model, run };
+  return { id, compressorName: lossy.name, model, run };
 }

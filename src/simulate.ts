@@ -2,7 +2,8 @@
  * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
  * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
  */
-import { createPeer, type Neighbour, type Peer, type Plan } from "./peer.js";
+import type { Neighbour } from "./mixing.js";
+import { createPeer, type Peer, type Plan } from "./peer.js";
 import type { RoundReport } from "./report.js";
 import type { Evaluation, Trainer } from "./trainer.js";
 import { createMemoryTransports } from "./transports/memory.js";

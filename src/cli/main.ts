@@ -1,1 +1,48 @@
 #!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { MurmurationError } from "../errors.js";
+import { fail } from "./console.js";
+import { demoCommand } from "./demo.js";
+import { inspectCommand } from "./inspect.js";
+import { replayCommand } from "./replay.js";
+import { simulateCommand } from "./simulate.js";
+import { topologyCommand } from "./topology.js";
+
+/** Exit code of everything the user can mend: bad files, settings, names, diverged runs. */
+const USER_ERROR = 2;
+
+const program = new Command("murmur")
+  .description("Decentralised training: peers on a graph train one model together, with no server.")
+  .configureHelp({ showGlobalOptions: true })
+  .configureOutput({
+    outputError: (text) =>
+      fail(
+        text
+          .trim()
+          .replace(/^error: /, "")
+          .replaceAll("\n", " "),
+      ),
+  })
+  .exitOverride();
+for (const command of [
+  simulateCommand(),
+  inspectCommand(),
+  topologyCommand(),
+  demoCommand(),
+  replayCommand(),
+]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : USER_ERROR;
+  } else if (error instanceof MurmurationError) {
+    fail(error.message.replaceAll("\n", " "));
+    process.exitCode = error.exitCode;
+  } else {
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+/** The only console output: results on stdout, progress and remarks on stderr. */
+import { SingleBar } from "cli-progress";
+import Table from "cli-table3";
+import pc from "picocolors";
+
+/** Writes a result. */
+export function print(text = ""): void {
+  process.stdout.write(text + "\n");
+}
+
+/** Writes a remark that is no result. */
+export function note(text: string): void {
+  process.stderr.write(text + "\n");
+}
+
+export function warn(text: string): void {
+  note(`${pc.yellow("warning:")} ${text}`);
+}
+
+export function fail(text: string): void {
+  note(`${pc.red("error:")} ${text}`);
+}
+
+/** Rows under a bold head, columns apart by two spaces; numbers are right-aligned. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const isNumeric = head.map((_, column) =>
+    rows.every((row) => /^[-–—]?$|^[-+]?[\d.,]/.test(String(row[column]).trim())),
+  );
+  const drawn = new Table({
+    head: head.map((title) => pc.bold(title)),
+    colAligns: isNumeric.map((numeric) => (numeric ? "right" : "left")),
+    chars: {
+      top: "",
+      "top-mid": "",
+      "top-left": "",
+      "top-right": "",
+      bottom: "",
+      "bottom-mid": "",
+      "bottom-left": "",
+      "bottom-right": "",
+      left: "",
+      "left-mid": "",
+      mid: "",
+      "mid-mid": "",
+      right: "",
+      "right-mid": "",
+      middle: "  ",
+    },
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
+  });
+  drawn.push(...rows.map((row) => row.map(String)));
+  return drawn.toString();
+}
+
+export interface Progress {
+  /** Moves to `value` of the total, with a few words on how it goes. */
+  update(value: number, remark: string): void;
+  stop(): void;
+}
+
+/** A progress bar on stderr; a line every tenth of the way where stderr is no terminal. */
+export function progress(label: string, total: number): Progress {
+  const bar = new SingleBar({
+    format: `${label} ${pc.cyan("{bar}")} {value}/{total} {remark}`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    hideCursor: true,
+    stopOnComplete: false,
+    clearOnComplete: false,
+  });
+  if (!process.stderr.isTTY) {
+    let tenths = 0;
+    return {
+      update(value, remark) {
+        const reached = Math.floor((10 * value) / total);
+        if (reached > tenths) note(`${label} ${value}/${total} ${remark}`);
+        tenths = Math.max(tenths, reached);
+      },
+      stop() {},
+    };
+  }
+  bar.start(total, 0, { remark: "" });
+  return {
+    update: (value, remark) => bar.update(value, { remark }),
+    stop: () => bar.stop(),
+  };
+}
+
+/** Bytes as a person writes them: 1.23 MB. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? size : size.toPrecision(3)} ${units[unit]}`;
+}
+
+/** A share in percent with one decimal, or – when there is none. */
+export function percentText(share: number | undefined): string {
+  return share === undefined ? "–" : (100 * share).toFixed(1);
+}
+
+/** A positive number with three significant digits, in powers of ten where small. */
+export function numberText(value: number): string {
+  if (value === 0) return "0";
+  return Math.abs(value) >= 0.01 && Math.abs(value) < 1e5
+    ? String(Number(value.toPrecision(3)))
+    : value.toExponential(1);
+}

@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { basename, extname } from "node:path";
+import { FileProblem } from "../errors.js";
+import { type Experiment, parseExperiment } from "../experiment.js";
+import { parseEdgeList } from "../graphs/edges.js";
+import { parseTopology, type Topology } from "../topology.js";
+
+/** @throws FileProblem one line: which file, why, what to do */
+export async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason =
+      code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
+    throw new FileProblem(`cannot read ${file}: ${reason}`, { cause: error });
+  }
+}
+
+/** @throws FileProblem when the file cannot be read or is no JSON */
+export async function readJson(file: string): Promise<unknown> {
+  const text = await readText(file);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FileProblem(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A topology file (JSON), or an edge list (any other ending): one "i j" per line. */
+export async function readTopology(file: string): Promise<Topology> {
+  if (extname(file) === ".json") return parseTopology(await readJson(file), file);
+  return parseTopology({ name: basename(file), graph: parseEdgeList(await readText(file)) }, file);
+}
+
+/** The experiment of a file, if one is named, with the settings given on the command line over it. */
+export async function readExperiment(
+  file: string | undefined,
+  overrides: Readonly<Record<string, unknown>>,
+): Promise<Experiment> {
+  const base = file === undefined ? {} : await readJson(file);
+  const source = file === undefined ? "experiment" : `experiment file ${file}`;
+  return parseExperiment(merge(base, overrides), source);
+}
+
+/** Overrides win; `compressor: "sign"` over `{ kind: "minmax", bits: 4 }` starts afresh, since bits is none of sign's. */
+function merge(base: unknown, overrides: Readonly<Record<string, unknown>>): unknown {
+  if (typeof base !== "object" || base === null || Array.isArray(base)) return base;
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(overrides)) {
+    const before = typeof merged[key] === "string" ? { kind: merged[key] } : merged[key];
+    const isNested = typeof value === "object" && value !== null && !Array.isArray(value);
+    const keepsKind =
+      isNested && (!("kind" in value) || (before as { kind?: unknown } | undefined)?.kind === value.kind);
+    merged[key] = keepsKind && typeof before === "object" ? { ...before, ...value } : value;
+  }
+  return merged;
+}

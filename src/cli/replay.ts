@@ -1,0 +1,145 @@
+import { Command } from "commander";
+import { z } from "zod";
+import { type AlgorithmName, algorithms } from "../algorithms/index.js";
+import type { CompressorSettings } from "../compressors/index.js";
+import { InvalidExperiment } from "../errors.js";
+import { createLayout } from "../layout.js";
+import type { Neighbour } from "../mixing.js";
+import { checked } from "../settings.js";
+import { createSimulation } from "../simulate.js";
+import type { Trainer } from "../trainer.js";
+import { print } from "./console.js";
+import { readJson } from "./files.js";
+
+const trajectory = z.object({
+  name: z.string(),
+  peers: z.int().min(1),
+  weights: z.array(z.array(z.number())),
+  consensusRate: z.number(),
+  tensorShapes: z.array(z.array(z.int().nonnegative())),
+  rounds: z.int().min(1),
+  initialModels: z.base64(),
+  updates: z.base64(),
+  after: z.record(z.string(), z.base64()),
+});
+
+/** How well a recorded run was reproduced. */
+export interface ReplayResult {
+  readonly name: string;
+  /** Largest |ours − reference| over every checkpoint, divided by the largest |reference|. */
+  readonly maxRelativeError: number;
+}
+
+/**
+ * Runs a reference trajectory through the real peers: every round adds the recorded updates and makes one
+ * exchange of the algorithm that the name says, with compression per tensor.
+ *
+ * @throws FileProblem the file cannot be read
+ * @throws InvalidExperiment it is no trajectory, or its name says no algorithm
+ */
+export async function replay(file: string): Promise<ReplayResult> {
+  const recorded = checked(
+    trajectory,
+    await readJson(file),
+    { what: `trajectory ${file}` },
+    InvalidExperiment,
+  );
+  const { name, peers, weights, consensusRate, rounds, after } = recorded;
+  const { algorithm, compressor } = methodOf(name);
+  const layout = createLayout(recorded.tensorShapes.map((shape, k) => ({ name: `tensor ${k}`, shape })));
+  const size = layout.length;
+  const read = (base64: string, what: string, models: number) => {
+    const bytes = new Uint8Array(Buffer.from(base64, "base64"));
+    if (bytes.length !== models * size * 4) {
+      throw new InvalidExperiment(
+        `trajectory ${file}: ${what} has ${bytes.length} bytes where ${models} models of ${size} numbers take ${models * size * 4}`,
+      );
+    }
+    return new Float32Array(bytes.buffer);
+  };
+  const initialModels = read(recorded.initialModels, "initialModels", peers);
+  const updates = read(recorded.updates, "updates", rounds * peers);
+  const checkpoints = new Map(
+    Object.entries(after).map(([round, base64]) => [Number(round), read(base64, `after ${round}`, peers)]),
+  );
+
+  const trainers = Array.from(
+    { length: peers },
+    (_, peer): Trainer => ({
+      layout,
+      initialize: (model) => model.set(initialModels.subarray(peer * size, (peer + 1) * size)),
+      async step(model, { round }) {
+        const start = (round * peers + peer) * size;
+        for (let k = 0; k < size; k++) model[k]! += updates[start + k]!;
+        return 0;
+      },
+      evaluate: async () => ({ loss: 0 }),
+      dispose() {},
+    }),
+  );
+  const simulation = createSimulation({
+    neighbours: neighboursOf(weights, peers, file),
+    trainers,
+    plan: {
+      seed: 0,
+      algorithm: algorithms[algorithm],
+      compressor,
+      rounds,
+      learningRate: () => 1,
+      consensusRate: () => consensusRate,
+      closingRates: [],
+      evaluateEvery: 0,
+    },
+  });
+
+  let largestError = 0;
+  let largestReference = 0;
+  for await (const { round } of simulation.run()) {
+    const reference = checkpoints.get(round + 1);
+    if (!reference) continue;
+    for (const { id, model } of simulation.peers) {
+      for (let k = 0; k < size; k++) {
+        const expected = reference[id * size + k]!;
+        largestError = Math.max(largestError, Math.abs(model[k]! - expected));
+        largestReference = Math.max(largestReference, Math.abs(expected));
+      }
+    }
+  }
+  return { name, maxRelativeError: largestError / largestReference };
+}
+
+/** Algorithm and compressor from a name such as `choco-topk10-ring8`. */
+function methodOf(name: string): { algorithm: AlgorithmName; compressor: CompressorSettings } {
+  const match = /^(dpsgd|deepsqueeze|choco)(?:-(?:(sign)|topk(\d+(?:\.\d+)?)))?(?:-|$)/.exec(name);
+  const [, algorithm, sign, percent] = match ?? [];
+  if (!match || (algorithm !== "dpsgd" && !sign && !percent)) {
+    throw new InvalidExperiment(
+      `trajectory "${name}": the name must begin with dpsgd, deepsqueeze-sign, deepsqueeze-topk<percent>, choco-sign or choco-topk<percent>`,
+    );
+  }
+  return {
+    algorithm: algorithm as AlgorithmName,
+    compressor: percent
+      ? { kind: "topk", ratio: Number(percent) / 100, scope: "tensor" }
+      : { kind: "sign", scope: "tensor", block: 256 },
+  };
+}
+
+/** Edges where either direction has a weight, so that a reference with a non-symmetric W can be replayed too. */
+function neighboursOf(weights: readonly (readonly number[])[], peers: number, file: string): Neighbour[][] {
+  if (weights.length !== peers || weights.some((row) => row.length !== peers)) {
+    throw new InvalidExperiment(`trajectory ${file}: weights must be ${peers} rows of ${peers} numbers`);
+  }
+  return weights.map((row, i) =>
+    row.flatMap((weight, j) =>
+      j !== i && (weight !== 0 || weights[j]![i] !== 0) ? [{ peer: j, weight }] : [],
+    ),
+  );
+}
+
+export function replayCommand(): Command {
+  return new Command("replay")
+    .description("reproduce a recorded reference trajectory and print the largest relative error")
+    .argument("<file>", "trajectory (JSON)")
+    .action(async (file: string) => print(JSON.stringify(await replay(file))));
+}

@@ -1,0 +1,159 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { FileProblem } from "../errors.js";
+import { createPlan, type Experiment } from "../experiment.js";
+import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import type { RoundReport, Sink } from "../report.js";
+import { createSimulation, type SimulationRound } from "../simulate.js";
+import { createJsonLines } from "../sinks/json-lines.js";
+import type { Topology } from "../topology.js";
+import type { Trainer } from "../trainer.js";
+import { createTrainer } from "../trainers/index.js";
+
+/** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
+export interface RunSummary {
+  readonly name: string;
+  readonly algorithm: string;
+  readonly compressor: string;
+  readonly rounds: number;
+  /** After the closing consensus, or after the last round where there is none. */
+  readonly final: Standing;
+  /** After the last learning round, before the closing consensus. */
+  readonly beforeClosing: Standing;
+  /** Bytes that a peer sent, mean over peers. */
+  readonly bytesSentPerPeer: number;
+  readonly seconds: number;
+}
+
+/** How the peers stand after a round that evaluated. */
+export interface Standing {
+  readonly round: number;
+  readonly worstAccuracy?: number;
+  readonly bestAccuracy?: number;
+  readonly averageAccuracy?: number;
+  readonly meanModelAccuracy?: number;
+  readonly meanModelLoss: number;
+  readonly consensusDistance: number;
+}
+
+export interface RunOptions {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  /** Folder for logs; must be new or empty. */
+  readonly directory?: string | undefined;
+  readonly warn: (text: string) => void;
+  readonly onRound?: (round: SimulationRound, total: number) => void;
+}
+
+/** Simulates a run, writes its logs, and says what came of it. */
+export async function runSimulation(options: RunOptions): Promise<RunSummary> {
+  const { topology, experiment, directory, warn, onRound } = options;
+  const { peers } = topology.graph;
+  const trainers: Trainer[] = [];
+  for (let peer = 0; peer < peers; peer++) {
+    trainers.push(await createTrainer(experiment, { peer, peers, seed: experiment.seed }));
+  }
+  const { layout } = trainers[0]!;
+  const { plan, warnings } = createPlan(experiment, topology.mixing, layout);
+  for (const warning of warnings) warn(warning);
+  const simulation = createSimulation({
+    neighbours: topology.mixing.neighbours,
+    plan,
+    trainers,
+    clock: () => performance.now(),
+  });
+  const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
+
+  const total = plan.rounds + plan.closingRates.length;
+  const started = performance.now();
+  let last: SimulationRound | undefined;
+  let beforeClosing: SimulationRound | undefined;
+  try {
+    for await (const round of simulation.run()) {
+      logs?.write(round);
+      if (round.kind === "exchange") beforeClosing = round;
+      last = round;
+      onRound?.(round, total);
+    }
+    await logs?.end("completed");
+  } catch (error) {
+    await logs?.end("stopped", error instanceof Error ? error.message : String(error));
+    if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
+    throw error;
+  } finally {
+    for (const trainer of trainers) trainer.dispose();
+  }
+
+  return {
+    name: experiment.name,
+    algorithm: experiment.algorithm,
+    compressor: simulation.peers[0]!.compressorName,
+    rounds: plan.rounds,
+    final: standing(last!),
+    beforeClosing: standing(beforeClosing!),
+    bytesSentPerPeer: average(last!.reports.map(bytesSent)),
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {
+  const accuracies = reports.flatMap(({ evaluation }) => evaluation?.accuracy ?? []);
+  return {
+    round,
+    ...(accuracies.length > 0 && {
+      worstAccuracy: Math.min(...accuracies),
+      bestAccuracy: Math.max(...accuracies),
+      averageAccuracy: average(accuracies),
+    }),
+    ...(meanEvaluation?.accuracy !== undefined && { meanModelAccuracy: meanEvaluation.accuracy }),
+    meanModelLoss: meanEvaluation?.loss ?? Number.NaN,
+    consensusDistance,
+  };
+}
+
+function bytesSent({ traffic }: RoundReport): number {
+  return traffic.reduce((sum, edge) => sum + edge.bytesSent, 0);
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+async function openLogs(
+  directory: string,
+  experiment: Experiment,
+  topology: Topology,
+  layout: Parameters<typeof headerLine>[3],
+) {
+  await requireEmpty(directory);
+  const graph = createJsonLines(join(directory, GRAPH_LOG_NAME));
+  const peers: Sink[] = Array.from({ length: topology.graph.peers }, (_, peer) =>
+    createJsonLines(join(directory, peerLogName(peer))),
+  );
+  graph.write(headerLine(null, experiment, topology, layout));
+  for (const [peer, log] of peers.entries()) log.write(headerLine(peer, experiment, topology, layout));
+  return {
+    write(round: SimulationRound) {
+      graph.write(graphLine(round));
+      for (const [peer, log] of peers.entries()) log.write(roundLine(round.reports[peer]!));
+    },
+    async end(outcome: "completed" | "stopped", reason?: string) {
+      for (const log of [graph, ...peers]) {
+        log.write({ type: "end", outcome, ...(reason !== undefined && { reason }) });
+        await log.close();
+      }
+    },
+  };
+}
+
+/** Makes the folder. @throws FileProblem when it holds anything: a run is never written over another */
+async function requireEmpty(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    if ((await readdir(directory)).length === 0) return;
+  } catch (error) {
+    throw new FileProblem(`cannot make folder ${directory}: ${(error as Error).message}`, { cause: error });
+  }
+  throw new FileProblem(`folder ${directory} is not empty: name a new one, so that no earlier run is lost`);
+}

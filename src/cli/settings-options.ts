@@ -1,0 +1,85 @@
+/** Command-line options made from a settings schema: every field, and the fields of its variants with a dot. */
+import { type Command, Option } from "commander";
+
+interface JsonSchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly default?: unknown;
+}
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** Adds one option per field: `--learning-rate 0.1`, `--compressor sign`, `--compressor.block 64`. */
+export function addSettingsOptions(command: Command, schema: JsonSchema): void {
+  for (const [field, fieldSchema] of Object.entries(schema.properties ?? {})) {
+    if (field === "$schema") continue;
+    const kinds = variantsOf(fieldSchema).flatMap((variant) => variant.properties?.kind?.const ?? []);
+    const choices = fieldSchema.enum ?? kinds;
+    const about = [
+      fieldSchema.description,
+      choices.length > 0 && choices.join(" | "),
+      typeof fieldSchema.default !== "object" &&
+        fieldSchema.default !== undefined &&
+        `default ${JSON.stringify(fieldSchema.default)}`,
+    ];
+    command.addOption(new Option(`--${kebab(field)} <value>`, about.filter(Boolean).join("; ")));
+    for (const [inner, kindsWithIt] of innerFields(fieldSchema)) {
+      const description = kindsWithIt.length > 0 ? `of ${kindsWithIt.join(", ")}` : "";
+      command.addOption(new Option(`--${kebab(field)}.${kebab(inner)} <value>`, description));
+    }
+  }
+}
+
+/** The settings that were given, as an experiment file would hold them. */
+export function givenSettings(command: Command): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (!option.long || command.getOptionValueSource(name) !== "cli") continue;
+    const [field, inner] = option.long.slice(2).split(".").map(camel) as [string, string?];
+    const value = parseValue(command.getOptionValue(name));
+    const before = settings[field];
+    if (inner === undefined) {
+      settings[field] = typeof before === "object" ? { kind: value, ...before } : value;
+    } else {
+      settings[field] = {
+        ...(typeof before === "object" ? before : before === undefined ? {} : { kind: before }),
+        [inner]: value,
+      };
+    }
+  }
+  return settings;
+}
+
+const camel = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+/** JSON where it is JSON (0.1, true, [64,32], {"initial":0.1}), else the text itself. */
+function parseValue(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return text;
+  }
+}
+
+function variantsOf(schema: JsonSchema): JsonSchema[] {
+  const alternatives = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
+  return alternatives.length === 0 ? [schema] : alternatives.flatMap(variantsOf);
+}
+
+/** Fields inside an object setting, each with the kinds that have it. */
+function innerFields(schema: JsonSchema): Map<string, string[]> {
+  const fields = new Map<string, string[]>();
+  for (const variant of variantsOf(schema)) {
+    for (const inner of Object.keys(variant.properties ?? {})) {
+      if (inner === "kind") continue;
+      const kind = variant.properties?.kind?.const;
+      fields.set(inner, [...(fields.get(inner) ?? []), ...(typeof kind === "string" ? [kind] : [])]);
+    }
+  }
+  return fields;
+}

@@ -1,0 +1,47 @@
+import { Command } from "commander";
+import { experimentJsonSchema } from "../experiment.js";
+import { numberText, percentText, print, progress, warn } from "./console.js";
+import { readExperiment, readTopology } from "./files.js";
+import { type RunSummary, runSimulation, standing } from "./run-simulation.js";
+import { addSettingsOptions, givenSettings } from "./settings-options.js";
+import { summaryTable } from "./summary.js";
+import { topologyLine } from "./topology.js";
+
+export function simulateCommand(): Command {
+  const command = new Command("simulate")
+    .description("train a whole graph in this process")
+    .argument("<topology>", "topology file (JSON), or an edge list")
+    .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
+    .option("--out <folder>", "write the logs there, for murmur inspect")
+    .option("--json", "print the summary as JSON")
+    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+      const topology = await readTopology(topologyFile);
+      const experiment = await readExperiment(experimentFile, givenSettings(command));
+      if (!options.json) print(topologyLine(topology));
+      const bar = progress(experiment.algorithm, experiment.rounds);
+      let accuracy: number | undefined;
+      let summary: RunSummary;
+      try {
+        summary = await runSimulation({
+          topology,
+          experiment,
+          directory: options.out,
+          warn,
+          onRound(round) {
+            if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
+            const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;
+            bar.update(
+              Math.min(round.round + 1, experiment.rounds),
+              `${remark}consensus distance ${numberText(round.consensusDistance)}`,
+            );
+          },
+        });
+      } finally {
+        bar.stop();
+      }
+      print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
+      if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
+    });
+  addSettingsOptions(command, experimentJsonSchema());
+  return command;
+}

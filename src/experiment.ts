@@ -1,0 +1,121 @@
+/**
+ * One experiment's settings: what every peer of a run must agree on, checked once at the door. The rest of the
+ * code sees only valid values.
+ */
+import { z } from "zod";
+import { type AlgorithmName, algorithms } from "./algorithms/index.js";
+import { compressorSettings } from "./compressors/index.js";
+import { suggestConsensusRate } from "./consensus-rate.js";
+import { InvalidExperiment } from "./errors.js";
+import { MAX_ROUND } from "./frame.js";
+import type { Layout } from "./layout.js";
+import { closingRates, type Mixing, maximumConsensusRate, optimalConsensusRate, spectrum } from "./mixing.js";
+import type { Plan } from "./peer.js";
+import { createSchedule, scheduleSettings } from "./schedule.js";
+import { checked } from "./settings.js";
+import { taskSettings } from "./trainers/index.js";
+
+const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
+
+export const experimentSettings = z.strictObject({
+  $schema: z.string().optional(),
+  name: z.string().default("experiment").describe("what this run is called in tables and logs"),
+  algorithm: z.enum(algorithmNames).default("deepsqueeze").describe("how peers exchange what they learned"),
+  compressor: compressorSettings
+    .prefault({ kind: "minmax" })
+    .describe("how models are compressed on the wire"),
+  consensusRate: z
+    .union([z.literal("auto"), scheduleSettings])
+    .default("auto")
+    .describe("η: how far an exchange moves a model towards its neighbours; auto measures the compressor"),
+  learningRate: scheduleSettings.default(0.1).describe("γ: a number, or how it moves with the round"),
+  rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("rounds that learn"),
+  closingRounds: z
+    .union([z.literal("auto"), z.int().min(0)])
+    .default("auto")
+    .describe("exact exchanges after the last round, so that every peer ends with the same model"),
+  evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
+  seed: z.int().default(1).describe("every random choice of the run follows from it"),
+  ...taskSettings.shape,
+});
+
+export type Experiment = z.output<typeof experimentSettings>;
+
+/** Fields of the form { kind, … } that may be written as the kind alone. */
+const kindFields = ["compressor", "trainer", "model", "data", "split", "optimizer"] as const;
+
+/**
+ * An experiment from the content of a file, or from settings in a program; every field has a default.
+ *
+ * @param source how error messages call it, for example the file's name
+ * @throws InvalidExperiment one line that names the field and says what to change
+ */
+export function parseExperiment(input: unknown, source = "experiment"): Experiment {
+  return checked(experimentSettings, expandKinds(input), { what: source }, InvalidExperiment);
+}
+
+/** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`. */
+function expandKinds(input: unknown): unknown {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
+  const expanded: Record<string, unknown> = { ...input };
+  for (const field of kindFields) {
+    if (typeof expanded[field] === "string") expanded[field] = { kind: expanded[field] };
+  }
+  return expanded;
+}
+
+/** JSON Schema of experiment files, for editors. */
+export function experimentJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(experimentSettings, { io: "input" }) as {
+    properties: Record<string, object>;
+  };
+  for (const field of kindFields) {
+    schema.properties[field] = { anyOf: [{ type: "string" }, schema.properties[field]!] };
+  }
+  return schema;
+}
+
+/** A plan, and what the user should know about it before it runs. */
+export interface Prepared {
+  readonly plan: Plan;
+  /** One line each. */
+  readonly warnings: readonly string[];
+}
+
+/** What all peers of this experiment do on this graph with a model of this layout. */
+export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layout): Prepared {
+  const { algorithm, compressor, rounds, closingRounds, seed, evaluateEvery } = experiment;
+  const eigenvalues = spectrum(mixing);
+  const optimalRate = optimalConsensusRate(eigenvalues);
+  const consensusRate =
+    experiment.consensusRate === "auto"
+      ? suggestConsensusRate(algorithm, compressor, layout, optimalRate)
+      : experiment.consensusRate;
+  const consensusSchedule = createSchedule(consensusRate, rounds);
+
+  const warnings: string[] = [];
+  const bound = maximumConsensusRate(eigenvalues);
+  const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
+  if (algorithm !== "alone" && largest >= bound) {
+    warnings.push(
+      `consensus rate ${largest} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${optimalRate.toFixed(3)}`,
+    );
+  }
+
+  return {
+    plan: {
+      seed,
+      algorithm: algorithms[algorithm],
+      compressor,
+      rounds,
+      learningRate: createSchedule(experiment.learningRate, rounds),
+      consensusRate: consensusSchedule,
+      closingRates:
+        algorithm === "alone" || closingRounds === 0
+          ? []
+          : closingRates(eigenvalues, closingRounds === "auto" ? undefined : closingRounds).rates,
+      evaluateEvery,
+    },
+    warnings,
+  };
+}

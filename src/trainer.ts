@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { Layout } from "./layout.js";
+import type { Task } from "./task.js";
 import type { Vector } from "./vector.js";
 
 /** What one call of `step` is told. */
@@ -51,5 +52,6 @@ export interface TrainerContext {
 export interface TrainerKind<Settings extends z.ZodType = z.ZodType> {
   /** Schema of the settings, every field with a default; its `kind` is the name users write. */
   readonly settings: Settings;
-  create(settings: z.output<Settings>, context: TrainerContext): Promise<Trainer>;
+  /** Takes what it needs from the task: one with data of its own has no use for `task.data`. */
+  create(settings: z.output<Settings>, context: TrainerContext, task: Task): Promise<Trainer>;
 }

@@ -1,0 +1,35 @@
+/** Labelled data. A data set is plain arrays that peers read and nobody writes. */
+import type { z } from "zod";
+
+export interface Examples {
+  /** All features, one example after another: `count · Π inputShape` numbers. */
+  readonly features: Float32Array;
+  /**
+   * One class per example, or equally many per example where a model answers at several positions (text).
+   * A class is 0 … classes − 1. Numbers that are not classes (regression) need a loss of their own.
+   */
+  readonly labels: Int32Array | Float32Array;
+}
+
+export interface Dataset {
+  readonly name: string;
+  /** Shape of one example, for example [8, 8, 1]: height, width, channels. */
+  readonly inputShape: readonly number[];
+  readonly classes: number;
+  readonly train: Examples;
+  /** Held-out examples, the same for every peer. */
+  readonly test: Examples;
+}
+
+/** One kind of data set; a new one is a file in `datasets/` and a line in `datasets/index.ts`. */
+export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
+  /** Schema of the settings, every field with a default; its `kind` is the name users write. */
+  readonly settings: Settings;
+  /** @throws InvalidData missing, truncated or malformed files */
+  load(settings: z.output<Settings>): Promise<Dataset>;
+}
+
+/** Count of numbers in one example of this shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, side) => product * side, 1);
+}

@@ -1,0 +1,26 @@
+/** Every data set there is. Adding one: a file here, and its name in the two lists. */
+import { z } from "zod";
+import type { Dataset, DatasetKind } from "../dataset.js";
+import { digits } from "./digits.js";
+
+const kinds = [digits] as const;
+
+/** Settings of any data set, told apart by `kind`. */
+export const datasetSettings = z.discriminatedUnion("kind", [digits.settings]);
+export type DatasetSettings = z.output<typeof datasetSettings>;
+
+const loaded = new Map<string, Promise<Dataset>>();
+
+/** The data set that these settings describe; all peers of a process share one copy. */
+export function loadDataset(settings: DatasetSettings): Promise<Dataset> {
+  const key = JSON.stringify(settings);
+  const known = loaded.get(key);
+  if (known) return known;
+
+  const kind = kinds.find((candidate) => candidate.settings.shape.kind.value === settings.kind)!;
+  const loading = (kind as DatasetKind).load(settings);
+  loaded.set(key, loading);
+  // A file that was missing may be there at the next attempt.
+  loading.catch(() => loaded.delete(key));
+  return loading;
+}

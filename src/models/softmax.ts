@@ -1,0 +1,11 @@
+import { z } from "zod";
+import type { ModelKind } from "../model.js";
+import { mlp } from "./mlp.js";
+
+const settings = z.strictObject({ kind: z.literal("softmax") });
+
+/** Softmax (multinomial logistic) regression: one dense layer. Its loss is convex. */
+export const softmax: ModelKind<typeof settings> = {
+  settings,
+  create: (_, context) => mlp.create({ kind: "mlp", hidden: [], activation: "relu" }, context),
+};

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import type { Examples } from "../dataset.js";
+import { loadDataset } from "../datasets/index.js";
+import { InvalidExperiment } from "../errors.js";
+import { createModel } from "../models/index.js";
+import { partition } from "../partition.js";
+import type { TrainerKind } from "../trainer.js";
+import { backendNames, useBackend } from "./backend.js";
+import { createOptimizer } from "./optimizers.js";
+
+const settings = z.strictObject({
+  kind: z.literal("layers"),
+  backend: z.enum(backendNames).default("wasm").describe("which tfjs backend computes"),
+});
+
+/** Trains the task's model on the peer's part of the task's data, with tfjs. See {@link createLayersTrainer}. */
+export const layers: TrainerKind<typeof settings> = {
+  settings,
+  async create({ backend }, { peer, peers, seed }, task) {
+    const [dataset] = await Promise.all([loadDataset(task.data), useBackend(backend)]);
+    const { classes, inputShape, train, test } = dataset;
+    const size = inputShape.reduce((product, side) => product * side, 1);
+    const count = train.features.length / size;
+    if (train.labels.length !== count && task.split.kind !== "iid") {
+      throw new InvalidExperiment(
+        `split ${task.split.kind} needs one class per example, and ${dataset.name} has several: use iid`,
+      );
+    }
+    const firstLabels = train.labels.length === count ? train.labels : new Int32Array(count);
+    const indices = partition(firstLabels, task.split, { classes, peers, seed })[peer]!;
+
+    const { createLayersTrainer } = await import("./layers-trainer.js");
+    return createLayersTrainer({
+      model: await createModel(task.model, { inputShape, classes, seed }),
+      optimizer: await createOptimizer(task.optimizer),
+      weightDecay: task.optimizer.weightDecay,
+      train: selectExamples(train, indices, size),
+      test,
+      batchSize: task.batchSize,
+      localSteps: task.localSteps,
+      seed,
+      peer,
+    });
+  },
+};
+
+/** A copy of the examples with these indices, each of `size` features. */
+function selectExamples(examples: Examples, indices: readonly number[], size: number): Examples {
+  const perExample = examples.labels.length / (examples.features.length / size);
+  const features = new Float32Array(indices.length * size);
+  const labels = examples.labels.slice(0, indices.length * perExample);
+  indices.forEach((index, i) => {
+    features.set(examples.features.subarray(index * size, (index + 1) * size), i * size);
+    for (let k = 0; k < perExample; k++)
+      labels[i * perExample + k] = examples.labels[index * perExample + k]!;
+  });
+  return { features, labels };
+}

@@ -8,12 +8,12 @@ import { optimizerSettings } from "./trainers/optimizers.js";
 const MAX_BATCH_SIZE = 1 << 20;
 const MAX_LOCAL_STEPS = 1 << 20;
 
-export const taskFields = {
+export const taskSettings = z.strictObject({
   model: modelSettings.prefault({ kind: "mlp" }),
   data: datasetSettings.prefault({ kind: "digits" }),
   split: splitSettings.prefault({ kind: "shards" }),
   optimizer: optimizerSettings.prefault({ kind: "sgd" }),
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(32).describe("examples per local step"),
   localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
-};
-export type Task = z.output<z.ZodObject<typeof taskFields>>;
+});
+export type Task = z.output<typeof taskSettings>;

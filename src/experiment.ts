@@ -13,7 +13,8 @@ import { closingRates, type Mixing, maximumConsensusRate, optimalConsensusRate, 
 import type { Plan } from "./peer.js";
 import { createSchedule, scheduleSettings } from "./schedule.js";
 import { checked } from "./settings.js";
-import { taskSettings } from "./trainers/index.js";
+import { taskSettings } from "./task.js";
+import { trainerSettings } from "./trainers/index.js";
 
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
@@ -36,6 +37,7 @@ export const experimentSettings = z.strictObject({
     .describe("exact exchanges after the last round, so that every peer ends with the same model"),
   evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
+  trainer: trainerSettings.prefault({ kind: "layers" }).describe("how a peer learns locally"),
   ...taskSettings.shape,
 });
 

@@ -2,10 +2,14 @@
  * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
  * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
  */
+import { createPlan, type Experiment } from "./experiment.js";
+import type { Layout } from "./layout.js";
 import type { Neighbour } from "./mixing.js";
 import { createPeer, type Peer, type Plan } from "./peer.js";
 import type { RoundReport } from "./report.js";
 import type { Evaluation, Trainer } from "./trainer.js";
+import type { Topology } from "./topology.js";
+import { createTrainer } from "./trainers/index.js";
 import { createMemoryTransports } from "./transports/memory.js";
 
 export interface SimulationOptions {
@@ -91,6 +95,46 @@ async function nextOfAll(
   if (failed) throw failed.reason;
   const reports = (await Promise.all(steps)).flatMap((result) => (result.done ? [] : [result.value]));
   return reports.length === runs.length ? reports : undefined;
+}
+
+/** A simulation as an experiment describes it, with the trainers that belong to it. */
+export interface PreparedSimulation extends Simulation {
+  readonly plan: Plan;
+  readonly layout: Layout;
+  /** What the user should know before it runs, one line each. */
+  readonly warnings: readonly string[];
+  /** Releases the trainers. */
+  dispose(): void;
+}
+
+/**
+ * Makes ready to simulate an experiment on a topology.
+ *
+ * @param clock milliseconds from any fixed point; used for the reports' times only
+ * @throws InvalidExperiment or InvalidData, one line, before anything has run
+ */
+export async function simulate(
+  topology: Topology,
+  experiment: Experiment,
+  clock?: () => number,
+): Promise<PreparedSimulation> {
+  const { peers, neighbours } = topology.mixing;
+  const trainers: Trainer[] = [];
+  for (let peer = 0; peer < peers; peer++) {
+    trainers.push(await createTrainer(experiment, { peer, peers, seed: experiment.seed }));
+  }
+  const { layout } = trainers[0]!;
+  const { plan, warnings } = createPlan(experiment, topology.mixing, layout);
+  const simulation = createSimulation({ neighbours, plan, trainers, ...(clock && { clock }) });
+  return {
+    ...simulation,
+    plan,
+    layout,
+    warnings,
+    dispose() {
+      for (const trainer of trainers) trainer.dispose();
+    },
+  };
 }
 
 /** Writes the mean model to `mean`; the sums are float64. */

@@ -2,14 +2,12 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { FileProblem } from "../errors.js";
-import { createPlan, type Experiment } from "../experiment.js";
+import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import type { RoundReport, Sink } from "../report.js";
-import { createSimulation, type SimulationRound } from "../simulate.js";
+import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import type { Topology } from "../topology.js";
-import type { Trainer } from "../trainer.js";
-import { createTrainer } from "../trainers/index.js";
 
 /** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
 export interface RunSummary {
@@ -49,20 +47,9 @@ export interface RunOptions {
 /** Simulates a run, writes its logs, and says what came of it. */
 export async function runSimulation(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, warn, onRound } = options;
-  const { peers } = topology.graph;
-  const trainers: Trainer[] = [];
-  for (let peer = 0; peer < peers; peer++) {
-    trainers.push(await createTrainer(experiment, { peer, peers, seed: experiment.seed }));
-  }
-  const { layout } = trainers[0]!;
-  const { plan, warnings } = createPlan(experiment, topology.mixing, layout);
-  for (const warning of warnings) warn(warning);
-  const simulation = createSimulation({
-    neighbours: topology.mixing.neighbours,
-    plan,
-    trainers,
-    clock: () => performance.now(),
-  });
+  const simulation = await simulate(topology, experiment, () => performance.now());
+  const { plan, layout } = simulation;
+  for (const warning of simulation.warnings) warn(warning);
   const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
 
   const total = plan.rounds + plan.closingRates.length;
@@ -82,7 +69,7 @@ export async function runSimulation(options: RunOptions): Promise<RunSummary> {
     if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
     throw error;
   } finally {
-    for (const trainer of trainers) trainer.dispose();
+    simulation.dispose();
   }
 
   return {

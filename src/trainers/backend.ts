@@ -40,6 +40,10 @@ async function start(name: BackendName): Promise<void> {
   if (!(await tf.setBackend(name))) {
     throw new InvalidExperiment(`tfjs backend ${name} does not start here: choose another`);
   }
+  if (name === "wasm") {
+    const { registerFasterKernels } = await import("./wasm-kernels.js");
+    registerFasterKernels();
+  }
 
   // The cpu backend advertises tfjs-node at its first tensor, but only where it takes the platform for Node.
   const isNode = tf.env().getBool("IS_NODE");

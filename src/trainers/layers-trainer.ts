@@ -111,7 +111,8 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     const { loss } = softmaxCrossEntropy(predictions.dataSync(), batchLabels, classes, logitsGradient);
     return {
       value: tf.scalar(loss / batchLabels.length),
-      gradFunc: (upstream: tf.Tensor) => tf.mul(upstream, tf.tensor(logitsGradient, predictions.shape)),
+      // Penalties are only ever added to this loss, so what comes from upstream is 1.
+      gradFunc: () => tf.tensor(logitsGradient, predictions.shape),
     };
   });
 

@@ -29,7 +29,7 @@ export function checked<Schema extends z.ZodType>(
   throw new Failure(`${[what, ...pathText(path)].join(": ")} ${message}${more}`);
 }
 
-/** Where to look and what to do about it, as one line each; for messages that are not a schema's. */
+/** The end of a complaint about a name that is not known: the nearest known one, or all of them. */
 export function suggestion(given: string, known: readonly string[]): string {
   if (known.length === 0) return "";
   const nearest = closest(given, known);
@@ -72,9 +72,10 @@ function complaint(issue: z.core.$ZodRawIssue): string {
       const [key] = issue.keys;
       return `has an unknown setting ${JSON.stringify(key)}${suggestion(key!, keysOf(issue.inst))}`;
     }
-    case "invalid_type":
-      if (issue.input === undefined) return `is missing: it must be ${aType(issue.expected)}`;
-      return `must be ${aType(issue.expected)}, not ${given}`;
+    case "invalid_type": {
+      const type = typeName(issue);
+      return issue.input === undefined ? `is missing: it must be ${type}` : `must be ${type}, not ${given}`;
+    }
     case "invalid_value": {
       const known = issue.values.map(String);
       if (issue.input === undefined) return `is missing: it must be one of ${known.join(", ")}`;
@@ -141,7 +142,10 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-function aType(expected: string): string {
+/** Of whole numbers the schema says so; the issue only does once it has seen a number. */
+function typeName(issue: z.core.$ZodRawIssue): string {
+  const { format } = (issue.inst as { _zod?: { def?: { format?: string } } } | undefined)?._zod?.def ?? {};
+  const expected = format?.endsWith("int") ? "int" : String(issue.expected);
   return TYPE_NAMES[expected] ?? expected;
 }
 

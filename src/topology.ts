@@ -4,7 +4,6 @@ import { InvalidTopology, MurmurationError } from "./errors.js";
 import { degrees, type Graph } from "./graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
 import {
-  type Closing,
   closingRates,
   type Mixing,
   maximumConsensusRate,
@@ -195,7 +194,9 @@ export interface TopologyDescription {
   readonly roundsAtOne: number;
   /** The same with η*. */
   readonly roundsAtOptimum: number;
-  readonly closing: Closing;
+  /** Rounds of the closing consensus, and what it leaves of any disagreement at most. */
+  readonly closingRounds: number;
+  readonly closingContraction: number;
 }
 
 /** The share of the consensus distance that predicted rounds leave. */
@@ -205,6 +206,7 @@ export const ROUNDS_FACTOR = 1e-2;
 export function describeTopology({ name, graphSettings, graph, mixing }: Topology): TopologyDescription {
   const eigenvalues = spectrum(mixing);
   const counts = degrees(graph);
+  const closing = closingRates(eigenvalues);
   const optimal = optimalConsensusRate(eigenvalues);
   return {
     name,
@@ -221,6 +223,7 @@ export function describeTopology({ name, graphSettings, graph, mixing }: Topolog
     roundsFactor: ROUNDS_FACTOR,
     roundsAtOne: predictedRounds(eigenvalues, 1, ROUNDS_FACTOR),
     roundsAtOptimum: predictedRounds(eigenvalues, optimal, ROUNDS_FACTOR),
-    closing: closingRates(eigenvalues),
+    closingRounds: closing.rates.length,
+    closingContraction: closing.contraction,
   };
 }

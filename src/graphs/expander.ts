@@ -10,7 +10,7 @@ const settings = z
   .strictObject({
     kind: z.literal("expander"),
     peers: peerCount,
-    degree: z.int().min(3).describe("Neighbours of every peer"),
+    degree: z.int().min(2).describe("Neighbours of every peer, at least 3"),
     seed,
     minimumGap: z
       .number()

@@ -13,7 +13,11 @@ export function requireRegular(
   context: { addIssue(issue: { code: "custom"; path: string[]; message: string }): void },
 ): void {
   const complain = (message: string) => context.addIssue({ code: "custom", path: ["degree"], message });
-  if (degree >= peers) {
+  if (degree === 2) {
+    complain(
+      `is 2, and the connected graph of degree 2 is a ring: use ${JSON.stringify({ kind: "ring", peers })}`,
+    );
+  } else if (degree >= peers) {
     complain(
       `is ${degree}, but ${peers} peers have at most ${peers - 1} neighbours each: take a lower degree`,
     );
@@ -63,7 +67,7 @@ const settings = z
   .strictObject({
     kind: z.literal("random-regular"),
     peers: peerCount,
-    degree: z.int().min(2).describe("Neighbours of every peer"),
+    degree: z.int().min(2).describe("Neighbours of every peer, at least 3"),
     seed,
   })
   .superRefine(requireRegular);
@@ -77,7 +81,7 @@ export const randomRegular: GraphKind<typeof settings> = {
       if (isConnected(graph)) return graph;
     }
     throw new InvalidTopology(
-      `none of ${MAX_SAMPLES} random graphs of ${peers} peers and degree ${degree} is connected: raise the degree, or use a ring`,
+      `none of ${MAX_SAMPLES} random graphs of ${peers} peers and degree ${degree} is connected: raise the degree`,
     );
   },
 };

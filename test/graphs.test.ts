@@ -1,0 +1,306 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { InvalidTopology } from "../src/errors.js";
+import {
+  components,
+  createSimpleGraph,
+  degrees,
+  type Edge,
+  type Graph,
+  isConnected,
+  MAX_EDGES,
+  MAX_PEERS,
+  neighbours,
+} from "../src/graph.js";
+import { ramanujanGap } from "../src/graphs/expander.js";
+import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "../src/graphs/index.js";
+import { MAX_SAMPLES } from "../src/graphs/sizes.js";
+import { metropolisMixing, spectralGap, spectrum } from "../src/mixing.js";
+
+const seed = fc.nat(1e6);
+const peers = fc.integer({ min: 1, max: 40 });
+const side = fc.integer({ min: 2, max: 7 });
+
+/** A connected edge list: a random tree and more edges, some of them twice. */
+const edgeLists = fc
+  .array(fc.nat(1e6), { minLength: 1, maxLength: 20 })
+  .chain((parents) =>
+    fc.record({
+      tree: fc.constant(parents.map((parent, i): [number, number] => [i + 1, parent % (i + 1)])),
+      more: fc.array(fc.tuple(fc.nat(parents.length), fc.nat(parents.length))),
+    }),
+  )
+  .map(({ tree, more }) => ({
+    kind: "edges" as const,
+    edges: [...tree, ...more.filter(([a, b]) => a !== b)] as [number, number][],
+  }));
+
+/** Settings of every kind, and the degrees that the kind promises (lowest, highest). */
+const kinds: {
+  [Kind in GraphSettings["kind"]]: [fc.Arbitrary<GraphSettings>, ((s: never) => [number, number])?];
+} = {
+  ring: [
+    fc.record({ kind: fc.constant("ring"), peers }),
+    (s: { peers: number }) => [Math.min(2, s.peers - 1), Math.min(2, s.peers - 1)],
+  ],
+  torus: [
+    fc.record({ kind: fc.constant("torus"), rows: side, columns: side }),
+    (s: { rows: number; columns: number }) => {
+      const degree = Math.min(2, s.rows - 1) + Math.min(2, s.columns - 1);
+      return [degree, degree];
+    },
+  ],
+  hypercube: [
+    fc.record({ kind: fc.constant("hypercube"), dimension: fc.nat(6) }),
+    (s: { dimension: number }) => [s.dimension, s.dimension],
+  ],
+  margulis: [fc.record({ kind: fc.constant("margulis"), side }), () => [1, 8]],
+  exponential: [
+    fc.record({ kind: fc.constant("exponential"), peers }),
+    ({ peers: n }: { peers: number }) => {
+      const degree = exponentialOffsets(n).length;
+      return [degree, degree];
+    },
+  ],
+  complete: [
+    fc.record({ kind: fc.constant("complete"), peers }),
+    (s: { peers: number }) => [s.peers - 1, s.peers - 1],
+  ],
+  star: [
+    fc.record({ kind: fc.constant("star"), peers }),
+    (s: { peers: number }) => [Math.min(1, s.peers - 1), s.peers - 1],
+  ],
+  chain: [
+    fc.record({ kind: fc.constant("chain"), peers }),
+    (s: { peers: number }) => [Math.min(1, s.peers - 1), Math.min(2, s.peers - 1)],
+  ],
+  "random-regular": [
+    fc.record({
+      kind: fc.constant("random-regular"),
+      peers: fc.integer({ min: 4, max: 20 }).map((half) => 2 * half),
+      degree: fc.integer({ min: 3, max: 7 }),
+      seed,
+    }),
+    (s: { degree: number }) => [s.degree, s.degree],
+  ],
+  expander: [
+    fc.record({
+      kind: fc.constant("expander"),
+      peers: fc.integer({ min: 4, max: 16 }).map((half) => 2 * half),
+      degree: fc.integer({ min: 3, max: 7 }),
+      seed,
+    }),
+    (s: { degree: number }) => [s.degree, s.degree],
+  ],
+  "erdos-renyi": [
+    fc.record({
+      kind: fc.constant("erdos-renyi"),
+      peers: fc.integer({ min: 2, max: 30 }),
+      probability: fc.double({ min: 0.5, max: 1, noNaN: true }),
+      seed,
+    }),
+  ],
+  edges: [edgeLists],
+};
+
+/** The differences ±2^k modulo n that are not 0. */
+function exponentialOffsets(n: number): number[] {
+  const offsets = new Set<number>();
+  for (let power = 1; power < n; power *= 2) offsets.add(power).add(n - power);
+  return [...offsets];
+}
+
+describe.each(Object.entries(kinds))("%s", (_, [settings, promised]) => {
+  it("is simple, in range, in order, connected, of the promised degree, and the same every time", () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        const parsed = graphSettings.parse(given);
+        const graph = createGraph(parsed);
+        const codes = graph.edges.map(([a, b]) => {
+          expect(Number.isInteger(a) && Number.isInteger(b)).toBe(true);
+          expect(a).toBeGreaterThanOrEqual(0);
+          expect(b).toBeGreaterThan(a);
+          expect(graph.peers).toBeGreaterThan(b);
+          return a * graph.peers + b;
+        });
+        expect(codes).toEqual([...new Set(codes)].sort((a, b) => a - b));
+        expect(isConnected(graph)).toBe(true);
+        if (promised) {
+          const [lowest, highest] = promised(parsed as never);
+          expect(Math.min(...degrees(graph))).toBeGreaterThanOrEqual(lowest);
+          expect(Math.max(...degrees(graph))).toBeLessThanOrEqual(highest);
+        }
+        expect(createGraph(parsed)).toEqual(graph);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("has neighbours that are mutual, ascending and as many as the degree", () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        const graph = createGraph(graphSettings.parse(given));
+        const lists = neighbours(graph);
+        expect(lists.map((list) => list.length)).toEqual(degrees(graph));
+        for (const [i, list] of lists.entries()) {
+          expect(list).toEqual([...list].sort((a, b) => a - b));
+          for (const j of list) expect(lists[j]).toContain(i);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+const graph = (settings: object): Graph => createGraph(graphSettings.parse(settings));
+const gap = (settings: object) => spectralGap(spectrum(metropolisMixing(graph(settings))));
+
+describe("the edges of", () => {
+  it.each<[object, Edge[]]>([
+    [{ kind: "ring", peers: 1 }, []],
+    [{ kind: "ring", peers: 2 }, [[0, 1]]],
+    [{ kind: "chain", peers: 3 }, [[0, 1], [1, 2]]], // biome-ignore format: one graph a line
+    [{ kind: "star", peers: 3 }, [[0, 1], [0, 2]]], // biome-ignore format: one graph a line
+    [{ kind: "torus", rows: 2, columns: 2 }, [[0, 1], [0, 2], [1, 3], [2, 3]]], // biome-ignore format: one graph a line
+    [{ kind: "hypercube", dimension: 2 }, [[0, 1], [0, 2], [1, 3], [2, 3]]], // biome-ignore format: one graph a line
+    [{ kind: "exponential", peers: 4 }, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]], // biome-ignore format: one graph a line
+    [{ kind: "edges", edges: [[2, 0], [0, 2], [1, 2]] }, [[0, 2], [1, 2]]], // biome-ignore format: one graph a line
+  ])("%j", (settings, edges) => {
+    expect(graph(settings).edges).toEqual(edges);
+  });
+
+  it("exponential(16) join every pair whose difference is a power of two", () => {
+    expect(neighbours(graph({ kind: "exponential", peers: 16 }))[0]).toEqual([1, 2, 4, 8, 12, 14, 15]);
+  });
+
+  it("another seed are another graph", () => {
+    for (const kind of ["random-regular", "expander"]) {
+      const [one, two] = [1, 2].map((seed) => graph({ kind, peers: 16, degree: 4, seed }));
+      expect(one).not.toEqual(two);
+    }
+    const [one, two] = [1, 2].map((seed) =>
+      graph({ kind: "erdos-renyi", peers: 16, probability: 0.5, seed }),
+    );
+    expect(one).not.toEqual(two);
+  });
+
+  it("random-regular reach far from the circulant graph they start from", () => {
+    const near = (settings: object) =>
+      graph(settings).edges.filter(([a, b]) => Math.min(b - a, 64 - b + a) <= 2).length;
+    // A uniformly random 4-regular graph of 64 peers has 128 · 4/63 ≈ 8 edges between peers that close.
+    expect(near({ kind: "random-regular", peers: 64, degree: 4, seed: 1 })).toBeLessThan(25);
+  });
+});
+
+describe("the expander", () => {
+  it("reaches the Ramanujan gap of its degree by default", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(3, 4, 6), fc.constantFrom(16, 32, 64), seed, (degree, peers, seed) => {
+        expect(gap({ kind: "expander", degree, peers, seed })).toBeGreaterThanOrEqual(
+          ramanujanGap(degree) - 1e-9,
+        );
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it("reaches a gap that is asked for, and says so when it cannot", () => {
+    const asked = { kind: "expander", peers: 16, degree: 4, seed: 3 };
+    expect(gap({ ...asked, minimumGap: 0.28 })).toBeGreaterThanOrEqual(0.28);
+    expect(() => graph({ ...asked, minimumGap: 0.9 })).toThrow(
+      new RegExp(
+        `none of ${MAX_SAMPLES} random graphs of 16 peers and degree 4 has a spectral gap of 0.9 .*lower minimumGap`,
+      ),
+    );
+  });
+});
+
+describe("graphs that are refused", () => {
+  it.each([
+    [
+      { kind: "torus", rows: 1, columns: 7 },
+      'is 1, which makes the torus a ring: use {"kind":"ring","peers":7}',
+    ],
+    [{ kind: "torus", rows: 13, columns: 1 }, 'use {"kind":"ring","peers":13}'],
+    [{ kind: "torus", rows: 33, columns: 32 }, "is a torus of 1056 peers, and there may be 1024"],
+    [{ kind: "expander", peers: 5, degree: 3 }, "no graph of 5 peers has that odd degree"],
+    [{ kind: "expander", peers: 9, degree: 2 }, 'is a ring: use {"kind":"ring","peers":9}'],
+    [{ kind: "random-regular", peers: 4, degree: 4 }, "4 peers have at most 3 neighbours each"],
+    [{ kind: "edges", edges: [[0, 0]] }, "joins peer 0 to itself"],
+    [{ kind: "edges", peers: 3, edges: [[0, 3]] }, "names peer 3, but the 3 peers are numbered 0 to 2"],
+  ])("%j", (settings, message) => {
+    const result = graphSettings.safeParse(settings);
+    expect(result.error?.issues.map((issue) => issue.message).join()).toContain(message);
+  });
+
+  it("Erdős–Rényi that never connects, with a probability that would do", () => {
+    expect(() => graph({ kind: "erdos-renyi", peers: 40, probability: 0.01 })).toThrow(
+      "edge probability 0.01 is connected: use a probability of 0.184 or more",
+    );
+    expect(isConnected(graph({ kind: "erdos-renyi", peers: 40, probability: 0.184 }))).toBe(true);
+  });
+});
+
+describe("limits", () => {
+  it("MAX_PEERS", () => {
+    expect(graph({ kind: "ring", peers: MAX_PEERS }).peers).toBe(MAX_PEERS);
+    expect(graphSettings.safeParse({ kind: "ring", peers: MAX_PEERS + 1 }).success).toBe(false);
+    expect(() => createSimpleGraph(MAX_PEERS + 1, [])).toThrow(InvalidTopology);
+    expect(() => createSimpleGraph(0, [])).toThrow("a graph has 1 to 1024 peers, not 0");
+    expect(graphSettings.safeParse({ kind: "hypercube", dimension: 11 }).success).toBe(false);
+    expect(graphSettings.safeParse({ kind: "margulis", side: 33 }).success).toBe(false);
+    expect(() => parseEdgeList(`0 ${MAX_PEERS}`)).toThrow("peers are numbered 0 to 1023");
+  });
+
+  it("MAX_EDGES", () => {
+    expect(() => parseEdgeList("0 1\n".repeat(MAX_EDGES + 1))).toThrow(`${MAX_EDGES} are allowed`);
+    const edges = new Array(MAX_EDGES + 1).fill([0, 1]);
+    expect(graphSettings.safeParse({ kind: "edges", edges }).success).toBe(false);
+  });
+});
+
+it("a graph that is made from edges out of range names the edge", () => {
+  expect(() => createSimpleGraph(3, [[0, 3]])).toThrow(
+    "edge 0–3 names peer 3, but the 3 peers are numbered 0 to 2",
+  );
+  expect(() => createSimpleGraph(3, [[1, 1]])).toThrow("edge 1–1 joins peer 1 to itself");
+  expect(() => createSimpleGraph(3, [[0.5, 1]])).toThrow(InvalidTopology);
+});
+
+it("components are found in order", () => {
+  const split = createSimpleGraph(6, [
+    [5, 1],
+    [3, 2],
+    [1, 4],
+  ]);
+  expect(components(split)).toEqual([[0], [1, 4, 5], [2, 3]]);
+  expect(isConnected(split)).toBe(false);
+});
+
+describe("an edge list", () => {
+  it("takes blanks, commas, comments, empty lines and any line ending", () => {
+    const text = "# two offices\n0 1\r\n1,2\n\n 2 ;3 % a link\r3\t0\n0 1\n";
+    expect(createGraph(parseEdgeList(text))).toEqual(graph({ kind: "ring", peers: 4 }));
+  });
+
+  it("of any graph gives that graph back", () => {
+    fc.assert(
+      fc.property(edgeLists, (settings) => {
+        const original = graph(settings);
+        const text = original.edges.map((edge) => edge.join(" ")).join("\n");
+        expect(createGraph(parseEdgeList(text))).toEqual(original);
+      }),
+    );
+  });
+
+  it.each([
+    ["0 1\n1 x", 'line 2 of the edge list, "1 x", is not two peer numbers'],
+    ["0 1 0.5", 'line 1 of the edge list, "0 1 0.5", is not two peer numbers'],
+    ["0 1\n\n4 4", 'line 3 of the edge list, "4 4", joins peer 4 to itself'],
+    ["# nothing", "the edge list has no edges"],
+    ["-1 2", "is not two peer numbers"],
+  ])("%j is refused", (text, message) => {
+    expect(() => parseEdgeList(text)).toThrow(message);
+    expect(() => parseEdgeList(text)).toThrow(InvalidTopology);
+  });
+});

@@ -8,14 +8,31 @@
  * - A single number is computed in float32 in the order written in the reference; there is no fused
  *   multiply-add.
  * - A sum over a range is made of eight float64 partial sums: element k goes to partial k mod 8, and the
- *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)).
+ *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)). (Sums inside a min–max block are float32 in the same order.)
+ *
+ * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel; `index` is the number's
+ * place in the flat vector.
  */
 import type { Float16Kernels } from "./kernels/reference/float16.js";
+import type { MinmaxKernels } from "./kernels/reference/minmax.js";
+import type { NaturalKernels } from "./kernels/reference/natural.js";
+import type { QsgdKernels } from "./kernels/reference/qsgd.js";
+import type { RandomkKernels } from "./kernels/reference/randomk.js";
 import type { SignKernels } from "./kernels/reference/sign.js";
+import type { TernaryKernels } from "./kernels/reference/ternary.js";
 import type { TopkKernels } from "./kernels/reference/topk.js";
 import type { VectorKernels } from "./kernels/reference/vector.js";
 
-export interface Kernels extends VectorKernels, SignKernels, Float16Kernels, TopkKernels {
+export interface Kernels
+  extends VectorKernels,
+    SignKernels,
+    Float16Kernels,
+    MinmaxKernels,
+    QsgdKernels,
+    NaturalKernels,
+    TernaryKernels,
+    TopkKernels,
+    RandomkKernels {
   /** First byte of the memory that the kernels leave to their owner. */
   readonly heapBase: number;
 }

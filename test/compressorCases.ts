@@ -26,6 +26,21 @@ export const everyCompressor: Written[] = [
   { kind: "topk", ratio: 0.3 },
   { kind: "topk", ratio: 0.02, scope: "whole" },
   { kind: "topk", ratio: 1 },
+  { kind: "randomk" },
+  { kind: "randomk", ratio: 0.03, scope: "whole" },
+  { kind: "minmax", bits: 8 },
+  { kind: "minmax", bits: 4, rounding: "nearest" },
+  { kind: "minmax", bits: 2, block: 9 },
+  { kind: "minmax", bits: 2, scope: "tensor" },
+  { kind: "minmax", bits: 8, scope: "whole", rounding: "nearest" },
+  { kind: "qsgd", levels: 1, block: 40 },
+  { kind: "qsgd" },
+  { kind: "qsgd", levels: 127, scope: "whole" },
+  { kind: "qsgd", levels: 4, scope: "tensor", unscaled: true },
+  { kind: "natural" },
+  { kind: "ternary" },
+  { kind: "ternary", block: 83 },
+  { kind: "ternary", scope: "whole" },
 ];
 
 export interface Bench {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MalformedPayload } from "../src/errors.js";
 import { random, randomFromKey } from "../src/random.js";
-import { bench, characters, everyCompressor, fill, layoutOf, sumOfSquares } from "./compressorCases.js";
+import { bench, characters, everyCompressor, fill, layoutOf } from "./compressorCases.js";
 
 const lengths = fc.oneof(
   fc.constant([1]),
@@ -36,7 +36,7 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
             expect(results[0]).toEqual(results[1]);
           },
         ),
-        { numRuns: 60 },
+        { numRuns: 20 },
       );
     });
 
@@ -59,7 +59,7 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
           vector.set(before);
           expect(compressor.squeeze(vector, randomFromKey(stream.low, stream.high))).toEqual(payload);
         }),
-        { numRuns: 40 },
+        { numRuns: 15 },
       );
     });
 
@@ -100,7 +100,7 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
             }
           },
         ),
-        { numRuns: 150 },
+        { numRuns: 80 },
       );
     });
   },

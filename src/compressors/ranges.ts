@@ -42,6 +42,8 @@ export interface Range {
 /** A range whose part of the payload begins at byte `start`. */
 export interface Section extends Range {
   readonly start: number;
+  /** Bytes of that part. */
+  readonly bytes: number;
   /** Count of blocks; the last may be shorter. */
   readonly blocks: number;
 }
@@ -68,8 +70,9 @@ export function sectionsOf(ranges: readonly Range[], bytesOf: (count: number) =>
   const sections = ranges.map((range): Section => {
     const start = end;
     const rest = range.length % range.block;
-    end += Math.floor(range.length / range.block) * bytesOf(range.block) + (rest ? bytesOf(rest) : 0);
-    return { ...range, start, blocks: Math.ceil(range.length / range.block) };
+    const bytes = Math.floor(range.length / range.block) * bytesOf(range.block) + (rest ? bytesOf(rest) : 0);
+    end += bytes;
+    return { ...range, start, bytes, blocks: Math.ceil(range.length / range.block) };
   });
   return { sections, end, longestBlock: Math.max(1, ...ranges.map(({ block }) => block)) };
 }

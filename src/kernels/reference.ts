@@ -1,6 +1,11 @@
 import type { Kernels } from "../kernels.js";
 import { float16Kernels } from "./reference/float16.js";
+import { minmaxKernels } from "./reference/minmax.js";
+import { naturalKernels } from "./reference/natural.js";
+import { qsgdKernels } from "./reference/qsgd.js";
+import { randomkKernels } from "./reference/randomk.js";
 import { signKernels } from "./reference/sign.js";
+import { ternaryKernels } from "./reference/ternary.js";
 import { topkKernels } from "./reference/topk.js";
 import { vectorKernels } from "./reference/vector.js";
 
@@ -12,6 +17,11 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     ...vectorKernels(buffer),
     ...signKernels(buffer),
     ...float16Kernels(buffer),
+    ...minmaxKernels(buffer),
+    ...qsgdKernels(buffer),
+    ...naturalKernels(buffer),
+    ...ternaryKernels(buffer),
     ...topkKernels(buffer),
+    ...randomkKernels(buffer),
   };
 }

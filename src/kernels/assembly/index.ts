@@ -3,6 +3,11 @@ export * from "./vector";
 export * from "./sign";
 export * from "./float16";
 export * from "./topk";
+export * from "./minmax";
+export * from "./qsgd";
+export * from "./natural";
+export * from "./randomk";
+export * from "./ternary";
 
 /** First byte that the module's own data leaves free. */
 export function endOfData(): usize {

@@ -1,0 +1,150 @@
+// Small whole numbers in 2, 4 or 8 bits, and rounding to them. Format and meaning: ../reference/codes.ts.
+
+import { uniform, uniform4 } from "./random";
+
+/** 1.5 · 2^23: adding it rounds a float32 to a whole number, ties to even, and leaves that in the low bits. */
+export const ROUNDER: f32 = 12582912;
+
+const TWO_TO_64: f64 = 1.8446744073709552e19;
+const TWO_TO_MINUS_64: f64 = 5.421010862427522e-20;
+
+@inline
+export function codeBytes(count: usize, bits: u32): usize {
+  return (count * <usize>bits + 7) >> 3;
+}
+
+/** A power of two that brings magnitudes about `size` to where float32 neither overflows nor loses digits. */
+@inline
+export function conditioner(size: f64): f32 {
+  return size < TWO_TO_MINUS_64 ? <f32>TWO_TO_64 : size > TWO_TO_64 ? <f32>TWO_TO_MINUS_64 : 1;
+}
+
+/** t as a whole number: up with the probability of its fraction, or to the nearest, ties to even. */
+@inline
+export function round4(t: v128, stochastic: bool, weyl: v128, high: v128): v128 {
+  if (stochastic) {
+    const lower = f32x4.floor(t);
+    const up = f32x4.lt(uniform4(weyl, high), f32x4.sub(t, lower));
+    return f32x4.add(lower, v128.and(up, f32x4.splat(1)));
+  }
+  return f32x4.sub(f32x4.add(t, f32x4.splat(ROUNDER)), f32x4.splat(ROUNDER));
+}
+
+@inline
+export function round(t: f32, stochastic: bool, low: u32, high: u32, index: u32): f32 {
+  if (stochastic) {
+    const lower = floor(t);
+    return uniform(low, high, index) < t - lower ? lower + 1 : lower;
+  }
+  return t + ROUNDER - ROUNDER;
+}
+
+/** Sixteen whole numbers, four to a vector and held as float32, as bytes; `centre` is added first. */
+@inline
+export function toCodes(a: v128, b: v128, c: v128, d: v128, centre: f32): v128 {
+  const rounder = f32x4.splat(ROUNDER + centre);
+  const low = i32x4.splat(0xff);
+  return i8x16.narrow_i16x8_u(
+    i16x8.narrow_i32x4_s(v128.and(f32x4.add(a, rounder), low), v128.and(f32x4.add(b, rounder), low)),
+    i16x8.narrow_i32x4_s(v128.and(f32x4.add(c, rounder), low), v128.and(f32x4.add(d, rounder), low)),
+  );
+}
+
+/** Packs sixteen bytes, each below 2^bits, into 2 · bits bytes. */
+@inline
+export function storeCodes(p: usize, codes: v128, bits: u32): void {
+  if (bits == 8) {
+    v128.store(p, codes);
+  } else if (bits == 4) {
+    const pairs = v128.and(v128.or(codes, i16x8.shr_u(codes, 4)), i16x8.splat(0xff));
+    store<u64>(p, i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0));
+  } else {
+    const pairs = v128.and(v128.or(codes, i16x8.shr_u(codes, 6)), i16x8.splat(0x0f));
+    const fours = v128.and(v128.or(pairs, i32x4.shr_u(pairs, 12)), i32x4.splat(0xff));
+    const halves = i16x8.narrow_i32x4_s(fours, fours);
+    store<u32>(p, i32x4.extract_lane(i8x16.narrow_i16x8_u(halves, halves), 0));
+  }
+}
+
+@inline
+export function loadCodes(p: usize, bits: u32): v128 {
+  if (bits == 8) return v128.load(p);
+  let x: v128;
+  if (bits == 4) {
+    x = v128.load64_zero(p);
+  } else {
+    const y = v128.load32_zero(p);
+    x = interleave(v128.and(y, i8x16.splat(0x0f)), i8x16.shr_u(y, 4));
+    return interleave(v128.and(x, i8x16.splat(3)), i8x16.shr_u(x, 2));
+  }
+  return interleave(v128.and(x, i8x16.splat(0x0f)), i8x16.shr_u(x, 4));
+}
+
+@inline
+function interleave(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** Writes code k of a run whose bytes were zero. */
+@inline
+export function storeCode(codes: usize, k: usize, code: u32, bits: u32): void {
+  const bit = k * <usize>bits;
+  const p = codes + (bit >> 3);
+  store<u8>(p, load<u8>(p) | (code << (<u32>bit & 7)));
+}
+
+@inline
+function loadCode(codes: usize, k: usize, bits: u32): u32 {
+  const bit = k * <usize>bits;
+  return (<u32>load<u8>(codes + (bit >> 3)) >> (<u32>bit & 7)) & ((1 << bits) - 1);
+}
+
+/** out += factor · (offset + step · (code − centre)) */
+@inline
+export function addCodes(
+  out: usize, count: usize, codes: usize, bits: u32, centre: f32, offset: f32, step: f32, factor: f32,
+): void {
+  const c4 = f32x4.splat(centre), o4 = f32x4.splat(offset), s4 = f32x4.splat(step), f4 = f32x4.splat(factor);
+  const stride: usize = <usize>bits << 1;
+  let from = codes;
+  let k: usize = 0;
+  for (; k + 16 <= count; k += 16) {
+    const p = out + (k << 2);
+    const all = loadCodes(from, bits);
+    from += stride;
+    const low = i16x8.extend_low_i8x16_u(all), high = i16x8.extend_high_i8x16_u(all);
+    const a = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low));
+    const b = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low));
+    const c = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high));
+    const d = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high));
+    const qa = f32x4.add(o4, f32x4.mul(s4, f32x4.sub(a, c4)));
+    const qb = f32x4.add(o4, f32x4.mul(s4, f32x4.sub(b, c4)));
+    const qc = f32x4.add(o4, f32x4.mul(s4, f32x4.sub(c, c4)));
+    const qd = f32x4.add(o4, f32x4.mul(s4, f32x4.sub(d, c4)));
+    v128.store(p, f32x4.add(v128.load(p), f32x4.mul(f4, qa)));
+    v128.store(p, f32x4.add(v128.load(p, 16), f32x4.mul(f4, qb)), 16);
+    v128.store(p, f32x4.add(v128.load(p, 32), f32x4.mul(f4, qc)), 32);
+    v128.store(p, f32x4.add(v128.load(p, 48), f32x4.mul(f4, qd)), 48);
+  }
+  for (; k < count; k++) {
+    const p = out + (k << 2);
+    const q = offset + step * (<f32>loadCode(codes, k, bits) - centre);
+    store<f32>(p, load<f32>(p) + factor * q);
+  }
+}
+
+/** Whether each of `count` codes is at most `limit`. */
+@inline
+export function codesWithin(codes: usize, count: usize, bits: u32, limit: u32): bool {
+  const stride: usize = <usize>bits << 1;
+  let from = codes;
+  let largest = i8x16.splat(0);
+  let k: usize = 0;
+  for (; k + 16 <= count; k += 16) {
+    largest = i8x16.max_u(largest, loadCodes(from, bits));
+    from += stride;
+  }
+  if (v128.any_true(i8x16.gt_u(largest, i8x16.splat(<u8>limit)))) return false;
+  for (; k < count; k++) if (loadCode(codes, k, bits) > limit) return false;
+  return true;
+}

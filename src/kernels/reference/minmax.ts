@@ -1,0 +1,174 @@
+import {
+  addCodes,
+  codeBytes,
+  conditioner,
+  roundStochastically,
+  roundToNearest,
+  storeCodes,
+} from "./codes.js";
+import { floats } from "./vector.js";
+
+/**
+ * Min–max levels refitted by least squares. A range of `length` numbers is cut into blocks of `block`; the
+ * payload is a header per block, its float32 offset and step, then the blocks' codes (`codes.ts`), each
+ * block's from a byte of its own. Code k stands for offset + step · k.
+ *
+ * The codes are those of L = 2^bits − 1 equal steps from the least to the largest number of the block. The
+ * offset and step are then fitted to the codes: with t the place of a number on that ladder and e = t − k
+ * its rounding error, the least-squares line is the ladder corrected by the regression of e on k. The four
+ * sums it takes, of k, k², e and e · k, are made in float32 over runs of 1024 numbers, in the order of
+ * `kernels.ts`, and in float64 over the runs.
+ */
+export interface MinmaxKernels {
+  /**
+   * Writes the payload of `v` and leaves the error in `v`.
+   *
+   * @param stochastic 1: round up with the probability of the fraction; 0: round to the nearest
+   * @param index draw that belongs to the first number; the key is (low, high)
+   */
+  minmaxSqueeze(
+    v: number,
+    length: number,
+    block: number,
+    bits: number,
+    stochastic: number,
+    index: number,
+    low: number,
+    high: number,
+    payload: number,
+  ): void;
+  /** out += factor · C(v), from the payload. */
+  minmaxAddTo(
+    out: number,
+    length: number,
+    block: number,
+    bits: number,
+    payload: number,
+    factor: number,
+  ): void;
+  /** 1 when every level of every block is finite, else 0. */
+  minmaxFinite(payload: number, blocks: number, bits: number): number;
+}
+
+const RUN = 1024;
+/** Room for rounding below the largest float32. */
+const LARGEST = 3.4e38;
+
+/** Σ of a run in float32, in the defined order. */
+function runSum(terms: readonly number[]): number {
+  const p = new Float32Array(8);
+  terms.forEach((term, k) => {
+    p[k & 7]! += term;
+  });
+  const pair = (k: number) => Math.fround(p[k]! + p[k + 4]!);
+  return Math.fround(Math.fround(pair(0) + pair(2)) + Math.fround(pair(1) + pair(3)));
+}
+
+/** Σ of a block: float32 in runs, float64 over them. */
+function blockSum(terms: readonly number[]): number {
+  let sum = 0;
+  for (let start = 0; start < terms.length; start += RUN) sum += runSum(terms.slice(start, start + RUN));
+  return sum;
+}
+
+interface FittedLevels {
+  readonly codes: number[];
+  readonly offset: number;
+  readonly step: number;
+}
+
+function fitLevels(
+  a: Float32Array,
+  bits: number,
+  stochastic: number,
+  low: number,
+  high: number,
+  index: number,
+): FittedLevels {
+  const { fround } = Math;
+  // Adding 0 makes −0 into 0.
+  const least = a.reduce((x, y) => Math.min(x, y)) + 0;
+  const range = a.reduce((x, y) => Math.max(x, y)) - least;
+  if (!(range > 0)) return { codes: new Array(a.length).fill(0), offset: least, step: 0 };
+
+  const levels = 2 ** bits - 1;
+  const condition = conditioner(range);
+  const base = fround(least * condition);
+  const inverse = fround(levels / (range * condition));
+  const places = Array.from(a, (x) => {
+    const scaled = fround(fround(fround(x * condition) - base) * inverse);
+    return scaled < levels ? scaled : levels;
+  });
+  const codes = places.map((t, k) =>
+    stochastic ? roundStochastically(t, low, high, index + k) : roundToNearest(t),
+  );
+  const errors = places.map((t, k) => fround(t - codes[k]!));
+  const sumK = blockSum(codes);
+  const sumKk = blockSum(codes.map((k) => k * k));
+  const sumE = blockSum(errors);
+  const sumEk = blockSum(errors.map((e, k) => fround(e * codes[k]!)));
+
+  const n = a.length;
+  const spread = n * sumKk - sumK * sumK;
+  const slope = spread > 0 ? (n * sumEk - sumE * sumK) / spread : 0;
+  const shift = (sumE - slope * sumK) / n;
+  const unit = range / levels;
+  let step = unit * (1 + slope);
+  let offset = least + unit * shift;
+  // Numbers so large that a level would overflow are sent at a quarter: shorter, but still a contraction.
+  const reach = step * levels;
+  if (Math.abs(offset) > LARGEST || Math.abs(reach) > LARGEST || Math.abs(offset + reach) > LARGEST) {
+    step *= 0.25;
+    offset *= 0.25;
+  }
+  return { codes, offset: fround(offset), step: fround(step) };
+}
+
+export function minmaxKernels(buffer: ArrayBuffer): MinmaxKernels {
+  /** Calls `visit` with every block: its first number, count, and where its header and codes lie. */
+  function forEachBlock(
+    length: number,
+    block: number,
+    bits: number,
+    payload: number,
+    visit: (start: number, count: number, header: number, codes: number) => void,
+  ) {
+    let header = payload >>> 0;
+    let codes = header + 8 * Math.ceil(length / block);
+    for (let start = 0; start < length; start += block) {
+      const count = Math.min(block, length - start);
+      visit(start, count, header, codes);
+      header += 8;
+      codes += codeBytes(count, bits);
+    }
+  }
+  const view = new DataView(buffer);
+
+  return {
+    minmaxSqueeze(v, length, block, bits, stochastic, index, low, high, payload) {
+      forEachBlock(length, block, bits, payload, (start, count, header, codes) => {
+        const a = floats(buffer, v + 4 * start, count);
+        const fitted = fitLevels(a, bits, stochastic, low, high, index + start);
+        view.setFloat32(header, fitted.offset, true);
+        view.setFloat32(header + 4, fitted.step, true);
+        storeCodes(buffer, codes, bits, fitted.codes);
+        addCodes(buffer, v + 4 * start, count, codes, bits, { centre: 0, ...fitted }, -1);
+      });
+    },
+    minmaxAddTo(out, length, block, bits, payload, factor) {
+      forEachBlock(length, block, bits, payload, (start, count, header, codes) => {
+        const offset = view.getFloat32(header, true);
+        const step = view.getFloat32(header + 4, true);
+        addCodes(buffer, out + 4 * start, count, codes, bits, { centre: 0, offset, step }, factor);
+      });
+    },
+    minmaxFinite(payload, blocks, bits) {
+      for (let b = 0; b < blocks; b++) {
+        const offset = view.getFloat32((payload >>> 0) + 8 * b, true);
+        const reach = Math.fround(view.getFloat32((payload >>> 0) + 8 * b + 4, true) * (2 ** bits - 1));
+        if (!Number.isFinite(reach) || !Number.isFinite(Math.fround(offset + reach))) return 0;
+      }
+      return 1;
+    },
+  };
+}

@@ -80,15 +80,19 @@ export function weightedMixing(graph: Graph, weights: readonly (readonly number[
     }
   }
   const mixing = mixingOf(graph, (i, j) => (weights[i]![j]! + weights[j]![i]!) / 2);
-  const values = spectrum(mixing);
-  if (spectralGap(values) < MINIMUM_GAP) {
-    const why =
-      smallestEigenvalue(values) < 0 && -smallestEigenvalue(values) >= secondEigenvalue(values)
-        ? `its smallest eigenvalue is ${shorten(smallestEigenvalue(values))}: give every peer more weight to itself`
-        : `its second eigenvalue is ${shorten(secondEigenvalue(values))}: raise the weights of the edges`;
-    throw new InvalidTopology(`the weights never bring the peers together, since ${why}`);
+  if (!gapReaches(mixing, MINIMUM_GAP)) {
+    throw new InvalidTopology(
+      `the weights never bring the peers together, since ${whyApart(spectrum(mixing))}`,
+    );
   }
   return mixing;
+}
+
+function whyApart(spectrum: readonly number[]): string {
+  const [second, smallest] = [secondEigenvalue(spectrum), smallestEigenvalue(spectrum)];
+  return -smallest >= second
+    ? `their smallest eigenvalue is ${shorten(smallest)}: give every peer more weight to itself`
+    : `their second eigenvalue is ${shorten(second)}: raise the weights of the edges`;
 }
 
 function checkWeight(

@@ -149,8 +149,11 @@ function typeName(issue: z.core.$ZodRawIssue): string {
   return TYPE_NAMES[expected] ?? expected;
 }
 
-/** A value on one line, cut where it is long. */
+/** A value on one line, cut where it is long. Of lists and objects only what they are: they may be deep or endless. */
 function shown(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  const short = (text: string) =>
+    text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return typeof value === "string" ? JSON.stringify(short(value)) : short(String(value));
 }

@@ -466,8 +466,8 @@ describe("the user's weights", () => {
     ["numbers that are not finite", path, [[0.5, Number.NaN, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]], "row 0 of the weights has NaN for peer 1: weights are finite numbers"], // biome-ignore format: one case a line
     ["a short row", path, [[0.5, 0.5], [0.5, 0, 0.5], [0, 0.5, 0.5]], "row 0 of the weights has 2 numbers, but there are 3 peers"], // biome-ignore format: one case a line
     ["missing rows", path, [[0.5, 0.5, 0]], "weights have 1 rows, but there are 3 peers"], // biome-ignore format: one case a line
-    ["a swap for ever", createSimpleGraph(2, [[0, 1]]), [[0, 1], [1, 0]], "its smallest eigenvalue is -1: give every peer more weight to itself"], // biome-ignore format: one case a line
-    ["hardly any exchange", createSimpleGraph(2, [[0, 1]]), [[1, 1e-12], [1e-12, 1]], "its second eigenvalue is 1: raise the weights of the edges"], // biome-ignore format: one case a line
+    ["a swap for ever", createSimpleGraph(2, [[0, 1]]), [[0, 1], [1, 0]], "their smallest eigenvalue is -1: give every peer more weight to itself"], // biome-ignore format: one case a line
+    ["hardly any exchange", createSimpleGraph(2, [[0, 1]]), [[1, 1e-12], [1e-12, 1]], "their second eigenvalue is 1: raise the weights of the edges"], // biome-ignore format: one case a line
   ])("are refused for %s", (_, made, weights, message) => {
     expect(() => weightedMixing(made, weights)).toThrow(InvalidTopology);
     expect(() => weightedMixing(made, weights)).toThrow(message);

@@ -201,8 +201,8 @@ describe("a topology that is refused", () => {
       { graph, peers: [{ id: 1, listen: ["host:4001"] }] },
       'here: peers[0].listen[0] cannot be "host:4001": a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"',
     ],
-    [{ graph, peers: {} }, "here: peers must be a list, not {}"],
-    [[], "here must be an object, not []"],
+    [{ graph, peers: {} }, "here: peers must be a list, not an object"],
+    [[], "here must be an object, not a list"],
     [undefined, "here is missing: it must be an object"],
     [null, "here must be an object, not null"],
     ["", "here is neither JSON nor an edge list: Unexpected end of JSON input"],
@@ -216,9 +216,19 @@ describe("a topology that is refused", () => {
     expect(complaint({ graph: { kind: "a\nb" } })).toContain('"a\\nb"');
   });
 
+  it("is refused however deep it is nested", () => {
+    const depth = 1e6;
+    const deep = `${"[".repeat(depth)}${"]".repeat(depth)}`;
+    expect(complaint(deep)).toMatch(/^here /);
+    expect(complaint(`{"graph": ${deep}}`)).toMatch(/^here/);
+    const endless: Record<string, unknown> = { graph };
+    endless.weights = endless;
+    expect(complaint(endless)).toBe("here: weights cannot be an object");
+  });
+
   it("never crashes: whatever the value, it is a topology or an InvalidTopology", () => {
     const anything = fc.oneof(
-      fc.anything({ withNullPrototype: true }),
+      fc.anything({ withNullPrototype: true, withBigInt: true, withMap: true, withTypedArray: true }),
       fc.jsonValue(),
       fc.string(),
       fc.record({
@@ -323,10 +333,10 @@ describe("checked settings", () => {
     [{ step: 6 }, "settings: step must be a multiple of 4, not 6"],
     [{ label: "a" }, "settings: label must have at least 2 characters, not 1"],
     [{ rate: { from: "x" } }, 'settings: rate.from must be a finite number, not "x"'],
-    [{ rate: [1] }, "settings: rate cannot be [1]"],
+    [{ rate: [1] }, "settings: rate cannot be a list"],
     [{ shore: 1, mode: "x" }, 'settings has an unknown setting "shore": did you mean "share"? (and 1 more)'],
     [{ quite: 1 }, 'settings has an unknown setting "quite": it is one of mode, share, step, label, rate'],
-    [{ mode: "x".repeat(100) }, `settings: mode cannot be "${"x".repeat(39)}…: it is one of slow, fast`],
+    [{ mode: "x".repeat(100) }, `settings: mode cannot be "${"x".repeat(40)}…": it is one of slow, fast`],
   ])("%j is refused", (value, message) => {
     expect(() => check(value)).toThrow(new InvalidExperiment(message));
     expect(() => check(value)).toThrow(MurmurationError);

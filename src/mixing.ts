@@ -38,7 +38,7 @@ export const MINIMUM_GAP = 1e-9;
  * graph; without it even rings and hypercubes would swap disagreements back and forth for ever.
  *
  * @throws InvalidTopology the graph is not connected; names the peers that are cut off
- * @see Xiao, Boyd & Kim 2007, “Distributed average consensus with least-mean-square deviation”, §4
+ * @see Xiao, Boyd & Lall 2005, “A scheme for robust distributed sensor fusion based on average consensus”
  */
 export function metropolisMixing(graph: Graph): Mixing {
   requireConnected(graph);

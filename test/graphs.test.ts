@@ -156,16 +156,19 @@ const graph = (settings: object): Graph => createGraph(graphSettings.parse(setti
 const gap = (settings: object) => spectralGap(spectrum(metropolisMixing(graph(settings))));
 
 describe("the edges of", () => {
-  it.each<[object, Edge[]]>([
+  it.each<[object, Edge[]]>(
+    // biome-ignore format: one case a line
+    [
     [{ kind: "ring", peers: 1 }, []],
     [{ kind: "ring", peers: 2 }, [[0, 1]]],
-    [{ kind: "chain", peers: 3 }, [[0, 1], [1, 2]]], // biome-ignore format: one graph a line
-    [{ kind: "star", peers: 3 }, [[0, 1], [0, 2]]], // biome-ignore format: one graph a line
-    [{ kind: "torus", rows: 2, columns: 2 }, [[0, 1], [0, 2], [1, 3], [2, 3]]], // biome-ignore format: one graph a line
-    [{ kind: "hypercube", dimension: 2 }, [[0, 1], [0, 2], [1, 3], [2, 3]]], // biome-ignore format: one graph a line
-    [{ kind: "exponential", peers: 4 }, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]], // biome-ignore format: one graph a line
-    [{ kind: "edges", edges: [[2, 0], [0, 2], [1, 2]] }, [[0, 2], [1, 2]]], // biome-ignore format: one graph a line
-  ])("%j", (settings, edges) => {
+    [{ kind: "chain", peers: 3 }, [[0, 1], [1, 2]]],
+    [{ kind: "star", peers: 3 }, [[0, 1], [0, 2]]],
+    [{ kind: "torus", rows: 2, columns: 2 }, [[0, 1], [0, 2], [1, 3], [2, 3]]],
+    [{ kind: "hypercube", dimension: 2 }, [[0, 1], [0, 2], [1, 3], [2, 3]]],
+    [{ kind: "exponential", peers: 4 }, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]],
+    [{ kind: "edges", edges: [[2, 0], [0, 2], [1, 2]] }, [[0, 2], [1, 2]]],
+  ],
+  )("%j", (settings, edges) => {
     expect(graph(settings).edges).toEqual(edges);
   });
 

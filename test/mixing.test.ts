@@ -457,18 +457,21 @@ describe("the user's weights", () => {
     expect(spectralGap(spectrum(made))).toBeCloseTo(0.2, 12);
   });
 
-  it.each<[string, Graph, number[][], string]>([
-    ["a row that sums to less", path, [[0.5, 0.5, 0], [0.5, 0.07, 0.4], [0, 0.4, 0.6]], "row 1 of the weights sums to 0.97, not 1: add 0.03 to weight 1–1"], // biome-ignore format: one case a line
-    ["asymmetry", path, [[0.5, 0.5, 0], [0.4, 0.2, 0.4], [0, 0.4, 0.6]], "row 0 of the weights has 0.5 for peer 1, but row 1 has 0.4 for peer 0"], // biome-ignore format: one case a line
-    ["weight off the edges", path, [[0.5, 0.4, 0.1], [0.4, 0.2, 0.4], [0.1, 0.4, 0.5]], "row 0 of the weights has 0.1 for peer 2, but 0–2 is not an edge"], // biome-ignore format: one case a line
-    ["an edge without weight", path, [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]], "row 1 of the weights has 0 for peer 2, a neighbour: leave the edge out"], // biome-ignore format: one case a line
-    ["a negative edge", triangle, [[0.7, 0.4, -0.1], [0.4, 0.2, 0.4], [-0.1, 0.4, 0.7]], "row 0 of the weights has -0.1 for peer 2, a neighbour: edge weights are positive"], // biome-ignore format: one case a line
-    ["numbers that are not finite", path, [[0.5, Number.NaN, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]], "row 0 of the weights has NaN for peer 1: weights are finite numbers"], // biome-ignore format: one case a line
-    ["a short row", path, [[0.5, 0.5], [0.5, 0, 0.5], [0, 0.5, 0.5]], "row 0 of the weights has 2 numbers, but there are 3 peers"], // biome-ignore format: one case a line
-    ["missing rows", path, [[0.5, 0.5, 0]], "weights have 1 rows, but there are 3 peers"], // biome-ignore format: one case a line
-    ["a swap for ever", createSimpleGraph(2, [[0, 1]]), [[0, 1], [1, 0]], "their smallest eigenvalue is -1: give every peer more weight to itself"], // biome-ignore format: one case a line
-    ["hardly any exchange", createSimpleGraph(2, [[0, 1]]), [[1, 1e-12], [1e-12, 1]], "their second eigenvalue is 1: raise the weights of the edges"], // biome-ignore format: one case a line
-  ])("are refused for %s", (_, made, weights, message) => {
+  it.each<[string, Graph, number[][], string]>(
+    // biome-ignore format: one case a line
+    [
+    ["a row that sums to less", path, [[0.5, 0.5, 0], [0.5, 0.07, 0.4], [0, 0.4, 0.6]], "row 1 of the weights sums to 0.97, not 1: add 0.03 to weight 1–1"],
+    ["asymmetry", path, [[0.5, 0.5, 0], [0.4, 0.2, 0.4], [0, 0.4, 0.6]], "row 0 of the weights has 0.5 for peer 1, but row 1 has 0.4 for peer 0"],
+    ["weight off the edges", path, [[0.5, 0.4, 0.1], [0.4, 0.2, 0.4], [0.1, 0.4, 0.5]], "row 0 of the weights has 0.1 for peer 2, but 0–2 is not an edge"],
+    ["an edge without weight", path, [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]], "row 1 of the weights has 0 for peer 2, a neighbour: leave the edge out"],
+    ["a negative edge", triangle, [[0.7, 0.4, -0.1], [0.4, 0.2, 0.4], [-0.1, 0.4, 0.7]], "row 0 of the weights has -0.1 for peer 2, a neighbour: edge weights are positive"],
+    ["numbers that are not finite", path, [[0.5, Number.NaN, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]], "row 0 of the weights has NaN for peer 1: weights are finite numbers"],
+    ["a short row", path, [[0.5, 0.5], [0.5, 0, 0.5], [0, 0.5, 0.5]], "row 0 of the weights has 2 numbers, but there are 3 peers"],
+    ["missing rows", path, [[0.5, 0.5, 0]], "weights have 1 rows, but there are 3 peers"],
+    ["a swap for ever", createSimpleGraph(2, [[0, 1]]), [[0, 1], [1, 0]], "their smallest eigenvalue is -1: give every peer more weight to itself"],
+    ["hardly any exchange", createSimpleGraph(2, [[0, 1]]), [[1, 1e-12], [1e-12, 1]], "their second eigenvalue is 1: raise the weights of the edges"],
+  ],
+  )("are refused for %s", (_, made, weights, message) => {
     expect(() => weightedMixing(made, weights)).toThrow(InvalidTopology);
     expect(() => weightedMixing(made, weights)).toThrow(message);
   });

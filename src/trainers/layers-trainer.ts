@@ -223,8 +223,8 @@ function shapesOf(model: LayersModel, needsLogits: boolean) {
     }
     return side;
   });
-  const last = model.layers.at(-1)?.getConfig();
-  if (needsLogits && (last?.activation === "softmax" || last?.className === "Softmax")) {
+  const last = model.layers.at(-1);
+  if (needsLogits && (last?.getConfig().activation === "softmax" || last?.getClassName() === "Softmax")) {
     throw new InvalidExperiment(
       `model ${model.name} ends in a softmax, but the loss takes logits: drop that activation or pass a loss of your own`,
     );
@@ -280,17 +280,20 @@ interface SeededLayer {
 function refuseAmbientNoise(layers: readonly Layer[]): void {
   for (const layer of layers) {
     const className = layer.getClassName();
-    const { dropout, recurrentDropout } = layer.getConfig();
-    if (
-      /^(Gaussian|Alpha|Random)/.test(className) ||
-      (typeof dropout === "number" && dropout > 0) ||
-      (typeof recurrentDropout === "number" && recurrentDropout > 0)
-    ) {
+    if (/^(Gaussian|Alpha|Random)/.test(className) || dropsInside(layer.getConfig())) {
       throw new InvalidExperiment(
         `layer ${layer.name} (${className}) draws random numbers that cannot be seeded: use a dropout layer instead`,
       );
     }
   }
+}
+
+/** Whether a recurrent layer, or one wrapped in this one, drops inputs or states by itself. */
+function dropsInside(config: object): boolean {
+  return Object.entries(config).some(([key, value]) => {
+    if (key === "dropout" || key === "recurrentDropout") return typeof value === "number" && value > 0;
+    return typeof value === "object" && value !== null && dropsInside(value);
+  });
 }
 
 /**

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { compressorSettings } from "../src/compressors/index.js";
 import { MalformedPayload } from "../src/errors.js";
 import { random, randomFromKey } from "../src/random.js";
-import { bench, characters, everyCompressor, fill, layoutOf } from "./compressorCases.js";
+import { bench, characters, everyCompressor, fill, layoutOf, type Written } from "./compressorCases.js";
 
 const lengths = fc.oneof(
   fc.constant([1]),
@@ -36,7 +37,7 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
             expect(results[0]).toEqual(results[1]);
           },
         ),
-        { numRuns: 20 },
+        { numRuns: 14 },
       );
     });
 
@@ -53,13 +54,12 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
           expect(payload.length).toBeLessThanOrEqual(compressor.maximumPayloadBytes);
           compressor.addTo(out, payload, 1);
           // Plain equality: the sign of a zero is of no matter here.
-          for (let k = 0; k < before.length; k++) {
-            expect(vector[k]! === Math.fround(before[k]! - out[k]!)).toBe(true);
-          }
+          const wrong = before.findIndex((x, k) => vector[k] !== Math.fround(x - out[k]!));
+          expect(wrong).toBe(-1);
           vector.set(before);
           expect(compressor.squeeze(vector, randomFromKey(stream.low, stream.high))).toEqual(payload);
         }),
-        { numRuns: 15 },
+        { numRuns: 12 },
       );
     });
 
@@ -105,3 +105,42 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
     });
   },
 );
+
+describe("settings", () => {
+  const written = (settings: Written) => compressorSettings.parse(settings);
+
+  it("have defaults for all but the kind", () => {
+    for (const { kind } of everyCompressor) expect(written({ kind }).kind).toBe(kind);
+    expect(bench({ kind: "minmax" }, layoutOf(99)).compressor.name).toBe("minmax(4 bit, block=64)");
+  });
+
+  it.each([
+    { kind: "zip" },
+    { kind: "sign", blocks: 64 },
+    { kind: "sign", scope: "block", block: 7 },
+    { kind: "minmax", bits: 3 },
+    { kind: "qsgd", levels: 0 },
+    { kind: "qsgd", levels: 128 },
+    { kind: "topk", ratio: 0 },
+    { kind: "randomk", ratio: 1.01 },
+    { kind: "topk", scope: "block" },
+  ])("refuse %j in a line", (settings) => {
+    const result = compressorSettings.safeParse(settings);
+    expect(result.error?.issues).toHaveLength(1);
+    expect(result.error?.issues[0]?.message).toMatch(/^[^\n]+$/);
+  });
+
+  it("tell compressors apart by name", () => {
+    const names = everyCompressor.map((settings) => bench(settings, layoutOf(200)).compressor.name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("an empty model", () => {
+  it.each(everyCompressor)("%j", (settings) => {
+    const { compressor, vector, out } = bench(settings, layoutOf());
+    compressor.addTo(out, compressor.squeeze(vector, random(0)).slice(), 1);
+    expect(compressor.contraction).toBeGreaterThan(0);
+    expect(compressor.contraction).toBeLessThanOrEqual(1);
+  });
+});

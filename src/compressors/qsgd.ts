@@ -33,6 +33,7 @@ const settings = z.strictObject({
  *
  * Contraction: Q is unbiased with E‖Q(v) − v‖² ≤ ω‖v‖², ω = min(n/s², √n/s), so
  * E‖v − C(v)‖² ≤ (ω²/(1 + ω)² + ω/(1 + ω)²)‖v‖² = ω/(1 + ω) ‖v‖²: α = 1/(1 + ω) of the largest block.
+ * A block whose norm exceeds float32 is sent with a norm of 3.4 · 10³⁸, λ times its own, and has λ times this α.
  * Unscaled, all that holds is α = max(0, 1 − ω); with 0 it is no contraction, and error feedback diverges.
  *
  * @see Alistarh et al. 2017, “QSGD”, Lemma 3.1; Koloskova, Stich, Jaggi 2019, “Decentralized Stochastic

@@ -1,0 +1,284 @@
+// The laws that error feedback rests on, for every compressor, and what each promises beyond them.
+import { describe, expect, it } from "vitest";
+import { compressorSettings, createCompressor } from "../src/compressors/index.js";
+import { random } from "../src/random.js";
+import { createVectorSpace } from "../src/vector.js";
+import {
+  bench,
+  characters,
+  everyCompressor,
+  fill,
+  layoutOf,
+  sumOfSquares,
+  type Written,
+} from "./compressorCases.js";
+
+const deterministic = (written: Written) =>
+  ["identity", "float16", "sign", "topk", "ternary"].includes(written.kind) || written.rounding === "nearest";
+
+/** ‖v − C(v)‖² averaged over keys, and ‖v‖². */
+function squaredError(written: Written, name: string, keys: number, lengths: number[]) {
+  const { compressor, vector } = bench(written, layoutOf(...lengths));
+  fill(vector, name, 5);
+  const before = vector.slice();
+  let error = 0;
+  for (let key = 0; key < keys; key++) {
+    vector.set(before);
+    compressor.squeeze(vector, random(key, "law"));
+    error += sumOfSquares(vector) / keys;
+  }
+  return { compressor, error, size: sumOfSquares(before) };
+}
+
+/** Rounding of the float32 numbers themselves, and of those so small that float32 has no digits left. */
+const rounding = (size: number, count: number) => 1e-10 * size + count * 2 ** -252;
+
+describe.each(everyCompressor.map((written) => [JSON.stringify(written), written] as const))(
+  "%s",
+  (_title, written) => {
+    // Halves have no more range than they have; what holds beyond it is the next test.
+    const outOfRange = written.kind === "float16" ? ["farOffset", "huge", "small", "tiny", "octaves"] : [];
+    const sizes = written.unscaled ? [] : [[257, 40, 1, 2], [9]];
+    it.each(sizes)("contracts as it states, with tensors of %s …", (...lengths) => {
+      for (const name of Object.keys(characters)) {
+        if (outOfRange.includes(name)) continue;
+        const keys = deterministic(written) ? 1 : 60;
+        const { compressor, error, size } = squaredError(written, name, keys, lengths);
+        expect(compressor.contraction).toBeGreaterThan(0);
+        expect(compressor.contraction).toBeLessThanOrEqual(1);
+        // Levels beyond float32 cost part of α, as min–max and QSGD say.
+        // A mean over keys is not yet the expectation: a tenth is allowed.
+        const beyond = { minmax: 7 / 16, qsgd: Math.min(1, 3.4e38 / Math.sqrt(size)) }[written.kind] ?? 1;
+        const alpha = compressor.contraction * (name === "huge" ? beyond : 1);
+        const margin = deterministic(written) ? 1 : 1.1;
+        const bound = Math.min(1 - alpha, 1) * margin * size + rounding(size, vectorLength(lengths));
+        if (error > bound) throw new Error(`${compressor.name} on ${name}: ${error / size} > ${1 - alpha}`);
+      }
+    });
+
+    it("turns zeros into zeros", () => {
+      const { compressor, vector, out } = bench(written, layoutOf(100, 33));
+      compressor.addTo(out, compressor.squeeze(vector, random(1)), 1);
+      expect(sumOfSquares(vector)).toBe(0);
+      expect(sumOfSquares(out)).toBe(0);
+    });
+
+    it("works the same above 2 GiB", () => {
+      const layout = layoutOf(101, 17);
+      const results = [0, 2 ** 31].map((below) => {
+        bigSpace.skipTo(below);
+        const { space } = bigSpace;
+        const compressor = createCompressor(compressorSettings.parse(written), { layout, space });
+        const vector = space.vector(layout.length);
+        const out = space.vector(layout.length);
+        fill(vector, "gaussian", 3);
+        const payload = compressor.squeeze(vector, random(8));
+        compressor.addTo(out, payload, 0.25);
+        compressor.addTo(out, payload.slice(), 0.5);
+        return [vector.slice(), out.slice(), payload.slice()];
+      });
+      expect(results[1]).toEqual(results[0]);
+    });
+  },
+);
+
+const vectorLength = (lengths: number[]) => lengths.reduce((sum, n) => sum + n, 0);
+
+/** A space whose allocations can be moved beyond 2 GiB; untouched pages take no memory. */
+const bigSpace = (() => {
+  const spaces = [createVectorSpace(2 ** 26), createVectorSpace(2 ** 31 + 2 ** 26)];
+  spaces[1]!.bytes(2 ** 31);
+  let chosen = spaces[0]!;
+  return {
+    skipTo(below: number) {
+      chosen = spaces[below ? 1 : 0]!;
+    },
+    get space() {
+      return chosen;
+    },
+  };
+})();
+
+describe("top-k", () => {
+  it("keeps exactly the largest, the first of equals", () => {
+    for (const name of Object.keys(characters)) {
+      for (const [n, ratio] of [
+        [1000, 0.01],
+        [5000, 0.01],
+        [777, 0.2],
+        [130, 0.5],
+      ] as const) {
+        const { compressor, vector, out } = bench({ kind: "topk", ratio }, layoutOf(n));
+        fill(vector, name, 11);
+        const before = vector.slice();
+        compressor.addTo(out, compressor.squeeze(vector, random(0)), 1);
+        const order = Array.from(before.keys()).sort(
+          (i, j) => Math.abs(before[j]!) - Math.abs(before[i]!) || i - j,
+        );
+        const kept = new Set(order.slice(0, Math.floor(ratio * n)));
+        const expected = before.map((x, k) => (kept.has(k) ? x + 0 : 0));
+        expect(out).toEqual(expected);
+      }
+    }
+  });
+
+  it("codes the places close to their entropy", () => {
+    for (const ratio of [0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7]) {
+      const n = 100_000;
+      const { compressor, vector } = bench({ kind: "topk", ratio }, layoutOf(n));
+      fill(vector, "gaussian", 3);
+      const payload = compressor.squeeze(vector, random(0));
+      const places = 8 * payload.length - 32 * ratio * n;
+      const entropy = -n * (ratio * Math.log2(ratio) + (1 - ratio) * Math.log2(1 - ratio));
+      expect(places / entropy).toBeLessThan(1.15);
+      if (ratio <= 0.1) expect(places / entropy).toBeLessThan(1.03);
+    }
+  });
+
+  it("reaches both ends of the sizes it states", () => {
+    const n = 4000;
+    for (const first of [0, n - 40]) {
+      const { compressor, vector } = bench({ kind: "topk" }, layoutOf(n));
+      for (let k = 0; k < 40; k++) vector[first + k] = 1;
+      const { length } = compressor.squeeze(vector, random(0));
+      expect(length).toBe(first ? compressor.maximumPayloadBytes : compressor.minimumPayloadBytes);
+    }
+  });
+});
+
+describe("sign", () => {
+  it("errs by exactly ‖v‖² − ‖v‖₁²/n", () => {
+    const n = 1001;
+    const { compressor, vector } = bench({ kind: "sign" }, layoutOf(n));
+    fill(vector, "heavy", 4);
+    const size = sumOfSquares(vector);
+    const magnitudes = vector.reduce((sum, x) => sum + Math.abs(x), 0);
+    compressor.squeeze(vector, random(0));
+    expect(sumOfSquares(vector) / (size - magnitudes ** 2 / n)).toBeCloseTo(1, 5);
+  });
+});
+
+describe("unbiased compressors", () => {
+  /** Mean of C(v) over keys and the mean of ‖C(v) − v‖² / ‖v‖², with C(v) multiplied by `scale`. */
+  function moments(written: Written, n: number, keys: number, scale: number) {
+    const { compressor, vector, out } = bench(written, layoutOf(n));
+    fill(vector, "gaussian", 9);
+    const before = vector.slice();
+    const mean = new Float64Array(n);
+    let variance = 0;
+    for (let key = 0; key < keys; key++) {
+      vector.set(before);
+      out.fill(0);
+      compressor.addTo(out, compressor.squeeze(vector, random(key)), scale);
+      for (let k = 0; k < n; k++) {
+        mean[k]! += out[k]! / keys;
+        variance += (out[k]! - before[k]!) ** 2 / keys;
+      }
+    }
+    const size = sumOfSquares(before);
+    const bias = mean.reduce((sum, x, k) => sum + (x - before[k]!) ** 2, 0) / size;
+    return { bias, variance: variance / size };
+  }
+
+  it.each([
+    [4, 1000],
+    [16, 1000],
+    [1, 64],
+  ])("QSGD with %i levels on %i numbers: unbiased, and as noisy as the paper says", (levels, n) => {
+    const omega = Math.min(n / levels ** 2, Math.sqrt(n) / levels);
+    const keys = 400;
+    const { bias, variance } = moments({ kind: "qsgd", levels, scope: "whole" }, n, keys, 1 + omega);
+    expect(variance).toBeLessThanOrEqual(omega);
+    // The mean of `keys` unbiased draws is off by variance / keys; five standard deviations are allowed.
+    expect(bias).toBeLessThan((variance / keys) * (1 + 5 * Math.sqrt(2 / n)));
+    expect(variance).toBeGreaterThan(0);
+  });
+
+  it("QSGD unscaled expands typical vectors, which is why it is scaled", () => {
+    const written = { kind: "qsgd", levels: 4, scope: "whole", unscaled: true };
+    expect(bench(written, layoutOf(1000)).compressor.contraction).toBe(0);
+    const { variance } = moments(written, 1000, 50, 1);
+    expect(variance).toBeGreaterThan(5);
+    expect(variance).toBeLessThan(5.6);
+  });
+
+  it("natural: unbiased, second moment at most 9/8, 1.08 on normal numbers", () => {
+    const keys = 400;
+    const { bias, variance } = moments({ kind: "natural" }, 2000, keys, 1);
+    expect(bias).toBeLessThan((variance / keys) * (1 + 5 * Math.sqrt(2 / 2000)));
+    expect(1 + variance).toBeGreaterThan(1.075);
+    expect(1 + variance).toBeLessThan(1.09);
+  });
+
+  it("random-k draws every place equally often", () => {
+    const { compressor, vector } = bench({ kind: "randomk", ratio: 0.1 }, layoutOf(25));
+    const drawn = new Array(25).fill(0);
+    for (let key = 0; key < 5000; key++) {
+      vector.fill(1);
+      compressor.squeeze(vector, random(key));
+      vector.forEach((x, k) => {
+        drawn[k] += 1 - x;
+      });
+    }
+    // Two strata, of 13 and 12 numbers.
+    drawn.forEach((count, k) => {
+      expect(Math.abs(count / 5000 - 1 / (k < 13 ? 13 : 12))).toBeLessThan(0.02);
+    });
+  });
+});
+
+describe("float16", () => {
+  it("is never an expansion, however large or small the numbers", () => {
+    for (const name of Object.keys(characters)) {
+      const { error, size } = squaredError({ kind: "float16" }, name, 1, [300]);
+      expect(error).toBeLessThanOrEqual(size);
+    }
+  });
+});
+
+describe("min–max", () => {
+  it("is the least-squares fit of the numbers by its codes", () => {
+    for (const rounding of ["nearest", "stochastic"]) {
+      const written = { kind: "minmax", bits: 4, scope: "whole", rounding };
+      const { compressor, vector, out } = bench(written, layoutOf(5000));
+      fill(vector, "heavy", 2);
+      const size = sumOfSquares(vector);
+      compressor.addTo(out, compressor.squeeze(vector, random(2)), 1);
+      // The error is at right angles to 1 and to the codes, hence to C(v).
+      const errorSize = sumOfSquares(vector);
+      const dot = vector.reduce((sum, e, k) => sum + e * out[k]!, 0);
+      const total = vector.reduce((sum, e) => sum + e, 0);
+      expect(Math.abs(dot) / Math.sqrt(errorSize * size)).toBeLessThan(1e-5);
+      expect(Math.abs(total) / Math.sqrt(errorSize * 5000)).toBeLessThan(1e-5);
+    }
+  });
+});
+
+describe("payload bytes", () => {
+  const numbers = [1, -2, 0.5, 3, -0.25, 0, 8, -1, 2.5, -6];
+  const golden: [Written, string][] = [
+    [
+      { kind: "identity" },
+      "0000803f000000c00000003f00004040000080be0000000000000041000080bf000020400000c0c0",
+    ],
+    [{ kind: "float16" }, "003c00c00038004200b40000004800bc004100c6"],
+    [{ kind: "sign" }, "6edb06406dabaa4a4002"],
+    [{ kind: "sign", scope: "whole" }, "33331b406d01"],
+    [{ kind: "minmax", bits: 8 }, "fca000c02da9203d4d0040802d33ff0000c0c08988083d96ff00"],
+    [{ kind: "minmax", bits: 4 }, "ce390ac03ae72a3f0584330f94d7c0c094d7103ff900"],
+    [{ kind: "minmax", bits: 2, rounding: "nearest" }, "e53534c0790d554091354992c4c0254932400e"],
+    [{ kind: "qsgd", levels: 1 }, "58591b409525d90e1a4005"],
+    [{ kind: "qsgd", levels: 7 }, "49978d3f68a8770da9a2623f9600"],
+    [{ kind: "qsgd", levels: 100, scope: "whole" }, "d493e13d6d52697f6264ad5b7a2d"],
+    [{ kind: "natural" }, "047bfc7a7cf9007e03fc7eff"],
+    [{ kind: "topk", ratio: 0.3 }, "00004040000000410000c0c01602"],
+    [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c09600"],
+    [{ kind: "randomk", ratio: 0.3 }, "aaeb7544c0ba7f880000803f000080be00002040"],
+    [{ kind: "ternary" }, "abaa8a40947b0000884073"],
+  ];
+  it.each(golden)("%j", (written, hex) => {
+    const { compressor, vector } = bench(written, layoutOf(7, 3));
+    vector.set(numbers);
+    expect(Buffer.from(compressor.squeeze(vector, random(42))).toString("hex")).toBe(hex);
+  });
+});

@@ -1,4 +1,5 @@
 /** Which code computes: tfjs backends, made ready once per process. */
+import type * as Core from "@tensorflow/tfjs-core";
 import { InvalidExperiment } from "../errors.js";
 
 export const backendNames = ["wasm", "cpu"] as const;
@@ -25,6 +26,7 @@ export function useBackend(name: BackendName = "wasm"): Promise<void> {
 
 async function start(name: BackendName): Promise<void> {
   const tf = await import("@tensorflow/tfjs-core");
+  completeTensors(tf);
   if (name === "wasm") {
     const [{ setThreadsCount, setWasmPaths }, { createRequire }] = await Promise.all([
       import("@tensorflow/tfjs-backend-wasm"),
@@ -50,4 +52,33 @@ async function start(name: BackendName): Promise<void> {
   tf.env().set("IS_NODE", false);
   tf.scalar(0).dispose();
   tf.env().set("IS_NODE", isNode);
+}
+
+/**
+ * tfjs-layers calls a few operations as methods of tensors (in its orthogonal initialiser, the default of
+ * recurrent layers), but tfjs-core alone has them as functions only.
+ */
+function completeTensors({ Tensor, reshape, sign, stridedSlice, transpose }: typeof Core): void {
+  const methods = {
+    flatten(this: Core.Tensor) {
+      return reshape(this, [this.size]);
+    },
+    reshape(this: Core.Tensor, shape: number[]) {
+      return reshape(this, shape);
+    },
+    sign(this: Core.Tensor) {
+      return sign(this);
+    },
+    stridedSlice(this: Core.Tensor, begin: number[], end: number[], strides: number[]) {
+      return stridedSlice(this, begin, end, strides);
+    },
+    transpose(this: Core.Tensor) {
+      return transpose(this);
+    },
+  };
+  for (const [name, method] of Object.entries(methods)) {
+    if (name in Tensor.prototype) continue;
+    // Writable, so that a program may still load all of tfjs's own methods afterwards.
+    Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
+  }
 }

@@ -68,7 +68,9 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   refuseAmbientNoise(allLayers);
   const { layout, variables } = weightsOf(model, allLayers);
   const start = variables.map((variable) => Float32Array.from(variable.dataSync()));
-  const isRegularised = tf.tidy(() => model.calculateLosses().length > 0);
+  // Asked of the layers, because a sequential model forgets its own.
+  const penalties = () => allLayers.flatMap((layer) => layer.calculateLosses());
+  const isRegularised = tf.tidy(() => penalties().length > 0);
   setLearningRate(optimizer, 0);
 
   const batches = createBatches(train.features.length / inputSize, batchSize, seed, peer);
@@ -121,7 +123,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     let total = customLoss
       ? customLoss(labelsTensor(batchLabels, labelsPerExample), predictions)
       : (crossEntropy(predictions) as tf.Scalar);
-    if (isRegularised) for (const penalty of model.calculateLosses()) total = tf.add(total, penalty);
+    if (isRegularised) for (const penalty of penalties()) total = tf.add(total, penalty);
     return total;
   }
 

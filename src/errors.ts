@@ -37,3 +37,15 @@ export class InvalidLog extends MurmurationError {}
 
 /** A file or folder that cannot be read or written. */
 export class FileProblem extends MurmurationError {}
+
+/** A neighbour that could not be reached, or stopped answering, for longer than it may; says who, how long and why. */
+export class Unreachable extends MurmurationError {}
+
+/** A neighbour that runs something else: the handshake was refused; says which field differs and both values. */
+export class HandshakeRefused extends MurmurationError {}
+
+/** Another process already runs with this peer's identity. */
+export class IdentityInUse extends MurmurationError {}
+
+/** An address that this peer cannot listen on. */
+export class CannotListen extends MurmurationError {}

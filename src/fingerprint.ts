@@ -1,0 +1,44 @@
+/** What all peers of a run must agree on before they exchange anything. */
+import { sha256 } from "@noble/hashes/sha2.js";
+
+/** Field → short value or digest, for example `algorithm`, `compressor`, `layout`, `topology`, `seed`. */
+export type Fingerprint = Readonly<Record<string, string>>;
+
+/** A field on which two fingerprints differ; undefined where a side has no such field. */
+export interface Difference {
+  readonly field: string;
+  readonly ours: string | undefined;
+  readonly theirs: string | undefined;
+}
+
+/** The fields that differ, in alphabetical order; empty when the runs are the same. */
+export function compareFingerprints(ours: Fingerprint, theirs: Fingerprint): Difference[] {
+  const fields = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].sort();
+  return fields
+    .map((field) => ({ field, ours: value(ours, field), theirs: value(theirs, field) }))
+    .filter((difference) => difference.ours !== difference.theirs);
+}
+
+/**
+ * SHA-256 of a value, as 64 hexadecimal digits: of bytes as they are, of text in UTF-8, and of anything else
+ * as JSON with sorted keys, so that the order in which an object was written does not matter.
+ */
+export function digest(content: unknown): string {
+  const bytes =
+    content instanceof Uint8Array
+      ? content
+      : new TextEncoder().encode(typeof content === "string" ? content : canonicalJson(content));
+  return Array.from(sha256(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function value(fingerprint: Fingerprint, field: string): string | undefined {
+  return Object.hasOwn(fingerprint, field) ? fingerprint[field] : undefined;
+}
+
+function canonicalJson(content: unknown): string {
+  return JSON.stringify(content, (_key, nested: unknown) =>
+    nested !== null && typeof nested === "object" && !Array.isArray(nested)
+      ? Object.fromEntries(Object.entries(nested).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : nested,
+  );
+}

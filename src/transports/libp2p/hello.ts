@@ -1,0 +1,93 @@
+/** What two peers tell each other first on every stream, as JSON: who they are, and what they are about to compute. */
+import { z } from "zod";
+import { MalformedFrame } from "../../errors.js";
+import type { Fingerprint } from "../../fingerprint.js";
+import { MAX_HELLO_BYTES } from "./limits.js";
+
+const MAX_FIELDS = 32;
+const MAX_FIELD_CHARACTERS = 128;
+const MAX_REASON_CHARACTERS = 400;
+const sequence = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 1);
+
+const helloSchema = z.strictObject({
+  version: z
+    .int()
+    .min(0)
+    .max(2 ** 16),
+  /** The sender's number in the topology. */
+  id: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1),
+  /** Drawn once per process, so that two processes with one identity are told apart. */
+  instance: z.string().min(1).max(64),
+  fingerprint: z
+    .record(z.string().max(MAX_FIELD_CHARACTERS), z.string().max(MAX_FIELD_CHARACTERS))
+    .refine((fields) => Object.keys(fields).length <= MAX_FIELDS),
+  /** From the end that opens: the sequence number of the next frame it wants to send. From the other: the last it has. */
+  sequence,
+});
+
+const refusalSchema = z.strictObject({
+  code: z.enum(["identity-in-use", "violation", "refused"]),
+  reason: z.string().max(MAX_REASON_CHARACTERS),
+});
+
+export interface Hello {
+  readonly version: number;
+  readonly id: number;
+  readonly instance: string;
+  readonly fingerprint: Fingerprint;
+  readonly sequence: number;
+}
+
+export interface HelloRefusal {
+  readonly code: "identity-in-use" | "violation" | "refused";
+  readonly reason: string;
+}
+
+/** @throws MalformedFrame when our own fingerprint is too large for the handshake */
+export function encodeHello(hello: Hello): Uint8Array {
+  const bytes = encodeJson(hello);
+  if (bytes.length > MAX_HELLO_BYTES || !helloSchema.safeParse(hello).success) {
+    throw new MalformedFrame(
+      `this peer's hello breaks the protocol's limits (${bytes.length} of ${MAX_HELLO_BYTES} bytes): shorten the fingerprint's values to digests`,
+    );
+  }
+  return bytes;
+}
+
+/** @throws MalformedFrame */
+export function decodeHello(bytes: Uint8Array): Hello {
+  return decodeJson(bytes, helloSchema, "hello");
+}
+
+export function encodeRefusal({ code, reason }: HelloRefusal): Uint8Array {
+  return encodeJson({ code, reason: reason.slice(0, MAX_REASON_CHARACTERS) });
+}
+
+/** @throws MalformedFrame */
+export function decodeRefusal(bytes: Uint8Array): HelloRefusal {
+  const { code, reason } = decodeJson(bytes, refusalSchema, "refusal");
+  return { code, reason: printable(reason) };
+}
+
+/** Text from the network, made fit for a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?");
+}
+
+function encodeJson(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
+  try {
+    return schema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+  } catch (cause) {
+    throw new MalformedFrame(`${what} of ${bytes.length} bytes is none of this protocol's`, { cause });
+  }
+}

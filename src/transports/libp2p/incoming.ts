@@ -1,0 +1,130 @@
+/**
+ * Frames from one neighbour. A frame's memory is taken once, when its announced length has been checked; its
+ * pieces are copied there as they arrive. Nothing else of it is ever kept.
+ */
+import { MalformedFrame } from "../../errors.js";
+import { decodeFrame, FRAME_HEADER_BYTES, type Frame } from "../../frame.js";
+import { type Channel, type Ending, Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./channel.js";
+import { CREDIT_STEP_BYTES, MAX_PENDING_FRAMES, WINDOW_BYTES } from "./limits.js";
+
+export interface Incoming {
+  readonly channel: Channel | undefined;
+  /** Number of the last frame that is complete. */
+  readonly last: number;
+  /** The other process is a new one: it counts from where its hello says. */
+  forget(): void;
+  /**
+   * Takes up a new stream.
+   *
+   * @param next the number of the first frame that the other end has no confirmation of
+   * @throws MalformedFrame when it goes back behind what it had confirmed
+   */
+  resume(next: number): void;
+  attach(channel: Channel, ended: (ending: Ending) => void): void;
+  /** One frame was received by the reader: there is room again. */
+  release(): void;
+}
+
+export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Frame) => void): Incoming {
+  const maximumFrameBytes = FRAME_HEADER_BYTES + maximumPayloadBytes;
+  let channel: Channel | undefined;
+  let last: number | undefined;
+  let pending = 0;
+  /** Whether the last frame still has to be confirmed, because there was no room for another or the stream broke. */
+  let owesConfirmation = false;
+
+  const confirm = (): void => {
+    if (!owesConfirmation || !channel || pending >= MAX_PENDING_FRAMES) return;
+    owesConfirmation = false;
+    channel.send(Kind.taken, last!);
+  };
+
+  return {
+    get channel() {
+      return channel;
+    },
+    get last() {
+      return last ?? 0;
+    },
+    forget() {
+      last = undefined;
+    },
+    resume(next) {
+      if (next < Math.max(1, last ?? 1)) {
+        throw new MalformedFrame(`frame number ${next} is offered again after ${last ?? 0}`);
+      }
+      // A gap is a frame that the sender gave up after its deadline.
+      if (last === undefined || next > last + 1) last = next - 1;
+      owesConfirmation = next === last;
+    },
+    attach(next, ended) {
+      channel = next;
+      let assembling: Uint8Array | undefined;
+      let announced = 0;
+      let filled = 0;
+      let allowed = WINDOW_BYTES;
+      let taken = 0;
+
+      next.listen({
+        frame(sequence, length) {
+          if (assembling)
+            throw new MalformedFrame(`frame begins after ${filled} of ${assembling.length} bytes of another`);
+          if (owesConfirmation) {
+            throw new MalformedFrame(
+              `frame begins while ${pending} others wait: no more than ${MAX_PENDING_FRAMES} may`,
+            );
+          }
+          if (sequence !== last! + 1)
+            throw new MalformedFrame(`frame number ${sequence} where ${last! + 1} is due`);
+          if (length < FRAME_HEADER_BYTES || length > maximumFrameBytes) {
+            throw new MalformedFrame(
+              `frame of ${length} bytes announced; this model's have ${FRAME_HEADER_BYTES} to ${maximumFrameBytes}`,
+            );
+          }
+          assembling = new Uint8Array(length);
+          announced = sequence;
+          filled = 0;
+        },
+        piece(length) {
+          if (!assembling) throw new MalformedFrame("piece of no frame");
+          const due = Math.min(MAX_PIECE_BODY_BYTES, assembling.length - filled);
+          if (length !== due) throw new MalformedFrame(`piece of ${length} bytes where one of ${due} is due`);
+          if (length > allowed)
+            throw new MalformedFrame(`piece of ${length} bytes exceeds the credit of ${allowed}`);
+          allowed -= length;
+        },
+        bytes(part) {
+          assembling!.set(part, filled);
+          filled += part.length;
+          taken += part.length;
+          const isComplete = filled === assembling!.length;
+          if (taken < CREDIT_STEP_BYTES && !isComplete) return;
+          const reply = listOf(message(Kind.credit, taken));
+          allowed += taken;
+          taken = 0;
+          if (isComplete) {
+            const frame = decodeFrame(assembling!, maximumPayloadBytes);
+            assembling = undefined;
+            last = announced;
+            pending++;
+            owesConfirmation = pending >= MAX_PENDING_FRAMES;
+            if (!owesConfirmation) reply.append(message(Kind.taken, announced));
+            next.sendList(reply);
+            deliver(frame);
+          } else {
+            next.sendList(reply);
+          }
+        },
+        ended(ending) {
+          if (channel === next) channel = undefined;
+          ended(ending);
+        },
+      });
+      confirm();
+    },
+    release() {
+      pending--;
+      confirm();
+    },
+  };
+}

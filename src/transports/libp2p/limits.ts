@@ -1,0 +1,69 @@
+/** Every limit and deadline of the network transport. Each limit has a test that crosses it. */
+
+/** The protocol that peers speak; another version is another protocol. */
+export const PROTOCOL = "/murmuration/1.0.0";
+export const PROTOCOL_VERSION = 1;
+
+/** Most bytes of one piece of a frame, its header included. */
+export const PIECE_BYTES = 64 * 1024;
+/**
+ * Bytes of frames that may be under way on one stream before the receiver must have taken some. Part of the
+ * protocol. Far below the 4 MiB that a muxer stream buffers before it resets, so that any muxer is safe with
+ * a receiver that is busy.
+ */
+export const WINDOW_BYTES = 1024 * 1024;
+/** A receiver returns credit when it has taken this much, and when a frame is complete. */
+export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
+/** Most bytes of a hello or a refusal. */
+export const MAX_HELLO_BYTES = 8 * 1024;
+/** Complete frames of one neighbour that may wait to be received; the next is not acknowledged before one is taken. */
+export const MAX_PENDING_FRAMES = 2;
+/** Streams of this protocol that a neighbour may have open on one connection: one. More is a flood. */
+export const MAX_INBOUND_STREAMS = 1;
+/** Where libp2p itself stops a flood of streams on a connection, before they reach the protocol. */
+export const MAX_NEGOTIATING_STREAMS = 4;
+/** Connections per neighbour; two can exist for a moment when both ends dial at once or one comes back. */
+export const MAX_CONNECTIONS_PER_NEIGHBOUR = 4;
+/** Broken rules of the protocol after which a neighbour is banned for the rest of the run. */
+export const MAX_VIOLATIONS = 3;
+/** Heartbeats without a single byte from a neighbour before its stream counts as dead. */
+export const MAX_MISSED_HEARTBEATS = 6;
+
+/** Bounds of every wait, in milliseconds. */
+export interface Deadlines {
+  /** Until every neighbour is connected for the first time. */
+  readonly readyMs: number;
+  /** One attempt to connect: address, TCP, Noise and muxer. */
+  readonly dialMs: number;
+  /** Protocol negotiation and the exchange of hellos on a new stream. */
+  readonly handshakeMs: number;
+  /** Between heartbeats; a stream that stays silent for `MAX_MISSED_HEARTBEATS` of them is dead. */
+  readonly heartbeatMs: number;
+  /** From the loss of a connection until the neighbour counts as unreachable. */
+  readonly reconnectMs: number;
+  /** While a connected neighbour takes no further byte of a frame. */
+  readonly progressMs: number;
+  /** For an older session to prove that it lives, when a second process claims its identity. */
+  readonly livenessMs: number;
+  /** For neighbours to answer a farewell. */
+  readonly closeMs: number;
+  /** The first pause before dialling again; it doubles up to `longestPauseMs`. */
+  readonly firstPauseMs: number;
+  readonly longestPauseMs: number;
+  /** How long the end that does not dial waits to be dialled before it tries itself. */
+  readonly patienceMs: number;
+}
+
+export const defaultDeadlines: Deadlines = {
+  readyMs: 60_000,
+  dialMs: 10_000,
+  handshakeMs: 10_000,
+  heartbeatMs: 10_000,
+  reconnectMs: 60_000,
+  progressMs: 600_000,
+  livenessMs: 5_000,
+  closeMs: 1_000,
+  firstPauseMs: 100,
+  longestPauseMs: 5_000,
+  patienceMs: 3_000,
+};

@@ -1,0 +1,79 @@
+/** The libp2p node under a transport: TCP, WebSockets or this process; Noise; yamux or mplex; neighbours only. */
+import { noise } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import type { ConnectionGater, Libp2p, MultiaddrConnection, PeerId, PrivateKey } from "@libp2p/interface";
+import { memory } from "@libp2p/memory";
+import { mplex } from "@libp2p/mplex";
+import { tcp } from "@libp2p/tcp";
+import { webSockets } from "@libp2p/websockets";
+import { createLibp2p } from "libp2p";
+import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR } from "./limits.js";
+
+/** Ways to carry many streams on one connection; both are safe here, yamux is preferred. */
+export type Muxer = "yamux" | "mplex";
+
+const muxerFactories = { yamux: () => yamux(), mplex: () => mplex() };
+
+export interface NodeOptions {
+  readonly privateKey: PrivateKey;
+  readonly listen: readonly string[];
+  /** In the order of preference; the end that dials decides. */
+  readonly muxers: readonly Muxer[];
+  readonly neighbours: number;
+  readonly deadlines: Deadlines;
+  /** A connection that says nothing about itself yet. */
+  connecting(connection: MultiaddrConnection): void;
+  /** Whether this PeerId, proven by Noise, may connect. */
+  allows(peerId: PeerId, connection: MultiaddrConnection): boolean;
+}
+
+/** A node that is not started yet. */
+export function createNode({
+  privateKey,
+  listen,
+  muxers,
+  neighbours,
+  deadlines,
+  connecting,
+  allows,
+}: NodeOptions): Promise<Libp2p> {
+  const connectionGater: ConnectionGater = {
+    denyInboundConnection(connection) {
+      connecting(connection);
+      return false;
+    },
+    denyOutboundConnection(_peerId, connection) {
+      connecting(connection);
+      return false;
+    },
+    denyInboundEncryptedConnection: (peerId, connection) => !allows(peerId, connection),
+    denyOutboundEncryptedConnection: (peerId, connection) => !allows(peerId, connection),
+  };
+  // Noise can choose the muxer on the way, but then each end follows the other's order of preference and they
+  // disagree when the orders do. An empty offer leaves the choice to the dialling end.
+  const extensions = { webtransportCerthashes: [], streamMuxers: [] };
+  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * neighbours;
+
+  return createLibp2p({
+    start: false,
+    privateKey,
+    addresses: { listen: [...listen] },
+    transports: [tcp(), webSockets(), memory()],
+    connectionEncrypters: [noise({ extensions })],
+    streamMuxers: muxers.map((muxer) => muxerFactories[muxer]()),
+    connectionGater,
+    // The channels have heartbeats of their own; libp2p's would open a stream for each.
+    connectionMonitor: { enabled: false },
+    connectionManager: {
+      maxConnections: connections,
+      maxIncomingPendingConnections: connections,
+      // Per second and host; all neighbours may live on one.
+      inboundConnectionThreshold: connections,
+      dialTimeout: deadlines.dialMs,
+      addressDialTimeout: deadlines.dialMs,
+      inboundUpgradeTimeout: deadlines.dialMs,
+      inboundStreamProtocolNegotiationTimeout: deadlines.handshakeMs,
+      outboundStreamProtocolNegotiationTimeout: deadlines.handshakeMs,
+    },
+  });
+}

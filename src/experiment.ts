@@ -18,6 +18,16 @@ import { trainerSettings } from "./trainers/index.js";
 
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
+/** Fields of the form { kind, … }, with the kind that is meant where none is named. */
+const defaultKinds = {
+  compressor: "minmax",
+  trainer: "layers",
+  model: "mlp",
+  data: "digits",
+  split: "shards",
+  optimizer: "sgd",
+} as const;
+
 export const experimentSettings = z.strictObject({
   $schema: z.string().optional(),
   name: z.string().default("experiment").describe("what this run is called in tables and logs"),
@@ -37,14 +47,11 @@ export const experimentSettings = z.strictObject({
     .describe("exact exchanges after the last round, so that every peer ends with the same model"),
   evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
-  trainer: trainerSettings.prefault({ kind: "layers" }).describe("how a peer learns locally"),
+  trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
   ...taskSettings.shape,
 });
 
 export type Experiment = z.output<typeof experimentSettings>;
-
-/** Fields of the form { kind, … } that may be written as the kind alone. */
-const kindFields = ["compressor", "trainer", "model", "data", "split", "optimizer"] as const;
 
 /**
  * An experiment from the content of a file, or from settings in a program; every field has a default.
@@ -56,12 +63,15 @@ export function parseExperiment(input: unknown, source = "experiment"): Experime
   return checked(experimentSettings, expandKinds(input), { what: source }, InvalidExperiment);
 }
 
-/** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`. */
+/** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`, and `{ "bits": 4 }` for the default kind. */
 function expandKinds(input: unknown): unknown {
   if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
   const expanded: Record<string, unknown> = { ...input };
-  for (const field of kindFields) {
-    if (typeof expanded[field] === "string") expanded[field] = { kind: expanded[field] };
+  for (const [field, kind] of Object.entries(defaultKinds)) {
+    const value = expanded[field];
+    if (typeof value === "string") expanded[field] = { kind: value };
+    else if (value === undefined) expanded[field] = { kind };
+    else if (typeof value === "object" && !Array.isArray(value)) expanded[field] = { kind, ...value };
   }
   return expanded;
 }
@@ -71,7 +81,7 @@ export function experimentJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(experimentSettings, { io: "input" }) as {
     properties: Record<string, object>;
   };
-  for (const field of kindFields) {
+  for (const field of Object.keys(defaultKinds)) {
     schema.properties[field] = { anyOf: [{ type: "string" }, schema.properties[field]!] };
   }
   return schema;

@@ -13,8 +13,24 @@ interface JsonSchema {
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Adds one option per field: `--learning-rate 0.1`, `--compressor sign`, `--compressor.block 64`. */
-export function addSettingsOptions(command: Command, schema: JsonSchema): void {
+/**
+ * Adds one option per field: `--learning-rate 0.1`, `--compressor sign`, `--compressor.block 64`.
+ *
+ * @returns the settings that were given once the command is parsed, as an experiment file would hold them
+ */
+export function addSettingsOptions(command: Command, schema: JsonSchema): () => Record<string, unknown> {
+  const paths = new Map<string, readonly [field: string, inner?: string]>();
+  const add = (path: readonly [string, string?], about: string) => {
+    const option = new Option(
+      `--${path
+        .filter((part) => part !== undefined)
+        .map(kebab)
+        .join(".")} <value>`,
+      about,
+    );
+    paths.set(option.attributeName(), path);
+    command.addOption(option);
+  };
   for (const [field, fieldSchema] of Object.entries(schema.properties ?? {})) {
     if (field === "$schema") continue;
     const kinds = variantsOf(fieldSchema).flatMap((variant) => variant.properties?.kind?.const ?? []);
@@ -26,36 +42,29 @@ export function addSettingsOptions(command: Command, schema: JsonSchema): void {
         fieldSchema.default !== undefined &&
         `default ${JSON.stringify(fieldSchema.default)}`,
     ];
-    command.addOption(new Option(`--${kebab(field)} <value>`, about.filter(Boolean).join("; ")));
+    add([field], about.filter(Boolean).join("; "));
     for (const [inner, kindsWithIt] of innerFields(fieldSchema)) {
-      const description = kindsWithIt.length > 0 ? `of ${kindsWithIt.join(", ")}` : "";
-      command.addOption(new Option(`--${kebab(field)}.${kebab(inner)} <value>`, description));
+      add([field, inner], kindsWithIt.length > 0 ? `of ${kindsWithIt.join(", ")}` : "");
     }
   }
-}
 
-/** The settings that were given, as an experiment file would hold them. */
-export function givenSettings(command: Command): Record<string, unknown> {
-  const settings: Record<string, unknown> = {};
-  for (const option of command.options) {
-    const name = option.attributeName();
-    if (!option.long || command.getOptionValueSource(name) !== "cli") continue;
-    const [field, inner] = option.long.slice(2).split(".").map(camel) as [string, string?];
-    const value = parseValue(command.getOptionValue(name));
-    const before = settings[field];
-    if (inner === undefined) {
-      settings[field] = typeof before === "object" ? { kind: value, ...before } : value;
-    } else {
-      settings[field] = {
-        ...(typeof before === "object" ? before : before === undefined ? {} : { kind: before }),
-        [inner]: value,
-      };
+  return () => {
+    const settings: Record<string, unknown> = {};
+    for (const [name, [field, inner]] of paths) {
+      if (command.getOptionValueSource(name) !== "cli") continue;
+      const value = parseValue(command.getOptionValue(name));
+      if (inner === undefined) {
+        settings[field] = value;
+      } else {
+        // The field itself comes first: --compressor sign --compressor.block 64.
+        const before = settings[field];
+        const fields = typeof before === "object" ? before : before === undefined ? {} : { kind: before };
+        settings[field] = { ...fields, [inner]: value };
+      }
     }
-  }
-  return settings;
+    return settings;
+  };
 }
-
-const camel = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 /** JSON where it is JSON (0.1, true, [64,32], {"initial":0.1}), else the text itself. */
 function parseValue(text: unknown): unknown {

@@ -3,12 +3,14 @@ import { experimentJsonSchema } from "../experiment.js";
 import { numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { type RunSummary, runSimulation, standing } from "./run-simulation.js";
-import { addSettingsOptions, givenSettings } from "./settings-options.js";
+import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function simulateCommand(): Command {
-  const command = new Command("simulate")
+  const command = new Command("simulate");
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command
     .description("train a whole graph in this process")
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
@@ -16,7 +18,7 @@ export function simulateCommand(): Command {
     .option("--json", "print the summary as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
-      const experiment = await readExperiment(experimentFile, givenSettings(command));
+      const experiment = await readExperiment(experimentFile, given());
       if (!options.json) print(topologyLine(topology));
       const bar = progress(experiment.algorithm, experiment.rounds);
       let accuracy: number | undefined;
@@ -42,6 +44,4 @@ export function simulateCommand(): Command {
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
     });
-  addSettingsOptions(command, experimentJsonSchema());
-  return command;
 }

@@ -9,7 +9,7 @@
  *
  * A frame is sent until the neighbour confirms it, over as many connections as it takes, and delivered once.
  */
-import "./promise-with-resolvers.js";
+import "./node-20.js";
 import type { Connection, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { CannotListen, InvalidTopology, type MurmurationError, Unreachable } from "../../errors.js";

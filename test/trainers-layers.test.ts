@@ -118,6 +118,24 @@ describe("gradients", () => {
   });
 });
 
+test("a model that answers at several positions learns from a label for each", async () => {
+  const model = sequential({
+    layers: [
+      layers.dense({
+        units: CLASSES,
+        inputShape: [2, INPUTS],
+        kernelInitializer: initializers.glorotUniform({ seed: 7 }),
+      }),
+    ],
+  });
+  const { trainer, vector } = await trainerOf(model, examples, { batchSize: 20 });
+  const { loss, gradient } = softmaxRegression(vector, examples, INPUTS, CLASSES);
+  const expected = vector.map((value, k) => value - gradient[k]!);
+  expect((await trainer.evaluate(vector)).loss).toBeCloseTo(loss, 5);
+  await trainer.step(vector, { round: 0, learningRate: 1 });
+  expectClose(vector, expected, 1e-6);
+});
+
 describe("optimisers", () => {
   const every = optimizerSettings.options.map((option) => option.shape.kind.value);
 
@@ -385,6 +403,7 @@ describe("refused", () => {
   });
 
   test("examples that do not fit the model", () => {
+    const pairs = { features: new Float32Array(6), labels: Int32Array.of(0, 1) };
     const cases: [object, RegExp][] = [
       [
         { train: { features: new Float32Array(7), labels: new Int32Array(1) } },
@@ -399,6 +418,8 @@ describe("refused", () => {
         /test data has 3 labels for 2/,
       ],
       [{ train: { features: new Float32Array(12), labels: Int32Array.of(0, 4) } }, /label 1 is 4/],
+      [{ test: { features: new Float32Array(6), labels: Int32Array.of(0, 1) } }, /test data 2/],
+      [{ train: pairs, test: pairs }, /has 2 labels per example, but model \w+ gives 1/],
       [{ train: { features: new Float32Array(12), labels: Int32Array.of(-1, 0) } }, /label 0 is -1/],
       [{ train: { features: new Float32Array(12), labels: Float32Array.of(0, 0.5) } }, /label 1 is 0.5/],
     ];

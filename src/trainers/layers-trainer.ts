@@ -55,9 +55,19 @@ export interface LayersTrainerOptions {
 export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   const { model, optimizer, train, test, loss: customLoss, weightDecay = 0 } = options;
   const { batchSize = 32, localSteps = 1, seed, peer } = options;
-  const { inputShape, inputSize, classes } = shapesOf(model, !customLoss);
+  const { inputShape, inputSize, answers, classes } = shapesOf(model, !customLoss);
   const labelsPerExample = checkExamples("training", train, inputSize, customLoss ? undefined : classes);
-  checkExamples("test", test, inputSize, customLoss ? undefined : classes);
+  const labelsPerTest = checkExamples("test", test, inputSize, customLoss ? undefined : classes);
+  if (labelsPerTest !== labelsPerExample) {
+    throw new InvalidData(
+      `training data has ${labelsPerExample} labels per example and test data ${labelsPerTest}: make them alike`,
+    );
+  }
+  if (!customLoss && labelsPerExample !== answers) {
+    throw new InvalidData(
+      `the data has ${labelsPerExample} labels per example, but model ${model.name} gives ${answers} answers: check its output shape`,
+    );
+  }
   requireCount("batchSize", batchSize);
   requireCount("localSteps", localSteps);
 
@@ -231,7 +241,14 @@ function shapesOf(model: LayersModel, needsLogits: boolean) {
       `model ${model.name} ends in a softmax, but the loss takes logits: drop that activation or pass a loss of your own`,
     );
   }
-  return { inputShape, inputSize: sizeOf(inputShape), classes: model.outputs[0]!.shape.at(-1) ?? 1 };
+  const outputShape = model.outputs[0]!.shape.slice(1).map((side) => side ?? 1);
+  return {
+    inputShape,
+    inputSize: sizeOf(inputShape),
+    /** Positions per example at which the model gives logits. */
+    answers: sizeOf(outputShape.slice(0, -1)),
+    classes: outputShape.at(-1) ?? 1,
+  };
 }
 
 /**

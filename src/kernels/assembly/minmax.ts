@@ -2,70 +2,87 @@
 
 import { addCodes, codeBytes, conditioner, round, round4, storeCode, storeCodes, toCodes } from "./codes";
 import { weylAt, weylNext } from "./random";
+import { promoteHigh } from "./sums";
 
 /** Numbers whose float32 sums are taken before they go on in float64. */
 const RUN: usize = 1024;
 const LARGEST: f64 = 3.4e38;
 
+/** Numbers whose blocks go through the three passes together: few enough to stay in the nearest cache. */
+const CHUNK: usize = 2048;
+
 export function minmaxSqueeze(
   v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,
 ): void {
   let codes = payload + ((length + block - 1) / block << 3);
-  for (let start: usize = 0; start < length; start += block) {
-    const count = min(block, length - start);
-    const a = v + (start << 2);
-    const first = index + <u32>start;
-    if (stochastic) squeezeBlock(a, count, bits, true, first, low, high, payload, codes);
-    else squeezeBlock(a, count, bits, false, first, low, high, payload, codes);
-    addCodes(a, count, codes, bits, 0, load<f32>(payload), load<f32>(payload, 4), -1);
-    payload += 8;
-    codes += codeBytes(count, bits);
+  const blockBytes = codeBytes(block, bits);
+  const chunk = max(block, CHUNK / block * block);
+  for (let first: usize = 0; first < length; first += chunk) {
+    // Pass after pass, so that the processor overlaps the long divisions of one block with the next block's.
+    const end = min(first + chunk, length);
+    let header = payload;
+    for (let start = first; start < end; start += block, header += 8) {
+      findRange(v + (start << 2), min(block, length - start), header);
+    }
+    header = payload;
+    let to = codes;
+    for (let start = first; start < end; start += block, header += 8, to += blockBytes) {
+      const a = v + (start << 2);
+      const count = min(block, length - start);
+      const draw = index + <u32>start;
+      if (stochastic) squeezeBlock(a, count, bits, true, draw, low, high, header, to);
+      else squeezeBlock(a, count, bits, false, draw, low, high, header, to);
+    }
+    for (let start = first; start < end; start += block, payload += 8, codes += blockBytes) {
+      const count = min(block, length - start);
+      addCodes(v + (start << 2), count, codes, bits, 0, load<f32>(payload), load<f32>(payload, 4), -1);
+    }
   }
 }
 
-/** Σ of a run's eight partial sums {p0 … p3}, {p4 … p7} in the defined order, in float32. */
+/** From sums {p0 + p4 … p3 + p7} of two things, the last step but one: {x0 + x2, y0 + y2, x1 + x3, y1 + y3}. */
 @inline
-function runTotal(a: v128, b: v128): f64 {
-  const s = f32x4.add(a, b);
-  return <f64>(
-    (f32x4.extract_lane(s, 0) + f32x4.extract_lane(s, 2)) + (f32x4.extract_lane(s, 1) + f32x4.extract_lane(s, 3))
-  );
+function foldPair(x: v128, y: v128): v128 {
+  return f32x4.add(i32x4.shuffle(x, y, 0, 4, 1, 5), i32x4.shuffle(x, y, 2, 6, 3, 7));
 }
 
-/** Writes the header and the codes of a block. */
+/** Writes the least and the largest number of a block into its header. */
+@inline
+function findRange(a: usize, count: usize, header: usize): void {
+  let least = f32x4.splat(f32.MAX_VALUE), most = f32x4.splat(-f32.MAX_VALUE);
+  let least2 = least, most2 = most;
+  let i: usize = 0;
+  for (; i + 8 <= count; i += 8) {
+    const x = v128.load(a + (i << 2)), y = v128.load(a + (i << 2), 16);
+    least = f32x4.pmin(least, x);
+    most = f32x4.pmax(most, x);
+    least2 = f32x4.pmin(least2, y);
+    most2 = f32x4.pmax(most2, y);
+  }
+  for (; i < count; i++) {
+    const x = f32x4.splat(load<f32>(a + (i << 2)));
+    least = f32x4.pmin(least, x);
+    most = f32x4.pmax(most, x);
+  }
+  least = f32x4.pmin(least, least2);
+  most = f32x4.pmax(most, most2);
+  least = f32x4.pmin(least, i32x4.shuffle(least, least, 2, 3, 0, 1));
+  most = f32x4.pmax(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
+  least = f32x4.pmin(least, i32x4.shuffle(least, least, 1, 0, 3, 2));
+  most = f32x4.pmax(most, i32x4.shuffle(most, most, 1, 0, 3, 2));
+  // The zero makes −0 into 0, whichever of the two zeros was found.
+  store<f32>(header, f32x4.extract_lane(least, 0) + 0);
+  store<f32>(header, f32x4.extract_lane(most, 0), 4);
+}
+
+/** Writes the codes of a block, and its offset and step over the range in its header. */
 @inline
 function squeezeBlock(
   a: usize, count: usize, bits: u32, stochastic: bool, index: u32, low: u32, high: u32, header: usize, codes: usize,
 ): void {
-  let least4 = f32x4.splat(f32.MAX_VALUE), most4 = f32x4.splat(-f32.MAX_VALUE);
-  let least5 = least4, most5 = most4;
-  let i: usize = 0;
-  for (; i + 8 <= count; i += 8) {
-    const x = v128.load(a + (i << 2)), y = v128.load(a + (i << 2), 16);
-    least4 = f32x4.pmin(least4, x);
-    most4 = f32x4.pmax(most4, x);
-    least5 = f32x4.pmin(least5, y);
-    most5 = f32x4.pmax(most5, y);
-  }
-  for (; i < count; i++) {
-    const x = f32x4.splat(load<f32>(a + (i << 2)));
-    least4 = f32x4.pmin(least4, x);
-    most4 = f32x4.pmax(most4, x);
-  }
-  least4 = f32x4.pmin(least4, least5);
-  most4 = f32x4.pmax(most4, most5);
-  // The zero makes −0 into 0, whichever of the two zeros was found.
-  const least: f32 = min(
-    min(f32x4.extract_lane(least4, 0), f32x4.extract_lane(least4, 1)),
-    min(f32x4.extract_lane(least4, 2), f32x4.extract_lane(least4, 3)),
-  ) + 0;
-  const most: f32 = max(
-    max(f32x4.extract_lane(most4, 0), f32x4.extract_lane(most4, 1)),
-    max(f32x4.extract_lane(most4, 2), f32x4.extract_lane(most4, 3)),
-  );
+  const least = load<f32>(header), most = load<f32>(header, 4);
   const range = <f64>most - <f64>least;
   if (!(range > 0)) {
-    store<f32>(header, least);
     store<f32>(header, 0, 4);
     memory.fill(codes, 0, codeBytes(count, bits));
     return;
@@ -81,8 +98,8 @@ function squeezeBlock(
   let weyl = weylAt(low, index);
   const stride: usize = <usize>bits << 1;
   let to = codes;
-  // Sums of the codes k, of k², of the errors e = t − k, and of e · k.
-  let sumK: f64 = 0, sumKk: f64 = 0, sumE: f64 = 0, sumEk: f64 = 0;
+  // k is a code and e = t − k its error.
+  let sumsK = f64x2.splat(0), sumsE = f64x2.splat(0); // {Σ k, Σ k²} and {Σ e, Σ e · k}
   for (let start: usize = 0; start < count; start += RUN) {
     const end = min(start + RUN, count);
     let k0 = f32x4.splat(0), kk0 = k0, e0 = k0, ek0 = k0, k1 = k0, kk1 = k0, e1 = k0, ek1 = k0;
@@ -132,12 +149,15 @@ function squeezeBlock(
       ek0 = f32x4.add(ek0, v128.and(ek4, in0));
       ek1 = f32x4.add(ek1, v128.and(ek4, in1));
     }
-    sumK += runTotal(k0, k1);
-    sumKk += runTotal(kk0, kk1);
-    sumE += runTotal(e0, e1);
-    sumEk += runTotal(ek0, ek1);
+    const ofK = foldPair(f32x4.add(k0, k1), f32x4.add(kk0, kk1));
+    const ofE = foldPair(f32x4.add(e0, e1), f32x4.add(ek0, ek1));
+    const totals = f32x4.add(i32x4.shuffle(ofK, ofE, 0, 1, 4, 5), i32x4.shuffle(ofK, ofE, 2, 3, 6, 7));
+    sumsK = f64x2.add(sumsK, f64x2.promote_low_f32x4(totals));
+    sumsE = f64x2.add(sumsE, promoteHigh(totals));
   }
 
+  const sumK = f64x2.extract_lane(sumsK, 0), sumKk = f64x2.extract_lane(sumsK, 1);
+  const sumE = f64x2.extract_lane(sumsE, 0), sumEk = f64x2.extract_lane(sumsE, 1);
   const n = <f64>count;
   const spread = n * sumKk - sumK * sumK;
   const slope = spread > 0 ? (n * sumEk - sumE * sumK) / spread : 0;

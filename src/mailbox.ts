@@ -20,6 +20,8 @@ export interface Mailbox {
    * @returns the payloads in the order of the neighbours, or undefined when the transport was closed
    */
   collect(round: number): Promise<Uint8Array[] | undefined>;
+  /** The neighbour whose frame the last `collect` waited for longest; undefined when all were there already. */
+  lastToArrive(): number | undefined;
   /** The refusals since the last call. */
   takeRefusals(): Refusal[];
 }
@@ -27,6 +29,7 @@ export interface Mailbox {
 export function createMailbox(transport: Transport, neighbours: readonly number[]): Mailbox {
   const pending = new Map<number, Map<number, Frame>>(neighbours.map((neighbour) => [neighbour, new Map()]));
   let refusals: Refusal[] = [];
+  let last: number | undefined;
 
   const accept = (from: number, frame: Frame, current: number): void => {
     const frames = pending.get(from);
@@ -43,10 +46,12 @@ export function createMailbox(transport: Transport, neighbours: readonly number[
 
   return {
     async collect(round) {
+      last = undefined;
       while (!neighbours.every((neighbour) => pending.get(neighbour)!.has(round))) {
         const delivery = await transport.receive();
         if (!delivery) return undefined;
         accept(delivery.from, delivery.frame, round);
+        if (delivery.frame.round === round) last = delivery.from;
       }
       return neighbours.map((neighbour) => {
         const frames = pending.get(neighbour)!;
@@ -55,6 +60,7 @@ export function createMailbox(transport: Transport, neighbours: readonly number[
         return payload;
       });
     },
+    lastToArrive: () => last,
     takeRefusals() {
       const taken = refusals;
       refusals = [];

@@ -1,0 +1,380 @@
+/**
+ * What tables, plots and pages show of a run: plain numbers, few enough to send. Long runs are thinned into
+ * points, each standing for the rounds since the one before.
+ */
+import { recordOf } from "./column.js";
+import type { Instant } from "./consensus.js";
+import type { PeerColumn, PeerHistory } from "./history.js";
+import type { Run } from "./read.js";
+import { warningsOf } from "./warnings.js";
+
+/** Points of a series at most. */
+export const MAX_POINTS = 1000;
+/** Instants in the picture of every peer's distance to the mean at most. */
+const MAX_DRIFT_INSTANTS = 240;
+
+/** null where a point has no value: JSON knows no NaN. */
+export type Series = readonly (number | null)[];
+
+/** Names of the series of a run, all over the same points. */
+export const seriesNames = [
+  "round",
+  "bytes",
+  "seconds",
+  "peers",
+  "loss",
+  "lossLow",
+  "lossHigh",
+  "accuracyWorst",
+  "accuracyBest",
+  "accuracyMean",
+  "accuracyMeanModel",
+  "consensusExact",
+  "consensusProjected",
+  "consensusOnline",
+  "residual",
+  "residualHigh",
+  "contraction",
+  "contractionLow",
+  "modelNorm",
+  "learningRate",
+  "consensusRate",
+  "computeMs",
+  "compressMs",
+  "waitMs",
+  "mixMs",
+] as const;
+export type SeriesName = (typeof seriesNames)[number];
+
+export interface EdgeView {
+  readonly a: number;
+  readonly b: number;
+  /** Both directions, as the senders counted; where a log is missing, as the receiver did. */
+  readonly bytes: number;
+  readonly messages: number;
+  /** What both ends together waited for each other. */
+  readonly waitMs: number;
+  readonly missed: number;
+}
+
+export interface PeerView {
+  readonly peer: number;
+  /** Learning and closing rounds that were logged. */
+  readonly rounds: number;
+  readonly outcome: "completed" | "stopped" | "unfinished";
+  readonly reason?: string;
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly computeMs: number;
+  readonly compressMs: number;
+  readonly waitMs: number;
+  readonly mixMs: number;
+}
+
+/** How far the models lay from each other after a round. */
+export interface PairsView {
+  readonly round: number;
+  /** ‖x_i − x_j‖, i < j, row by row. */
+  readonly distances: readonly number[];
+}
+
+export interface RunView {
+  readonly name: string;
+  readonly experiment: Readonly<Record<string, unknown>>;
+  readonly seed: number;
+  readonly fingerprint: string;
+  readonly topology: {
+    readonly name: string;
+    readonly peers: number;
+    readonly edges: readonly (readonly [number, number])[];
+  };
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly series: Readonly<Record<SeriesName, Series>>;
+  readonly peers: readonly PeerView[];
+  readonly edges: readonly EdgeView[];
+  /** Peers in `drift` and `pairs`, ascending. */
+  readonly projectedPeers: readonly number[];
+  /** ‖x_i − x̄‖ by peer, then by instant. */
+  readonly drift: { readonly rounds: readonly number[]; readonly distances: readonly Series[] };
+  readonly pairs: readonly PairsView[];
+  /** Shares of the consensus distance before closing, by tensor. */
+  readonly layers: readonly { readonly name: string; readonly share: number }[];
+  /** Twice the relative standard deviation of `consensusProjected` at its largest. */
+  readonly projectionError: number;
+  readonly warnings: readonly string[];
+  readonly remarks: readonly string[];
+}
+
+export function viewRun(run: Run, points = MAX_POINTS): RunView {
+  const { header, peers, consensus } = run;
+  const instants = consensus.instants();
+  const series = thin(mergeRounds(peers), points);
+  addGraph(series, run);
+  addInstants(series, instants);
+  const projectedPeers = [...new Set(instants.flatMap((instant) => instant.peers))].sort((a, b) => a - b);
+  const drifting = evenly(instants, MAX_DRIFT_INSTANTS);
+  const lastLearning = instants.findLast(({ closing }) => !closing);
+  return {
+    name: run.name,
+    experiment: header.experiment,
+    seed: header.seed,
+    fingerprint: header.fingerprint,
+    topology: header.topology,
+    tensors: header.tensors,
+    machine: header.machine,
+    series: recordOf(seriesNames, (name) => series[name].map(short)),
+    peers: peers.map(viewPeer),
+    edges: viewEdges(run),
+    projectedPeers,
+    drift: {
+      rounds: drifting.map(({ round }) => round + 1),
+      distances: projectedPeers.map((peer) =>
+        drifting.map(({ peers: present, toMean }) => short(toMean[present.indexOf(peer)] ?? Number.NaN)),
+      ),
+    },
+    // Only instants at which everyone is there can be laid side by side.
+    pairs: instants.flatMap(({ round, pairs, peers: present }) =>
+      pairs && present.length === projectedPeers.length
+        ? [{ round: round + 1, distances: Array.from(pairs, (distance) => short(distance) ?? 0) }]
+        : [],
+    ),
+    layers: lastLearning ? layerShares(lastLearning, run) : [],
+    projectionError: 2 * Math.max(0, ...instants.map(({ relativeError }) => relativeError)),
+    warnings: warningsOf(run, instants),
+    remarks: run.remarks,
+  };
+}
+
+/** One number per round over all peers that logged it. */
+type Merged = Record<SeriesName, number[]>;
+
+const emptySeries = (): Merged => recordOf(seriesNames, () => []);
+
+/** Every round that any peer logged; means over the peers that did. */
+export function mergeRounds(peers: readonly PeerHistory[]): Merged {
+  const merged = emptySeries();
+  const rows = peers.map(() => 0);
+  for (;;) {
+    let round = Number.POSITIVE_INFINITY;
+    for (const [p, { columns }] of peers.entries()) {
+      const own = columns.round.at(rows[p]!);
+      if (own < round) round = own;
+    }
+    if (round === Number.POSITIVE_INFINITY) return merged;
+    const sums = new Map<SeriesName, Summary>();
+    let present = 0;
+    for (const [p, { columns }] of peers.entries()) {
+      const row = rows[p]!;
+      if (columns.round.at(row) !== round) continue;
+      rows[p] = row + 1;
+      present++;
+      for (const [name, column, scale] of averaged) {
+        let summary = sums.get(name);
+        if (!summary) {
+          summary = new Summary();
+          sums.set(name, summary);
+        }
+        summary.add(columns[column].at(row) * scale);
+      }
+    }
+    const of = (name: SeriesName) => sums.get(name)!;
+    merged.round.push(round + 1);
+    merged.peers.push(present);
+    for (const [name] of averaged) merged[name].push(of(name).mean);
+    merged.lossLow.push(of("loss").low);
+    merged.lossHigh.push(of("loss").high);
+    merged.accuracyWorst.push(of("accuracyMean").low);
+    merged.accuracyBest.push(of("accuracyMean").high);
+    merged.residualHigh.push(of("residual").high);
+    // The contraction 1 − e² of the mean error, and of the largest.
+    const error = of("contraction");
+    merged.contraction[merged.contraction.length - 1] = 1 - error.mean ** 2;
+    merged.contractionLow.push(1 - error.high ** 2);
+    merged.accuracyMeanModel.push(Number.NaN);
+    merged.consensusExact.push(Number.NaN);
+    merged.consensusProjected.push(Number.NaN);
+  }
+}
+
+/** Series that are means over peers: the column they are made of, and the factor to their unit. */
+const averaged: readonly (readonly [SeriesName, PeerColumn, number])[] = [
+  ["bytes", "bytesSent", 1],
+  ["seconds", "elapsedMs", 1e-3],
+  ["loss", "loss", 1],
+  ["accuracyMean", "accuracy", 1],
+  ["consensusOnline", "consensusEstimate", 1],
+  ["residual", "residual", 1],
+  ["contraction", "compressionError", 1],
+  ["modelNorm", "modelNorm", 1],
+  ["learningRate", "learningRate", 1],
+  ["consensusRate", "consensusRate", 1],
+  ["computeMs", "computeMs", 1],
+  ["compressMs", "compressMs", 1],
+  ["waitMs", "waitMs", 1],
+  ["mixMs", "mixMs", 1],
+];
+
+/** Mean, least and largest of the numbers that are there. */
+class Summary {
+  private sum = 0;
+  private count = 0;
+  low = Number.NaN;
+  high = Number.NaN;
+
+  add(value: number): void {
+    if (Number.isNaN(value)) return;
+    this.sum += value;
+    this.count++;
+    if (!(this.low <= value)) this.low = value;
+    if (!(this.high >= value)) this.high = value;
+  }
+
+  get mean(): number {
+    return this.count === 0 ? Number.NaN : this.sum / this.count;
+  }
+}
+
+/** Series whose point is the last value of its rounds, not their mean. */
+const latest = new Set<SeriesName>([
+  "round",
+  "bytes",
+  "seconds",
+  "peers",
+  "accuracyWorst",
+  "accuracyBest",
+  "accuracyMean",
+  "consensusOnline",
+]);
+const lowest = new Set<SeriesName>(["lossLow", "contractionLow"]);
+const highest = new Set<SeriesName>(["lossHigh", "residualHigh"]);
+
+function thin(merged: Merged, points: number): Merged {
+  const rounds = merged.round.length;
+  if (rounds <= points) return merged;
+  const thinned = emptySeries();
+  for (let point = 0; point < points; point++) {
+    const start = Math.floor((point * rounds) / points);
+    const end = Math.floor(((point + 1) * rounds) / points);
+    for (const name of seriesNames) {
+      const summary = new Summary();
+      let last = Number.NaN;
+      for (let row = start; row < end; row++) {
+        const value = merged[name][row]!;
+        summary.add(value);
+        if (!Number.isNaN(value)) last = value;
+      }
+      thinned[name].push(
+        latest.has(name)
+          ? last
+          : lowest.has(name)
+            ? summary.low
+            : highest.has(name)
+              ? summary.high
+              : summary.mean,
+      );
+    }
+  }
+  return thinned;
+}
+
+/** Puts what the simulator saw at the points, the last of each point's rounds. */
+function addGraph(series: Merged, { graph: { columns } }: Run): void {
+  for (let row = 0; row < columns.round.length; row++) {
+    const point = pointOf(series.round, columns.round.at(row) + 1);
+    if (point < 0) continue;
+    series.consensusExact[point] = columns.consensusDistance.at(row);
+    const accuracy = columns.meanAccuracy.at(row);
+    if (!Number.isNaN(accuracy)) series.accuracyMeanModel[point] = accuracy;
+  }
+}
+
+function addInstants(series: Merged, instants: readonly Instant[]): void {
+  for (const { round, consensusDistance } of instants) {
+    const point = pointOf(series.round, round + 1);
+    if (point >= 0) series.consensusProjected[point] = consensusDistance;
+  }
+}
+
+/** The first point that stands for rounds up to at least this one; −1 after the last. */
+function pointOf(rounds: readonly number[], round: number): number {
+  let low = 0;
+  let high = rounds.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (rounds[middle]! < round) low = middle + 1;
+    else high = middle;
+  }
+  return low < rounds.length ? low : -1;
+}
+
+function viewPeer({ peer, columns, end }: PeerHistory): PeerView {
+  const rows = columns.round.length;
+  const lastOf = (column: PeerColumn) => {
+    for (let row = rows - 1; row >= 0; row--) {
+      const value = columns[column].at(row);
+      if (!Number.isNaN(value)) return value;
+    }
+    return Number.NaN;
+  };
+  const total = (column: PeerColumn) => {
+    let sum = 0;
+    for (let row = 0; row < rows; row++) sum += columns[column].at(row);
+    return sum;
+  };
+  return {
+    peer,
+    rounds: rows,
+    outcome: end?.outcome ?? "unfinished",
+    ...(end?.reason !== undefined && { reason: end.reason }),
+    loss: short(lastOf("loss")),
+    accuracy: short(lastOf("accuracy")),
+    bytesSent: rows === 0 ? 0 : columns.bytesSent.at(rows - 1),
+    bytesReceived: rows === 0 ? 0 : columns.bytesReceived.at(rows - 1),
+    computeMs: total("computeMs"),
+    compressMs: total("compressMs"),
+    waitMs: total("waitMs"),
+    mixMs: total("mixMs"),
+  };
+}
+
+function viewEdges({ header, peers }: Run): EdgeView[] {
+  const histories = new Map(peers.map((history) => [history.peer, history]));
+  return header.topology.edges.map(([a, b]) => {
+    const there = histories.get(a)?.edges.get(b);
+    const back = histories.get(b)?.edges.get(a);
+    return {
+      a,
+      b,
+      bytes: (there?.bytesSent ?? back?.bytesReceived ?? 0) + (back?.bytesSent ?? there?.bytesReceived ?? 0),
+      messages:
+        (there?.messagesSent ?? back?.messagesReceived ?? 0) +
+        (back?.messagesSent ?? there?.messagesReceived ?? 0),
+      waitMs: (there?.waitMs ?? 0) + (back?.waitMs ?? 0),
+      missed: (there?.missed ?? 0) + (back?.missed ?? 0),
+    };
+  });
+}
+
+function layerShares({ parts, consensusDistance }: Instant, { header }: Run) {
+  return header.tensors.map(({ name }, t) => ({
+    name,
+    share: consensusDistance === 0 ? 0 : (short(parts[t]! / consensusDistance) ?? 0),
+  }));
+}
+
+/** At most `count` values, the first and the last among them. */
+function evenly<Value>(values: readonly Value[], count: number): Value[] {
+  if (values.length <= count) return [...values];
+  return Array.from(
+    { length: count },
+    (_, k) => values[Math.round((k * (values.length - 1)) / (count - 1))]!,
+  );
+}
+
+/** Six digits are enough for a picture, and JSON has no NaN. */
+function short(value: number): number | null {
+  return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
+}

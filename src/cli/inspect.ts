@@ -213,16 +213,17 @@ function consensusBeforeClosing({ series, experiment }: RunView): number | undef
     ? series.consensusExact
     : series.consensusProjected;
   return (
-    values.findLast((value, point) => value !== null && series.round[point]! <= Number(experiment.rounds)) ??
+    values.findLast((value, point) => value !== null && series.round[point]! <= experiment.rounds) ??
     undefined
   );
 }
 
 const has = ({ series }: RunView, name: SeriesName) => series[name].some((value) => value !== null);
 
-function lineOf({ series }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
+/** The rounds that learn; closing makes all peers equal, and would press everything else flat. */
+function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
   const points = series[x].flatMap((value, point): [number, number | null][] =>
-    value === null ? [] : [[value, series[y][point] ?? null]],
+    value === null || series.round[point]! > experiment.rounds ? [] : [[value, series[y][point] ?? null]],
   );
   return { name, points };
 }
@@ -252,7 +253,7 @@ function roundsTable({ series, experiment }: RunView): string {
     shown.map((point) => [
       series.round[point]!,
       ...filled.map(([name, , text]) => text(series[name][point])),
-      series.round[point]! > Number(experiment.rounds) ? "closing" : "",
+      series.round[point]! > experiment.rounds ? "closing" : "",
     ]),
   );
 }

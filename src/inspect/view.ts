@@ -2,6 +2,7 @@
  * What tables, plots and pages show of a run: plain numbers, few enough to send. Long runs are thinned into
  * points, each standing for the rounds since the one before.
  */
+import type { LogHeader } from "../log.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
@@ -82,7 +83,7 @@ export interface PairsView {
 
 export interface RunView {
   readonly name: string;
-  readonly experiment: Readonly<Record<string, unknown>>;
+  readonly experiment: LogHeader["experiment"];
   readonly seed: number;
   readonly fingerprint: string;
   readonly topology: {
@@ -171,7 +172,9 @@ export function mergeRounds(peers: readonly PeerHistory[]): Merged {
       if (columns.round.at(row) !== round) continue;
       rows[p] = row + 1;
       present++;
+      const isClosing = columns.closing.at(row) === 1;
       for (const [name, column, scale] of averaged) {
+        if (isClosing && ofLearning.has(name)) continue;
         let summary = sums.get(name);
         if (!summary) {
           summary = new Summary();
@@ -180,7 +183,7 @@ export function mergeRounds(peers: readonly PeerHistory[]): Merged {
         summary.add(columns[column].at(row) * scale);
       }
     }
-    const of = (name: SeriesName) => sums.get(name)!;
+    const of = (name: SeriesName) => sums.get(name) ?? new Summary();
     merged.round.push(round + 1);
     merged.peers.push(present);
     for (const [name] of averaged) merged[name].push(of(name).mean);
@@ -216,6 +219,9 @@ const averaged: readonly (readonly [SeriesName, PeerColumn, number])[] = [
   ["waitMs", "waitMs", 1],
   ["mixMs", "mixMs", 1],
 ];
+
+/** Series of the rounds that learn: closing exchanges are exact, and say nothing about compression. */
+const ofLearning = new Set<SeriesName>(["residual", "contraction", "learningRate", "consensusRate"]);
 
 /** Mean, least and largest of the numbers that are there. */
 class Summary {

@@ -17,6 +17,7 @@ import { bytesText, lastOf, numberText, percentText, secondsText } from "./forma
  * @property {(value: number | null | undefined) => string} text
  * @property {boolean} [log] logarithmic scale
  * @property {boolean} [fromZero] the scale begins at 0
+ * @property {boolean} [hasSpikes] what is far above nearly all the rest leaves the chart at the top
  * @property {readonly (readonly [name: SeriesName, label: string])[]} lines
  * @property {readonly [high: SeriesName, low: SeriesName]} [band] drawn behind the first line
  */
@@ -89,6 +90,7 @@ export const chartKinds = [
     hint: "mean over peers",
     text: (value) => secondsText(value === null || value === undefined ? value : value / 1000),
     fromZero: true,
+    hasSpikes: true,
     lines: [
       ["waitMs", "wait"],
       ["computeMs", "compute"],
@@ -103,8 +105,8 @@ export const chartKinds = [
     text: numberText,
     log: true,
     lines: [
-      ["learningRate", "learning rate γ"],
       ["consensusRate", "consensus rate η"],
+      ["learningRate", "learning rate γ"],
     ],
   },
 ];
@@ -180,12 +182,13 @@ export function createChart(kind) {
       scales: {
         x: { time: false },
         y: kind.log
-          ? { distr: 3 }
+          ? { distr: 3, range: logRange }
           : {
               range: (/** @type {unknown} */ _, /** @type {number} */ low, /** @type {number} */ high) => {
                 const bottom = kind.fromZero ? Math.min(0, low) : low;
-                const room = (high - bottom || Math.abs(high) || 1) * 0.06;
-                return [kind.fromZero ? bottom : bottom - room, high + room];
+                const top = kind.hasSpikes ? Math.min(high, 1.5 * quantile(drawn.lines, 0.98)) : high;
+                const room = (top - bottom || Math.abs(top) || 1) * 0.06;
+                return [kind.fromZero ? bottom : bottom - room, top + room];
               },
             },
       },
@@ -193,11 +196,16 @@ export function createChart(kind) {
         {
           ...axis,
           space: 70,
+          size: 30,
           values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(xTexts[drawn.axis]),
         },
         {
           ...axis,
           size: 62,
+          ...(kind.log && {
+            splits: logSplits,
+            filter: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks,
+          }),
           values: (/** @type {unknown} */ _, /** @type {(number | null)[]} */ ticks) =>
             ticks.map((tick) => (tick === null ? "" : kind.text(tick))),
         },
@@ -245,6 +253,55 @@ export function createChart(kind) {
       plot = new uPlot(options(), data, place);
     },
   };
+}
+
+/**
+ * The value below which a share of all values lies.
+ *
+ * @param {readonly Line[]} lines
+ * @param {number} share
+ */
+function quantile(lines, share) {
+  const values = lines
+    .flatMap(({ values: all }) => all)
+    .filter((value) => value !== null)
+    .sort((a, b) => a - b);
+  return values[Math.floor(share * (values.length - 1))] ?? 1;
+}
+
+/**
+ * Where a logarithmic scale begins and ends: closing makes all peers equal and would press everything else flat, so
+ * that what falls far below nearly all the rest leaves the chart at the bottom.
+ *
+ * @param {{ data: (number | null)[][] }} plot
+ * @param {number} low
+ * @param {number} high
+ * @returns {[number, number]}
+ */
+function logRange({ data }, low, high) {
+  const lines = data.slice(1).map((values) => ({ label: "", values }));
+  const bottom = Math.max(low ?? 1, quantile(lines, 0.05) / 10);
+  return high > bottom ? [bottom / 1.2, high * 1.2] : [bottom / 2, bottom * 2];
+}
+
+/**
+ * Ticks of a logarithmic scale: powers of ten, with numbers between them where there are few.
+ *
+ * @param {unknown} _plot
+ * @param {number} _axis
+ * @param {number} low
+ * @param {number} high
+ */
+function logSplits(_plot, _axis, low, high) {
+  const decades = Math.log10(high / low);
+  const within = decades < 1.2 ? [1, 2, 3, 5, 7] : decades < 2.5 ? [1, 3] : [1];
+  const step = Math.max(1, Math.ceil(decades / 6));
+  const splits = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    if (power % step !== 0) continue;
+    for (const factor of within) splits.push(factor * 10 ** power);
+  }
+  return splits.filter((split) => split >= low && split <= high);
 }
 
 /**

@@ -24,6 +24,8 @@ export function bytesText(bytes) {
 /** @param {number | null | undefined} seconds */
 export function secondsText(seconds) {
   if (seconds === null || seconds === undefined) return "–";
+  if (seconds === 0) return "0";
+  if (seconds < 1e-3) return `${Number((1e6 * seconds).toPrecision(2))} µs`;
   if (seconds < 1) return `${Number((1000 * seconds).toPrecision(3))} ms`;
   if (seconds < 120) return `${Number(seconds.toPrecision(3))} s`;
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Number((seconds / 3600).toPrecision(3))} h`;

@@ -51,13 +51,13 @@ export function createGraphCard() {
           y1,
           x2,
           y2,
-          "stroke-width": scale * (1 + (5 * bytes) / mostBytes),
+          "stroke-width": scale * (1 + (3 * bytes) / mostBytes),
         });
         line.style.setProperty("--wait", `${Math.round(100 * slow)}%`);
         line.dataset.edge = `${a}-${b}`;
         line.dataset.bytes = String(bytes);
         line.append(
-          titled(
+          tooltip(
             `${a} – ${b}: ${bytesText(bytes)} in ${messages} messages, waited ${secondsText(waitMs / 1000)}${missed > 0 ? `, missed ${missed}` : ""}`,
           ),
         );
@@ -76,7 +76,7 @@ export function createGraphCard() {
           node.append(text);
         }
         node.append(
-          titled(
+          tooltip(
             log
               ? `peer ${peer}: ${log.rounds} rounds, ${log.outcome}, sent ${bytesText(log.bytesSent)}`
               : `peer ${peer}: no log`,
@@ -178,7 +178,7 @@ function element(name, attributes) {
 }
 
 /** @param {string} text */
-function titled(text) {
+function tooltip(text) {
   const title = document.createElementNS(SVG, "title");
   title.textContent = text;
   return title;

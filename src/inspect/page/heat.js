@@ -160,7 +160,7 @@ export function createDriftCard() {
  * @param {RunView} run
  */
 function lastBeforeClosing({ pairs, experiment }) {
-  return pairs.findLastIndex(({ round }) => round <= Number(experiment.rounds));
+  return pairs.findLastIndex(({ round }) => round <= experiment.rounds);
 }
 
 /**

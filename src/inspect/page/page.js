@@ -2,6 +2,7 @@ import { chartKinds, createChart } from "./charts.js";
 import { createGraphCard } from "./graph.js";
 import { createDriftCard, createPairsCard } from "./heat.js";
 import {
+  compressorText,
   create,
   createLayersCard,
   createNotes,
@@ -34,7 +35,8 @@ const graph = createGraphCard();
 const pairs = createPairsCard();
 const drift = createDriftCard();
 const charts = chartKinds.map(createChart);
-cards.append(...charts.map(({ card }) => card));
+const details = create("div", undefined, "details");
+cards.append(...charts.map(({ card }) => card), details);
 
 /** @type {PageData} */
 let data = JSON.parse(document.getElementById("data")?.textContent ?? "");
@@ -68,11 +70,10 @@ function show() {
   }
   heading.textContent = run.name;
   const { experiment, topology } = run;
-  const compressor = /** @type {{ kind?: string } | undefined} */ (experiment.compressor)?.kind;
   subtitle.textContent = [
     experiment.name === "experiment" ? undefined : experiment.name,
     experiment.algorithm,
-    experiment.algorithm === "dpsgd" || experiment.algorithm === "alone" ? undefined : compressor,
+    compressorText(experiment),
     topology.name,
   ]
     .filter(Boolean)
@@ -82,7 +83,8 @@ function show() {
   drift.update(run);
   top.replaceChildren(createTiles(run), createNotes(run.warnings, run.remarks));
   if (!graph.card.isConnected) cards.prepend(graph.card, pairs.card);
-  bottom.replaceChildren(drift.card, createPeersCard(run), createLayersCard(run), createSettingsCard(run));
+  details.replaceChildren(createLayersCard(run), createSettingsCard(run));
+  bottom.replaceChildren(drift.card, createPeersCard(run));
 }
 
 show();

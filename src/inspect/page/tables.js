@@ -16,8 +16,8 @@ export function create(name, text, className) {
 
 /** The figures on top. @param {RunView} run */
 export function createTiles({ series, peers, topology, projectionError, experiment }) {
-  const consensus = beforeClosing(series.round, series.consensusExact, Number(experiment.rounds));
-  const projected = beforeClosing(series.round, series.consensusProjected, Number(experiment.rounds));
+  const consensus = beforeClosing(series.round, series.consensusExact, experiment.rounds);
+  const projected = beforeClosing(series.round, series.consensusProjected, experiment.rounds);
   const worst = lastOf(series.accuracyWorst);
   const best = lastOf(series.accuracyBest);
   /** @type {[id: string, label: string, value: number | null, text: string, remark: string][]} */
@@ -89,7 +89,7 @@ export function createNotes(warnings, remarks) {
 export function createPeersCard({ peers }) {
   const card = create("section", undefined, "card wide");
   card.id = "peers";
-  card.append(titled("Peers", "where each peer’s time went, and what it sent"));
+  card.append(cardHead("Peers", "where each peer’s time went, and what it sent"));
   const withAccuracy = peers.some(({ accuracy }) => accuracy !== null);
   const table = /** @type {HTMLTableElement} */ (create("table"));
   const head = table.createTHead().insertRow();
@@ -142,7 +142,7 @@ export function createLayersCard({ layers, tensors }) {
   const card = create("section", undefined, "card");
   card.id = "layers";
   card.hidden = layers.length < 2;
-  card.append(titled("Layers", "share of the consensus distance before closing"));
+  card.append(cardHead("Layers", "share of the consensus distance before closing"));
   const list = create("dl", undefined, "shares");
   for (const [t, { name, share }] of layers.entries()) {
     const row = create("div");
@@ -162,7 +162,7 @@ export function createLayersCard({ layers, tensors }) {
 export function createSettingsCard({ experiment, machine, fingerprint, seed }) {
   const card = create("section", undefined, "card");
   card.id = "settings";
-  card.append(titled("Settings", `seed ${seed}, fingerprint ${fingerprint.slice(0, 12)}`));
+  card.append(cardHead("Settings", `seed ${seed}, fingerprint ${fingerprint.slice(0, 12)}`));
   const list = create("dl", undefined, "settings");
   for (const [name, value] of [...Object.entries(experiment), ...Object.entries(machine)]) {
     const row = create("div");
@@ -177,7 +177,7 @@ export function createSettingsCard({ experiment, machine, fingerprint, seed }) {
 export function createRunsCard(runs) {
   const card = create("section", undefined, "card wide");
   card.id = "runs";
-  card.append(titled("Runs", ""));
+  card.append(cardHead("Runs", ""));
   const table = /** @type {HTMLTableElement} */ (create("table"));
   const head = table.createTHead().insertRow();
   for (const title of [
@@ -196,7 +196,7 @@ export function createRunsCard(runs) {
   }
   const body = table.createTBody();
   for (const { name, experiment, topology, series } of runs) {
-    const rounds = Number(experiment.rounds);
+    const rounds = experiment.rounds;
     const consensus =
       beforeClosing(series.round, series.consensusExact, rounds) ??
       beforeClosing(series.round, series.consensusProjected, rounds);
@@ -205,7 +205,7 @@ export function createRunsCard(runs) {
     row.append(
       create("th", name),
       create("td", String(experiment.algorithm)),
-      create("td", settingText(experiment.compressor)),
+      create("td", compressorText(experiment)),
       create("td", topology.name),
       create("td", numberOrDash(lastOf(series.round))),
       create("td", numberText(lastOf(series.loss))),
@@ -225,7 +225,7 @@ export function createRunsCard(runs) {
  * @param {string} title
  * @param {string} hint
  */
-function titled(title, hint) {
+function cardHead(title, hint) {
   const head = create("header");
   head.append(create("h2", title), create("p", hint, "hint"));
   return head;
@@ -234,6 +234,16 @@ function titled(title, hint) {
 /** @param {{ computeMs: number, compressMs: number, mixMs: number, waitMs: number }} peer */
 function total({ computeMs, compressMs, mixMs, waitMs }) {
   return computeMs + compressMs + mixMs + waitMs;
+}
+
+/**
+ * What travels.
+ *
+ * @param {RunView["experiment"]} experiment
+ */
+export function compressorText({ algorithm, compressor }) {
+  if (algorithm === "alone") return "nothing sent";
+  return algorithm === "dpsgd" ? "full models" : settingText(compressor);
 }
 
 /** `minmax, bits 4` for { kind: "minmax", bits: 4 }. @param {unknown} value @returns {string} */

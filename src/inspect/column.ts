@@ -7,6 +7,8 @@ export interface Column {
   push(value: number | undefined): void;
   /** NaN outside the rows. */
   at(row: number): number;
+  /** A view of all rows, valid until the next `push`. */
+  values(): Float64Array;
 }
 
 export function createColumn(): Column {
@@ -25,6 +27,7 @@ export function createColumn(): Column {
       values[length++] = value ?? Number.NaN;
     },
     at: (row) => (row >= 0 && row < length ? values[row]! : Number.NaN),
+    values: () => values.subarray(0, length),
   };
 }
 

@@ -126,7 +126,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     topology: header.topology,
     tensors: header.tensors,
     machine: header.machine,
-    series: recordOf(seriesNames, (name) => series[name].map(short)),
+    series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
     peers: peers.map(viewPeer),
     edges: viewEdges(run),
     projectedPeers,
@@ -149,57 +149,53 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
   };
 }
 
-/** One number per round over all peers that logged it. */
-type Merged = Record<SeriesName, number[]>;
+/** One number per round over all peers that logged it; NaN where there is none. */
+type Merged = Record<SeriesName, Float64Array>;
 
-const emptySeries = (): Merged => recordOf(seriesNames, () => []);
+const emptySeries = (rounds: number): Merged =>
+  recordOf(seriesNames, () => new Float64Array(rounds).fill(Number.NaN));
 
 /** Every round that any peer logged; means over the peers that did. */
-export function mergeRounds(peers: readonly PeerHistory[]): Merged {
-  const merged = emptySeries();
-  const rows = peers.map(() => 0);
-  for (;;) {
-    let round = Number.POSITIVE_INFINITY;
+function mergeRounds(peers: readonly PeerHistory[]): Merged {
+  const seen = new Set<number>();
+  for (const { columns } of peers) for (const round of columns.round.values()) seen.add(round);
+  const rounds = Float64Array.from(seen).sort();
+  const places = peers.map(({ columns }) => placesIn(rounds, columns.round.values()));
+
+  const merged = emptySeries(rounds.length);
+  merged.round = rounds.map((round) => round + 1);
+  for (const [name, column, scale] of averaged) {
+    const summary = createSummary(rounds.length);
     for (const [p, { columns }] of peers.entries()) {
-      const own = columns.round.at(rows[p]!);
-      if (own < round) round = own;
-    }
-    if (round === Number.POSITIVE_INFINITY) return merged;
-    const sums = new Map<SeriesName, Summary>();
-    let present = 0;
-    for (const [p, { columns }] of peers.entries()) {
-      const row = rows[p]!;
-      if (columns.round.at(row) !== round) continue;
-      rows[p] = row + 1;
-      present++;
-      const isClosing = columns.closing.at(row) === 1;
-      for (const [name, column, scale] of averaged) {
-        if (isClosing && ofLearning.has(name)) continue;
-        let summary = sums.get(name);
-        if (!summary) {
-          summary = new Summary();
-          sums.set(name, summary);
-        }
-        summary.add(columns[column].at(row) * scale);
+      const values = columns[column].values();
+      const closing = columns.closing.values();
+      const isOfLearning = ofLearning.has(name);
+      const own = places[p]!;
+      for (let row = 0; row < values.length; row++) {
+        if (!(isOfLearning && closing[row] === 1)) summary.add(own[row]!, values[row]! * scale);
       }
     }
-    const of = (name: SeriesName) => sums.get(name) ?? new Summary();
-    merged.round.push(round + 1);
-    merged.peers.push(present);
-    for (const [name] of averaged) merged[name].push(of(name).mean);
-    merged.lossLow.push(of("loss").low);
-    merged.lossHigh.push(of("loss").high);
-    merged.accuracyWorst.push(of("accuracyMean").low);
-    merged.accuracyBest.push(of("accuracyMean").high);
-    merged.residualHigh.push(of("residual").high);
-    // The contraction 1 − e² of the mean error, and of the largest.
-    const error = of("contraction");
-    merged.contraction[merged.contraction.length - 1] = 1 - error.mean ** 2;
-    merged.contractionLow.push(1 - error.high ** 2);
-    merged.accuracyMeanModel.push(Number.NaN);
-    merged.consensusExact.push(Number.NaN);
-    merged.consensusProjected.push(Number.NaN);
+    merged[name] = summary.means();
+    if (name === "seconds") merged.peers = summary.counts;
+    if (name === "loss") [merged.lossLow, merged.lossHigh] = [summary.lows, summary.highs];
+    if (name === "accuracyMean") [merged.accuracyWorst, merged.accuracyBest] = [summary.lows, summary.highs];
+    if (name === "residual") merged.residualHigh = summary.highs;
+    if (name === "contraction") {
+      // What was summed up are errors e; the contraction is 1 − e².
+      merged.contraction = merged.contraction.map((error) => 1 - error ** 2);
+      merged.contractionLow = summary.highs.map((error) => 1 - error ** 2);
+    }
   }
+  return merged;
+}
+
+/** Where each of some of the rounds lies among all of them; both ascend. */
+function placesIn(rounds: Float64Array, some: Float64Array): Int32Array {
+  let place = 0;
+  return Int32Array.from(some, (round) => {
+    while (rounds[place]! < round) place++;
+    return place;
+  });
 }
 
 /** Series that are means over peers: the column they are made of, and the factor to their unit. */
@@ -223,24 +219,26 @@ const averaged: readonly (readonly [SeriesName, PeerColumn, number])[] = [
 /** Series of the rounds that learn: closing exchanges are exact, and say nothing about compression. */
 const ofLearning = new Set<SeriesName>(["residual", "contraction", "learningRate", "consensusRate"]);
 
-/** Mean, least and largest of the numbers that are there. */
-class Summary {
-  private sum = 0;
-  private count = 0;
-  low = Number.NaN;
-  high = Number.NaN;
-
-  add(value: number): void {
-    if (Number.isNaN(value)) return;
-    this.sum += value;
-    this.count++;
-    if (!(this.low <= value)) this.low = value;
-    if (!(this.high >= value)) this.high = value;
-  }
-
-  get mean(): number {
-    return this.count === 0 ? Number.NaN : this.sum / this.count;
-  }
+/** Mean, least and largest by place, of the numbers that are there. */
+function createSummary(places: number) {
+  const sums = new Float64Array(places);
+  const counts = new Float64Array(places);
+  const lows = new Float64Array(places).fill(Number.NaN);
+  const highs = new Float64Array(places).fill(Number.NaN);
+  return {
+    counts,
+    lows,
+    highs,
+    add(place: number, value: number): void {
+      if (Number.isNaN(value)) return;
+      sums[place]! += value;
+      counts[place]!++;
+      if (!(lows[place]! <= value)) lows[place] = value;
+      if (!(highs[place]! >= value)) highs[place] = value;
+    },
+    /** NaN where there was no number. */
+    means: () => sums.map((sum, place) => sum / counts[place]!),
+  };
 }
 
 /** Series whose point is the last value of its rounds, not their mean. */
@@ -260,30 +258,18 @@ const highest = new Set<SeriesName>(["lossHigh", "residualHigh"]);
 function thin(merged: Merged, points: number): Merged {
   const rounds = merged.round.length;
   if (rounds <= points) return merged;
-  const thinned = emptySeries();
-  for (let point = 0; point < points; point++) {
-    const start = Math.floor((point * rounds) / points);
-    const end = Math.floor(((point + 1) * rounds) / points);
-    for (const name of seriesNames) {
-      const summary = new Summary();
-      let last = Number.NaN;
-      for (let row = start; row < end; row++) {
-        const value = merged[name][row]!;
-        summary.add(value);
-        if (!Number.isNaN(value)) last = value;
-      }
-      thinned[name].push(
-        latest.has(name)
-          ? last
-          : lowest.has(name)
-            ? summary.low
-            : highest.has(name)
-              ? summary.high
-              : summary.mean,
-      );
+  const place = Int32Array.from({ length: rounds }, (_, row) => Math.floor((row * points) / rounds));
+  return recordOf(seriesNames, (name) => {
+    const values = merged[name];
+    const summary = createSummary(points);
+    const last = new Float64Array(points).fill(Number.NaN);
+    for (const [row, value] of values.entries()) {
+      summary.add(place[row]!, value);
+      if (!Number.isNaN(value)) last[place[row]!] = value;
     }
-  }
-  return thinned;
+    if (latest.has(name)) return last;
+    return lowest.has(name) ? summary.lows : highest.has(name) ? summary.highs : summary.means();
+  });
 }
 
 /** Puts what the simulator saw at the points, the last of each point's rounds. */
@@ -305,7 +291,7 @@ function addInstants(series: Merged, instants: readonly Instant[]): void {
 }
 
 /** The first point that stands for rounds up to at least this one; −1 after the last. */
-function pointOf(rounds: readonly number[], round: number): number {
+function pointOf(rounds: Float64Array, round: number): number {
   let low = 0;
   let high = rounds.length;
   while (low < high) {
@@ -325,11 +311,7 @@ function viewPeer({ peer, columns, end }: PeerHistory): PeerView {
     }
     return Number.NaN;
   };
-  const total = (column: PeerColumn) => {
-    let sum = 0;
-    for (let row = 0; row < rows; row++) sum += columns[column].at(row);
-    return sum;
-  };
+  const total = (column: PeerColumn) => columns[column].values().reduce((sum, value) => sum + value, 0);
   return {
     peer,
     rounds: rows,

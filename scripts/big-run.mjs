@@ -28,10 +28,13 @@ const rounds = Number(values.rounds);
 const projectEvery = Number(values["project-every"]);
 
 const side = Math.round(Math.sqrt(peers));
-const topology = parseTopology({
-  name: `torus-${side}x${side}`,
-  graph: { kind: "torus", rows: side, columns: side },
-});
+const topology = parseTopology(
+  {
+    name: `torus-${side}x${side}`,
+    graph: { kind: "torus", rows: side, columns: side },
+  },
+  "big",
+);
 const experiment = parseExperiment({ name: "big", rounds, projectEvery, evaluateEvery: 100 });
 const layout = createLayout([
   { name: "kernel", shape: [96, 64] },

@@ -23,7 +23,7 @@ mkdirSync(folder, { recursive: true });
 async function simulate(name, settings) {
   const directory = join(work, name);
   await runSimulation({
-    topology: parseTopology({ name: "torus-4x4", graph: { kind: "torus", rows: 4, columns: 4 } }),
+    topology: parseTopology({ name: "torus-4x4", graph: { kind: "torus", rows: 4, columns: 4 } }, name),
     experiment: parseExperiment({ rounds: 400, evaluateEvery: 20, ...settings }),
     directory,
     warn() {},

@@ -57,7 +57,7 @@ export const logHeader = z.object({
 
 /** Cumulative, as the carrier counted them. */
 const traffic = z.object({
-  neighbour: z.int(),
+  neighbour: z.int().nonnegative(),
   bytesSent: z.number(),
   bytesReceived: z.number(),
   messagesSent: z.number(),
@@ -75,9 +75,9 @@ export const peerRound = z.object({
   compressionError: z.number().optional(),
   residual: z.number().optional(),
   traffic: z.array(traffic),
-  missed: z.array(z.int()).optional(),
+  missed: z.array(z.int().nonnegative()).optional(),
   refused: z.array(z.object({ from: z.int(), reason: z.string() })).optional(),
-  observed: z.object({ neighbour: z.int(), distance: z.number() }).optional(),
+  observed: z.object({ neighbour: z.int().nonnegative(), distance: z.number() }).optional(),
   consensusEstimate: z.number().optional(),
   warnings: z.array(z.string()).optional(),
   evaluation: evaluation.optional(),
@@ -89,7 +89,7 @@ export const peerRound = z.object({
     waitMs: z.number(),
     mixMs: z.number(),
     elapsedMs: z.number().optional(),
-    waitedFor: z.int().optional(),
+    waitedFor: z.int().nonnegative().optional(),
   }),
 });
 

@@ -21,9 +21,17 @@ export interface LineFile {
 /** @throws InvalidLog when the file cannot be read */
 export function createLineFile(path: string): LineFile {
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  let unfinished = Buffer.alloc(0);
+  /** The parts of a line that has not ended, and their bytes in all. */
+  let unfinished: Buffer[] = [];
+  let unfinishedBytes = 0;
   let position = 0;
   let isTooLong = false;
+
+  function restart(): void {
+    unfinished = [];
+    unfinishedBytes = 0;
+    isTooLong = false;
+  }
 
   function read(): number {
     try {
@@ -32,7 +40,7 @@ export function createLineFile(path: string): LineFile {
         // A file that shrank was written anew: its peer started over.
         if (fstatSync(file).size < position) {
           position = 0;
-          unfinished = Buffer.alloc(0);
+          restart();
         }
         return readSync(file, chunk, 0, CHUNK_BYTES, position);
       } finally {
@@ -56,19 +64,18 @@ export function createLineFile(path: string): LineFile {
       let start = 0;
       for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
         const last = bytes.subarray(start, end);
-        const line = unfinished.length > 0 ? Buffer.concat([unfinished, last]) : last;
+        const line = unfinished.length > 0 ? Buffer.concat([...unfinished, last]) : last;
         // A line over the limit is handed on empty, and so counts as damaged.
         lines.push(isTooLong ? "" : line.toString("utf8"));
-        unfinished = Buffer.alloc(0);
-        isTooLong = false;
+        restart();
         start = end + 1;
       }
-      if (start < length) {
-        isTooLong ||= unfinished.length + length - start > MAX_LINE_BYTES;
-        unfinished = isTooLong ? Buffer.alloc(0) : Buffer.concat([unfinished, bytes.subarray(start)]);
-      }
+      unfinishedBytes += length - start;
+      isTooLong ||= unfinishedBytes > MAX_LINE_BYTES;
+      if (isTooLong) unfinished = [];
+      else if (start < length) unfinished.push(Buffer.from(bytes.subarray(start)));
       return lines;
     },
-    rest: () => unfinished.toString("utf8"),
+    rest: () => Buffer.concat(unfinished).toString("utf8"),
   };
 }

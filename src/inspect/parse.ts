@@ -82,7 +82,7 @@ const isEdge = (edge: unknown) =>
   isNumber(edge.messagesReceived);
 
 const isRefusal = (refusal: unknown) =>
-  isRecord(refusal) && isNumber(refusal.from) && typeof refusal.reason === "string";
+  isRecord(refusal) && Number.isSafeInteger(refusal.from) && typeof refusal.reason === "string";
 
 const isGraphRound = (line: Fields) =>
   isIndex(line.round) &&

@@ -5,7 +5,7 @@
 import { MalformedFrame } from "../../errors.js";
 import { decodeFrame, FRAME_HEADER_BYTES, type Frame } from "../../frame.js";
 import { type Channel, type Ending, Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./channel.js";
-import { CREDIT_STEP_BYTES, MAX_PENDING_FRAMES, WINDOW_BYTES } from "./limits.js";
+import { CREDIT_STEP_BYTES, MAX_PENDING_FRAMES } from "./limits.js";
 
 export interface Incoming {
   readonly channel: Channel | undefined;
@@ -62,7 +62,6 @@ export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Fra
       let assembling: Uint8Array | undefined;
       let announced = 0;
       let filled = 0;
-      let allowed = WINDOW_BYTES;
       let taken = 0;
 
       next.listen({
@@ -89,9 +88,6 @@ export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Fra
           if (!assembling) throw new MalformedFrame("piece of no frame");
           const due = Math.min(MAX_PIECE_BODY_BYTES, assembling.length - filled);
           if (length !== due) throw new MalformedFrame(`piece of ${length} bytes where one of ${due} is due`);
-          if (length > allowed)
-            throw new MalformedFrame(`piece of ${length} bytes exceeds the credit of ${allowed}`);
-          allowed -= length;
         },
         bytes(part) {
           assembling!.set(part, filled);
@@ -100,7 +96,6 @@ export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Fra
           const isComplete = filled === assembling!.length;
           if (taken < CREDIT_STEP_BYTES && !isComplete) return;
           const reply = listOf(message(Kind.credit, taken));
-          allowed += taken;
           taken = 0;
           if (isComplete) {
             const frame = decodeFrame(assembling!, maximumPayloadBytes);

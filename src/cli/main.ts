@@ -5,6 +5,7 @@ import { fail } from "./console.js";
 import { demoCommand } from "./demo.js";
 import { inspectCommand } from "./inspect.js";
 import { replayCommand } from "./replay.js";
+import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
 import { topologyCommand } from "./topology.js";
 

@@ -162,7 +162,7 @@ export function createLink(options: LinkOptions): Link {
       channel.abort(difference.message);
       throw difference;
     }
-    if (!(await admit(theirs))) {
+    if (!(await admit(theirs, connection))) {
       channel.refuse({ code: "identity-in-use", reason: inUse() });
       refused(inUse());
       throw new Error(inUse());
@@ -209,7 +209,7 @@ export function createLink(options: LinkOptions): Link {
         channel.abort(difference.message);
         return refuse(difference);
       }
-      if (!(await admit(theirs))) {
+      if (!(await admit(theirs, connection))) {
         channel.refuse({ code: "identity-in-use", reason: inUse() });
         return refused(inUse());
       }
@@ -276,7 +276,7 @@ export function createLink(options: LinkOptions): Link {
   };
 
   /** Whether to talk to this process: yes, unless another one with the same identity still lives. */
-  const admit = async (theirs: Hello): Promise<boolean> => {
+  const admit = async (theirs: Hello, connection: Connection): Promise<boolean> => {
     while (instance !== undefined && instance !== theirs.instance) {
       const known = instance;
       const older = channels();
@@ -284,6 +284,7 @@ export function createLink(options: LinkOptions): Link {
       if (instance !== known) continue;
       if (lives.some(Boolean)) return false;
       for (const channel of older) channel.abort("another process has taken its place");
+      for (const other of options.connections()) if (other !== connection) other.abort(new Error("replaced"));
       instance = undefined;
     }
     if (instance === undefined) {

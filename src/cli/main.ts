@@ -31,6 +31,7 @@ for (const command of [
   topologyCommand(),
   demoCommand(),
   replayCommand(),
+  schemaCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { MurmurationError } from "../errors.js";
 import { fail } from "./console.js";
@@ -14,6 +15,7 @@ const USER_ERROR = 2;
 
 const program = new Command("murmur")
   .description("Decentralised training: peers on a graph train one model together, with no server.")
+  .version(createRequire(import.meta.url)("../../package.json").version)
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({
     outputError: (text) =>

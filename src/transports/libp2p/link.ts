@@ -56,7 +56,7 @@ export interface LinkOptions {
   /** The open connections to this neighbour, the newest last. */
   connections(): readonly Connection[];
   report(event: LinkEvent): void;
-  deliver(frame: Frame): void;
+  deliver(frame: Frame, release: () => void): void;
   /** The neighbour's deadline has passed. */
   missing(error: Unreachable): void;
   /** This peer cannot take part at all. */
@@ -83,7 +83,7 @@ export interface Link {
   /** There is a new connection. */
   connectionOpened(): void;
   /** The reader took one frame of this neighbour. */
-  release(): void;
+  took(): void;
   beat(): void;
   /** Says goodbye on both streams. */
   leave(): Promise<void>;
@@ -97,9 +97,9 @@ export function createLink(options: LinkOptions): Link {
   const outgoing = createOutgoing(() => {
     traffic.messagesSent++;
   });
-  const incoming = createIncoming(options.maximumPayloadBytes, (frame) => {
+  const incoming = createIncoming(options.maximumPayloadBytes, (frame, release) => {
     traffic.messagesReceived++;
-    options.deliver(frame);
+    options.deliver(frame, release);
   });
   const pauses = random(0, "redial", id, neighbour);
   /** The stream that the neighbour opened on each of its connections. */
@@ -403,7 +403,7 @@ export function createLink(options: LinkOptions): Link {
     connectionOpened() {
       void ensure();
     },
-    release: () => incoming.release(),
+    took: () => incoming.took(),
     beat() {
       for (const channel of channels()) channel.beat();
       const { waiting, channel, progress } = outgoing;

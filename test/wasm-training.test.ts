@@ -318,6 +318,35 @@ describe("sums", () => {
   });
 });
 
+describe("arithmetic", () => {
+  const lengths = fc.array(fc.constantFrom(1, 2, 3, 4, 8, 17), { minLength: 0, maxLength: 4 });
+  it("agrees however the operands repeat", () =>
+    law(
+      fc.asyncProperty(lengths, fc.nat(255), fc.nat(4), seed, (shape, repeats, dropped, s) => {
+        const repeat = (bits: number) => shape.map((length, i) => ((bits >> i) & 1 ? 1 : length));
+        return agree(() => {
+          const a = numbers(repeat(repeats & 15).slice(dropped === 4 ? 1 : 0), s);
+          const b = numbers(repeat(repeats >> 4).slice(dropped % 4), s + 1);
+          return [
+            tf.add(a, b),
+            tf.sub(a, b),
+            tf.mul(a, b),
+            tf.div(a, tf.add(tf.abs(b), 0.5)),
+            tf.squaredDifference(a, b),
+          ];
+        });
+      }),
+      200,
+    ));
+
+  it("agrees on the means of groups and on integers", () =>
+    agree(() => {
+      const x = numbers([3, 25, 8, 2], 1);
+      const mean = numbers([3, 1, 8, 1], 2);
+      return [tf.sub(x, mean), tf.sub(mean, x), tf.add(tf.tensor1d([1, 2], "int32"), tf.scalar(3, "int32"))];
+    }));
+});
+
 describe("the rest", () => {
   it("gradient of relu agrees", () =>
     law(

@@ -15,6 +15,7 @@
  */
 import "@tensorflow/tfjs-backend-wasm";
 import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
+import { arithmeticKernels } from "./binary.js";
 import { contextOf } from "./context.js";
 import { conv2D, conv2DBackpropFilter, conv2DBackpropInput, fusedConv2D } from "./convolution.js";
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from "./depthwise.js";
@@ -41,6 +42,7 @@ export const trainingKernels: readonly TrainingKernel[] = [
   averagePoolGrad,
   sum,
   mean,
+  ...arithmeticKernels,
   reluGrad,
   unsortedSegmentSum,
 ];

@@ -3,6 +3,7 @@ export { matMul, matMulScratchBytes } from "./matmul";
 export {
   filterGradient, filterGradientScratchBytes, packFilter, packFilterPhase, padImages, windows, windowsScratchBytes,
 } from "./convolution";
+export * from "./binary";
 export * from "./depthwise";
 export * from "./elementwise";
 export * from "./pooling";

@@ -374,6 +374,20 @@ describe("the rest", () => {
       30,
     ));
 
+  it("clones and casts share their numbers and outlive the first of them", async () => {
+    await tf.setBackend("wasm");
+    const x = numbers([5], 1);
+    const values = x.dataSync();
+    const clone = tf.clone(x);
+    const same = tf.cast(clone, "float32");
+    const whole = tf.cast(tf.mul(x, 4), "int32");
+    x.dispose();
+    clone.dispose();
+    expect(same.dataSync()).toEqual(values);
+    expect(Array.from(whole.dataSync())).toEqual(Array.from(values, (v) => Math.trunc(v * 4) + 0));
+    tf.dispose([same, whole]);
+  });
+
   it("kernels leave no tensors and keep no data in tfjs's memory", async () => {
     await tf.setBackend("wasm");
     const before = tf.memory().numTensors;

@@ -28,6 +28,8 @@ export interface Context {
   address(tensor: TensorInfo): number;
   /** A new float32 tensor of undefined content. */
   output(shape: number[]): TensorInfo;
+  /** Another tensor over the same numbers. */
+  share(tensor: TensorInfo): TensorInfo;
   /** At least `bytes` of scratch, valid until the next call; 16-byte aligned. */
   scratch(bytes: number): number;
   /** What another kernel of the backend makes of `inputs`; `old` is freed. */
@@ -55,6 +57,10 @@ function createContext(backend: Backend): Context {
     // malloc and the backend hold addresses above 2 GiB as negative numbers.
     address: (tensor) => dataIdMap.get(tensor.dataId).memoryOffset >>> 0,
     output: (shape) => backend.makeOutput(shape, "float32"),
+    share({ dataId, shape, dtype }) {
+      backend.incRef(dataId);
+      return { dataId, shape, dtype };
+    },
     scratch(bytes) {
       if (bytes > scratchBytes) {
         if (scratch) wasm._free(scratch);

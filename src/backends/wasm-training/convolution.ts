@@ -9,7 +9,7 @@ type Info = backend_util.Conv2DInfo;
 
 /** Output pixels that a group of images should have, so that packing and padding stay in the cache yet calls are few. */
 const FORWARD_PIXELS = 256;
-const GRADIENT_PIXELS = 256;
+const GRADIENT_PIXELS = 512;
 /** What kernels may read past the end of a padded image, rounded up. */
 const SLACK_BYTES = 64;
 const PANEL = 8;

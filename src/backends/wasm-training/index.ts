@@ -24,6 +24,7 @@ import { registerTrainingGradients } from "./gradients.js";
 import type { TrainingKernel } from "./kernel.js";
 import { batchMatMul, fusedMatMul } from "./matmul.js";
 import { averagePoolGrad, maxPoolGrad } from "./pooling.js";
+import { cast, identity } from "./share.js";
 import { mean, sum } from "./sums.js";
 
 const BACKEND = "wasm";
@@ -43,6 +44,8 @@ export const trainingKernels: readonly TrainingKernel[] = [
   sum,
   mean,
   ...arithmeticKernels,
+  identity,
+  cast,
   reluGrad,
   unsortedSegmentSum,
 ];

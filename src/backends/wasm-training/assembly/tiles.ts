@@ -1,6 +1,8 @@
 // The two inner loops under every product and convolution: a tile of 4 rows × 8 columns of C stays in
 // registers while k runs. 4 × 8 leaves room for two vectors of B and the broadcast numbers of A among the
-// 15 vector registers that engines allocate; larger tiles spill and measured slower.
+// 15 vector registers that engines allocate; larger tiles spill and measured slower. For the same reason each
+// function is one loop without branches: V8 keeps sums in memory as soon as a second loop or a branch touches
+// them, which costs a quarter of the speed. So runs end by selection, and odd lengths have functions of their own.
 
 /** Columns in a panel of B: B is packed as panels of [k][8], padded with zeros. */
 export const PANEL: usize = 8;
@@ -31,7 +33,18 @@ function activate(v: v128, activation: i32): v128 {
  * c(i) = start + Σ a(i)[k]·b[k]: the numbers of one row of A follow one another, in `segments` runs of `run`
  * numbers that begin `segmentBytes` apart (the rows of a convolution window; a product has one segment).
  */
+@inline
 export function rowTile(
+  a0: usize, a1: usize, a2: usize, a3: usize,
+  c0: usize, c1: usize, c2: usize, c3: usize,
+  segments: usize, segmentBytes: usize, run: usize,
+  b: usize, start: i32, bias: usize, activation: i32,
+): void {
+  if (run & 3) rowTileByOne(a0, a1, a2, a3, c0, c1, c2, c3, segments, segmentBytes, run, b, start, bias, activation);
+  else rowTileByFour(a0, a1, a2, a3, c0, c1, c2, c3, segments, segmentBytes, run, b, start, bias, activation);
+}
+
+function rowTileByFour(
   a0: usize, a1: usize, a2: usize, a3: usize,
   c0: usize, c1: usize, c2: usize, c3: usize,
   segments: usize, segmentBytes: usize, run: usize,
@@ -47,67 +60,99 @@ export function rowTile(
     x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
     y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
   }
-  const jump = segmentBytes - (run << 2);
-  for (; segments > 0; segments--) {
-    let k = run;
-    for (; k >= 4; k -= 4) {
-      let low = v128.load(b), high = v128.load(b, 16);
-      let s = v128.load_splat<f32>(a0);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a1);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a2);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a3);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+  const jump = segmentBytes - (run << 2) + 16;
+  const end = b + segments * run * PANEL_BYTES;
+  let k = run;
+  while (b < end) {
+    let low: v128, high: v128, s: v128;
+    low = v128.load(b); high = v128.load(b, 16);
+    s = v128.load_splat<f32>(a0);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a1);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a2);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a3);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
 
-      low = v128.load(b, 32); high = v128.load(b, 48);
-      s = v128.load_splat<f32>(a0, 4);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a1, 4);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a2, 4);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a3, 4);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+    low = v128.load(b, 32); high = v128.load(b, 48);
+    s = v128.load_splat<f32>(a0, 4);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a1, 4);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a2, 4);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a3, 4);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
 
-      low = v128.load(b, 64); high = v128.load(b, 80);
-      s = v128.load_splat<f32>(a0, 8);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a1, 8);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a2, 8);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a3, 8);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+    low = v128.load(b, 64); high = v128.load(b, 80);
+    s = v128.load_splat<f32>(a0, 8);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a1, 8);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a2, 8);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a3, 8);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
 
-      low = v128.load(b, 96); high = v128.load(b, 112);
-      s = v128.load_splat<f32>(a0, 12);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a1, 12);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a2, 12);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a3, 12);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+    low = v128.load(b, 96); high = v128.load(b, 112);
+    s = v128.load_splat<f32>(a0, 12);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a1, 12);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a2, 12);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a3, 12);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
 
-      b += 128;
-      a0 += 16; a1 += 16; a2 += 16; a3 += 16;
-    }
-    for (; k > 0; k--) {
-      const low = v128.load(b), high = v128.load(b, 16);
-      let s = v128.load_splat<f32>(a0);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a1);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a2);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a3);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-      b += PANEL_BYTES;
-      a0 += 4; a1 += 4; a2 += 4; a3 += 4;
-    }
-    a0 += jump; a1 += jump; a2 += jump; a3 += jump;
+    b += 128;
+    k -= 4;
+    const step = select<usize>(16, jump, k != 0);
+    k = select<usize>(k, run, k != 0);
+    a0 += step; a1 += step; a2 += step; a3 += step;
+  }
+  v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
+  v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
+  v128.store(c2, activate(x2, activation)); v128.store(c2, activate(y2, activation), 16);
+  v128.store(c3, activate(x3, activation)); v128.store(c3, activate(y3, activation), 16);
+}
+
+function rowTileByOne(
+  a0: usize, a1: usize, a2: usize, a3: usize,
+  c0: usize, c1: usize, c2: usize, c3: usize,
+  segments: usize, segmentBytes: usize, run: usize,
+  b: usize, start: i32, bias: usize, activation: i32,
+): void {
+  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, y0 = x0, y1 = x0, y2 = x0, y3 = x0;
+  if (start == FROM_C) {
+    x0 = v128.load(c0); y0 = v128.load(c0, 16);
+    x1 = v128.load(c1); y1 = v128.load(c1, 16);
+    x2 = v128.load(c2); y2 = v128.load(c2, 16);
+    x3 = v128.load(c3); y3 = v128.load(c3, 16);
+  } else if (start == FROM_BIAS) {
+    x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
+    y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
+  }
+  const jump = segmentBytes - (run << 2) + 4;
+  const end = b + segments * run * PANEL_BYTES;
+  let k = run;
+  while (b < end) {
+    let low: v128, high: v128, s: v128;
+    low = v128.load(b); high = v128.load(b, 16);
+    s = v128.load_splat<f32>(a0);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a1);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a2);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a3);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+
+    b += 32;
+    k -= 1;
+    const step = select<usize>(4, jump, k != 0);
+    k = select<usize>(k, run, k != 0);
+    a0 += step; a1 += step; a2 += step; a3 += step;
   }
   v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
   v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
@@ -117,9 +162,20 @@ export function rowTile(
 
 /**
  * The same with A transposed: four neighbouring numbers of A belong to the four rows of C. k runs over
- * `segments` rows whose addresses are listed at `rows`, `run` steps of `step` bytes in each.
+ * `segments` rows whose addresses are listed at `rows`, `run` steps of `step` bytes in each. One number past the
+ * list is read.
  */
+@inline
 export function columnTile(
+  rows: usize, segments: usize, offset: usize, run: usize, step: usize,
+  c0: usize, c1: usize, c2: usize, c3: usize,
+  b: usize, start: i32, bias: usize, activation: i32,
+): void {
+  if (run & 1) columnTileByOne(rows, segments, offset, run, step, c0, c1, c2, c3, b, start, bias, activation);
+  else columnTileByTwo(rows, segments, offset, run, step, c0, c1, c2, c3, b, start, bias, activation);
+}
+
+function columnTileByTwo(
   rows: usize, segments: usize, offset: usize, run: usize, step: usize,
   c0: usize, c1: usize, c2: usize, c3: usize,
   b: usize, start: i32, bias: usize, activation: i32,
@@ -134,46 +190,79 @@ export function columnTile(
     x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
     y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
   }
-  for (; segments > 0; segments--) {
-    let a = <usize>load<u32>(rows) + offset;
-    rows += 4;
-    let k = run;
-    for (; k >= 2; k -= 2) {
-      let low = v128.load(b), high = v128.load(b, 16);
-      let s = v128.load_splat<f32>(a);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 4);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 8);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 12);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-      a += step;
+  const end = b + segments * run * PANEL_BYTES;
+  let k = run;
+  let a = <usize>load<u32>(rows) + offset;
+  while (b < end) {
+    let low: v128, high: v128, s: v128;
+    low = v128.load(b); high = v128.load(b, 16);
+    s = v128.load_splat<f32>(a);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 4);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 8);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 12);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+    a += step;
 
-      low = v128.load(b, 32); high = v128.load(b, 48);
-      s = v128.load_splat<f32>(a);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 4);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 8);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 12);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-      a += step;
-      b += 64;
-    }
-    if (k > 0) {
-      const low = v128.load(b), high = v128.load(b, 16);
-      let s = v128.load_splat<f32>(a);
-      x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 4);
-      x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 8);
-      x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-      s = v128.load_splat<f32>(a, 12);
-      x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-      b += PANEL_BYTES;
-    }
+    low = v128.load(b, 32); high = v128.load(b, 48);
+    s = v128.load_splat<f32>(a);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 4);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 8);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 12);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+
+    b += 64;
+    k -= 2;
+    rows += select<usize>(0, 4, k != 0);
+    a = select<usize>(a + step, <usize>load<u32>(rows) + offset, k != 0);
+    k = select<usize>(k, run, k != 0);
+  }
+  v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
+  v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
+  v128.store(c2, activate(x2, activation)); v128.store(c2, activate(y2, activation), 16);
+  v128.store(c3, activate(x3, activation)); v128.store(c3, activate(y3, activation), 16);
+}
+
+function columnTileByOne(
+  rows: usize, segments: usize, offset: usize, run: usize, step: usize,
+  c0: usize, c1: usize, c2: usize, c3: usize,
+  b: usize, start: i32, bias: usize, activation: i32,
+): void {
+  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, y0 = x0, y1 = x0, y2 = x0, y3 = x0;
+  if (start == FROM_C) {
+    x0 = v128.load(c0); y0 = v128.load(c0, 16);
+    x1 = v128.load(c1); y1 = v128.load(c1, 16);
+    x2 = v128.load(c2); y2 = v128.load(c2, 16);
+    x3 = v128.load(c3); y3 = v128.load(c3, 16);
+  } else if (start == FROM_BIAS) {
+    x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
+    y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
+  }
+  const end = b + segments * run * PANEL_BYTES;
+  let k = run;
+  let a = <usize>load<u32>(rows) + offset;
+  while (b < end) {
+    let low: v128, high: v128, s: v128;
+    low = v128.load(b); high = v128.load(b, 16);
+    s = v128.load_splat<f32>(a);
+    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 4);
+    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 8);
+    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    s = v128.load_splat<f32>(a, 12);
+    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+
+    b += 32;
+    k -= 1;
+    rows += select<usize>(0, 4, k != 0);
+    a = select<usize>(a + step, <usize>load<u32>(rows) + offset, k != 0);
+    k = select<usize>(k, run, k != 0);
   }
   v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
   v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);

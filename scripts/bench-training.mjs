@@ -56,7 +56,10 @@ function resnet20() {
       x = relu(add().apply([y, shortcut]));
     }
   }
-  return layers.model({ inputs: input, outputs: dense({ units: 10 }).apply(globalAveragePooling2d({}).apply(x)) });
+  return layers.model({
+    inputs: input,
+    outputs: dense({ units: 10 }).apply(globalAveragePooling2d({}).apply(x)),
+  });
 }
 
 const WORKLOADS = {
@@ -76,7 +79,13 @@ const WORKLOADS = {
     build: () =>
       layers.sequential({
         layers: [
-          conv2d({ filters: 16, kernelSize: 5, padding: "same", activation: "relu", inputShape: [28, 28, 1] }),
+          conv2d({
+            filters: 16,
+            kernelSize: 5,
+            padding: "same",
+            activation: "relu",
+            inputShape: [28, 28, 1],
+          }),
           maxPooling2d({ poolSize: 2 }),
           conv2d({ filters: 32, kernelSize: 5, padding: "same", activation: "relu" }),
           maxPooling2d({ poolSize: 2 }),
@@ -149,7 +158,13 @@ async function startTorch() {
 function prepare(workload) {
   const model = workload.build();
   const x = tf.randomUniform([BATCH, ...workload.shape], 0, 1, "float32", 1);
-  const labels = tf.oneHot(tf.tensor1d(Array.from({ length: BATCH }, (_, i) => i % 10), "int32"), 10);
+  const labels = tf.oneHot(
+    tf.tensor1d(
+      Array.from({ length: BATCH }, (_, i) => i % 10),
+      "int32",
+    ),
+    10,
+  );
   const optimizer = new tf.SGDOptimizer(0.01);
   const variables = model.trainableWeights.map((weight) => weight.read());
   const step = () => {
@@ -215,13 +230,16 @@ function profile(steps, step) {
   };
 }
 
-const median = (numbers) => (numbers.length === 0 ? null : numbers.sort((a, b) => a - b)[numbers.length >> 1]);
+const median = (numbers) =>
+  numbers.length === 0 ? null : numbers.sort((a, b) => a - b)[numbers.length >> 1];
 const show = (ms) => (ms === null ? "–" : `${ms.toFixed(ms < 10 ? 2 : 1)} ms`);
 const ratio = (a, b) => (a === null || b === null ? null : Math.round((a / b) * 100) / 100);
 
 await tf.setBackend("wasm");
 const torch = await startTorch();
-console.log(`batch ${BATCH}, node ${process.version}, PyTorch ${torch ? `${torch.version}, one thread` : "not found"}`);
+console.log(
+  `batch ${BATCH}, node ${process.version}, PyTorch ${torch ? `${torch.version}, one thread` : "not found"}`,
+);
 const results = {};
 for (const name of options.only.split(",")) {
   const workload = WORKLOADS[name];
@@ -266,7 +284,9 @@ for (const name of options.only.split(",")) {
   );
   if (options.profile) {
     for (const entry of list.slice(0, 16)) {
-      console.log(`    ${entry.name.padEnd(24)} ${String(entry.calls).padStart(5)} calls ${entry.ms.toFixed(3)} ms`);
+      console.log(
+        `    ${entry.name.padEnd(24)} ${String(entry.calls).padStart(5)} calls ${entry.ms.toFixed(3)} ms`,
+      );
     }
   }
 }

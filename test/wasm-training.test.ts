@@ -68,7 +68,15 @@ describe("products", () => {
   it("agree with cpu in every orientation, with batches and broadcasting", () =>
     law(
       fc.asyncProperty(
-        fc.tuple(size, size, size, fc.constantFrom([1, 1], [3, 3], [1, 3], [3, 1]), fc.boolean(), fc.boolean(), seed),
+        fc.tuple(
+          size,
+          size,
+          size,
+          fc.constantFrom([1, 1], [3, 3], [1, 3], [3, 1]),
+          fc.boolean(),
+          fc.boolean(),
+          seed,
+        ),
         ([m, n, k, batches, transposeA, transposeB, s]) =>
           agree(() =>
             tf.matMul(
@@ -84,7 +92,13 @@ describe("products", () => {
   it("agree across the depth that is packed at once", () =>
     law(
       fc.asyncProperty(
-        fc.tuple(fc.integer({ min: 505, max: 1040 }), fc.integer({ min: 1, max: 9 }), fc.boolean(), fc.boolean(), seed),
+        fc.tuple(
+          fc.integer({ min: 505, max: 1040 }),
+          fc.integer({ min: 1, max: 9 }),
+          fc.boolean(),
+          fc.boolean(),
+          seed,
+        ),
         ([k, n, transposeA, transposeB, s]) =>
           agree(() =>
             tf.matMul(
@@ -123,37 +137,48 @@ describe("products", () => {
     ));
 
   it("are zeros over an empty depth and empty where an outer size is 0", () =>
-    agree(() => [tf.matMul(tf.zeros([3, 0]), tf.zeros([0, 5])), tf.matMul(tf.zeros([0, 4]), tf.zeros([4, 5]))]));
+    agree(() => [
+      tf.matMul(tf.zeros([3, 0]), tf.zeros([0, 5])),
+      tf.matMul(tf.zeros([0, 4]), tf.zeros([4, 5])),
+    ]));
 });
 
 const small = fc.integer({ min: 1, max: 5 });
 const padding = fc.oneof(
   fc.constantFrom("same", "valid") as fc.Arbitrary<"same">,
   fc.integer({ min: 0, max: 2 }),
-  fc
-    .tuple(fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(2))
-    .map(([t, b, l, r]) => [[0, 0], [t, b], [l, r], [0, 0]] as tf.backend_util.ExplicitPadding),
+  fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(2)).map(
+    ([t, b, l, r]) =>
+      [
+        [0, 0],
+        [t, b],
+        [l, r],
+        [0, 0],
+      ] as tf.backend_util.ExplicitPadding,
+  ),
 );
 /** Images that hold at least one window. */
 const geometry = fc
   .record({
-  batch: fc.integer({ min: 1, max: 4 }),
-  extra: fc.tuple(fc.nat(9), fc.nat(9)),
-  filter: fc.tuple(small, small),
-  strides: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
-  pad: padding,
-  inChannels: fc.constantFrom(1, 2, 3, 4, 5, 8, 9, 16),
-  outChannels: fc.constantFrom(1, 3, 4, 7, 8, 10, 16, 17),
-  seed,
+    batch: fc.integer({ min: 1, max: 4 }),
+    extra: fc.tuple(fc.nat(9), fc.nat(9)),
+    filter: fc.tuple(small, small),
+    strides: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+    pad: padding,
+    inChannels: fc.constantFrom(1, 2, 3, 4, 5, 8, 9, 16),
+    outChannels: fc.constantFrom(1, 3, 4, 7, 8, 10, 16, 17),
+    seed,
   })
   // With padding given as one number tfjs takes the filter's height for its width too.
-  .map((g) => (typeof g.pad === "number" ? { ...g, filter: [g.filter[0], g.filter[0]] as [number, number] } : g));
-const imagesOf = (g: { batch: number; extra: [number, number]; filter: [number, number]; inChannels: number }) => [
-  g.batch,
-  g.filter[0] + g.extra[0],
-  g.filter[1] + g.extra[1],
-  g.inChannels,
-];
+  .map((g) =>
+    typeof g.pad === "number" ? { ...g, filter: [g.filter[0], g.filter[0]] as [number, number] } : g,
+  );
+const imagesOf = (g: {
+  batch: number;
+  extra: [number, number];
+  filter: [number, number];
+  inChannels: number;
+}) => [g.batch, g.filter[0] + g.extra[0], g.filter[1] + g.extra[1], g.inChannels];
 
 describe("convolutions", () => {
   it("forward agrees for every stride and padding", () =>
@@ -243,7 +268,11 @@ describe("convolutions", () => {
           const attributes = { strides: g.strides, pad: g.pad, dilations: [1, 1] };
           return [
             run("DepthwiseConv2dNativeBackpropInput", { dy, filter }, { ...attributes, inputShape: x.shape }),
-            run("DepthwiseConv2dNativeBackpropFilter", { x, dy }, { ...attributes, filterShape: filter.shape }),
+            run(
+              "DepthwiseConv2dNativeBackpropFilter",
+              { x, dy },
+              { ...attributes, filterShape: filter.shape },
+            ),
           ];
         }),
       ),
@@ -294,9 +323,9 @@ describe("pooling gradients", () => {
 });
 
 describe("sums", () => {
-  const shape = fc.array(fc.constantFrom(1, 2, 3, 4, 5, 7, 16, 20), { minLength: 1, maxLength: 5 }).filter(
-    (s) => (s as number[]).reduce((a, b) => a * b, 1) < 20000,
-  );
+  const shape = fc
+    .array(fc.constantFrom(1, 2, 3, 4, 5, 7, 16, 20), { minLength: 1, maxLength: 5 })
+    .filter((s) => (s as number[]).reduce((a, b) => a * b, 1) < 20000);
   it("and means over any axes agree", () =>
     law(
       fc.asyncProperty(shape, fc.array(fc.nat(4)), fc.boolean(), seed, (s, wanted, keepDims, from) => {
@@ -365,7 +394,10 @@ describe("the rest", () => {
         seed,
         (rows, width, wanted, s) =>
           agree(() => {
-            const indices = tf.tensor1d(wanted.map((i) => i % rows), "int32");
+            const indices = tf.tensor1d(
+              wanted.map((i) => i % rows),
+              "int32",
+            );
             return tf.grad((table) => tf.mul(tf.gather(table, indices), numbers([wanted.length, width], s)))(
               numbers([rows, width], s + 1),
             );
@@ -410,7 +442,11 @@ describe("the rest", () => {
   });
 
   it("putting tfjs's own kernels back and ours again changes nothing else", () => {
-    const names = () => tf.getKernelsForBackend("wasm").map((k) => k.kernelName).sort();
+    const names = () =>
+      tf
+        .getKernelsForBackend("wasm")
+        .map((k) => k.kernelName)
+        .sort();
     const ours = names();
     restore();
     for (const added of ["Conv2DBackpropFilter", "UnsortedSegmentSum"]) expect(names()).not.toContain(added);

@@ -86,7 +86,14 @@ function arithmetic(name: string, operation: number): TrainingKernel {
       if (spread) {
         const { operand, outer } = spread;
         const isA = operand === "a";
-        assembly.expand!(isA ? aAt : bAt, scratch, outer.length, isA ? outer.aStep : outer.bStep, spread.inner.length, 0);
+        assembly.expand!(
+          isA ? aAt : bAt,
+          scratch,
+          outer.length,
+          isA ? outer.aStep : outer.bStep,
+          spread.inner.length,
+          0,
+        );
         if (isA) aAt = scratch;
         else bAt = scratch;
       }
@@ -115,6 +122,10 @@ function arithmetic(name: string, operation: number): TrainingKernel {
 }
 
 /** Codes as in assembly/binary.ts. */
-export const arithmeticKernels: readonly TrainingKernel[] = ["Add", "Sub", "Multiply", "RealDiv", "SquaredDifference"].map(
-  arithmetic,
-);
+export const arithmeticKernels: readonly TrainingKernel[] = [
+  "Add",
+  "Sub",
+  "Multiply",
+  "RealDiv",
+  "SquaredDifference",
+].map(arithmetic);

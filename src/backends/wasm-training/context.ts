@@ -33,7 +33,12 @@ export interface Context {
   /** At least `bytes` of scratch, valid until the next call; 16-byte aligned. */
   scratch(bytes: number): number;
   /** What another kernel of the backend makes of `inputs`; `old` is freed. */
-  replace(old: TensorInfo, kernelName: string, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo;
+  replace(
+    old: TensorInfo,
+    kernelName: string,
+    inputs: NamedTensorInfoMap,
+    attributes: NamedAttrMap,
+  ): TensorInfo;
 }
 
 const contexts = new WeakMap<object, Context>();

@@ -1,7 +1,7 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { backend_util } from "@tensorflow/tfjs-core";
-import type { Context } from "./context.js";
 import { activated, isUnknownActivation, tileActivation } from "./activation.js";
+import type { Context } from "./context.js";
 import { input, isFloat, sizeOf, type TrainingKernel } from "./kernel.js";
 
 type Shape4 = [number, number, number, number];
@@ -62,7 +62,11 @@ function paddingOf(info: Info): Padding {
 const groupOf = (batch: number, pixels: number, wanted: number) =>
   Math.max(1, Math.min(batch, Math.ceil(wanted / pixels)));
 
-function forward(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined {
+function forward(
+  context: Context,
+  inputs: NamedTensorInfoMap,
+  attributes: NamedAttrMap,
+): TensorInfo | undefined {
   const x = input(inputs, "x");
   const filter = input(inputs, "filter");
   const { bias } = inputs;
@@ -172,7 +176,11 @@ function phasesOf(size: number, filter: number, stride: number, before: number, 
   return phases;
 }
 
-function inputGradient(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined {
+function inputGradient(
+  context: Context,
+  inputs: NamedTensorInfoMap,
+  attributes: NamedAttrMap,
+): TensorInfo | undefined {
   const dy = input(inputs, "dy");
   const filter = input(inputs, "filter");
   const info = infoOf(attributes.inputShape as number[], filter.shape, attributes);
@@ -185,8 +193,7 @@ function inputGradient(context: Context, inputs: NamedTensorInfoMap, attributes:
   // dy between enough zeros that every tap of every phase finds a number.
   const top = Math.ceil(filterHeight / strideHeight) - 1;
   const left = Math.ceil(filterWidth / strideWidth) - 1;
-  const height =
-    top + Math.max(outHeight, Math.floor((inHeight - 1 + padInfo.top) / strideHeight) + 1);
+  const height = top + Math.max(outHeight, Math.floor((inHeight - 1 + padInfo.top) / strideHeight) + 1);
   const width = left + Math.max(outWidth, Math.floor((inWidth - 1 + padInfo.left) / strideWidth) + 1);
   const copied = height !== outHeight || width !== outWidth;
   const rows = phasesOf(inHeight, filterHeight, strideHeight, padInfo.top, top);
@@ -241,7 +248,17 @@ function inputGradient(context: Context, inputs: NamedTensorInfoMap, attributes:
     const images = Math.min(group, batchSize - first);
     const source = from + first * sourceImage;
     if (copied) {
-      assembly.padImages!(source, images, outHeight, outWidth * dyPixel, padded, top, left * dyPixel, height, dyRow);
+      assembly.padImages!(
+        source,
+        images,
+        outHeight,
+        outWidth * dyPixel,
+        padded,
+        top,
+        left * dyPixel,
+        height,
+        dyRow,
+      );
     }
     for (const part of parts) {
       const { row, column } = part;
@@ -271,7 +288,11 @@ function inputGradient(context: Context, inputs: NamedTensorInfoMap, attributes:
   return out;
 }
 
-function filterGradient(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined {
+function filterGradient(
+  context: Context,
+  inputs: NamedTensorInfoMap,
+  attributes: NamedAttrMap,
+): TensorInfo | undefined {
   const x = input(inputs, "x");
   const dy = input(inputs, "dy");
   const filterShape = attributes.filterShape as number[];
@@ -289,7 +310,8 @@ function filterGradient(context: Context, inputs: NamedTensorInfoMap, attributes
   // Tiles of four rows read past the last window where `run` is no multiple of four.
   const copied = padding.copied || run % 4 !== 0;
   const group = groupOf(batchSize, outHeight * outWidth, GRADIENT_PIXELS);
-  const chunk = group > 1 ? outHeight : Math.max(1, Math.min(outHeight, Math.ceil(GRADIENT_PIXELS / outWidth)));
+  const chunk =
+    group > 1 ? outHeight : Math.max(1, Math.min(outHeight, Math.ceil(GRADIENT_PIXELS / outWidth)));
   const inPixel = inChannels * 4;
   const inRow = padding.width * inPixel;
   const inImage = padding.height * inRow;

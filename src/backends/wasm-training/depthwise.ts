@@ -40,7 +40,11 @@ function geometryOf(x: number[], filter: number[], attributes: NamedAttrMap): nu
   ];
 }
 
-function inputGradient(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined {
+function inputGradient(
+  context: Context,
+  inputs: NamedTensorInfoMap,
+  attributes: NamedAttrMap,
+): TensorInfo | undefined {
   const dy = input(inputs, "dy");
   const filter = input(inputs, "filter");
   const shape = attributes.inputShape as number[];
@@ -57,7 +61,11 @@ function inputGradient(context: Context, inputs: NamedTensorInfoMap, attributes:
   return out;
 }
 
-function filterGradient(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined {
+function filterGradient(
+  context: Context,
+  inputs: NamedTensorInfoMap,
+  attributes: NamedAttrMap,
+): TensorInfo | undefined {
   const x = input(inputs, "x");
   const dy = input(inputs, "dy");
   const shape = attributes.filterShape as number[];
@@ -65,7 +73,12 @@ function filterGradient(context: Context, inputs: NamedTensorInfoMap, attributes
   if (!geometry || !isFloat(x, dy)) return undefined;
   const out = context.output(shape);
   context.assembly.zero!(context.address(out), sizeOf(shape) * 4);
-  context.assembly.depthwiseFilterGradient!(context.address(x), context.address(dy), context.address(out), ...geometry);
+  context.assembly.depthwiseFilterGradient!(
+    context.address(x),
+    context.address(dy),
+    context.address(out),
+    ...geometry,
+  );
   return out;
 }
 

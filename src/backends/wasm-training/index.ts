@@ -61,7 +61,9 @@ function configOf(kernel: TrainingKernel, stock: KernelConfig | undefined): Kern
       const result = kernel.run(contextOf(backend), inputs, attrs ?? {});
       if (result) return result;
       if (stock) return stock.kernelFunc(params);
-      throw new Error(`${kernel.name} on the wasm backend takes float32, NHWC and dilation 1: change the layer`);
+      throw new Error(
+        `${kernel.name} on the wasm backend takes float32, NHWC and dilation 1: change the layer`,
+      );
     },
   };
 }

@@ -9,7 +9,6 @@ export interface TrainingKernel {
   run(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined;
 }
 
-
 /** The named input, which the operation always passes. */
 export function input(inputs: NamedTensorInfoMap, name: string): TensorInfo {
   const tensor = inputs[name];
@@ -26,4 +25,3 @@ export function sizeOf(shape: readonly number[]): number {
   for (const length of shape) size *= length;
   return size;
 }
-

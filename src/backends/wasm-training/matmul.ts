@@ -1,7 +1,7 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { backend_util } from "@tensorflow/tfjs-core";
-import type { Context } from "./context.js";
 import { activated, isUnknownActivation, tileActivation } from "./activation.js";
+import type { Context } from "./context.js";
 import { input, isFloat, sizeOf, type TrainingKernel } from "./kernel.js";
 
 /** Products of every orientation, batched with broadcasting, bias added and activation applied in the same pass. */

@@ -1,11 +1,10 @@
 import { Command } from "commander";
 import { FileProblem, InvalidTopology } from "../errors.js";
 import { parseTopology } from "../topology.js";
-import { generateIdentity, type Identity } from "../transports/libp2p/identity.js";
+import type { Identity } from "../transports/libp2p/identity.js";
 import { addressesOf, DEFAULT_BASE_PORT } from "./addresses.js";
 import { note, print, table, warn } from "./console.js";
 import { readJson, replaceFile } from "./files.js";
-import { findIdentity, keysFolder, writeIdentity } from "./key-files.js";
 import { peerNumbers, portNumber } from "./option-types.js";
 
 interface KeysOptions {
@@ -40,6 +39,11 @@ export function keysCommand(): Command {
     .option("--force", "replace keys that exist already")
     .option("--json", "print as JSON")
     .action(async (file: string, options: KeysOptions) => {
+      // Loaded here, so that other commands do not wait for libp2p.
+      const [{ findIdentity, keysFolder, writeIdentity }, { generateIdentity }] = await Promise.all([
+        import("./key-files.js"),
+        import("../transports/libp2p/identity.js"),
+      ]);
       const content = await readJson(file);
       const { graph } = parseTopology(content, file);
       const folder = options.out ?? keysFolder(file);

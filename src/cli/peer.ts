@@ -1,13 +1,12 @@
 import { Command, Option } from "commander";
 import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
-import type { LinkEvent } from "../network.js";
 import { bytesText, note, numberText, percentText, print, progress, warn } from "./console.js";
+import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { keysFolder, readIdentity } from "./key-files.js";
 import { peerNumber } from "./option-types.js";
-import { eventText, type PeerSummary, runPeer } from "./run-peer.js";
+import type { PeerSummary } from "./run-peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 export function peerCommand(): Command {
@@ -34,6 +33,11 @@ export function peerCommand(): Command {
           `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
         );
       }
+      // Loaded here, so that other commands do not wait for libp2p.
+      const [{ keysFolder, readIdentity }, { runPeer }] = await Promise.all([
+        import("./key-files.js"),
+        import("./run-peer.js"),
+      ]);
       const identity = await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn);
       const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
       note(`peer ${id} of ${topology.name}, neighbours ${neighbours.join(", ")}: joining`);
@@ -79,16 +83,4 @@ export function accuracyText(accuracy: number | undefined): string {
 function outcomeText({ peer, loss, accuracy, bytesSent, modelDigest }: PeerSummary): string {
   const quality = accuracyText(accuracy) || lossText(loss);
   return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, model ${modelDigest}`;
-}
-
-/** Passes events on in words, and only what was not said before about that neighbour. */
-function newsOnly(tell: (text: string) => void): (event: LinkEvent) => void {
-  const said = new Map<number | string, string>();
-  return (event) => {
-    const text = eventText(event);
-    const who = event.kind === "refused" ? event.from : event.neighbour;
-    if (text === undefined || said.get(who) === text) return;
-    said.set(who, text);
-    tell(text);
-  };
 }

@@ -97,22 +97,6 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
   };
 }
 
-/** What happened on an edge, in words; undefined where it is not worth a line. */
-export function eventText(event: LinkEvent): string | undefined {
-  switch (event.kind) {
-    case "connected":
-      return `peer ${event.neighbour} is connected`;
-    case "disconnected":
-      return `peer ${event.neighbour} is gone: ${event.reason}`;
-    case "redialling":
-      return `peer ${event.neighbour} is not there yet: ${event.reason}`;
-    case "unreachable":
-      return event.reason;
-    case "refused":
-      return `refused ${typeof event.from === "number" ? `peer ${event.from}` : event.from}: ${event.reason}`;
-  }
-}
-
 function reasonOf({ reason }: AbortSignal): string {
   return typeof reason === "string" ? reason : "it was told to stop";
 }

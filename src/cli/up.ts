@@ -5,13 +5,13 @@ import type { Identity } from "../network.js";
 import type { Topology } from "../topology.js";
 import { isLocal } from "./addresses.js";
 import { bytesText, note, numberText, percentText, print, progress, table, warn } from "./console.js";
+import { eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { keysFolder, readIdentity } from "./key-files.js";
 import { peerNumbers } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
-import { type NetworkOutcome, runNetwork } from "./run-network.js";
-import { eventText, type PeerSummary } from "./run-peer.js";
+import type { NetworkOutcome } from "./run-network.js";
+import type { PeerSummary } from "./run-peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -38,6 +38,8 @@ export function upCommand(): Command {
       if (!options.json) print(topologyLine(topology));
       const count = identities?.size ?? topology.peers.length;
 
+      // Loaded here, so that other commands do not wait for libp2p.
+      const { runNetwork } = await import("./run-network.js");
       const interrupted = untilInterrupted();
       const bar = progress(`${count} peers`, experiment.rounds);
       let outcome: NetworkOutcome;
@@ -90,6 +92,7 @@ async function identitiesOf(
       `no peer of ${topologyFile} has this machine as its host or address: choose peers with --peers`,
     );
   }
+  const { keysFolder, readIdentity } = await import("./key-files.js");
   const identities = new Map<number, Identity>();
   for (const id of chosen) {
     if (id >= peers.length) {

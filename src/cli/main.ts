@@ -4,6 +4,7 @@ import { Interrupted, MurmurationError } from "../errors.js";
 import { VERSION } from "../version.js";
 import { fail, note } from "./console.js";
 import { demoCommand } from "./demo.js";
+import { doctorCommand } from "./doctor.js";
 import { inspectCommand } from "./inspect.js";
 import { keysCommand } from "./keys.js";
 import { peerCommand } from "./peer.js";
@@ -34,6 +35,7 @@ for (const command of [
   upCommand(),
   peerCommand(),
   keysCommand(),
+  doctorCommand(),
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),

@@ -46,6 +46,15 @@ export async function replaceFile(file: string, text: string): Promise<void> {
   }
 }
 
+/** JSON for people: indented, with lists of plain values on one line. */
+export function prettyJson(value: unknown): string {
+  const text = JSON.stringify(value, null, 2);
+  const compact = text.replace(/\[\n\s+([^[\]{}]*?)\n\s*\]/g, (_, inner: string) => {
+    return `[${inner.replace(/,\n\s+/g, ", ")}]`;
+  });
+  return `${compact}\n`;
+}
+
 /** A topology file (JSON), or an edge list (any other ending): one "i j" per line. */
 export async function readTopology(file: string): Promise<Topology> {
   if (extname(file) === ".json") return parseTopology(await readJson(file), file);

@@ -4,7 +4,7 @@ import { parseTopology } from "../topology.js";
 import type { Identity } from "../transports/libp2p/identity.js";
 import { addressesOf, DEFAULT_BASE_PORT } from "./addresses.js";
 import { note, print, table, warn } from "./console.js";
-import { readJson, replaceFile } from "./files.js";
+import { prettyJson, readJson, replaceFile } from "./files.js";
 import { peerNumbers, portNumber } from "./option-types.js";
 
 interface KeysOptions {
@@ -86,7 +86,7 @@ export function keysCommand(): Command {
       }
       document.peers = [...entries.values()].sort((a, b) => a.id - b.id);
       parseTopology(document, file);
-      await replaceFile(file, `${JSON.stringify(document, null, 2)}\n`);
+      await replaceFile(file, prettyJson(document));
 
       if (options.json) return print(JSON.stringify(document.peers));
       print(

@@ -63,7 +63,7 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
       privateKey: decodePrivateKey(options.identity.privateKey),
       listen,
       muxers: options.muxers ?? ["yamux", "mplex"],
-      neighbours: Math.max(1, options.neighbours.length),
+      neighbours: options.neighbours.length,
       deadlines,
       connecting() {},
       allows: (peerId) => allowed.has(peerId.toString()),
@@ -111,7 +111,7 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
       if (refused) return failure("TCP", `${address}: ${refused}`);
     }
 
-    let reached: Layer = "TCP";
+    let reached: "TCP" | "Noise" | "muxer" = "TCP";
     let connection: Connection;
     try {
       connection = await node.dial(target, {
@@ -123,27 +123,7 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
         },
       });
     } catch (error) {
-      const why = describeFailure(error, deadlines.dialMs);
-      if (/NoValidAddresses/.test(nameOf(error))) {
-        return failure(
-          "address",
-          `${address} is of a kind that this transport cannot dial: use TCP or WebSockets`,
-        );
-      }
-      if ((reached as Layer) === "TCP") return failure("TCP", `${address}: ${why}`);
-      if (
-        (reached as Layer) === "muxer" &&
-        /UnsupportedProtocol|protocol selection failed/i.test(textOf(error))
-      ) {
-        return failure("muxer", "it offers neither yamux nor mplex: run the same version of murmur there");
-      }
-      // A peer that does not know this one hangs up right after it has seen who this is.
-      return (reached as Layer) === "muxer"
-        ? failure(
-            "Noise",
-            `it hung up when it saw this key: its topology must name peer ${id} as ${node.peerId}, and as its neighbour`,
-          )
-        : failure("Noise", `${why}: both ends need the same topology file, and each its own key`);
+      return failure(...describeDial(error, reached, address));
     }
 
     try {
@@ -175,6 +155,33 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
     } finally {
       connection.abort(new Error("that was all"));
     }
+  }
+
+  /** The layer at which a dial failed that came as far as `reached`. */
+  function describeDial(
+    error: unknown,
+    reached: "TCP" | "Noise" | "muxer",
+    address: string,
+  ): [Layer, string] {
+    const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
+    const why = describeFailure(error, deadlines.dialMs);
+    if (/NoValidAddresses/.test(text)) {
+      return ["address", `${address} is of a kind that this transport cannot dial: use TCP or WebSockets`];
+    }
+    if (reached === "TCP") return ["TCP", `${address}: ${why}`];
+    const isMuxer = reached === "muxer" && /UnsupportedProtocol|protocol selection failed/i.test(text);
+    // Noise may choose the muxer on the way.
+    if (isMuxer || /no common muxers/i.test(text)) {
+      return ["muxer", "it offers neither yamux nor mplex: run the same version of murmur there"];
+    }
+    if (reached === "Noise") {
+      return ["Noise", `${why}: both ends need the same topology file, and each its own key`];
+    }
+    // A peer that does not know this one hangs up right after it has seen who this is.
+    return [
+      "Noise",
+      `it hung up when it saw this key: its topology must name peer ${id} as ${node.peerId}, and as its neighbour`,
+    ];
   }
 
   return {
@@ -251,12 +258,4 @@ function tryTcp(
       ),
     );
   });
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : "";
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? `${error.name} ${error.message}` : String(error);
 }

@@ -27,6 +27,7 @@ import {
 import { createLink, type Link, type LinkEvent } from "./link.js";
 import { createMeter } from "./meter.js";
 import { createNode, type Muxer } from "./node.js";
+import { answerProbes } from "./probe.js";
 import { seconds } from "./reasons.js";
 
 export type { Difference, Fingerprint } from "../../fingerprint.js";
@@ -199,6 +200,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     },
     { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
+  await answerProbes(node, () => ({ version: PROTOCOL_VERSION, id, instance, fingerprint, sequence: 0 }));
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
     byPeerId.get(detail.remotePeer.toString())?.link.connectionOpened();
   });

@@ -55,7 +55,8 @@ export function createNode({
   // Noise can choose the muxer on the way, but then each end follows the other's order of preference and they
   // disagree when the orders do. An empty offer leaves the choice to the dialling end.
   const extensions = { webtransportCerthashes: [], streamMuxers: [] };
-  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * neighbours;
+  // A graph of one peer has nobody to connect, but libp2p wants room for somebody.
+  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * Math.max(1, neighbours);
 
   return createLibp2p({
     start: false,

@@ -13,6 +13,7 @@ import type { Layout } from "./layout.js";
 import type { RoundReport } from "./report.js";
 import type { SimulationRound } from "./simulate.js";
 import type { Topology } from "./topology.js";
+import { VERSION } from "./version.js";
 
 /** Version of the lines below; readers refuse a newer one. */
 export const LOG_VERSION = 1;
@@ -32,7 +33,9 @@ const evaluation = z.object({ loss: z.number(), accuracy: z.number().optional() 
 export const logHeader = z.object({
   type: z.literal("header"),
   logVersion: z.int(),
-  frameVersion: z.int().optional(),
+  /** Of the package that wrote the log. */
+  version: z.string(),
+  frameVersion: z.int(),
   /** This log's peer, or null for the whole graph. */
   peer: z.int().nonnegative().nullable(),
   seed: z.number(),
@@ -137,6 +140,7 @@ export function headerLine(
   return {
     type: "header",
     logVersion: LOG_VERSION,
+    version: VERSION,
     frameVersion: FRAME_VERSION,
     peer,
     seed: experiment.seed,

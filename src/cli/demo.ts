@@ -1,4 +1,130 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
+import { loadDataset } from "../datasets/index.js";
+import { type Experiment, parseExperiment } from "../experiment.js";
+import { classTable, partition } from "../partition.js";
+import type { Topology } from "../topology.js";
+import { numberText, print, progress, table, warn } from "./console.js";
+import { readTopology } from "./files.js";
+import { type RunSummary, runSimulation } from "./run-simulation.js";
+import { averageSummaries, summaryTable } from "./summary.js";
+import { topologyLine } from "./topology.js";
+
+/** The graph of the demo, from the installed package. */
+const RING_8 = new URL("../../topologies/ring-8.json", import.meta.url).pathname;
+
+/** Rounds that learn. */
+const ROUNDS = 2000;
+
+/** What all runs of the demo have in common: digits, two classes a peer, an MLP of 64 – 64 – 10. */
+const common = {
+  rounds: ROUNDS,
+  evaluateEvery: 100,
+  learningRate: { initial: 0.3, decay: "cosine" },
+  data: "digits",
+  split: { kind: "shards", classesPerPeer: 2 },
+  model: { kind: "mlp", hidden: [64] },
+};
+
+/** The runs that are compared, the reference first. */
+const runs = [
+  { name: "D-PSGD, 32 bit", algorithm: "dpsgd" },
+  {
+    name: "DeepSqueeze, 4 bit",
+    algorithm: "deepsqueeze",
+    compressor: { kind: "minmax", bits: 4, scope: "block", block: 256 },
+    consensusRate: 1,
+  },
+  {
+    name: "DeepSqueeze, 1 bit",
+    algorithm: "deepsqueeze",
+    compressor: { kind: "sign", scope: "block", block: 256 },
+    consensusRate: { initial: 0.5, decay: "cosine" },
+  },
+  { name: "alone", algorithm: "alone" },
+];
+
+const whole = (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number from 1");
+  return value;
+};
+
 export function demoCommand(): Command {
-  return new Command("demo");
+  return new Command("demo")
+    .description("8 peers on a ring learn handwritten digits, two classes each: compressed, exact and alone")
+    .option("--seeds <count>", "repeat with seeds 1 … count and average", whole, 1)
+    .option("--rounds <count>", "rounds that learn", whole, ROUNDS)
+    .option("--json", "print the summary of every run as JSON lines")
+    .action(async (options: { seeds: number; rounds: number; json?: boolean }) => {
+      const topology = await readTopology(RING_8);
+      const experimentsOf = (seed: number) =>
+        runs.map((run) => parseExperiment({ ...common, ...run, seed, rounds: options.rounds }));
+      const [first] = experimentsOf(1);
+      if (!options.json) await printSetting(topology, first!);
+
+      const summaries: RunSummary[][] = [];
+      for (let seed = 1; seed <= options.seeds; seed++) {
+        const ofSeed: RunSummary[] = [];
+        for (const experiment of experimentsOf(seed)) {
+          const label = experiment.name.padEnd(18) + (options.seeds > 1 ? ` seed ${seed}` : "");
+          const summary = await runWithBar(label, topology, experiment);
+          if (options.json) print(JSON.stringify({ seed, ...summary }));
+          ofSeed.push(summary);
+        }
+        summaries.push(ofSeed);
+      }
+      if (options.json) return;
+
+      const averages = runs.map((_, k) => averageSummaries(summaries.map((ofSeed) => ofSeed[k]!)));
+      print(`\n${summaryTable(averages)}\n`);
+      for (const line of verdicts(averages)) print(line);
+    });
+}
+
+async function runWithBar(label: string, topology: Topology, experiment: Experiment): Promise<RunSummary> {
+  const bar = progress(label, experiment.rounds);
+  try {
+    return await runSimulation({
+      topology,
+      experiment,
+      warn,
+      onRound: ({ round, consensusDistance }) =>
+        bar.update(
+          Math.min(round + 1, experiment.rounds),
+          `consensus distance ${numberText(consensusDistance)}`,
+        ),
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+async function printSetting(topology: Topology, experiment: Experiment): Promise<void> {
+  const { data, split, seed, rounds } = experiment;
+  const { classes, train } = await loadDataset(data);
+  const { peers } = topology.graph;
+  const parts = partition(train.labels, split, { classes, peers, seed });
+  print(`${topologyLine(topology)}. No server: peers only talk to their two neighbours.`);
+  print("Each peer sees the handwritten digits of two classes only; the test set has all ten.\n");
+  const rows = classTable(train.labels, parts, classes).map((row, peer) => [
+    peer,
+    ...row.map((count) => (count === 0 ? "·" : count)),
+    row.reduce((sum, count) => sum + count, 0),
+  ]);
+  print(table(["peer", ...Array.from({ length: classes }, (_, digit) => `“${digit}”`), "examples"], rows));
+  print(`\n${rounds} rounds; one step of SGD and one exchange each, then a closing consensus.\n`);
+}
+
+/** What the table says, in a sentence a run. */
+function verdicts(averages: readonly RunSummary[]): string[] {
+  const [reference, ...others] = averages;
+  return others.map(({ name, algorithm, final, bytesSentPerPeer }) => {
+    if (algorithm === "alone") {
+      return `${name}: without exchange no peer gets beyond ${(100 * final.bestAccuracy!).toFixed(1)} %.`;
+    }
+    const points = 100 * (final.averageAccuracy! - reference!.final.averageAccuracy!);
+    const ratio = (reference!.bytesSentPerPeer / bytesSentPerPeer).toFixed(1);
+    const relation = `${Math.abs(points).toFixed(1)} points ${points < 0 ? "below" : "above"}`;
+    return `${name}: every peer ends ${relation} D-PSGD, having sent ${ratio} times fewer bytes.`;
+  });
 }

@@ -1,14 +1,9 @@
-import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, platform, totalmem } from "node:os";
 import type { Machine } from "../log.js";
 
 /** This machine and this moment, for the headers of logs. */
 export function describeMachine(): Machine {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   return {
-    murmuration: manifest.version,
     node: process.versions.node,
     platform: `${platform()} ${arch()}`,
     processor: cpus()[0]?.model.trim() ?? "unknown",

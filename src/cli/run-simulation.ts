@@ -73,15 +73,38 @@ export async function runSimulation(options: RunOptions): Promise<RunSummary> {
     simulation.dispose();
   }
 
+  return summarise({
+    experiment,
+    compressorName: simulation.peers[0]!.compressorName,
+    beforeClosing: beforeClosing!,
+    last: last!,
+    seconds: (performance.now() - started) / 1000,
+  });
+}
+
+/** What a run comes to, simulated or not, from the rounds that count. */
+export function summarise({
+  experiment,
+  compressorName,
+  beforeClosing,
+  last,
+  seconds,
+}: {
+  readonly experiment: Experiment;
+  readonly compressorName: string;
+  readonly beforeClosing: SimulationRound;
+  readonly last: SimulationRound;
+  readonly seconds: number;
+}): RunSummary {
   return {
     name: experiment.name,
     algorithm: experiment.algorithm,
-    compressor: simulation.peers[0]!.compressorName,
-    rounds: plan.rounds,
-    final: standing(last!),
-    beforeClosing: standing(beforeClosing!),
-    bytesSentPerPeer: average(last!.reports.map(bytesSent)),
-    seconds: (performance.now() - started) / 1000,
+    compressor: compressorName,
+    rounds: experiment.rounds,
+    final: standing(last),
+    beforeClosing: standing(beforeClosing),
+    bytesSentPerPeer: average(last.reports.map(bytesSent)),
+    seconds,
   };
 }
 
@@ -100,7 +123,8 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
   };
 }
 
-function bytesSent({ traffic }: RoundReport): number {
+/** Bytes that a peer has sent so far, over all of its edges. */
+export function bytesSent({ traffic }: RoundReport): number {
   return traffic.reduce((sum, edge) => sum + edge.bytesSent, 0);
 }
 
@@ -139,7 +163,7 @@ async function openLogs(
 }
 
 /** Makes the folder. @throws FileProblem when it holds anything: a run is never written over another */
-async function requireEmpty(directory: string): Promise<void> {
+export async function requireEmpty(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
     if ((await readdir(directory)).length === 0) return;

@@ -1,5 +1,5 @@
 import { bytesText, numberText, percentText, table } from "./console.js";
-import type { RunSummary } from "./run-simulation.js";
+import type { RunSummary, Standing } from "./run-simulation.js";
 
 /**
  * One row per run. Bytes are what a peer sent, closing consensus included; the ratio is to the first run that
@@ -7,32 +7,59 @@ import type { RunSummary } from "./run-simulation.js";
  */
 export function summaryTable(runs: readonly RunSummary[]): string {
   const reference = runs.find(({ algorithm }) => algorithm === "dpsgd")?.bytesSentPerPeer;
+  const withRatio = reference !== undefined && runs.length > 1;
   const withAccuracy = runs.some(({ final }) => final.averageAccuracy !== undefined);
   const head = [
     "run",
     ...(withAccuracy ? ["worst peer %", "best peer %", "mean model %"] : ["loss of mean model"]),
-    "sent per peer",
-    ...(reference === undefined ? [] : ["fewer bytes"]),
     "consensus distance",
-    "after closing",
+    ...(withAccuracy ? ["every peer, closed %"] : []),
+    "closed to",
+    "sent per peer",
+    ...(withRatio ? ["fewer bytes"] : []),
     "seconds",
   ];
-  const rows = runs.map(({ name, final, beforeClosing, bytesSentPerPeer, seconds }) => [
-    name,
-    ...(withAccuracy
-      ? [
-          percentText(final.worstAccuracy),
-          percentText(final.bestAccuracy),
-          percentText(final.meanModelAccuracy),
-        ]
-      : [numberText(final.meanModelLoss)]),
-    bytesSentPerPeer === 0 ? "0 B" : bytesText(bytesSentPerPeer),
-    ...(reference === undefined
-      ? []
-      : [bytesSentPerPeer === 0 ? "–" : `${(reference / bytesSentPerPeer).toFixed(1)}×`]),
-    numberText(beforeClosing.consensusDistance),
-    final.round === beforeClosing.round ? "–" : numberText(final.consensusDistance),
-    seconds.toFixed(1),
-  ]);
+  const rows = runs.map(({ name, final, beforeClosing, bytesSentPerPeer, seconds }) => {
+    const isClosed = final.round !== beforeClosing.round;
+    return [
+      name,
+      ...(withAccuracy
+        ? [
+            percentText(beforeClosing.worstAccuracy),
+            percentText(beforeClosing.bestAccuracy),
+            percentText(beforeClosing.meanModelAccuracy),
+          ]
+        : [numberText(beforeClosing.meanModelLoss)]),
+      numberText(beforeClosing.consensusDistance),
+      ...(withAccuracy ? [isClosed ? accuracyRange(final) : "–"] : []),
+      isClosed ? numberText(final.consensusDistance) : "–",
+      bytesText(bytesSentPerPeer),
+      ...(withRatio ? [bytesSentPerPeer === 0 ? "–" : `${(reference / bytesSentPerPeer).toFixed(1)}×`] : []),
+      seconds.toFixed(1),
+    ];
+  });
   return table(head, rows);
+}
+
+function accuracyRange({ worstAccuracy, bestAccuracy }: Standing): string {
+  const [worst, best] = [percentText(worstAccuracy), percentText(bestAccuracy)];
+  return worst === best ? worst : `${worst} – ${best}`;
+}
+
+/** The mean of every figure over runs of one experiment with different seeds. */
+export function averageSummaries(summaries: readonly RunSummary[]): RunSummary {
+  return averageOf(summaries) as RunSummary;
+}
+
+function averageOf(values: readonly unknown[]): unknown {
+  const [first] = values;
+  if (typeof first === "number")
+    return (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
+  if (typeof first !== "object" || first === null) return first;
+  return Object.fromEntries(
+    Object.keys(first).map((key) => [
+      key,
+      averageOf(values.map((value) => (value as Record<string, unknown>)[key])),
+    ]),
+  );
 }

@@ -86,6 +86,8 @@ export interface RunView {
   readonly experiment: LogHeader["experiment"];
   readonly seed: number;
   readonly fingerprint: string;
+  /** Of the package that wrote the logs. */
+  readonly version: string;
   readonly topology: {
     readonly name: string;
     readonly peers: number;
@@ -123,6 +125,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     experiment: header.experiment,
     seed: header.seed,
     fingerprint: header.fingerprint,
+    version: header.version,
     topology: header.topology,
     tensors: header.tensors,
     machine: header.machine,

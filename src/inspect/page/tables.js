@@ -159,12 +159,16 @@ export function createLayersCard({ layers, tensors }) {
 }
 
 /** @param {RunView} run */
-export function createSettingsCard({ experiment, machine, fingerprint, seed }) {
+export function createSettingsCard({ experiment, machine, fingerprint, seed, version }) {
   const card = create("section", undefined, "card");
   card.id = "settings";
   card.append(cardHead("Settings", `seed ${seed}, fingerprint ${fingerprint.slice(0, 12)}`));
   const list = create("dl", undefined, "settings");
-  for (const [name, value] of [...Object.entries(experiment), ...Object.entries(machine)]) {
+  for (const [name, value] of [
+    ...Object.entries(experiment),
+    ["murmuration", version],
+    ...Object.entries(machine),
+  ]) {
     const row = create("div");
     row.append(create("dt", name), create("dd", settingText(value)));
     list.append(row);

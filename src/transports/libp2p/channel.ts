@@ -77,11 +77,15 @@ export interface Listener {
   bytes?(part: Uint8Array): void;
   credit?(bytes: number): void;
   taken?(sequence: number): void;
+  /** There is room again for what is to be sent. */
+  drained?(): void;
   ended(ending: Ending): void;
 }
 
 export interface Channel {
   readonly ending: Ending | undefined;
+  /** Whether the stream has more than it can pass on at the moment. */
+  readonly isFull: boolean;
   /** The other end's hello, which must be its first message; rejects when the channel ends before. */
   readonly hello: Promise<Hello>;
   /** From now on frames may flow. */
@@ -129,6 +133,8 @@ export function createChannel(stream: Stream): Channel {
   let missedBeats = 0;
   let saidGoodbye = false;
   let heardHello = false;
+  /** A confirmation that overtook this end's look at the hello. */
+  let early: Uint8Array | undefined;
   const onEnd: (() => void)[] = [];
   const onHeard: (() => void)[] = [];
 
@@ -177,12 +183,26 @@ export function createChannel(stream: Stream): Channel {
       if (heardHello) throw new MalformedFrame("second hello on one stream");
       heardHello = true;
       resolveHello(decodeHello(body));
+    } else if (kind === Kind.taken && heardHello && !listener && !early) {
+      early = body;
     } else if (kind !== Kind.pong) {
       const view = new DataView(body.buffer, body.byteOffset);
-      if (kind === Kind.frame)
+      if (kind === Kind.frame) {
         expected(listener?.frame, kind).call(listener, view.getUint32(0, true), view.getUint32(4, true));
-      else if (kind === Kind.credit) expected(listener?.credit, kind).call(listener, view.getUint32(0, true));
-      else expected(listener?.taken, kind).call(listener, view.getUint32(0, true));
+      } else if (kind === Kind.credit) {
+        expected(listener?.credit, kind).call(listener, view.getUint32(0, true));
+      } else {
+        expected(listener?.taken, kind).call(listener, view.getUint32(0, true));
+      }
+    }
+  };
+  /** Whatever breaks the protocol ends the channel, and the other end is told. */
+  const guarded = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof MalformedFrame)) throw error;
+      refuse({ code: "violation", reason: error.message }, "violation");
     }
   };
 
@@ -233,15 +253,13 @@ export function createChannel(stream: Stream): Channel {
   stream.addEventListener("message", ({ data }) => {
     if (ending) return;
     heard++;
-    try {
+    guarded(() => {
       if (data instanceof Uint8Array) read(data);
       else for (const part of data) read(part);
-    } catch (error) {
-      if (!(error instanceof MalformedFrame)) throw error;
-      refuse({ code: "violation", reason: error.message }, "violation");
-    }
+    });
     for (const resume of onHeard.splice(0)) resume();
   });
+  stream.addEventListener("drain", () => listener?.drained?.());
   stream.addEventListener("remoteCloseWrite", () => end({ kind: "broken", reason: "the stream was closed" }));
   stream.addEventListener("close", ({ error }) =>
     end({
@@ -254,10 +272,16 @@ export function createChannel(stream: Stream): Channel {
     get ending() {
       return ending;
     },
+    get isFull() {
+      return stream.writableNeedsDrain;
+    },
     hello,
     listen(next) {
       listener = next;
       if (ending) next.ended(ending);
+      const held = early;
+      early = undefined;
+      if (held) guarded(() => onMessage(Kind.taken, held));
     },
     sendHello(ours) {
       const bytes = encodeHello(ours);

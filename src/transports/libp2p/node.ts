@@ -7,12 +7,15 @@ import { mplex } from "@libp2p/mplex";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
-import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR } from "./limits.js";
+import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR, MAX_STREAMS_PER_CONNECTION } from "./limits.js";
 
 /** Ways to carry many streams on one connection; both are safe here, yamux is preferred. */
 export type Muxer = "yamux" | "mplex";
 
-const muxerFactories = { yamux: () => yamux(), mplex: () => mplex() };
+const muxerFactories = {
+  yamux: () => yamux({ maxInboundStreams: MAX_STREAMS_PER_CONNECTION }),
+  mplex: () => mplex({ disconnectThreshold: MAX_STREAMS_PER_CONNECTION }),
+};
 
 export interface NodeOptions {
   readonly privateKey: PrivateKey;
@@ -52,7 +55,8 @@ export function createNode({
   // Noise can choose the muxer on the way, but then each end follows the other's order of preference and they
   // disagree when the orders do. An empty offer leaves the choice to the dialling end.
   const extensions = { webtransportCerthashes: [], streamMuxers: [] };
-  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * neighbours;
+  // A graph of one peer has nobody to connect, but libp2p wants room for somebody.
+  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * Math.max(1, neighbours);
 
   return createLibp2p({
     start: false,

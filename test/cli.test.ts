@@ -1,0 +1,212 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+
+const root = new URL("..", import.meta.url).pathname;
+const scratch = mkdtempSync(join(tmpdir(), "murmur-cli-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** Runs the built command as a user would, in a folder of its own. */
+function murmur(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "dist/cli/main.js"), ...args], {
+    cwd: scratch,
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  return { status, stdout, stderr };
+}
+
+function file(name: string, content: unknown): string {
+  const path = join(scratch, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+const ring4 = join(root, "topologies/ring-4.json");
+const quick = ["--trainer", "quadratic", "--rounds", "6", "--evaluate-every", "3"];
+
+describe("murmur, given something it cannot use, says what to change in one line and exits with 2", () => {
+  const cases: [what: string, args: () => string[], says: RegExp][] = [
+    ["no file", () => ["simulate", "nowhere.json"], /nowhere\.json.*no such file/],
+    ["a file that is no JSON", () => ["simulate", file("broken.json", "{ graph")], /broken\.json.*JSON/],
+    ["an unknown graph", () => ["topology", file("rng.json", { graph: { kind: "rin", peers: 4 } })], /ring/],
+    [
+      "a misspelt key",
+      () => ["topology", file("key.json", { graf: { kind: "ring", peers: 4 } })],
+      /graf.*did you mean "graph"/,
+    ],
+    [
+      "a disconnected graph",
+      () => [
+        "topology",
+        file("cut.json", {
+          graph: {
+            kind: "edges",
+            edges: [
+              [0, 1],
+              [2, 3],
+            ],
+          },
+        }),
+      ],
+      /no path joins peers \[0, 1\] to \[2, 3\]/,
+    ],
+    [
+      "weights whose row is off",
+      () => [
+        "topology",
+        file("weights.json", {
+          graph: { kind: "edges", edges: [[0, 1]] },
+          weights: [
+            [0.5, 0.4],
+            [0.4, 0.6],
+          ],
+        }),
+      ],
+      /row 0/,
+    ],
+    [
+      "an unknown algorithm",
+      () => ["simulate", ring4, "--algorithm", "deepsqeeze"],
+      /did you mean "deepsqueeze"/,
+    ],
+    ["an unknown compressor", () => ["simulate", ring4, "--compressor", "sing"], /compressor.*sign/],
+    [
+      "a setting of another compressor",
+      () => ["simulate", ring4, "--compressor", "sign", "--compressor.bits", "4"],
+      /compressor.*bits/,
+    ],
+    ["a rate that is no number", () => ["simulate", ring4, "--learning-rate", "fast"], /learningRate/],
+    ["no rounds", () => ["simulate", ring4, "--rounds", "0"], /rounds/],
+    [
+      "an experiment with a misspelt key",
+      () => ["simulate", ring4, file("experiment.json", { rouns: 3 })],
+      /experiment\.json.*did you mean "rounds"/,
+    ],
+    ["an unknown option", () => ["simulate", ring4, "--ruonds", "3"], /--rounds/],
+    ["an unknown command", () => ["simluate"], /simulate/],
+    ["an empty folder to inspect", () => ["inspect", scratch], /no logs/],
+    ["no folder to inspect", () => ["inspect", "nowhere"], /nowhere/],
+    ["a trajectory without a method", () => ["replay", file("x.json", { name: "adam" })], /x\.json|adam/],
+  ];
+  it.each(cases)("%s", (_what, args, says) => {
+    const { status, stdout, stderr } = murmur(...args());
+    expect(stderr).toMatch(says);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(/^error: /);
+    expect(stdout).toBe("");
+    expect(status).toBe(2);
+  });
+
+  it("writes nothing when the settings are wrong", () => {
+    const out = join(scratch, "never");
+    expect(murmur("simulate", ring4, "--out", out, "--compressor", "none").status).toBe(2);
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
+describe("a run that diverges", () => {
+  it("stops, names peer and round, keeps its logs and exits with 2", () => {
+    const out = join(scratch, "diverged");
+    const { status, stderr } = murmur(
+      "simulate",
+      ring4,
+      ...quick,
+      "--rounds",
+      "400",
+      "--learning-rate",
+      "1000",
+      "--out",
+      out,
+    );
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/error: peer \d+ diverged in round \d+/);
+    const lines = readFileSync(join(out, "peer-0.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.length).toBeGreaterThan(3);
+    expect(lines.at(-1)).toMatchObject({ type: "end", outcome: "stopped" });
+    const inspected = murmur("inspect", out);
+    expect(inspected.status).toBe(0);
+    expect(inspected.stderr).toContain("diverged");
+  });
+
+  it("was warned of when η is outside the stable range", () => {
+    const { stderr } = murmur("simulate", ring4, ...quick, "--algorithm", "dpsgd", "--consensus-rate", "1.6");
+    expect(stderr).toMatch(/warning: consensus rate 1\.6 is outside the stable range \(0, 1\.5/);
+  });
+});
+
+describe("a run", () => {
+  /** All log lines of a folder, without the times. */
+  const logsOf = (folder: string) =>
+    readdirSync(folder)
+      .sort()
+      .map((name) => [
+        name,
+        readFileSync(join(folder, name), "utf8").replace(/"time":\{[^}]*\}/g, '"time":{}'),
+      ]);
+
+  it("gives byte-identical logs for the same seed, times apart, and others for another", () => {
+    const [first, second, other] = ["first", "second", "other"].map((name) => join(scratch, name));
+    const args = ["--trainer.noise", "0.1", "--compressor", "qsgd"];
+    expect(murmur("simulate", ring4, ...quick, ...args, "--seed", "7", "--out", first!).status).toBe(0);
+    expect(murmur("simulate", ring4, ...quick, ...args, "--seed", "7", "--out", second!).status).toBe(0);
+    expect(murmur("simulate", ring4, ...quick, ...args, "--seed", "8", "--out", other!).status).toBe(0);
+    expect(logsOf(first!)).toHaveLength(5);
+    expect(logsOf(second!)).toEqual(logsOf(first!));
+    expect(logsOf(other!)).not.toEqual(logsOf(first!));
+  });
+
+  it("is not written over an earlier one", () => {
+    const out = join(scratch, "once");
+    expect(murmur("simulate", ring4, ...quick, "--out", out).status).toBe(0);
+    const { status, stderr } = murmur("simulate", ring4, ...quick, "--out", out);
+    expect(status).toBe(2);
+    expect(stderr).toContain("not empty");
+  });
+
+  it("prints its summary as JSON, with nothing else on stdout", () => {
+    const { stdout } = murmur(
+      "simulate",
+      ring4,
+      ...quick,
+      "--json",
+      "--compressor",
+      "minmax",
+      "--compressor.bits",
+      "8",
+    );
+    const summary = JSON.parse(stdout);
+    expect(summary).toMatchObject({
+      algorithm: "deepsqueeze",
+      compressor: "minmax(8 bit, block=64)",
+      rounds: 6,
+    });
+    expect(summary.final.consensusDistance).toBeLessThan(summary.beforeClosing.consensusDistance);
+  });
+
+  it("can be described in a file, with options over it", () => {
+    const experiment = file("run.json", {
+      algorithm: "choco",
+      compressor: "topk",
+      trainer: "quadratic",
+      rounds: 4,
+    });
+    const { stdout } = murmur("simulate", ring4, experiment, "--rounds", "3", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      algorithm: "choco",
+      compressor: "topk(0.01, tensor)",
+      rounds: 3,
+    });
+  });
+
+  it("takes an edge list as its topology", () => {
+    const { status, stdout } = murmur("topology", file("edges.txt", "# a path\n0 1\n1, 2\n"), "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ peers: 3, edges: 2 });
+  });
+});

@@ -1,6 +1,7 @@
-// Pictures of the report and the comparison page, for people to look at and for the README: two runs are simulated,
-// their pages opened in headless Chromium, wide and narrow, light and dark. Run after a build:
-//   node scripts/screenshots.mjs [folder]     (default .images)
+// Pictures of the report and the comparison page: two runs are simulated and their pages opened in headless Chromium,
+// wide and narrow, light and dark. Whole pages go to the folder, for people to look at; the top of the report goes to
+// .images, for the README. Run after a build:
+//   node scripts/screenshots.mjs [folder]     (default runs/screenshots)
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,9 +17,10 @@ const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const widths = [1280, 390];
 const schemes = ["light", "dark"];
 
-const folder = process.argv[2] ?? ".images";
+const folder = process.argv[2] ?? join("runs", "screenshots");
 const work = mkdtempSync(join(tmpdir(), "murmur-screenshots-"));
 mkdirSync(folder, { recursive: true });
+mkdirSync(".images", { recursive: true });
 
 async function simulate(name, settings) {
   const directory = join(work, name);
@@ -57,6 +59,10 @@ for (const [name, html] of Object.entries(pages)) {
       const path = join(folder, `${name}-${width}-${scheme}.png`);
       await page.screenshot({ path, fullPage: true });
       console.log(path);
+      if (name === "report" && width === 1280) {
+        await page.setViewportSize({ width, height: 960 });
+        await page.screenshot({ path: join(".images", `report-${scheme}.png`) });
+      }
       await page.close();
     }
   }

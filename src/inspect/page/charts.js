@@ -39,7 +39,7 @@ export const chartKinds = [
   {
     id: "loss",
     title: "Training loss",
-    hint: "mean over peers; the band spans them all",
+    hint: "mean over peers",
     text: numberText,
     lines: [["loss", "loss"]],
     band: ["lossHigh", "lossLow"],
@@ -47,7 +47,7 @@ export const chartKinds = [
   {
     id: "accuracy",
     title: "Accuracy",
-    hint: "on held-out data; the band spans all peers",
+    hint: "on held-out data",
     text: percentText,
     lines: [
       ["accuracyMean", "mean of peers"],
@@ -58,7 +58,7 @@ export const chartKinds = [
   {
     id: "bytes",
     title: "Bytes sent",
-    hint: "per peer, counted at the socket",
+    hint: "per peer, as its transport counted",
     text: bytesText,
     fromZero: true,
     lines: [["bytes", "bytes per peer"]],
@@ -132,7 +132,6 @@ export function createChart(kind) {
   title.textContent = kind.title;
   const hint = document.createElement("p");
   hint.className = "hint";
-  hint.textContent = kind.hint;
   const legend = document.createElement("dl");
   legend.className = "legend";
   head.append(title, hint);
@@ -238,6 +237,8 @@ export function createChart(kind) {
      */
     update(runs, axis) {
       drawn = { ...collect(kind, runs, axis), axis };
+      const hasBand = drawn.lines.some(({ hidden }) => hidden);
+      hint.textContent = hasBand ? `${kind.hint}; the band spans all peers` : kind.hint;
       const isEmpty = drawn.lines.every(({ values }) => values.every((value) => value === null));
       card.hidden = isEmpty;
       if (isEmpty) return;

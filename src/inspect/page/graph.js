@@ -18,9 +18,9 @@ export function createGraphCard() {
   card.id = "graph";
   card.innerHTML = `<header><h2>Graph</h2><p class="hint"></p></header>
     <svg viewBox="0 0 ${SIZE} ${SIZE}" role="img" aria-label="the graph of peers"></svg>
-    <p class="key"><span class="line thin"></span>fewer bytes <span class="line thick"></span>more bytes
-    <span class="line slow"></span>slow: waited for <span class="dot"></span>peer
-    <span class="dot hollow"></span>no log</p>`;
+    <p class="key"><span><span class="line thin"></span>fewer bytes</span><span><span class="line thick"></span>more</span>
+    <span><span class="line slow"></span>slow: waited for</span><span><span class="dot"></span>peer</span>
+    <span><span class="dot hollow"></span>no log</span></p>`;
   const hint = /** @type {HTMLElement} */ (card.querySelector(".hint"));
   const svg = /** @type {SVGElement} */ (/** @type {unknown} */ (card.querySelector("svg")));
 

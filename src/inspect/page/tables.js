@@ -54,7 +54,7 @@ export function createTiles({ series, peers, topology, projectionError, experime
       "sent per peer",
       lastOf(series.bytes),
       bytesText(lastOf(series.bytes)),
-      "counted at the socket",
+      "as transports counted",
     ],
     ["seconds", "time", lastOf(series.seconds), secondsText(lastOf(series.seconds)), "mean over peers"],
   ];
@@ -209,7 +209,7 @@ export function createRunsCard(runs) {
     row.append(
       create("th", name),
       create("td", String(experiment.algorithm)),
-      create("td", compressorText(experiment)),
+      create("td", compressorText(experiment), "words"),
       create("td", topology.name),
       create("td", numberOrDash(lastOf(series.round))),
       create("td", numberText(lastOf(series.loss))),

@@ -58,7 +58,11 @@ export function readRun(directory: string): Run {
   reader.scan();
   while (reader.read());
   reader.run?.consensus.settle(Number.POSITIVE_INFINITY);
-  if (!reader.run) throw new InvalidLog(`no log in ${directory} can be read: ${reader.remarks().join("; ")}`);
+  if (!reader.run) {
+    const [first, ...others] = reader.remarks();
+    const more = others.length > 0 ? ` (and ${others.length} more)` : "";
+    throw new InvalidLog(`no log in ${directory} can be read: ${first}${more}`);
+  }
   return reader.run;
 }
 

@@ -16,7 +16,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { freeLoopbackAddresses } from "../src/cli/addresses.js";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
 import { decodeIdentity, generateIdentity } from "../src/transports/libp2p/identity.js";
-import { endAll, type Finished, murmur, startMurmur } from "./support/processes.js";
+import { endAll, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-peers-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -358,5 +358,42 @@ describe("murmur up", () => {
       outcome: "stopped",
       reason: "the process that started it is gone",
     });
+  });
+});
+
+describe("the README's program", () => {
+  it("is a peer of a run whose other peers `murmur up` starts", async () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const example = /```ts\n([^`]*joinRun[^`]*)```/.exec(readme)![1]!;
+    expect(example.split("\n").filter((line) => line.trim() !== "")).toHaveLength(10);
+    // The files and packages that it names, where this test has them.
+    const path = await readyTopology({ kind: "ring", peers: 4 });
+    const settings = join(scratch, "experiment.json");
+    writeFileSync(settings, JSON.stringify({ trainer: "quadratic", rounds: 4 }));
+    const dist = new URL("../dist/", import.meta.url).href;
+    const program = join(scratch, "program.mjs");
+    const text = example
+      .replaceAll('"topology.json"', JSON.stringify(path))
+      .replace('"experiment.json"', JSON.stringify(settings))
+      .replace('"topology.keys/', `"${path.replace(/\.json$/, ".keys/")}`)
+      .replace('"murmuration"', `"${dist}index.js"`)
+      .replace('"murmuration/network"', `"${dist}network.js"`);
+    writeFileSync(program, text);
+
+    const others = startMurmur("up", path, settings, "--peers", "0,1,2", "--json");
+    const { stdout, status, stderr } = await startNode(program).finished;
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    const { peers, ...rest } = JSON.parse((await others.finished).stdout);
+    expect(peers.map(({ peer }: { peer: number }) => peer)).toEqual([0, 1, 2]);
+    expect(rest).toEqual({});
+    const own = stdout.trim().split("\n").at(-1);
+    expect(own).toMatch(/^[0-9a-f]{64}$/);
+
+    const whole = JSON.parse(
+      murmur("up", topologyFile({ graph: { kind: "ring", peers: 4 } }), settings, "--json").stdout,
+    );
+    const digests = whole.peers.map(({ modelDigest }: { modelDigest: string }) => modelDigest);
+    expect([...peers.map(({ modelDigest }: { modelDigest: string }) => modelDigest), own]).toEqual(digests);
   });
 });

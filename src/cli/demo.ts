@@ -22,6 +22,7 @@ const ROUNDS = 2000;
 const common = {
   rounds: ROUNDS,
   evaluateEvery: 100,
+  projectEvery: 0,
   learningRate: { initial: 0.3, decay: "cosine" },
   data: "digits",
   split: { kind: "shards", classesPerPeer: 2 },

@@ -98,13 +98,10 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
   const lossy = plan.algorithm.compresses ? createCompressor(plan.compressor, { layout, space }) : exact;
   const learning = plan.algorithm.create({ model, space, compressor: lossy });
   const closing = dpsgd.create({ model, space, compressor: exact });
-  const observer = createObserver({
-    neighbours,
-    length: layout.length,
-    space,
-    algorithm: learning,
-    compressor: lossy,
-  });
+  // Observing takes a vector of its own; runs that log no projections of their models do without it.
+  const observer =
+    plan.projection &&
+    createObserver({ neighbours, length: layout.length, space, algorithm: learning, compressor: lossy });
   const projection = plan.projection && createProjection(layout, plan.projection.size, plan.seed);
   const mailbox = createMailbox(
     transport,
@@ -150,9 +147,10 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
         ...(waitedFor !== undefined && { waitedFor }),
       },
       sent: { compressionError: sharedNorm === 0 ? 0 : errorNorm / sharedNorm, errorNorm },
-      ...(kind === "exchange" && {
-        observation: observer.observe(payload, payloads, errorNorm, consensusRate),
-      }),
+      ...(observer &&
+        kind === "exchange" && {
+          observation: observer.observe(payload, payloads, errorNorm, consensusRate),
+        }),
     };
   }
 

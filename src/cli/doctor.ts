@@ -7,11 +7,11 @@ import type { Topology } from "../topology.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { note, print, table, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
-import { peerNumber, wholeNumber } from "./option-types.js";
+import { peerNumber, secondsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
-/** How long an attempt may take, in seconds. */
-const DEFAULT_PATIENCE_SECONDS = 5;
+/** How long an attempt may take. */
+const DEFAULT_PATIENCE_MS = 5_000;
 /** Exit code when an edge does not work. */
 const FOUND_PROBLEM = 2;
 
@@ -33,9 +33,9 @@ export function doctorCommand(): Command {
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option(
       "--patience <seconds>",
-      "how long each attempt may take",
-      wholeNumber(1, 600),
-      DEFAULT_PATIENCE_SECONDS,
+      "how long each attempt may take; default 5",
+      secondsOption,
+      DEFAULT_PATIENCE_MS,
     )
     .option("--json", "print every edge as JSON lines")
     .action(async (topologyFile: string, experimentFile: string | undefined, options: DoctorOptions) => {
@@ -59,7 +59,7 @@ export function doctorCommand(): Command {
       const edges = topology.graph.edges.filter(
         ([a, b]) => options.id === undefined || a === options.id || b === options.id,
       );
-      const diagnoses = await examine(topology, edges, identities, fingerprint, options.patience * 1000);
+      const diagnoses = await examine(topology, edges, identities, fingerprint, options.patience);
       for (const diagnosis of options.json ? diagnoses : []) print(JSON.stringify(diagnosis));
       if (!options.json) print(diagnosesTable(diagnoses, layers));
       const failures = diagnoses.filter(({ failed }) => failed !== undefined);

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { FileProblem } from "../errors.js";
 import { type Experiment, parseExperiment } from "../experiment.js";
@@ -43,6 +43,17 @@ export async function replaceFile(file: string, text: string): Promise<void> {
   } catch (cause) {
     await rm(draft, { force: true });
     throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Writes a new file. @throws FileProblem when there is one already, or it cannot be written */
+export async function createFile(file: string, content: string, mode = 0o666): Promise<void> {
+  try {
+    await writeFile(file, content, { flag: "wx", mode });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code === "EEXIST" ? "it exists already; name another folder" : message;
+    throw new FileProblem(`cannot write ${file}: ${reason}`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Keys on disk: one file per peer, readable by its owner alone. */
-import { lstat, mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { FileProblem, MurmurationError } from "../errors.js";
 import { decodeIdentity, encodeIdentity, type Identity } from "../transports/libp2p/identity.js";
@@ -7,7 +7,8 @@ import { decodeIdentity, encodeIdentity, type Identity } from "../transports/lib
 /** Permissions: nothing for anybody but the owner. */
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-const OTHERS = 0o077;
+/** What others must not have. A group may read: that is how Kubernetes hands out secrets. */
+const OTHERS = 0o027;
 
 /** Where a topology's keys are, unless somebody says otherwise: `ring-8.keys` beside `ring-8.json`. */
 export function keysFolder(topologyFile: string): string {
@@ -32,7 +33,7 @@ export async function findIdentity(
   const file = keyFile(folder, id);
   let text: string;
   try {
-    const { mode } = await lstat(file);
+    const { mode } = await stat(file);
     if (process.platform !== "win32" && mode & OTHERS) {
       warn(
         `others can read the key in ${file} (mode ${(mode & 0o777).toString(8)}): chmod 600 ${file}, or make a new one with \`murmur keys --force\``,

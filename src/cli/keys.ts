@@ -48,6 +48,7 @@ export function keysCommand(): Command {
       const { graph } = parseTopology(content, file);
       const folder = options.out ?? keysFolder(file);
       const document = content as { peers?: PeerEntry[] };
+      const before = JSON.stringify(document);
       const entries = new Map((document.peers ?? []).map((entry) => [entry.id, entry]));
       const chosen = options.peers ?? Array.from({ length: graph.peers }, (_, id) => id);
 
@@ -86,7 +87,7 @@ export function keysCommand(): Command {
       }
       document.peers = [...entries.values()].sort((a, b) => a.id - b.id);
       parseTopology(document, file);
-      await replaceFile(file, prettyJson(document));
+      if (JSON.stringify(document) !== before) await replaceFile(file, prettyJson(document));
 
       if (options.json) return print(JSON.stringify(document.peers));
       print(

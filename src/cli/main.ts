@@ -4,7 +4,9 @@ import { Interrupted, MurmurationError } from "../errors.js";
 import { VERSION } from "../version.js";
 import { fail, note } from "./console.js";
 import { demoCommand } from "./demo.js";
+import { deployCommand } from "./deploy.js";
 import { doctorCommand } from "./doctor.js";
+import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { keysCommand } from "./keys.js";
 import { peerCommand } from "./peer.js";
@@ -32,10 +34,12 @@ const program = new Command("murmur")
   })
   .exitOverride();
 for (const command of [
+  initCommand(),
   upCommand(),
   peerCommand(),
   keysCommand(),
   doctorCommand(),
+  deployCommand(),
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),

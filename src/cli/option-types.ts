@@ -20,3 +20,8 @@ export const portNumber = wholeNumber(1, 65_535);
 export function peerNumbers(text: string): number[] {
   return [...new Set(text.split(",").map((part) => peerNumber(part.trim())))];
 }
+
+/** Seconds, given as milliseconds. */
+export function secondsOption(text: string): number {
+  return 1000 * wholeNumber(1, 86_400)(text);
+}

@@ -19,6 +19,7 @@ export type ToPeer =
       readonly id: number;
       readonly identity: Identity;
       readonly directory: string | undefined;
+      readonly patienceMs: number | undefined;
       /** Folder for the models that the parent wants to see. */
       readonly models: string;
     }

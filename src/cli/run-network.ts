@@ -44,6 +44,8 @@ export interface NetworkOptions {
   readonly identities?: ReadonlyMap<number, Identity>;
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
+  /** How long a peer waits for a neighbour to connect, in milliseconds. */
+  readonly patienceMs?: number | undefined;
   /** Stops the run; its reason is a text. */
   readonly signal?: AbortSignal;
   readonly warn: (text: string) => void;
@@ -175,7 +177,7 @@ async function runProcesses(
   options: NetworkOptions,
   watch: Watch,
 ): Promise<void> {
-  const { experiment, directory, signal } = options;
+  const { experiment, directory, patienceMs, signal } = options;
   const children = new Map<number, ChildProcess>();
   let failure: Error | undefined;
   let killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -220,7 +222,7 @@ async function runProcesses(
         if (message.kind === "done") watch.done.set(id, message.summary);
       }
     });
-    sendTo(child, { kind: "start", topology, experiment, id, identity, directory, models });
+    sendTo(child, { kind: "start", topology, experiment, id, identity, directory, patienceMs, models });
     return new Promise<void>((resolve) => {
       child.once("error", (error) => {
         fail(`peer ${id} could not be started: ${error.message}`);

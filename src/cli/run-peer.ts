@@ -17,6 +17,8 @@ export interface PeerRunOptions {
   readonly identity: Identity;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
+  /** How long to wait for a neighbour to connect, in milliseconds. */
+  readonly patienceMs?: number | undefined;
   /** Stops the run; its reason is a text that goes into the log. */
   readonly signal: AbortSignal;
   readonly onEvent?: (event: LinkEvent) => void;
@@ -41,7 +43,7 @@ export interface PeerSummary {
  * @throws Interrupted once the signal says so; the log then ends with its reason
  */
 export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
-  const { topology, experiment, id, identity, directory, signal } = options;
+  const { topology, experiment, id, identity, directory, patienceMs, signal } = options;
   const logFile = directory === undefined ? undefined : join(directory, peerLogName(id));
   if (logFile !== undefined) await requireNew(directory!, logFile);
   const run = await joinRun({
@@ -50,6 +52,7 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
     id,
     identity,
     signal,
+    ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
     ...(options.onEvent && { report: options.onEvent }),
   });
   let log: Sink | undefined;

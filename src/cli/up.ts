@@ -8,7 +8,7 @@ import { bytesText, note, numberText, percentText, print, progress, table, warn 
 import { eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumbers } from "./option-types.js";
+import { peerNumbers, secondsOption } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import type { NetworkOutcome } from "./run-network.js";
 import type { PeerSummary } from "./run-peer.js";
@@ -30,6 +30,7 @@ export function upCommand(): Command {
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--out <folder>", "write the logs there, for murmur inspect")
+    .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
@@ -49,6 +50,7 @@ export function upCommand(): Command {
           experiment,
           ...(identities && { identities }),
           directory: options.out,
+          patienceMs: options.patience,
           signal: interrupted.signal,
           warn,
           onProgress: ({ finished, loss, accuracy }) =>

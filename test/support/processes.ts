@@ -31,7 +31,11 @@ export interface Running {
 const running = new Set<ChildProcessWithoutNullStreams>();
 
 export function startMurmur(...args: string[]): Running {
-  const child = spawn(process.execPath, [command, ...args], { env });
+  return startNode(command, ...args);
+}
+
+export function startNode(...args: string[]): Running {
+  const child = spawn(process.execPath, args, { env });
   running.add(child);
   let stdout = "";
   let stderr = "";

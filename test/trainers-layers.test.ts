@@ -8,10 +8,10 @@ import {
   sequential,
 } from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, test } from "vitest";
+import { useBackend } from "../src/backends/index.js";
 import { InvalidData, InvalidExperiment } from "../src/errors.js";
 import { createModel } from "../src/models/index.js";
 import { normal, random } from "../src/random.js";
-import { useBackend } from "../src/trainers/backend.js";
 import { createLayersTrainer } from "../src/trainers/layers-trainer.js";
 import { optimizerSettings } from "../src/trainers/optimizers.js";
 import { someExamples, trainerOf } from "./support/layers-trainers.js";

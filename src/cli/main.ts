@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { MurmurationError } from "../errors.js";
 import { fail } from "./console.js";
 import { demoCommand } from "./demo.js";
+import { doctorCommand } from "./doctor.js";
 import { inspectCommand } from "./inspect.js";
 import { replayCommand } from "./replay.js";
 import { simulateCommand } from "./simulate.js";
@@ -30,6 +31,7 @@ for (const command of [
   topologyCommand(),
   demoCommand(),
   replayCommand(),
+  doctorCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }

@@ -1,22 +1,27 @@
 import { z } from "zod";
+import { backendNames } from "../backend.js";
 import type { Examples } from "../dataset.js";
 import { loadDataset } from "../datasets/index.js";
 import { InvalidExperiment } from "../errors.js";
 import { createModel } from "../models/index.js";
 import { partition } from "../partition.js";
 import type { TrainerKind } from "../trainer.js";
-import { backendNames, useBackend } from "./backend.js";
 import { createOptimizer } from "./optimizers.js";
 
 const settings = z.strictObject({
   kind: z.literal("layers"),
-  backend: z.enum(backendNames).default("wasm").describe("which tfjs backend computes"),
+  backend: z
+    .enum(backendNames)
+    .default("wasm")
+    .describe("what computes; auto: the fastest that starts, see murmur doctor"),
 });
 
 /** Trains the task's model on the peer's part of the task's data, with tfjs. See {@link createLayersTrainer}. */
 export const layers: TrainerKind<typeof settings> = {
   settings,
   async create({ backend }, { peer, peers, seed }, task) {
+    // Loaded here, because settings are read where there is no tfjs too.
+    const { useBackend } = await import("../backends/index.js");
     const [dataset] = await Promise.all([loadDataset(task.data), useBackend(backend)]);
     const { classes, inputShape, train, test } = dataset;
     const size = inputShape.reduce((product, side) => product * side, 1);

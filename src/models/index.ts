@@ -2,13 +2,24 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { z } from "zod";
 import type { ModelContext, ModelKind } from "../model.js";
+import { charTransformer } from "./char-transformer.js";
+import { cnn } from "./cnn.js";
 import { mlp } from "./mlp.js";
+import { module } from "./module.js";
+import { resnet } from "./resnet.js";
 import { softmax } from "./softmax.js";
 
-const kinds = [mlp, softmax] as const;
+const kinds = [mlp, softmax, cnn, resnet, charTransformer, module] as const;
 
 /** Settings of any model, told apart by `kind`. */
-export const modelSettings = z.discriminatedUnion("kind", [mlp.settings, softmax.settings]);
+export const modelSettings = z.discriminatedUnion("kind", [
+  mlp.settings,
+  softmax.settings,
+  cnn.settings,
+  resnet.settings,
+  charTransformer.settings,
+  module.settings,
+]);
 export type ModelSettings = z.output<typeof modelSettings>;
 
 /** The model that these settings describe. The tfjs backend must be ready. */

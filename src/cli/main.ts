@@ -7,6 +7,7 @@ import { doctorCommand } from "./doctor.js";
 import { inspectCommand } from "./inspect.js";
 import { replayCommand } from "./replay.js";
 import { simulateCommand } from "./simulate.js";
+import { splitCommand } from "./split.js";
 import { topologyCommand } from "./topology.js";
 
 /** Exit code of everything the user can mend: bad files, settings, names, diverged runs. */
@@ -29,6 +30,7 @@ for (const command of [
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),
+  splitCommand(),
   demoCommand(),
   replayCommand(),
   doctorCommand(),

@@ -1,12 +1,26 @@
 /** Every data set there is. Adding one: a file here, and its name in the two lists. */
 import { z } from "zod";
 import type { Dataset, DatasetKind } from "../dataset.js";
+import { cifar } from "./cifar.js";
+import { csv } from "./csv.js";
 import { digits } from "./digits.js";
+import { idx } from "./idx.js";
+import { images } from "./images.js";
+import { module } from "./module.js";
+import { text } from "./text.js";
 
-const kinds = [digits] as const;
+const kinds = [digits, idx, cifar, csv, text, images, module] as const;
 
 /** Settings of any data set, told apart by `kind`. */
-export const datasetSettings = z.discriminatedUnion("kind", [digits.settings]);
+export const datasetSettings = z.discriminatedUnion("kind", [
+  digits.settings,
+  idx.settings,
+  cifar.settings,
+  csv.settings,
+  text.settings,
+  images.settings,
+  module.settings,
+]);
 export type DatasetSettings = z.output<typeof datasetSettings>;
 
 const loaded = new Map<string, Promise<Dataset>>();

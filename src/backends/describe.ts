@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { backends, isInstalled } from "./index.js";
 
 /** Longest that a backend may take to start while it is looked at. */
@@ -43,20 +43,15 @@ interface Outcome {
 }
 
 /** Starts a backend in a child process. */
-async function startElsewhere(name: string): Promise<Outcome> {
-  const script = `
-    const { startAlone } = await import(${JSON.stringify(new URL("./index.js", import.meta.url).href)});
-    const outcome = await startAlone(${JSON.stringify(name)});
-    process.stdout.write("\\n" + JSON.stringify(outcome), () => process.exit());`;
-  try {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ["--input-type=module", "--eval", script],
-      { timeout: START_DEADLINE_MS },
-    );
-    return JSON.parse(stdout.slice(stdout.lastIndexOf("\n"))) as Outcome;
-  } catch (error) {
-    const { signal, message } = error as Error & { signal?: string | null };
-    return { reason: signal ? `its process was ended by ${signal}` : message.split("\n")[0]! };
-  }
+function startElsewhere(name: string): Promise<Outcome> {
+  const child = fork(fileURLToPath(new URL("./start-alone.js", import.meta.url)), [name], {
+    // Native libraries are talkative.
+    stdio: "ignore",
+    timeout: START_DEADLINE_MS,
+  });
+  return new Promise((resolve) => {
+    child.once("message", (outcome) => resolve(outcome as Outcome));
+    child.once("error", ({ message }) => resolve({ reason: message }));
+    child.once("exit", (code, signal) => resolve({ reason: `its process ended with ${signal ?? code}` }));
+  });
 }

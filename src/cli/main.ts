@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { MurmurationError } from "../errors.js";
 import { fail } from "./console.js";
@@ -6,6 +7,7 @@ import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor.js";
 import { inspectCommand } from "./inspect.js";
 import { replayCommand } from "./replay.js";
+import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
 import { splitCommand } from "./split.js";
 import { topologyCommand } from "./topology.js";
@@ -15,6 +17,7 @@ const USER_ERROR = 2;
 
 const program = new Command("murmur")
   .description("Decentralised training: peers on a graph train one model together, with no server.")
+  .version(createRequire(import.meta.url)("../../package.json").version)
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({
     outputError: (text) =>
@@ -34,6 +37,7 @@ for (const command of [
   demoCommand(),
   replayCommand(),
   doctorCommand(),
+  schemaCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }

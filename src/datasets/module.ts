@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Dataset, type DatasetKind, type Examples, sizeOf } from "../dataset.js";
 import { InvalidData } from "../errors.js";
-import { importExport } from "../modules.js";
+import { importExport } from "./user-module.js";
 
 const settings = z.strictObject({
   kind: z.literal("module"),

@@ -1,8 +1,8 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { z } from "zod";
+import { importExport } from "../datasets/user-module.js";
 import { InvalidExperiment } from "../errors.js";
 import type { ModelContext, ModelKind } from "../model.js";
-import { importExport } from "../modules.js";
 
 const settings = z.strictObject({
   kind: z.literal("module"),

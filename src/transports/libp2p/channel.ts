@@ -129,6 +129,8 @@ export function createChannel(stream: Stream): Channel {
   let missedBeats = 0;
   let saidGoodbye = false;
   let heardHello = false;
+  /** A confirmation that overtook this end's look at the hello. */
+  let early: Uint8Array | undefined;
   const onEnd: (() => void)[] = [];
   const onHeard: (() => void)[] = [];
 
@@ -177,12 +179,26 @@ export function createChannel(stream: Stream): Channel {
       if (heardHello) throw new MalformedFrame("second hello on one stream");
       heardHello = true;
       resolveHello(decodeHello(body));
+    } else if (kind === Kind.taken && heardHello && !listener && !early) {
+      early = body;
     } else if (kind !== Kind.pong) {
       const view = new DataView(body.buffer, body.byteOffset);
-      if (kind === Kind.frame)
+      if (kind === Kind.frame) {
         expected(listener?.frame, kind).call(listener, view.getUint32(0, true), view.getUint32(4, true));
-      else if (kind === Kind.credit) expected(listener?.credit, kind).call(listener, view.getUint32(0, true));
-      else expected(listener?.taken, kind).call(listener, view.getUint32(0, true));
+      } else if (kind === Kind.credit) {
+        expected(listener?.credit, kind).call(listener, view.getUint32(0, true));
+      } else {
+        expected(listener?.taken, kind).call(listener, view.getUint32(0, true));
+      }
+    }
+  };
+  /** Whatever breaks the protocol ends the channel, and the other end is told. */
+  const guarded = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof MalformedFrame)) throw error;
+      refuse({ code: "violation", reason: error.message }, "violation");
     }
   };
 
@@ -233,13 +249,10 @@ export function createChannel(stream: Stream): Channel {
   stream.addEventListener("message", ({ data }) => {
     if (ending) return;
     heard++;
-    try {
+    guarded(() => {
       if (data instanceof Uint8Array) read(data);
       else for (const part of data) read(part);
-    } catch (error) {
-      if (!(error instanceof MalformedFrame)) throw error;
-      refuse({ code: "violation", reason: error.message }, "violation");
-    }
+    });
     for (const resume of onHeard.splice(0)) resume();
   });
   stream.addEventListener("remoteCloseWrite", () => end({ kind: "broken", reason: "the stream was closed" }));
@@ -258,6 +271,9 @@ export function createChannel(stream: Stream): Channel {
     listen(next) {
       listener = next;
       if (ending) next.ended(ending);
+      const held = early;
+      early = undefined;
+      if (held) guarded(() => onMessage(Kind.taken, held));
     },
     sendHello(ours) {
       const bytes = encodeHello(ours);

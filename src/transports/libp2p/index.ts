@@ -154,7 +154,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
         connection.newStream(PROTOCOL, { signal: AbortSignal.timeout(deadlines.handshakeMs) }),
       connections,
       report,
-      deliver: (frame) => inbox.deliver({ from: neighbour, frame }),
+      deliver: (frame, release) => inbox.deliver({ from: neighbour, frame, release }),
       missing: (error) => inbox.interrupt(error),
       fail,
       changed: () => {
@@ -253,7 +253,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
 
     async receive() {
       const delivery = await inbox.next();
-      if (delivery) links.get(delivery.from)!.release();
+      if (delivery) links.get(delivery.from)!.took();
       return delivery;
     },
 

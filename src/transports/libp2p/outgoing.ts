@@ -13,7 +13,10 @@ import {
   message,
   messageHeader,
 } from "./channel.js";
-import { WINDOW_BYTES } from "./limits.js";
+import { PIECE_BYTES, WINDOW_BYTES } from "./limits.js";
+
+/** Pieces go down to the muxer in lots of this many bytes: few calls, and yet the first is soon on its way. */
+const WRITE_BYTES = 3 * PIECE_BYTES;
 
 interface Sending {
   readonly frame: Frame;
@@ -56,12 +59,12 @@ export function createOutgoing(sent: () => void): Outgoing {
   let credit = 0;
   let progress = 0;
 
-  /** Sends as many pieces of the first frame as there is credit for, in one write and without copying them. */
+  /** Sends as many pieces of the first frame as there is credit for, without copying them. */
   const pump = (): void => {
     const sending = queue[0];
     if (!channel || channel.ending || !sending || sending.sent === sending.length) return;
     if (sending.sequence === 0) sending.sequence = ++sequence;
-    const list = listOf();
+    let list = listOf();
     if (!sending.isAnnounced) list.append(message(Kind.frame, sending.sequence, sending.length));
     sending.isAnnounced = true;
     while (sending.sent < sending.length) {
@@ -76,6 +79,9 @@ export function createOutgoing(sent: () => void): Outgoing {
       }
       sending.sent = end;
       credit -= length;
+      if (list.byteLength < WRITE_BYTES) continue;
+      channel.sendList(list);
+      list = listOf();
     }
     if (list.byteLength > 0) channel.sendList(list);
   };

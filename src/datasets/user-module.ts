@@ -1,5 +1,5 @@
 /** Modules of the user's own, named in an experiment file. */
-import { FileProblem } from "./errors.js";
+import { FileProblem } from "../errors.js";
 
 /**
  * What a module exports under a name.

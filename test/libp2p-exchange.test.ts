@@ -1,0 +1,221 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { algorithms } from "../src/algorithms/index.js";
+import { createLayout } from "../src/layout.js";
+import { createPeer } from "../src/peer.js";
+import type { Transport } from "../src/transport.js";
+import type { Muxer } from "../src/transports/libp2p/index.js";
+import { createMemoryTransports } from "../src/transports/memory.js";
+import {
+  createRelay,
+  eventLog,
+  join,
+  type Member,
+  members,
+  memoryAddress,
+  pattern,
+} from "./support/network.js";
+import { functionTrainer } from "./support/trainers.js";
+
+const open: { close(): Promise<void> }[] = [];
+const keep = async <T extends { close(): Promise<void> }>(coming: Promise<T>): Promise<T> => {
+  const transport = await coming;
+  open.push(transport);
+  return transport;
+};
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((transport) => transport.close()));
+});
+
+/** A pair on TCP or WebSockets: the second listens on a port of its own, the first dials it. */
+async function pair(listen: string, muxers: readonly Muxer[]) {
+  const topology = (await members(2)).map(({ identity }) => ({ identity, dial: [] as string[] }));
+  const second = await keep(join(topology, 1, { listen: [listen], muxers }));
+  const dialled: Member[] = [topology[0]!, { ...topology[1]!, dial: second.addresses }];
+  const first = await keep(join(dialled, 0, { listen: [], muxers }));
+  await Promise.all([first.ready(), second.ready()]);
+  return [first, second] as const;
+}
+
+const carriers = {
+  TCP: () => "/ip4/127.0.0.1/tcp/0",
+  WebSockets: () => "/ip4/127.0.0.1/tcp/0/ws",
+  memory: memoryAddress,
+};
+
+describe.each(Object.entries(carriers))("frames over %s", (_name, address) => {
+  it.each(["yamux", "mplex"] as const)(
+    "arrive whole and in order, both ways at once, on %s",
+    async (muxer) => {
+      const [first, second] = await pair(address(), [muxer]);
+      const sizes = [0, 1, 65_523, 65_524, 65_525, 131_056, 1_048_569, 4_000_000];
+
+      const send = async (from: Transport, to: number) => {
+        for (const [round, size] of sizes.entries()) {
+          await from.send(to, { kind: "exchange", round, payload: pattern(size, round) });
+        }
+      };
+      const receive = async (at: Transport, from: number) => {
+        for (const [round, size] of sizes.entries()) {
+          const delivery = await at.receive();
+          expect(delivery!.from).toBe(from);
+          expect(delivery!.frame.round).toBe(round);
+          expect(Buffer.compare(delivery!.frame.payload, pattern(size, round))).toBe(0);
+        }
+      };
+      await Promise.all([send(first, 1), send(second, 0), receive(first, 1), receive(second, 0)]);
+
+      const payloadBytes = sizes.reduce((sum, size) => sum + size, 0);
+      for (const traffic of [first.traffic(1), second.traffic(0)]) {
+        expect(traffic.messagesSent).toBe(sizes.length);
+        expect(traffic.messagesReceived).toBe(sizes.length);
+        // Noise, muxer and handshakes cost something, but not one byte in two hundred.
+        expect(traffic.bytesSent).toBeGreaterThan(payloadBytes);
+        expect(traffic.bytesSent).toBeLessThan(payloadBytes * 1.005 + 10_000);
+      }
+    },
+  );
+});
+
+it("counts the same bytes at both ends of an edge once it is quiet", async () => {
+  const [first, second] = await pair("/ip4/127.0.0.1/tcp/0", ["mplex"]);
+  await Promise.all([
+    first.send(1, { kind: "exchange", round: 0, payload: pattern(300_000) }),
+    second.receive(),
+  ]);
+  const [ours, theirs] = [first.traffic(1), second.traffic(0)];
+  expect(ours.bytesSent).toBeGreaterThan(300_000);
+  expect(ours.bytesSent).toBe(theirs.bytesReceived);
+  expect(ours.bytesReceived).toBe(theirs.bytesSent);
+});
+
+it("lets ends with opposite muxer preferences agree", async () => {
+  const topology = await members(2);
+  const second = await keep(join(topology, 1, { muxers: ["mplex", "yamux"] }));
+  const first = await keep(join(topology, 0, { muxers: ["yamux", "mplex"] }));
+  await Promise.all([first.ready(), second.ready()]);
+  const payload = pattern(100_000);
+  const [, delivery] = await Promise.all([
+    first.send(1, { kind: "exchange", round: 0, payload }),
+    second.receive(),
+  ]);
+  expect(Buffer.compare(delivery!.frame.payload, payload)).toBe(0);
+});
+
+describe("a run of peers", () => {
+  const peers = 5;
+  const layout = createLayout([{ name: "x", shape: [7] }]);
+
+  /** DeepSqueeze on a ring, where every peer pulls towards its own point; the models at the end. */
+  async function run(transports: readonly Transport[]): Promise<number[][]> {
+    const all = transports.map((transport, id) =>
+      createPeer({
+        id,
+        neighbours: ring(id).map((peer) => ({ peer, weight: 1 / 3 })),
+        transport,
+        clock: () => 0,
+        trainer: functionTrainer(
+          layout,
+          (model) => model.fill(0),
+          (model, round) => {
+            for (let k = 0; k < 7; k++) model[k] = model[k]! - 0.1 * (model[k]! - Math.sin(id + k + round));
+          },
+        ),
+        plan: {
+          seed: 3,
+          algorithm: algorithms.deepsqueeze,
+          compressor: { kind: "sign", scope: "whole", block: 64 },
+          rounds: 12,
+          learningRate: () => 0.1,
+          consensusRate: () => 0.5,
+          closingRates: [0.9, 0.7],
+          evaluateEvery: 0,
+        },
+      }),
+    );
+    await Promise.all(
+      all.map(async (peer) => {
+        for await (const { traffic } of peer.run()) expect(traffic.length).toBe(2);
+        await transports[peer.id]!.close();
+      }),
+    );
+    return all.map(({ model }) => [...model]);
+  }
+  const ring = (id: number) => [(id + 1) % peers, (id + peers - 1) % peers].sort();
+
+  it("ends with the same models to the bit over libp2p as in memory, whatever the order of starting", async () => {
+    const topology = await members(peers);
+    const order = [3, 0, 4, 2, 1];
+    const transports: Transport[] = [];
+    for (const id of order) transports[id] = await keep(join(topology, id, { neighbours: ring(id) }));
+    expect(await run(transports)).toEqual(await run(createMemoryTransports(peers, 1000)));
+  });
+});
+
+describe("a connection that breaks", () => {
+  it.each(["yamux", "mplex"] as const)(
+    "in the middle of a frame loses and doubles nothing on %s",
+    async (muxer) => {
+      const topology = (await members(2)).map(({ identity }) => ({ identity, dial: [] as string[] }));
+      const second = await keep(join(topology, 1, { listen: ["/ip4/127.0.0.1/tcp/0"], muxers: [muxer] }));
+      const relay = await keep(createRelay(second.addresses[0]!));
+      const log = eventLog();
+      const first = await keep(
+        join([topology[0]!, { ...topology[1]!, dial: [relay.address] }], 0, {
+          listen: [],
+          muxers: [muxer],
+          report: log.report,
+        }),
+      );
+      await Promise.all([first.ready(), second.ready()]);
+
+      const frames = 6;
+      const size = 700_000;
+      const sender = async () => {
+        for (let round = 0; round < frames; round++) {
+          // Each time a little later in the frame, its end and its confirmation included.
+          relay.breakAfter(round * 140_050);
+          await first.send(1, { kind: "exchange", round, payload: pattern(size, round) });
+        }
+      };
+      const backwards = async () => {
+        for (let round = 0; round < frames; round++) {
+          await second.send(0, { kind: "exchange", round, payload: pattern(size, -round) });
+        }
+      };
+      const reader = async (at: Transport, sign: 1 | -1) => {
+        for (let round = 0; round < frames; round++) {
+          const delivery = await at.receive();
+          expect(delivery!.frame.round).toBe(round);
+          expect(Buffer.compare(delivery!.frame.payload, pattern(size, sign * round))).toBe(0);
+        }
+      };
+      await Promise.all([sender(), backwards(), reader(second, 1), reader(first, -1)]);
+      expect(relay.breaks).toBeGreaterThanOrEqual(4);
+      expect(log.events.filter(({ kind }) => kind === "disconnected").length).toBeGreaterThanOrEqual(4);
+      expect(first.traffic(1).messagesSent).toBe(frames);
+      expect(second.traffic(0).messagesReceived).toBe(frames);
+      expect(second.refusals(0)).toBe(0);
+      expect(first.refusals(1)).toBe(0);
+    },
+  );
+});
+
+it("keeps delivering from others while one neighbour is not there, and ends every wait on close", async () => {
+  const topology = await members(3);
+  const first = await keep(join(topology, 0));
+  const second = await keep(join(topology, 1));
+  const [, delivery] = await Promise.all([
+    second.send(0, { kind: "exchange", round: 0, payload: pattern(10) }),
+    first.receive(),
+  ]);
+  expect(delivery!.from).toBe(1);
+
+  const waits = Promise.all([
+    first.receive(),
+    first.send(2, { kind: "exchange", round: 0, payload: pattern(10) }),
+    first.ready(),
+  ]);
+  await first.close();
+  expect((await waits)[0]).toBeUndefined();
+  await first.close();
+});

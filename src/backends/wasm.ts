@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type { BackendKind } from "../backend.js";
 
-/** tfjs's WebAssembly with faster kernels for training. The default: the same everywhere, and to the bit. */
+/** tfjs's WebAssembly with our own kernels for training. The default: the same everywhere, and to the bit. */
 export const wasm: BackendKind = {
   name: "wasm",
   about: "WebAssembly with SIMD, one thread; needs nothing to be installed",
@@ -15,8 +15,8 @@ export const wasm: BackendKind = {
     // Several threads would add numbers in another order from run to run.
     setThreadsCount(1);
     if (!(await setBackend("wasm"))) throw new Error("WebAssembly does not start");
-    const { registerFasterKernels } = await import("./wasm-kernels.js");
-    registerFasterKernels();
+    const { registerTrainingKernels } = await import("./wasm-training/index.js");
+    registerTrainingKernels();
     return "WebAssembly with SIMD, one thread";
   },
 };

@@ -35,15 +35,22 @@ export const charTransformer: ModelKind<typeof settings> = {
         `model char-transformer: a width of ${width} cannot be shared out among ${heads} heads: change one`,
       );
     }
-    const [{ initializers, input, layers, model }, { TokenEmbedding }, { CausalAttention }] =
-      await Promise.all([
-        import("@tensorflow/tfjs-layers"),
-        import("./layers/token-embedding.js"),
-        import("./layers/causal-attention.js"),
-      ]);
+    const [
+      { initializers, input, layers, model },
+      { TokenEmbedding },
+      { CausalAttention },
+      { GroupNormalization },
+    ] = await Promise.all([
+      import("@tensorflow/tfjs-layers"),
+      import("./layers/token-embedding.js"),
+      import("./layers/causal-attention.js"),
+      import("./layers/group-normalization.js"),
+    ]);
     const next = initialSeeds(seed);
     const seeds = (): [number, number] => [next().seed, next().seed];
-    const normalized = (x: SymbolicTensor) => layers.layerNormalization({}).apply(x) as SymbolicTensor;
+    // tfjs's own layer normalisation computes its gradient position by position.
+    const normalized = (x: SymbolicTensor) =>
+      new GroupNormalization({ groups: 1, perPosition: true }).apply(x) as SymbolicTensor;
     const plus = (x: SymbolicTensor, y: unknown) =>
       layers.add().apply([x, y as SymbolicTensor]) as SymbolicTensor;
     const dense = (x: SymbolicTensor, units: number, activation?: "relu") =>

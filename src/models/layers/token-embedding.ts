@@ -57,8 +57,12 @@ export class TokenEmbedding extends layers.Layer {
   }
 
   override getConfig() {
-    const { vocabulary, width, seeds } = this;
-    return { ...super.getConfig(), vocabulary, width, seeds: [...seeds] };
+    return {
+      ...super.getConfig(),
+      vocabulary: this.vocabulary,
+      width: this.width,
+      seeds: [...this.seeds],
+    };
   }
 }
 tf.serialization.registerClass(TokenEmbedding);

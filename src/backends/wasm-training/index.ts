@@ -72,6 +72,8 @@ let restore: (() => void) | undefined;
 
 /**
  * Registers the kernels for the backend "wasm", before or after it is initialised. Calling again changes nothing.
+ * Import tfjs-layers (or tfjs) first: it registers the gradients, one of which is replaced too. tfjs's multi-threaded
+ * build, which browsers may choose, shares its memory in a way that the kernels cannot join; Node takes the plain one.
  *
  * @returns a function that puts tfjs's own kernels back
  */

@@ -1,3 +1,4 @@
+import type { Stream } from "@libp2p/interface";
 import { afterEach, describe, expect, it } from "vitest";
 import { HandshakeRefused, MalformedFrame } from "../src/errors.js";
 import { compareFingerprints, digest } from "../src/fingerprint.js";
@@ -15,6 +16,7 @@ import {
   MAX_CONNECTIONS_PER_NEIGHBOUR,
   MAX_HELLO_BYTES,
   MAX_PENDING_FRAMES,
+  MAX_STREAMS_PER_CONNECTION,
   MAX_VIOLATIONS,
   WINDOW_BYTES,
 } from "../src/transports/libp2p/limits.js";
@@ -280,6 +282,30 @@ describe("limits", () => {
     expect(await first.isAlive(10_000)).toBe(true);
     expect(here.peer.refusals(1)).toBe(1);
   });
+
+  it.each(["yamux", "mplex"] as const)(
+    `a flood of more than ${MAX_STREAMS_PER_CONNECTION} silent streams is stopped on %s, and others go on`,
+    async (muxer) => {
+      const topology = await members(3);
+      const peer = later(await join(topology, 0, { muxers: [muxer] }), (each) => each.close());
+      const other = later(await join(topology, 2), (each) => each.close());
+      const hand = later(await handPeer(topology[1]!.identity, 1, [], muxer), (each) => each.stop());
+      const connection = await hand.connect(topology[0]!.dial[0]!, topology[0]!.identity.peerId);
+      // Below libp2p's stream negotiation, where a stream costs its opener nothing.
+      const { muxer: raw } = connection as unknown as { muxer: { createStream(): Promise<Stream> } };
+      const streams: Stream[] = [];
+      for (let k = 0; k <= MAX_STREAMS_PER_CONNECTION; k++) streams.push(await raw.createStream());
+      const closed = streams.map(
+        (stream) => new Promise((resolve) => stream.addEventListener("close", () => resolve(stream))),
+      );
+      expect(streams).toContain(await Promise.race(closed));
+      const [, delivery] = await Promise.all([
+        other.send(0, { kind: "exchange", round: 0, payload: pattern(1000) }),
+        peer.receive(),
+      ]);
+      expect(delivery!.from).toBe(2);
+    },
+  );
 
   it(`a neighbour has at most ${MAX_CONNECTIONS_PER_NEIGHBOUR} connections`, async () => {
     const here = await surroundings();

@@ -20,7 +20,7 @@ import { decodePrivateKey } from "./identity.js";
 import {
   type Deadlines,
   defaultDeadlines,
-  MAX_NEGOTIATING_STREAMS,
+  MAX_STREAMS_PER_CONNECTION,
   PROTOCOL,
   PROTOCOL_VERSION,
 } from "./limits.js";
@@ -197,7 +197,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       if (known) return known.link.accept(stream, connection);
       stream.abort(new Error("no neighbour"));
     },
-    { maxInboundStreams: MAX_NEGOTIATING_STREAMS },
+    { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
     byPeerId.get(detail.remotePeer.toString())?.link.connectionOpened();

@@ -102,7 +102,7 @@ async function decodeAll(
   const [{ PNG }, { default: jpeg }] = await Promise.all([import("pngjs"), import("jpeg-js")]);
   const list = classNames.flatMap((name, label) => (files.get(name) ?? []).map((path) => ({ path, label })));
   const labels = Int32Array.from(list, ({ label }) => label);
-  let size = expected;
+  let size: Size | undefined = expected && { height: expected.height, width: expected.width };
   let features = new Float32Array(0);
   for (const [i, { path }] of list.entries()) {
     const bytes = Buffer.from(await readData(path, ORIGIN));

@@ -101,8 +101,8 @@ step(
     "run",
     "--config",
     "test/vitest.config.ts",
-    "trainers-layers",
-    "models.test",
+    "test/trainers-layers.test.ts",
+    "test/models.test.ts",
   ],
   { cwd: project, env: { ...process.env, MURMURATION_BACKEND: "node" } },
 );

@@ -31,8 +31,19 @@ export const webgpu: BackendKind = {
     if (!("navigator" in globalThis)) Object.assign(globalThis, { navigator: {} });
     Object.defineProperty(globalThis.navigator, "gpu", { value: gpu, configurable: true });
     require("@tensorflow/tfjs-backend-webgpu");
-    const { setBackend } = await import("@tensorflow/tfjs-core");
+    const { add, setBackend, tidy } = await import("@tensorflow/tfjs-core");
     if (!(await setBackend("webgpu"))) throw new Error("tfjs cannot use this GPU");
+    try {
+      tidy(() => add(1, 1).dataSync());
+    } catch (cause) {
+      // tfjs 4.22 reads synchronously through an OffscreenCanvas, which only browsers have.
+      throw new Error(
+        "tfjs computes on this GPU, but outside browsers it cannot wait for results as training does",
+        {
+          cause,
+        },
+      );
+    }
     const { vendor, architecture, description } = adapter.info ?? {};
     return `WebGPU on ${[vendor, architecture, description].filter(Boolean).join(" ") || "a GPU"}`;
   },

@@ -44,8 +44,8 @@ const tasks = [
       augmentation: { flip: true, shift: 4 },
       optimizer: { kind: "momentum", momentum: 0.9 },
       learningRate: { initial: 0.05, decay: "cosine" },
-      rounds: Number(values.rounds ?? 150),
-      evaluateEvery: 25,
+      rounds: Number(values.rounds ?? 120),
+      evaluateEvery: 20,
     },
   },
   values.text !== undefined && {

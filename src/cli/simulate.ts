@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { backendNames } from "../backend.js";
 import { experimentJsonSchema } from "../experiment.js";
-import { noteBackend, withBackend } from "./backend.js";
+import { noteBackend, withBackend } from "./backends.js";
 import { numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { type RunSummary, runSimulation, standing } from "./run-simulation.js";

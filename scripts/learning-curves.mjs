@@ -5,11 +5,11 @@
 //
 // Either may be left out. Runs that are in the folder already are drawn again, not run again.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { readRun } from "../dist/inspect/read.js";
+import { GRAPH_LOG_NAME, peerLogName } from "../dist/log.js";
 
 const { values } = parseArgs({
   options: {
@@ -118,8 +118,7 @@ await Promise.all(Array.from({ length: Number(values.jobs) }, work));
 
 for (const task of tasks) {
   const curves = [];
-  for (const algorithm of algorithms)
-    curves.push(curveOf(algorithm, await readRun(folderOf(task, algorithm))));
+  for (const algorithm of algorithms) curves.push(curveOf(algorithm, folderOf(task, algorithm)));
   const file = join(values.out, `${task.name}.svg`);
   writeFileSync(file, picture(task.title, curves));
   console.log(`\n${task.title}: ${file}\n`);
@@ -133,8 +132,22 @@ for (const task of tasks) {
   }
 }
 
+/** The objects of a log, one a line. */
+function linesOf(file) {
+  return readFileSync(file, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
 /** Points [round, value] of one run, its closing rounds left out. */
-function curveOf({ name }, { peers, graph }) {
+function curveOf({ name }, folder) {
+  const graph = linesOf(join(folder, GRAPH_LOG_NAME)).filter(
+    ({ consensusDistance }) => consensusDistance !== undefined,
+  );
+  const peers = Array.from({ length: PEERS }, (_, peer) => ({
+    rounds: linesOf(join(folder, peerLogName(peer))).filter(({ type }) => type === "round"),
+  }));
   const learning = (rounds) => rounds.filter(({ kind }) => kind === "exchange");
   const losses = learning(peers[0].rounds).map((_, k) => {
     const ofRound = peers.map(({ rounds }) => learning(rounds)[k].loss);

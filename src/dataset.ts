@@ -16,6 +16,8 @@ export interface Dataset {
   /** Shape of one example, for example [8, 8, 1]: height, width, channels. */
   readonly inputShape: readonly number[];
   readonly classes: number;
+  /** What the classes are called, where that is known. */
+  readonly classNames?: readonly string[];
   readonly train: Examples;
   /** Held-out examples, the same for every peer. */
   readonly test: Examples;

@@ -8,6 +8,8 @@ import { normal, permutation, random } from "./random.js";
 
 const iid = z.strictObject({ kind: z.literal("iid") });
 
+const contiguous = z.strictObject({ kind: z.literal("contiguous") });
+
 const shards = z.strictObject({
   kind: z.literal("shards"),
   classesPerPeer: z.int().min(1).default(2).describe("classes that each peer holds"),
@@ -25,8 +27,11 @@ const dirichlet = z.strictObject({
 });
 
 /** How training data is split among peers, told apart by `kind`. */
-export const splitSettings = z.discriminatedUnion("kind", [iid, shards, dirichlet]);
+export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet]);
 export type SplitSettings = z.output<typeof splitSettings>;
+
+/** Splits that look at the class of each example; the others do for examples with several labels too. */
+export const splitsByClass: readonly SplitSettings["kind"][] = ["shards", "dirichlet"];
 
 /** What a partition is made for. */
 export interface PartitionContext {
@@ -39,6 +44,8 @@ export interface PartitionContext {
  * Split examples among peers.
  *
  * - `iid`: examples are shuffled and dealt round the table; peers' counts differ by at most one.
+ * - `contiguous`: each peer holds a run of examples that follow one another, as of a text; counts differ by at
+ *   most one.
  * - `shards`: each peer holds exactly `classesPerPeer` classes. The classes, in random order, are dealt to the
  *   peers like cards from an endless deck, `classesPerPeer` in a row to each, so every class is held by
  *   ⌊slots / classes⌋ or one more peers; its holders share its examples evenly. Counts per peer may differ.
@@ -66,9 +73,11 @@ export function partition(
   const held =
     settings.kind === "iid"
       ? splitEvenly(labels, context)
-      : settings.kind === "shards"
-        ? splitByClass(labels, settings.classesPerPeer, context)
-        : splitByDirichlet(labels, settings.alpha, settings.minimumExamples, context);
+      : settings.kind === "contiguous"
+        ? splitInRuns(labels.length, peers)
+        : settings.kind === "shards"
+          ? splitByClass(labels, settings.classesPerPeer, context)
+          : splitByDirichlet(labels, settings.alpha, settings.minimumExamples, context);
   for (const indices of held) indices.sort((a, b) => a - b);
   return held;
 }
@@ -92,6 +101,13 @@ function splitEvenly(labels: ArrayLike<number>, { peers, seed }: PartitionContex
     held[i % peers]!.push(example);
   });
   return held;
+}
+
+function splitInRuns(count: number, peers: number): number[][] {
+  const start = (peer: number) => Math.floor((peer * count) / peers);
+  return Array.from({ length: peers }, (_, peer) =>
+    Array.from({ length: start(peer + 1) - start(peer) }, (_, i) => start(peer) + i),
+  );
 }
 
 function splitByClass(

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import type { BackendDescription } from "../src/backends/describe.js";
 import { withoutTimes } from "../src/log.js";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -209,5 +210,56 @@ describe("a run", () => {
     const { status, stdout } = murmur("topology", file("edges.txt", "# a path\n0 1\n1, 2\n"), "--json");
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ peers: 3, edges: 2 });
+  });
+});
+
+describe("murmur doctor", () => {
+  it("says of every backend whether it starts and how to get it, as --backend does", () => {
+    const { status, stdout } = murmur("doctor", "--json");
+    expect(status).toBe(0);
+    const { backends } = JSON.parse(stdout) as { backends: BackendDescription[] };
+    expect(backends.map(({ name }) => name)).toEqual(["node-gpu", "node", "webgpu", "wasm", "cpu"]);
+    for (const { state, detail, remedy } of backends) {
+      expect(["available", "missing", "broken"]).toContain(state);
+      expect(detail).not.toBe("");
+      expect(remedy === undefined).toBe(state === "available");
+    }
+    const stateOf = (wanted: string) => backends.find(({ name }) => name === wanted)!.state;
+    expect([stateOf("wasm"), stateOf("cpu")]).toEqual(["available", "available"]);
+
+    const task = ["--split", "iid", "--rounds", "1", "--evaluate-every", "0"];
+    const absent = backends.find(({ state }) => state !== "available");
+    if (absent) {
+      const refused = murmur("simulate", ring4, ...task, "--backend", absent.name);
+      expect(refused.status).toBe(2);
+      expect(refused.stderr).toContain(`backend ${absent.name} does not start: ${absent.detail}; `);
+    }
+    const best = backends.find(({ state }) => state === "available")!;
+    const { stderr } = murmur("simulate", ring4, ...task, "--backend", "auto");
+    expect(stderr).toContain(`backend ${best.name}: ${best.detail}`);
+    for (const { name, detail } of backends.slice(0, backends.indexOf(best))) {
+      expect(stderr).toContain(`backend ${name}: no, ${detail}`);
+    }
+  });
+});
+
+describe("murmur split", () => {
+  it("prints class by peer, and writes every peer's examples once", () => {
+    const out = join(scratch, "split.json");
+    const { stdout } = murmur("split", ring4, "--split", "dirichlet", "--out", out);
+    expect(stdout.trim().split("\n")).toHaveLength(5);
+    const { peers, seed } = JSON.parse(readFileSync(out, "utf8")) as { peers: number[][]; seed: number };
+    expect(seed).toBe(1);
+    const count = peers.flat().length;
+    expect(peers.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+    const table = JSON.parse(murmur("split", ring4, "--split", "dirichlet", "--json").stdout) as {
+      peers: number[][];
+    };
+    expect(table.peers.map((row) => row.reduce((sum, one) => sum + one, 0))).toEqual(
+      peers.map((indices) => indices.length),
+    );
+    const again = murmur("split", ring4, "--split", "iid", "--out", out);
+    expect(again.status).toBe(2);
+    expect(again.stderr).toContain("there already");
   });
 });

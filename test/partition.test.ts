@@ -38,9 +38,10 @@ describe.each(everySplit.map((settings) => [settings.kind, settings] as const))(
     const labels = labelsOf(500, 10);
     const context = { classes: 10, peers: 8, seed: 3 };
     expect(partition(labels, settings, context)).toEqual(partition(labels, settings, context));
-    expect(partition(labels, settings, context)).not.toEqual(
-      partition(labels, settings, { ...context, seed: 4 }),
-    );
+    const other = partition(labels, settings, { ...context, seed: 4 });
+    // Runs follow from the count alone.
+    if (settings.kind === "contiguous") expect(other).toEqual(partition(labels, settings, context));
+    else expect(other).not.toEqual(partition(labels, settings, context));
   });
 
   test("more peers than examples are refused", () => {
@@ -52,6 +53,13 @@ test("iid: counts differ by at most one", () => {
   const sizes = partition(labelsOf(503, 10), { kind: "iid" }, { classes: 10, peers: 8, seed: 1 }).map(
     (part) => part.length,
   );
+  expect(Math.max(...sizes) - Math.min(...sizes)).toBe(1);
+});
+
+test("contiguous: peer after peer holds the next run of examples", () => {
+  const parts = partition(labelsOf(503, 10), { kind: "contiguous" }, { classes: 10, peers: 8, seed: 1 });
+  expect(parts.flat()).toEqual(Array.from({ length: 503 }, (_, i) => i));
+  const sizes = parts.map((part) => part.length);
   expect(Math.max(...sizes) - Math.min(...sizes)).toBe(1);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { useBackend } from "../src/backends/index.js";
 import { createModel } from "../src/models/index.js";
-import { useBackend } from "../src/trainers/backend.js";
 import { someExamples, trainerOf } from "./support/layers-trainers.js";
 import { softmaxRegression } from "./support/reference-models.js";
 

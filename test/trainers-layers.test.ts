@@ -8,12 +8,13 @@ import {
   sequential,
 } from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, test } from "vitest";
+import { useBackend } from "../src/backends/index.js";
 import { InvalidData, InvalidExperiment } from "../src/errors.js";
 import { createModel } from "../src/models/index.js";
 import { normal, random } from "../src/random.js";
-import { useBackend } from "../src/trainers/backend.js";
 import { createLayersTrainer } from "../src/trainers/layers-trainer.js";
 import { optimizerSettings } from "../src/trainers/optimizers.js";
+import { testBackend } from "./support/backend.js";
 import { someExamples, trainerOf } from "./support/layers-trainers.js";
 import { softmaxRegression } from "./support/reference-models.js";
 
@@ -25,7 +26,9 @@ const examples = someExamples(40, INPUTS, CLASSES);
 const regression = () => createModel({ kind: "softmax" }, context);
 const perceptron = () => createModel({ kind: "mlp", hidden: [5], activation: "tanh" }, context);
 
-beforeAll(() => useBackend("wasm"));
+beforeAll(async () => {
+  await useBackend(testBackend);
+});
 
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(actual.length).toBe(expected.length);
@@ -337,7 +340,30 @@ test("nothing leaks: 50 steps and evaluations keep the count of tensors, and dis
   }
 });
 
-test("the wasm backend multiplies transposed matrices correctly", () => {
+test.each([
+  ["mlp", () => perceptron(), examples],
+  [
+    "cnn",
+    () =>
+      createModel(
+        { kind: "cnn", filters: [2, 3], kernelSize: 3, hidden: [] },
+        { inputShape: [6, 6, 1], classes: CLASSES, seed: 1 },
+      ),
+    someExamples(20, 36, CLASSES),
+  ],
+] as const)("1000 steps of an %s leave as many tensors as there were", async (_kind, model, data) => {
+  const { trainer, vector } = await trainerOf(await model(), data, { optimizer: { kind: "momentum" } });
+  const learnFrom = async (first: number, last: number) => {
+    for (let round = first; round < last; round++) await trainer.step(vector, { round, learningRate: 0.001 });
+  };
+  await learnFrom(0, 2);
+  const { numTensors, numDataBuffers } = tf.memory();
+  await learnFrom(2, 1002);
+  expect(tf.memory()).toMatchObject({ numTensors, numDataBuffers });
+  trainer.dispose();
+});
+
+test("the backend multiplies transposed matrices correctly", () => {
   const a = tf.randomNormal([2, 3, 5], 0, 1, "float32", 1) as tf.Tensor3D;
   const b = tf.randomNormal([2, 5, 4], 0, 1, "float32", 2) as tf.Tensor3D;
   const flip = (x: tf.Tensor3D) => tf.transpose(x, [0, 2, 1]);
@@ -433,5 +459,6 @@ describe("refused", () => {
     expect(() => trained(of(dense()), { batchSize: 0 })).toThrow(/batchSize is 0/);
     expect(() => trained(of(dense()), { localSteps: 1.5 })).toThrow(/localSteps is 1.5/);
     expect(() => useBackend("cpu")).toThrow(InvalidExperiment);
+    expect(() => useBackend("cpu")).toThrow(`already computes with ${testBackend}`);
   });
 });

@@ -1,14 +1,15 @@
 import { Command } from "commander";
 import { loadDataset } from "../datasets/index.js";
 import { type Experiment, parseExperiment } from "../experiment.js";
-import { classTable, partition } from "../partition.js";
 import type { Topology } from "../topology.js";
-import { numberText, print, progress, table, warn } from "./console.js";
+import { splitOf } from "../trainers/layers.js";
+import { numberText, print, progress, warn } from "./console.js";
 import { readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import { type RunSummary, runSimulation } from "./run-simulation.js";
+import { splitTable } from "./split.js";
 import { averageSummaries, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
@@ -140,17 +141,11 @@ const runProcesses: Run = async (label, topology, experiment) => {
 
 async function printSetting(topology: Topology, experiment: Experiment, isReal: boolean): Promise<void> {
   const { data, split, seed, rounds } = experiment;
-  const { classes, train } = await loadDataset(data);
-  const { peers } = topology.graph;
-  const parts = partition(train.labels, split, { classes, peers, seed });
+  const dataset = await loadDataset(data);
+  const parts = splitOf(dataset, split, topology.graph.peers, seed);
   print(`${topologyLine(topology)}. No server: peers only talk to their two neighbours.`);
   print("Each peer sees the handwritten digits of two classes only; the test set has all ten.\n");
-  const rows = classTable(train.labels, parts, classes).map((row, peer) => [
-    peer,
-    ...row.map((count) => (count === 0 ? "·" : count)),
-    row.reduce((sum, count) => sum + count, 0),
-  ]);
-  print(table(["peer", ...Array.from({ length: classes }, (_, digit) => `“${digit}”`), "examples"], rows));
+  print(splitTable(dataset, parts));
   print(`\n${rounds} rounds; one step of SGD and one exchange each, then a closing consensus.`);
   if (isReal)
     print("DeepSqueeze runs as eight processes over TCP; D-PSGD and alone are simulated in this one.");

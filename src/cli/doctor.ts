@@ -5,6 +5,7 @@ import { experimentJsonSchema } from "../experiment.js";
 import type { Fingerprint, Identity } from "../network.js";
 import type { Topology } from "../topology.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
+import { printBackends } from "./backends.js";
 import { note, print, table, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { peerNumber, secondsOption } from "./option-types.js";
@@ -26,8 +27,10 @@ export function doctorCommand(): Command {
   const command = new Command("doctor");
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command
-    .description("try every edge, with whatever keys are here, and name the first layer that fails")
-    .argument("<topology>", "topology file (JSON), with the peers' identities and addresses")
+    .description(
+      "say what this machine can compute with; with a topology, try every edge and name the first layer that fails",
+    )
+    .argument("[topology]", "topology file (JSON), with the peers' identities and addresses")
     .argument("[experiment]", "experiment file (JSON): compare its settings with those of peers that run")
     .option("--id <peer>", "only the edges of this peer", peerNumber)
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
@@ -38,37 +41,44 @@ export function doctorCommand(): Command {
       DEFAULT_PATIENCE_MS,
     )
     .option("--json", "print every edge as JSON lines")
-    .action(async (topologyFile: string, experimentFile: string | undefined, options: DoctorOptions) => {
-      const topology = await readTopology(topologyFile);
-      const settings = given();
-      const isCompared = experimentFile !== undefined || Object.keys(settings).length > 0;
-      const experiment = isCompared ? await readExperiment(experimentFile, settings) : undefined;
-      // Loaded here, so that other commands do not wait for libp2p.
-      const { graphFingerprint, prepareRun } = await import("../network.js");
-      const { layers } = await import("../transports/libp2p/diagnose.js");
-      const identities = await findIdentities(topology, topologyFile, options);
-      let fingerprint: Fingerprint = graphFingerprint(topology);
-      if (experiment) {
-        const prepared = await prepareRun({ topology, experiment, id: [...identities.keys()][0]! });
-        fingerprint = prepared.fingerprint;
-        prepared.dispose();
-      } else {
-        note("no experiment is named: of the fingerprints only topology and version are compared");
-      }
+    .action(
+      async (
+        topologyFile: string | undefined,
+        experimentFile: string | undefined,
+        options: DoctorOptions,
+      ) => {
+        if (topologyFile === undefined) return printBackends(options.json === true);
+        const topology = await readTopology(topologyFile);
+        const settings = given();
+        const isCompared = experimentFile !== undefined || Object.keys(settings).length > 0;
+        const experiment = isCompared ? await readExperiment(experimentFile, settings) : undefined;
+        // Loaded here, so that other commands do not wait for libp2p.
+        const { graphFingerprint, prepareRun } = await import("../network.js");
+        const { layers } = await import("../transports/libp2p/diagnose.js");
+        const identities = await findIdentities(topology, topologyFile, options);
+        let fingerprint: Fingerprint = graphFingerprint(topology);
+        if (experiment) {
+          const prepared = await prepareRun({ topology, experiment, id: [...identities.keys()][0]! });
+          fingerprint = prepared.fingerprint;
+          prepared.dispose();
+        } else {
+          note("no experiment is named: of the fingerprints only topology and version are compared");
+        }
 
-      const edges = topology.graph.edges.filter(
-        ([a, b]) => options.id === undefined || a === options.id || b === options.id,
-      );
-      const diagnoses = await examine(topology, edges, identities, fingerprint, options.patience);
-      for (const diagnosis of options.json ? diagnoses : []) print(JSON.stringify(diagnosis));
-      if (!options.json) print(diagnosesTable(diagnoses, layers));
-      const failures = diagnoses.filter(({ failed }) => failed !== undefined);
-      if (!options.json && failures.length > 0) print();
-      for (const { from, to, failed, reason } of options.json ? [] : failures) {
-        print(`${from} → ${to} fails at ${failed}: ${reason}`);
-      }
-      if (failures.length > 0) process.exitCode = FOUND_PROBLEM;
-    });
+        const edges = topology.graph.edges.filter(
+          ([a, b]) => options.id === undefined || a === options.id || b === options.id,
+        );
+        const diagnoses = await examine(topology, edges, identities, fingerprint, options.patience);
+        for (const diagnosis of options.json ? diagnoses : []) print(JSON.stringify(diagnosis));
+        if (!options.json) print(diagnosesTable(diagnoses, layers));
+        const failures = diagnoses.filter(({ failed }) => failed !== undefined);
+        if (!options.json && failures.length > 0) print();
+        for (const { from, to, failed, reason } of options.json ? [] : failures) {
+          print(`${from} → ${to} fails at ${failed}: ${reason}`);
+        }
+        if (failures.length > 0) process.exitCode = FOUND_PROBLEM;
+      },
+    );
 }
 
 /** The keys that are here: that of --id, or all. */

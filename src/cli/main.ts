@@ -13,6 +13,7 @@ import { peerCommand } from "./peer.js";
 import { replayCommand } from "./replay.js";
 import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
+import { splitCommand } from "./split.js";
 import { topologyCommand } from "./topology.js";
 import { upCommand } from "./up.js";
 
@@ -43,6 +44,7 @@ for (const command of [
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),
+  splitCommand(),
   demoCommand(),
   replayCommand(),
   schemaCommand(),

@@ -42,15 +42,18 @@ export interface RunOptions {
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
   readonly warn: (text: string) => void;
+  /** Called once everything is made ready, before the first round. */
+  readonly onReady?: () => void;
   readonly onRound?: (round: SimulationRound, total: number) => void;
 }
 
 /** Simulates a run, writes its logs, and says what came of it. */
 export async function runSimulation(options: RunOptions): Promise<RunSummary> {
-  const { topology, experiment, directory, warn, onRound } = options;
+  const { topology, experiment, directory, warn, onReady, onRound } = options;
   const simulation = await simulate(topology, experiment, () => performance.now());
   const { plan, layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
+  onReady?.();
   const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
 
   const total = plan.rounds + plan.closingRates.length;

@@ -1,5 +1,7 @@
 import { Command } from "commander";
+import { backendNames } from "../backend.js";
 import { experimentJsonSchema } from "../experiment.js";
+import { noteBackend, withBackend } from "./backends.js";
 import { numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { type RunSummary, runSimulation, standing } from "./run-simulation.js";
@@ -14,11 +16,12 @@ export function simulateCommand(): Command {
     .description("train a whole graph in this process")
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
+    .option("--backend <name>", `what computes: ${backendNames.join(" | ")}; short for --trainer.backend`)
     .option("--out <folder>", "write the logs there, for murmur inspect")
     .option("--json", "print the summary as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
-      const experiment = await readExperiment(experimentFile, given());
+      const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
       if (!options.json) print(topologyLine(topology));
       const bar = progress(experiment.algorithm, experiment.rounds);
       let accuracy: number | undefined;
@@ -29,6 +32,7 @@ export function simulateCommand(): Command {
           experiment,
           directory: options.out,
           warn,
+          onReady: () => noteBackend(),
           onRound(round) {
             if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
             const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;

@@ -2,9 +2,15 @@
 import type { z } from "zod";
 import type { Dataset, DatasetKind } from "../dataset.js";
 import { kindOf, settingsOfAny } from "../kinds.js";
+import { cifar } from "./cifar.js";
+import { csv } from "./csv.js";
 import { digits } from "./digits.js";
+import { idx } from "./idx.js";
+import { images } from "./images.js";
+import { module } from "./module.js";
+import { text } from "./text.js";
 
-const kinds = [digits] as const;
+const kinds = [digits, idx, cifar, csv, text, images, module] as const;
 
 /** Settings of any data set, told apart by `kind`. */
 export const datasetSettings = settingsOfAny(kinds);

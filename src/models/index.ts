@@ -3,10 +3,14 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { z } from "zod";
 import { kindOf, settingsOfAny } from "../kinds.js";
 import type { ModelContext, ModelKind } from "../model.js";
+import { charTransformer } from "./char-transformer.js";
+import { cnn } from "./cnn.js";
 import { mlp } from "./mlp.js";
+import { module } from "./module.js";
+import { resnet } from "./resnet.js";
 import { softmax } from "./softmax.js";
 
-const kinds = [mlp, softmax] as const;
+const kinds = [mlp, softmax, cnn, resnet, charTransformer, module] as const;
 
 /** Settings of any model, told apart by `kind`. */
 export const modelSettings = settingsOfAny(kinds);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
+import type { Augmentation } from "../augmentation.js";
 import { type Examples, sizeOf } from "../dataset.js";
 import { InvalidData, InvalidExperiment } from "../errors.js";
 import { createLayout, type Layout } from "../layout.js";
@@ -35,6 +36,8 @@ export interface LayersTrainerOptions {
   readonly batchSize?: number;
   /** Steps per round; 1 where left out. */
   readonly localSteps?: number;
+  /** Changes a batch's features in place before they are learned from; none where left out. */
+  readonly augment?: Augmentation;
   readonly seed: number;
   readonly peer: number;
 }
@@ -54,7 +57,7 @@ export interface LayersTrainerOptions {
  */
 export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   const { model, optimizer, train, test, loss: customLoss, weightDecay = 0 } = options;
-  const { batchSize = 32, localSteps = 1, seed, peer } = options;
+  const { batchSize = 32, localSteps = 1, augment, seed, peer } = options;
   const { inputShape, inputSize, answers, classes } = shapesOf(model, !customLoss);
   const labelsPerExample = checkExamples("training", train, inputSize, customLoss ? undefined : classes);
   const labelsPerTest = checkExamples("test", test, inputSize, customLoss ? undefined : classes);
@@ -114,6 +117,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
         batchLabels[i * labelsPerExample + k] = train.labels[from * labelsPerExample + k]!;
       }
     }
+    augment?.(batchFeatures, random(seed, "augment", peer, step));
   }
 
   /** Cross entropy with its gradient computed in one go, as one node of the tape. */

@@ -1,33 +1,33 @@
 import { z } from "zod";
-import type { Examples } from "../dataset.js";
+import { createAugmentation } from "../augmentation.js";
+import { backendNames } from "../backend.js";
+import { type Dataset, type Examples, sizeOf } from "../dataset.js";
 import { loadDataset } from "../datasets/index.js";
 import { InvalidExperiment } from "../errors.js";
 import { createModel } from "../models/index.js";
-import { partition } from "../partition.js";
+import { partition, type SplitSettings, splitsByClass } from "../partition.js";
 import type { TrainerKind } from "../trainer.js";
-import { backendNames, useBackend } from "./backend.js";
 import { createOptimizer } from "./optimizers.js";
 
 const settings = z.strictObject({
   kind: z.literal("layers"),
-  backend: z.enum(backendNames).default("wasm").describe("which tfjs backend computes"),
+  backend: z
+    .enum(backendNames)
+    .default("wasm")
+    .describe("what computes; auto: the fastest that starts, see murmur doctor"),
 });
 
 /** Trains the task's model on the peer's part of the task's data, with tfjs. See {@link createLayersTrainer}. */
 export const layers: TrainerKind<typeof settings> = {
   settings,
   async create({ backend }, { peer, peers, seed }, task) {
+    // Loaded here, because settings are read where there is no tfjs too.
+    const { useBackend } = await import("../backends/index.js");
     const [dataset] = await Promise.all([loadDataset(task.data), useBackend(backend)]);
     const { classes, inputShape, train, test } = dataset;
-    const size = inputShape.reduce((product, side) => product * side, 1);
-    const count = train.features.length / size;
-    if (train.labels.length !== count && task.split.kind !== "iid") {
-      throw new InvalidExperiment(
-        `split ${task.split.kind} needs one class per example, and ${dataset.name} has several: use iid`,
-      );
-    }
-    const firstLabels = train.labels.length === count ? train.labels : new Int32Array(count);
-    const indices = partition(firstLabels, task.split, { classes, peers, seed })[peer]!;
+    const size = sizeOf(inputShape);
+    const indices = splitOf(dataset, task.split, peers, seed)[peer]!;
+    const augment = createAugmentation(task.augmentation, inputShape);
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
     return createLayersTrainer({
@@ -38,11 +38,30 @@ export const layers: TrainerKind<typeof settings> = {
       test,
       batchSize: task.batchSize,
       localSteps: task.localSteps,
+      ...(augment && { augment }),
       seed,
       peer,
     });
   },
 };
+
+/**
+ * Which training examples of a data set each peer holds.
+ *
+ * @throws InvalidExperiment a split by class of examples that have several labels
+ */
+export function splitOf(dataset: Dataset, split: SplitSettings, peers: number, seed: number): number[][] {
+  const { classes, inputShape, train } = dataset;
+  const count = train.features.length / sizeOf(inputShape);
+  const hasOneLabel = train.labels.length === count;
+  if (!hasOneLabel && splitsByClass.includes(split.kind)) {
+    throw new InvalidExperiment(
+      `split ${split.kind} needs one class per example, and ${dataset.name} has several: use contiguous or iid`,
+    );
+  }
+  const labels = hasOneLabel ? train.labels : new Int32Array(count);
+  return partition(labels, split, { classes, peers, seed });
+}
 
 /** A copy of the examples with these indices, each of `size` features. */
 function selectExamples(examples: Examples, indices: readonly number[], size: number): Examples {

@@ -1,0 +1,103 @@
+/** Every backend there is. Adding one: a file here and its name in the list. */
+import { createRequire } from "node:module";
+import type { ActiveBackend, BackendKind, BackendName } from "../backend.js";
+import { InvalidExperiment } from "../errors.js";
+import { cpu } from "./cpu.js";
+import { node } from "./node.js";
+import { nodeGpu } from "./node-gpu.js";
+import { wasm } from "./wasm.js";
+import { webgpu } from "./webgpu.js";
+
+/** The fastest first: the order in which `auto` tries them. */
+export const backends = [nodeGpu, node, webgpu, wasm, cpu] as const satisfies readonly BackendKind[];
+
+let chosen: { readonly name: BackendName; readonly ready: Promise<ActiveBackend> } | undefined;
+let active: ActiveBackend | undefined;
+
+/** The backend that computes in this process; undefined where nothing has needed tfjs. */
+export function activeBackend(): ActiveBackend | undefined {
+  return active;
+}
+
+/**
+ * Load a backend and make it the one that computes. tfjs has one per process, so a second call must name the
+ * same one.
+ *
+ * @param name `auto` takes the first that starts of node-gpu, node, webgpu, wasm and cpu. Results of one seed
+ *   have equal bits on one backend only, so name one where that matters
+ * @throws InvalidExperiment another backend is in use already, or this one does not start; says how to get it
+ */
+export function useBackend(name: BackendName = "wasm"): Promise<ActiveBackend> {
+  if (chosen && chosen.name !== name && active?.name !== name) {
+    throw new InvalidExperiment(
+      `backend ${name} asked for, but this process already computes with ${active?.name ?? chosen.name}: use one backend per process`,
+    );
+  }
+  chosen ??= { name, ready: start(name) };
+  return chosen.ready;
+}
+
+async function start(name: BackendName): Promise<ActiveBackend> {
+  const tf = await import("@tensorflow/tfjs-core");
+  const { completeTensors } = await import("./tensor-methods.js");
+  completeTensors(tf);
+
+  const candidates = name === "auto" ? backends : backends.filter((kind) => kind.name === name);
+  const passedOver: { name: string; reason: string }[] = [];
+  for (const kind of candidates) {
+    try {
+      active = { name: kind.name, device: await startInstalled(kind), passedOver };
+    } catch (error) {
+      const reason = firstLine(error);
+      if (name !== "auto") {
+        chosen = undefined;
+        throw new InvalidExperiment(`backend ${name} does not start: ${reason}; ${kind.remedy}`, {
+          cause: error,
+        });
+      }
+      passedOver.push({ name: kind.name, reason });
+      continue;
+    }
+    silenceAdvertisement(tf);
+    return active;
+  }
+  throw new InvalidExperiment("no backend starts here: install this package again");
+}
+
+async function startInstalled(kind: BackendKind): Promise<string> {
+  const missing = kind.packages.filter((name) => !isInstalled(name));
+  if (missing.length > 0) throw new Error(`${missing.join(" and ")} not installed`);
+  return kind.start();
+}
+
+/** Starts one backend and says how that went, for a process that does nothing else. */
+export async function startAlone(name: string): Promise<{ device: string } | { reason: string }> {
+  try {
+    return { device: await startInstalled(backends.find((kind) => kind.name === name)!) };
+  } catch (error) {
+    return { reason: firstLine(error) };
+  }
+}
+
+/** Whether a package can be found from here; it need not work. */
+export function isInstalled(packageName: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(packageName);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function firstLine(error: unknown): string {
+  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  return line.trim().replace(/[.:]$/, "");
+}
+
+/** The cpu backend advertises tfjs-node at its first tensor, but only where it takes the platform for Node. */
+function silenceAdvertisement(tf: typeof import("@tensorflow/tfjs-core")): void {
+  const isNode = tf.env().getBool("IS_NODE");
+  tf.env().set("IS_NODE", false);
+  tf.scalar(0).dispose();
+  tf.env().set("IS_NODE", isNode);
+}

@@ -1,0 +1,5 @@
+/** Run as a process of its own by {@link describeBackends}: starts the backend named, and tells how that went. */
+import { startAlone } from "./index.js";
+
+const outcome = await startAlone(process.argv[2]!);
+process.send?.(outcome, () => process.exit());

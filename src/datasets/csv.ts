@@ -1,0 +1,156 @@
+import { z } from "zod";
+import { type DatasetKind, type Examples, sizeOf } from "../dataset.js";
+import { InvalidData } from "../errors.js";
+import { type Origin, readData } from "./files.js";
+import { holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
+
+const ORIGIN: Origin = { name: "csv", remedy: "check data.path" };
+
+/** More classes than this in a column mean that it holds no classes. */
+const MAX_CLASSES = 10_000;
+
+const settings = z.strictObject({
+  kind: z.literal("csv"),
+  path: z.string().min(1).describe("file of numbers and one column of classes, gzip'd or not"),
+  testPath: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("file with the test examples; without it some are held out"),
+  header: z.boolean().default(true).describe("whether the first line names the columns"),
+  delimiter: z.string().length(1).default(","),
+  label: z
+    .union([z.string(), z.int()])
+    .default(-1)
+    .describe("column of the class: its name, or its number from 0; −1 is the last"),
+  shape: z
+    .array(z.int().min(1))
+    .min(1)
+    .max(4)
+    .optional()
+    .describe("shape of one example, [height, width, channels] for images"),
+  scale: z
+    .enum(["none", "standard"])
+    .default("standard")
+    .describe("standard: every column gets mean 0 and variance 1 over the training examples"),
+  testShare,
+  ...partSettings,
+});
+
+/** A table of numbers with one column of classes, which may be words. */
+export const csv: DatasetKind<typeof settings> = {
+  settings,
+  async load({ path, testPath, header, delimiter, label, shape, scale, testShare: share, ...limits }) {
+    const read = async (file: string) =>
+      parseTable(await readData(file, ORIGIN), { header, delimiter, label, source: file });
+    const table = await read(path);
+    const held = testPath === undefined ? undefined : await read(testPath);
+    if (held && held.columns !== table.columns) {
+      throw new InvalidData(
+        `csv: ${path} has ${table.columns} columns of numbers and ${testPath} ${held.columns}: make them alike`,
+      );
+    }
+    const inputShape = shape ?? [table.columns];
+    if (sizeOf(inputShape) !== table.columns) {
+      throw new InvalidData(
+        `csv: ${path} has ${table.columns} columns of numbers, and a shape of [${inputShape.join(", ")}] takes ${sizeOf(inputShape)}: change data.shape`,
+      );
+    }
+    const classNames = namesOf([...table.words, ...(held?.words ?? [])], path);
+    const all = examplesOf(table, classNames);
+    const marks = held ? new Uint8Array(all.labels.length) : holdOut(all.labels, share);
+    const train = select(all, marks, 0);
+    const test = held ? examplesOf(held, classNames) : select(all, marks, 1);
+    if (train.labels.length === 0 || test.labels.length === 0) {
+      throw new InvalidData(
+        `csv: ${path} has ${all.labels.length} rows, too few to hold some out: add rows or give data.testPath`,
+      );
+    }
+    if (scale === "standard") standardize(train, test, shape ? inputShape.at(-1)! : table.columns);
+    return limited({ name: "csv", inputShape, classes: classNames.length, classNames, train, test }, limits);
+  },
+};
+
+interface Table {
+  /** Row by row. */
+  readonly features: Float32Array;
+  /** Count of columns, the label's apart. */
+  readonly columns: number;
+  /** The label of each row, as written. */
+  readonly words: readonly string[];
+}
+
+/** @throws InvalidData says which line of the file is wrong and how */
+async function parseTable(
+  bytes: Uint8Array,
+  options: { header: boolean; delimiter: string; label: string | number; source: string },
+): Promise<Table> {
+  const { header, delimiter, label, source } = options;
+  const { parse } = await import("csv-parse/sync");
+  let rows: { record: string[]; info: { lines: number } }[];
+  try {
+    rows = parse(new TextDecoder().decode(bytes), {
+      delimiter,
+      bom: true,
+      info: true,
+      skip_empty_lines: true,
+      trim: true,
+    }) as unknown as typeof rows;
+  } catch (cause) {
+    const [reason] = (cause as Error).message.split("\n");
+    throw new InvalidData(`csv: ${source} is no table: ${reason}`, { cause });
+  }
+  const names = header ? rows.shift()?.record : undefined;
+  if (rows.length === 0) throw new InvalidData(`csv: ${source} has no rows: check data.path and data.header`);
+  const width = rows[0]!.record.length;
+  const labelColumn = columnOf(label, names, width, source);
+  const columns = width - 1;
+  if (columns === 0)
+    throw new InvalidData(`csv: ${source} has one column: it needs numbers beside the class`);
+
+  const features = new Float32Array(rows.length * columns);
+  const words = rows.map(({ record, info }, row) => {
+    let to = row * columns;
+    record.forEach((field, column) => {
+      if (column === labelColumn) return;
+      const value = field === "" ? Number.NaN : Number(field);
+      if (!Number.isFinite(value)) {
+        throw new InvalidData(
+          `csv: line ${info.lines} of ${source}: column ${names?.[column] ?? column} is ${JSON.stringify(field.slice(0, 20))}, not a number`,
+        );
+      }
+      features[to++] = value;
+    });
+    return record[labelColumn]!;
+  });
+  return { features, columns, words };
+}
+
+function columnOf(
+  label: string | number,
+  names: readonly string[] | undefined,
+  width: number,
+  source: string,
+): number {
+  const column = typeof label === "string" ? (names ?? []).indexOf(label) : label < 0 ? width + label : label;
+  if (column >= 0 && column < width) return column;
+  const known = names ? `its columns are ${names.join(", ")}` : `it has ${width} columns`;
+  throw new InvalidData(`csv: ${source} has no column ${JSON.stringify(label)}: ${known}`);
+}
+
+/** Classes in order: of numbers by value, of words by code unit. */
+function namesOf(words: readonly string[], source: string): string[] {
+  const names = [...new Set(words)];
+  if (names.length > MAX_CLASSES) {
+    throw new InvalidData(
+      `csv: the label column of ${source} has more than ${MAX_CLASSES} different values: choose another with data.label`,
+    );
+  }
+  const areNumbers = names.every((name) => name !== "" && Number.isFinite(Number(name)));
+  return names.sort((a, b) => (areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1));
+}
+
+function examplesOf({ features, words }: Table, classNames: readonly string[]): Examples {
+  const numbers = new Map(classNames.map((name, number) => [name, number]));
+  return { features, labels: Int32Array.from(words, (word) => numbers.get(word)!) };
+}

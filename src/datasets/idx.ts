@@ -1,0 +1,141 @@
+import { z } from "zod";
+import type { DatasetKind, Examples } from "../dataset.js";
+import { InvalidData } from "../errors.js";
+import { listFolder, type Origin, readData } from "./files.js";
+import { limited, partSettings, slice, standardize, testShare } from "./parts.js";
+
+const ORIGIN: Origin = {
+  name: "idx",
+  remedy:
+    "MNIST's four files are at https://storage.googleapis.com/cvdf-datasets/mnist/, Fashion-MNIST's at https://github.com/zalandoresearch/fashion-mnist",
+};
+
+/** Type byte of unsigned bytes, the only type of the MNIST family. */
+const UNSIGNED_BYTE = 0x08;
+const MAX_PIXEL = 255;
+
+const settings = z.strictObject({
+  kind: z.literal("idx"),
+  path: z.string().min(1).describe("folder with the files under their usual names, or one file of images"),
+  scale: z
+    .enum(["unit", "standard"])
+    .default("unit")
+    .describe("unit: pixels in [0, 1]; standard: mean 0 and variance 1 over the training images"),
+  testShare,
+  ...partSettings,
+});
+
+/**
+ * Images and labels in IDX files, gzip'd or not: MNIST, Fashion-MNIST, KMNIST, EMNIST.
+ *
+ * A folder may hold a pair of files for training (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`) and one
+ * for testing (`t10k-…`), each with or without `.gz`. Where there is one pair, its last images are held out.
+ */
+export const idx: DatasetKind<typeof settings> = {
+  settings,
+  async load({ path, scale, testShare: share, ...limits }) {
+    const pairs = await findPairs(path);
+    const parts = [];
+    for (const pair of pairs) parts.push(await readPair(pair));
+    const [first, second] = parts as [Pair, Pair | undefined];
+    if (second && first.inputShape.join() !== second.inputShape.join()) {
+      throw new InvalidData(
+        `idx: images of ${pairs[0]} are ${first.inputShape.join(" × ")} and those of ${pairs[1]} ${second.inputShape.join(" × ")}: take both from one data set`,
+      );
+    }
+    const size = first.inputShape.reduce((product, side) => product * side, 1);
+    const count = first.examples.labels.length;
+    const held = Math.max(1, Math.round(count * share));
+    if (!second && held >= count) {
+      throw new InvalidData(
+        `idx: ${pairs[0]} holds ${count} images, too few to hold some out; ${ORIGIN.remedy}`,
+      );
+    }
+    const train = second ? first.examples : slice(first.examples, size, 0, count - held);
+    const test = second ? second.examples : slice(first.examples, size, count - held);
+    if (scale === "standard") standardize(train, test, 1);
+    const classes = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
+    return limited({ name: "idx", inputShape: first.inputShape, classes, train, test }, limits);
+  },
+};
+
+/** Paths of the image files: of training and test, or of the only pair. */
+async function findPairs(path: string): Promise<[string] | [string, string]> {
+  const names = await listFolder(path, ORIGIN);
+  if (!names) return [path];
+  const images = names.filter((name) => /images.*idx3/.test(name));
+  const [train] = images.filter((name) => name.startsWith("train"));
+  const [test] = images.filter((name) => /^(t10k|test)/.test(name));
+  if (train !== undefined && test !== undefined) return [`${path}/${train}`, `${path}/${test}`];
+  const [only] = images;
+  if (only === undefined) {
+    throw new InvalidData(`idx: folder ${path} has no file …images-idx3-ubyte; ${ORIGIN.remedy}`);
+  }
+  return [`${path}/${only}`];
+}
+
+interface Pair {
+  readonly examples: Examples;
+  readonly inputShape: readonly [number, number, number];
+  readonly largestLabel: number;
+}
+
+async function readPair(imagesPath: string): Promise<Pair> {
+  const cut = Math.max(imagesPath.lastIndexOf("/"), imagesPath.lastIndexOf("\\")) + 1;
+  const file = imagesPath.slice(cut).replace("images", "labels").replace("idx3", "idx1");
+  const labelsPath = imagesPath.slice(0, cut) + file;
+  if (labelsPath === imagesPath) {
+    throw new InvalidData(`idx: ${imagesPath} has no “images” in its name, so its labels cannot be found`);
+  }
+  const images = parseIdx(await readData(imagesPath, ORIGIN), 3, imagesPath);
+  const labels = parseIdx(await readData(labelsPath, ORIGIN), 1, labelsPath);
+  const [count, height, width] = images.sides as [number, number, number];
+  if (labels.sides[0] !== count) {
+    throw new InvalidData(
+      `idx: ${imagesPath} has ${count} images and ${labelsPath} ${labels.sides[0]} labels: take both from one data set`,
+    );
+  }
+  if (images.values.length === 0) throw new InvalidData(`idx: ${imagesPath} has no images; ${ORIGIN.remedy}`);
+  return {
+    examples: {
+      features: Float32Array.from(images.values, (pixel) => pixel / MAX_PIXEL),
+      labels: Int32Array.from(labels.values),
+    },
+    inputShape: [height, width, 1],
+    largestLabel: labels.values.reduce((most, label) => Math.max(most, label), 0),
+  };
+}
+
+/**
+ * The content of an IDX file: two zero bytes, a type, the count of sides, the sides as big-endian 32-bit
+ * integers, then the values.
+ *
+ * @throws InvalidData not of this form, or shorter or longer than its own header says
+ */
+export function parseIdx(
+  bytes: Uint8Array,
+  dimensions: number,
+  source: string,
+): { sides: number[]; values: Uint8Array } {
+  const header = 4 + 4 * dimensions;
+  const isIdx =
+    bytes.length >= header &&
+    bytes[0] === 0 &&
+    bytes[1] === 0 &&
+    bytes[2] === UNSIGNED_BYTE &&
+    bytes[3] === dimensions;
+  if (!isIdx) {
+    throw new InvalidData(
+      `idx: ${source} is no IDX file of bytes with ${dimensions} sides; ${ORIGIN.remedy}`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const sides = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
+  const due = header + sides.reduce((product, side) => product * side, 1);
+  if (bytes.length !== due) {
+    throw new InvalidData(
+      `idx: ${source} has ${bytes.length} bytes where its header says ${due}: it is cut off or damaged; ${ORIGIN.remedy}`,
+    );
+  }
+  return { sides, values: bytes.subarray(header) };
+}

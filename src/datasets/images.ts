@@ -1,0 +1,161 @@
+import { z } from "zod";
+import type { DatasetKind, Examples } from "../dataset.js";
+import { InvalidData } from "../errors.js";
+import { listFolder, type Origin, readData } from "./files.js";
+import { holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
+
+const ORIGIN: Origin = {
+  name: "images",
+  remedy: "data.path is a folder with one folder of PNG or JPEG files per class",
+};
+
+/** Longest side of an image; larger ones are refused before they are decoded. */
+const MAX_SIDE = 4096;
+/** Most numbers of all images together: 2 GiB of float32. */
+const MAX_NUMBERS = 2 ** 29;
+const MAX_VALUE = 255;
+
+const settings = z.strictObject({
+  kind: z.literal("images"),
+  path: z
+    .string()
+    .min(1)
+    .describe("folder with a folder per class, or with train and test, each with a folder per class"),
+  channels: z
+    .union([z.literal(1), z.literal(3)])
+    .default(3)
+    .describe("3: colour; 1: grey"),
+  scale: z
+    .enum(["unit", "standard"])
+    .default("standard")
+    .describe("unit: values in [0, 1]; standard: mean 0 and variance 1 per channel over the training images"),
+  testShare,
+  ...partSettings,
+});
+
+/** PNG and JPEG files, all of one size, in a folder per class; classes are in order of their folders' names. */
+export const images: DatasetKind<typeof settings> = {
+  settings,
+  async load({ path, channels, scale, testShare: share, ...limits }) {
+    const top = await requireFolder(path);
+    const isSplit = top.includes("train") && top.includes("test");
+    const trainFiles = await filesByClass(isSplit ? `${path}/train` : path);
+    const testFiles = isSplit ? await filesByClass(`${path}/test`) : undefined;
+    const classNames = [...trainFiles.keys()];
+    const strange = [...(testFiles?.keys() ?? [])].find((name) => !trainFiles.has(name));
+    if (strange !== undefined) {
+      throw new InvalidData(`images: ${path}/test has a class ${strange} that ${path}/train has not`);
+    }
+    const first = await decodeAll(trainFiles, classNames, channels);
+    const second = testFiles && (await decodeAll(testFiles, classNames, channels, first));
+    const marks = second ? new Uint8Array(first.labels.length) : holdOut(first.labels, share);
+    const train = select(first, marks, 0);
+    const test = second ?? select(first, marks, 1);
+    if (train.labels.length === 0 || test.labels.length === 0) {
+      throw new InvalidData(
+        `images: ${path} has ${first.labels.length} images, too few to hold some out: add some`,
+      );
+    }
+    if (scale === "standard") standardize(train, test, channels);
+    const inputShape = [first.height, first.width, channels];
+    return limited(
+      { name: "images", inputShape, classes: classNames.length, classNames, train, test },
+      limits,
+    );
+  },
+};
+
+async function requireFolder(path: string): Promise<string[]> {
+  const names = await listFolder(path, ORIGIN);
+  if (!names) throw new InvalidData(`images: ${path} is a file; ${ORIGIN.remedy}`);
+  return names;
+}
+
+/** Paths of the images of each class. Files beside the class folders, and other files inside, are left alone. */
+async function filesByClass(path: string): Promise<Map<string, string[]>> {
+  const byClass = new Map<string, string[]>();
+  for (const name of await requireFolder(path)) {
+    const files = await listFolder(`${path}/${name}`, ORIGIN);
+    const pictures = files?.filter((file) => /\.(png|jpe?g)$/i.test(file)) ?? [];
+    if (pictures.length > 0) {
+      byClass.set(
+        name,
+        pictures.map((file) => `${path}/${name}/${file}`),
+      );
+    }
+  }
+  if (byClass.size === 0) throw new InvalidData(`images: ${path} has no images in it; ${ORIGIN.remedy}`);
+  return byClass;
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+async function decodeAll(
+  files: ReadonlyMap<string, readonly string[]>,
+  classNames: readonly string[],
+  channels: 1 | 3,
+  expected?: Size,
+): Promise<Examples & Size> {
+  const [{ PNG }, { default: jpeg }] = await Promise.all([import("pngjs"), import("jpeg-js")]);
+  const list = classNames.flatMap((name, label) => (files.get(name) ?? []).map((path) => ({ path, label })));
+  const labels = Int32Array.from(list, ({ label }) => label);
+  let size: Size | undefined = expected && { height: expected.height, width: expected.width };
+  let features = new Float32Array(0);
+  for (const [i, { path }] of list.entries()) {
+    const bytes = Buffer.from(await readData(path, ORIGIN));
+    requireSmall(bytes, path);
+    let picture: { width: number; height: number; data: Uint8Array };
+    try {
+      picture =
+        bytes[0] === 0x89
+          ? PNG.sync.read(bytes)
+          : jpeg.decode(bytes, { useTArray: true, formatAsRGBA: true });
+    } catch (cause) {
+      const [reason] = (cause as Error).message.split("\n");
+      throw new InvalidData(`images: ${path} cannot be decoded: ${reason}; replace or remove it`, { cause });
+    }
+    const { width, height, data } = picture;
+    size ??= { width, height };
+    if (width !== size.width || height !== size.height) {
+      throw new InvalidData(
+        `images: ${path} has ${width} × ${height} pixels, the ones before it ${size.width} × ${size.height}: bring all to one size`,
+      );
+    }
+    const pixels = width * height;
+    if (i === 0) {
+      if (list.length * pixels * channels > MAX_NUMBERS) {
+        throw new InvalidData(
+          `images: ${list.length} images of ${width} × ${height} pixels do not fit into memory: scale them down`,
+        );
+      }
+      features = new Float32Array(list.length * pixels * channels);
+    }
+    writePixels(features, i * pixels * channels, data, channels);
+  }
+  return { features, labels, ...size! };
+}
+
+/** Width and height from the header of a PNG; a JPEG's decoder has limits of its own. */
+function requireSmall(bytes: Buffer, path: string): void {
+  const isPng = bytes.length > 24 && bytes[0] === 0x89;
+  if (isPng && Math.max(bytes.readUInt32BE(16), bytes.readUInt32BE(20)) > MAX_SIDE) {
+    throw new InvalidData(`images: ${path} has a side of more than ${MAX_SIDE} pixels: scale it down`);
+  }
+}
+
+/** RGBA bytes to numbers in [0, 1]; grey is the luma of ITU-R BT.601. Transparency is left out. */
+function writePixels(features: Float32Array, start: number, rgba: Uint8Array, channels: 1 | 3): void {
+  for (let from = 0, to = start; from < rgba.length; from += 4) {
+    const [red, green, blue] = [rgba[from]!, rgba[from + 1]!, rgba[from + 2]!];
+    if (channels === 1) {
+      features[to++] = (0.299 * red + 0.587 * green + 0.114 * blue) / MAX_VALUE;
+    } else {
+      features[to++] = red / MAX_VALUE;
+      features[to++] = green / MAX_VALUE;
+      features[to++] = blue / MAX_VALUE;
+    }
+  }
+}

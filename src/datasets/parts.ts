@@ -1,0 +1,93 @@
+/** Which examples are held out, how many are used, and how features are scaled: the same for every file format. */
+import { z } from "zod";
+import { type Dataset, type Examples, sizeOf } from "../dataset.js";
+import { permutation, random } from "../random.js";
+
+/** The split belongs to the data set, not to a run, so that accuracies of different seeds compare. */
+const SPLIT_SEED = 0;
+
+/** Settings that several data sets share. */
+export const partSettings = {
+  trainExamples: z.int().min(1).optional().describe("use at most so many training examples, the first ones"),
+  testExamples: z.int().min(1).optional().describe("use at most so many test examples, the first ones"),
+};
+
+export const testShare = z
+  .number()
+  .gt(0)
+  .lt(1)
+  .default(0.2)
+  .describe("share held out for testing where the data is in one piece");
+
+/** The first examples of each part, where the settings ask for fewer than there are. */
+export function limited(
+  dataset: Dataset,
+  limits: { trainExamples?: number | undefined; testExamples?: number | undefined },
+): Dataset {
+  const size = sizeOf(dataset.inputShape);
+  return {
+    ...dataset,
+    train: slice(dataset.train, size, 0, limits.trainExamples),
+    test: slice(dataset.test, size, 0, limits.testExamples),
+  };
+}
+
+/** Examples from `first` to before `last`, as views. */
+export function slice({ features, labels }: Examples, size: number, first: number, last?: number): Examples {
+  const perExample = labels.length / (features.length / size);
+  return {
+    features: features.subarray(first * size, last === undefined ? undefined : last * size),
+    labels: labels.subarray(first * perExample, last === undefined ? undefined : last * perExample),
+  };
+}
+
+/** Copies of the examples whose mark is `wanted`. */
+export function select({ features, labels }: Examples, marks: Uint8Array, wanted: 0 | 1): Examples {
+  const size = features.length / labels.length;
+  const chosen = Array.from(marks.keys()).filter((i) => marks[i] === wanted);
+  const picked = { features: new Float32Array(chosen.length * size), labels: new Int32Array(chosen.length) };
+  chosen.forEach((from, i) => {
+    picked.features.set(features.subarray(from * size, (from + 1) * size), i * size);
+    picked.labels[i] = labels[from]!;
+  });
+  return picked;
+}
+
+/**
+ * Marks examples to hold out: of each class the same share, to within one example, drawn with a fixed seed.
+ *
+ * @returns 1 for held-out examples, 0 for the others
+ */
+export function holdOut(labels: ArrayLike<number>, share: number): Uint8Array {
+  const order = permutation(labels.length, random(SPLIT_SEED, "hold-out"));
+  const seen = new Map<number, number>();
+  const marks = new Uint8Array(labels.length);
+  for (const example of order) {
+    const label = labels[example]!;
+    const before = seen.get(label) ?? 0;
+    seen.set(label, before + 1);
+    // The k-th of a class is held out whenever k · share passes a whole number.
+    if (Math.floor((before + 1) * share) > Math.floor(before * share)) marks[example] = 1;
+  }
+  return marks;
+}
+
+/**
+ * Brings every channel (the last axis) to mean 0 and variance 1 over the training examples, in place, and the
+ * test examples by the same numbers. A channel that never changes becomes 0.
+ */
+export function standardize(train: Examples, test: Examples, channels: number): void {
+  for (let channel = 0; channel < channels; channel++) {
+    const { features } = train;
+    let sum = 0;
+    for (let i = channel; i < features.length; i += channels) sum += features[i]!;
+    const mean = sum / (features.length / channels);
+    let squares = 0;
+    for (let i = channel; i < features.length; i += channels) squares += (features[i]! - mean) ** 2;
+    const deviation = Math.sqrt(squares / (features.length / channels));
+    const scale = deviation > 0 ? 1 / deviation : 0;
+    for (const { features: values } of [train, test]) {
+      for (let i = channel; i < values.length; i += channels) values[i] = (values[i]! - mean) * scale;
+    }
+  }
+}

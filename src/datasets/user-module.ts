@@ -1,0 +1,30 @@
+/** Modules of the user's own, named in an experiment file. */
+import { FileProblem } from "../errors.js";
+
+/**
+ * What a module exports under a name.
+ *
+ * @param path of the module, from the working directory
+ * @throws FileProblem one line: the module is not there, fails, or has no such export
+ */
+export async function importExport(path: string, name: string): Promise<unknown> {
+  const [{ existsSync }, { resolve }, { pathToFileURL }] = await Promise.all([
+    import("node:fs"),
+    import("node:path"),
+    import("node:url"),
+  ]);
+  const file = resolve(path);
+  if (!existsSync(file)) throw new FileProblem(`module ${path}: there is no such file: check its path`);
+  let exports: Record<string, unknown>;
+  try {
+    exports = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (cause) {
+    const [reason] = String(cause).split("\n");
+    throw new FileProblem(`module ${path} does not load: ${reason}`, { cause });
+  }
+  if (exports[name] === undefined) {
+    const names = Object.keys(exports).join(", ") || "nothing";
+    throw new FileProblem(`module ${path} has no export ${name}: it exports ${names}`);
+  }
+  return exports[name];
+}

@@ -41,6 +41,18 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
       );
     });
 
+    it("has the same bits beyond a run of sums, a batch of places and a block of natural compression", () => {
+      const layout = layoutOf(4500);
+      const results = (["simd", "reference"] as const).map((kernels) => {
+        const { compressor, vector, out } = bench(written, layout, kernels);
+        fill(vector, "heavy", 1);
+        const payload = compressor.squeeze(vector, random(1, "squeeze")).slice();
+        compressor.addTo(out, payload, 0.7);
+        return [payload, vector.slice(), out.slice()];
+      });
+      expect(results[0]).toEqual(results[1]);
+    });
+
     it("leaves exactly what the decoder does not give back, and draws only on its key", () => {
       fc.assert(
         fc.property(lengths, character, seed, (ns, name, seed) => {

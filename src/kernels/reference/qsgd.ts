@@ -1,5 +1,15 @@
-import { addCodes, codeBytes, conditioner, loadCodes, roundStochastically, storeCodes } from "./codes.js";
-import { floats, orderedSum } from "./vector.js";
+import {
+  addCodes,
+  codeBytes,
+  conditioner,
+  FRACTION_BITS,
+  loadCodes,
+  placeOf,
+  roundStochastically,
+  SHRINK,
+  storeCodes,
+} from "./codes.js";
+import { floats, SMALLEST_SQUARES, sumInRuns } from "./vector.js";
 
 /**
  * QSGD: v · levels / ‖v‖ of each block, rounded up or down with the probability of the fraction. The payload
@@ -71,15 +81,20 @@ export function qsgdKernels(buffer: ArrayBuffer): QsgdKernels {
       const { fround } = Math;
       forEachBlock(length, block, bits, payload, (start, count, header, codes) => {
         const a = floats(buffer, v + 4 * start, count);
-        const norm = Math.sqrt(orderedSum(count, (k) => a[k]! * a[k]!));
+        const norm = Math.sqrt(sumInRuns(count, (k) => a[k]! * a[k]!, SMALLEST_SQUARES));
         const condition = conditioner(norm);
-        const inverse = norm > 0 ? fround(levels / (norm * condition)) : 0;
+        const inverse = norm > 0 ? fround((levels * (2 ** FRACTION_BITS * SHRINK)) / (norm * condition)) : 0;
         const step = fround(Math.min(norm * shrink, LARGEST / levels));
         view.setFloat32(header, step, true);
         const rounded = Array.from(a, (x, k) => {
           const scaled = fround(fround(x * condition) * inverse);
-          const t = Math.max(-levels, Math.min(levels, scaled));
-          return roundStochastically(t, low, high, index + start + k) + levels;
+          return roundStochastically(
+            placeOf(scaled + levels * 2 ** FRACTION_BITS),
+            low,
+            high,
+            index + start,
+            k,
+          );
         });
         storeCodes(buffer, codes, bits, rounded);
         addCodes(buffer, v + 4 * start, count, codes, bits, { centre: levels, offset: 0, step }, -1);

@@ -1,1 +1,75 @@
+/**
+ * Murmuration: decentralised training on a graph of peers, with compressed gossip and no server.
+ *
+ * @example Simulate eight peers in this process.
+ * ```ts
+ * import { parseExperiment, parseTopology, simulate } from "murmuration";
+ *
+ * const topology = parseTopology({ graph: { kind: "ring", peers: 8 } }, "my ring");
+ * const experiment = parseExperiment({ compressor: "sign", rounds: 200 });
+ * const simulation = await simulate(topology, experiment);
+ * for await (const { round, consensusDistance, meanEvaluation } of simulation.run()) {
+ *   if (meanEvaluation) console.log(round, consensusDistance, meanEvaluation.accuracy);
+ * }
+ * simulation.dispose();
+ * ```
+ */
+export type { Algorithm, AlgorithmContext, AlgorithmKind, Heard } from "./algorithm.js";
+export { type AlgorithmName, algorithms } from "./algorithms/index.js";
+export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
+export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
+export { measureCompressor, suggestConsensusRate } from "./consensus-rate.js";
+export type { Dataset, Examples } from "./dataset.js";
+export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export * from "./errors.js";
+export {
+  createPlan,
+  type Experiment,
+  experimentJsonSchema,
+  type Prepared,
+  parseExperiment,
+} from "./experiment.js";
+export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./frame.js";
+export type { Edge, Graph } from "./graph.js";
+export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
+export { createLayout, type Layout, type Tensor } from "./layout.js";
+export { createMailbox, type Mailbox, type Refusal } from "./mailbox.js";
+export {
+  type Closing,
+  closingRates,
+  type Mixing,
+  maximumConsensusRate,
+  metropolisMixing,
+  type Neighbour,
+  optimalConsensusRate,
+  predictedRounds,
+  spectralGap,
+  spectrum,
+  weightedMixing,
+} from "./mixing.js";
+export { classTable, partition, type SplitSettings } from "./partition.js";
+export { createPeer, type Peer, type PeerOptions, type Plan } from "./peer.js";
+export { normal, permutation, type Random, random, randomFromKey } from "./random.js";
+export type { RoundReport, RoundTimes, Sink } from "./report.js";
+export { createSchedule, type Schedule, type ScheduleSettings } from "./schedule.js";
+export {
+  createSimulation,
+  type PreparedSimulation,
+  type Simulation,
+  type SimulationOptions,
+  type SimulationRound,
+  simulate,
+} from "./simulate.js";
+export {
+  describeTopology,
+  parseTopology,
+  type Topology,
+  type TopologyDescription,
+  type TopologyPeer,
+  topologyJsonSchema,
+} from "./topology.js";
+export type { Evaluation, LocalStep, Trainer, TrainerContext } from "./trainer.js";
+export { createTrainer, type TrainerSettings } from "./trainers/index.js";
+export type { Delivery, Traffic, Transport } from "./transport.js";
+export { createMemoryTransports } from "./transports/memory.js";
+export { createVectorSpace, type Vector, type VectorSpace } from "./vector.js";

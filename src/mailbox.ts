@@ -2,8 +2,7 @@
  * Frames by round. A neighbour can run at most one round ahead, because its next round needs this peer's
  * frame; anything outside that window, or sent twice, is refused and reported, never stored.
  */
-import type { Frame } from "./frame.js";
-import type { Transport } from "./transport.js";
+import type { Delivery, Transport } from "./transport.js";
 
 /** How far ahead of this peer a neighbour may be, in rounds. */
 export const MAX_ROUNDS_AHEAD = 1;
@@ -17,7 +16,8 @@ export interface Refusal {
 export interface Mailbox {
   /**
    * Waits until every neighbour's frame of this round is here.
-   * @returns the payloads in the order of the neighbours, or undefined when the transport was closed
+   * @returns the payloads in the order of the neighbours, theirs until the next call, or undefined when the
+   *   transport was closed
    */
   collect(round: number): Promise<Uint8Array[] | undefined>;
   /** The refusals since the last call. */
@@ -25,10 +25,15 @@ export interface Mailbox {
 }
 
 export function createMailbox(transport: Transport, neighbours: readonly number[]): Mailbox {
-  const pending = new Map<number, Map<number, Frame>>(neighbours.map((neighbour) => [neighbour, new Map()]));
+  const pending = new Map<number, Map<number, Delivery>>(
+    neighbours.map((neighbour) => [neighbour, new Map()]),
+  );
   let refusals: Refusal[] = [];
+  /** What the last collect handed out; its memory goes back at the next one. */
+  let lent: Delivery[] = [];
 
-  const accept = (from: number, frame: Frame, current: number): void => {
+  const accept = (delivery: Delivery, current: number): void => {
+    const { from, frame } = delivery;
     const frames = pending.get(from);
     const reason = !frames
       ? `peer ${from} is no neighbour of this peer`
@@ -37,23 +42,26 @@ export function createMailbox(transport: Transport, neighbours: readonly number[
         : frames.has(frame.round)
           ? `second frame of round ${frame.round}`
           : undefined;
-    if (reason) refusals.push({ from, reason });
-    else frames!.set(frame.round, frame);
+    if (reason) {
+      refusals.push({ from, reason });
+      delivery.release?.();
+    } else {
+      frames!.set(frame.round, delivery);
+    }
   };
 
   return {
     async collect(round) {
+      for (const delivery of lent) delivery.release?.();
+      lent = [];
       while (!neighbours.every((neighbour) => pending.get(neighbour)!.has(round))) {
         const delivery = await transport.receive();
         if (!delivery) return undefined;
-        accept(delivery.from, delivery.frame, round);
+        accept(delivery, round);
       }
-      return neighbours.map((neighbour) => {
-        const frames = pending.get(neighbour)!;
-        const { payload } = frames.get(round)!;
-        frames.delete(round);
-        return payload;
-      });
+      lent = neighbours.map((neighbour) => pending.get(neighbour)!.get(round)!);
+      for (const frames of pending.values()) frames.delete(round);
+      return lent.map(({ frame }) => frame.payload);
     },
     takeRefusals() {
       const taken = refusals;

@@ -10,13 +10,16 @@ export type Schedule = (round: number) => number;
  * first `warmupRounds` it grows linearly from 0.
  */
 const movingSchedule = z.strictObject({
-  initial: z.number().positive(),
-  decay: z.enum(["constant", "linear", "cosine", "inverse", "step"]).default("constant"),
-  final: z.number().nonnegative().default(0),
-  halfAfter: z.number().positive().default(100),
-  at: z.array(z.int().nonnegative()).default([]),
-  factor: z.number().positive().default(0.1),
-  warmupRounds: z.int().nonnegative().default(0),
+  initial: z.number().positive().describe("value of the first round"),
+  decay: z
+    .enum(["constant", "linear", "cosine", "inverse", "step"])
+    .default("constant")
+    .describe("how it moves: constant | linear | cosine | inverse | step"),
+  final: z.number().nonnegative().default(0).describe("where linear and cosine end"),
+  halfAfter: z.number().positive().default(100).describe("rounds after which inverse has halved it"),
+  at: z.array(z.int().nonnegative()).default([]).describe("rounds at which step multiplies by factor"),
+  factor: z.number().positive().default(0.1).describe("what step multiplies by"),
+  warmupRounds: z.int().nonnegative().default(0).describe("rounds over which it first grows from 0"),
 });
 
 /** A constant, or a value that moves with the round. */

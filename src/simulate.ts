@@ -7,8 +7,8 @@ import type { Layout } from "./layout.js";
 import type { Neighbour } from "./mixing.js";
 import { createPeer, type Peer, type Plan } from "./peer.js";
 import type { RoundReport } from "./report.js";
-import type { Evaluation, Trainer } from "./trainer.js";
 import type { Topology } from "./topology.js";
+import type { Evaluation, Trainer } from "./trainer.js";
 import { createTrainer } from "./trainers/index.js";
 import { createMemoryTransports } from "./transports/memory.js";
 

@@ -5,6 +5,11 @@ import type { Frame } from "./frame.js";
 export interface Delivery {
   readonly from: number;
   readonly frame: Frame;
+  /**
+   * Gives the payload's memory back for a later frame; the payload is gone then. Never called is fine too, it
+   * only costs new memory.
+   */
+  readonly release?: () => void;
 }
 
 /** What a transport counted on one edge, in bytes and messages as its carrier saw them. */

@@ -204,14 +204,12 @@ describe("pure consensus on ring-8, d = 1000 (field guide T5, T6, T11)", () => {
     const tail: number[] = [];
     for (let round = 0; round < rounds; round++) {
       gossip.round(rate, hears && { hears: (to, from) => hears(to, from, round) });
-      if (!Number.isFinite(gossip.models[0]![0]))
-        return { ratio: Number.POSITIVE_INFINITY, drift: Number.POSITIVE_INFINITY, rounds: round };
       if (round >= rounds - 100) tail.push(gossip.consensusDistance());
     }
     const mean = gossip.mean();
     const norm = Math.hypot(...initialMean);
     const drift = Math.hypot(...mean.map((x, k) => x - initialMean[k]!)) / norm;
-    return { ratio: tail.reduce((sum, c) => sum + c, 0) / tail.length / initial, drift, rounds };
+    return { ratio: tail.reduce((sum, c) => sum + c, 0) / tail.length / initial, drift };
   };
   const minmax4 = { kind: "minmax", bits: 4, rounding: "stochastic", scope: "whole" };
 
@@ -231,7 +229,7 @@ describe("pure consensus on ring-8, d = 1000 (field guide T5, T6, T11)", () => {
 
   it("error feedback diverges with an unscaled QSGD and not with the scaled one", () => {
     const qsgd = { kind: "qsgd", levels: 4, scope: "whole" };
-    expect(run(algorithms.deepsqueeze, { ...qsgd, unscaled: true }, 0.1, 200).rounds).toBeLessThan(200);
+    expect(run(algorithms.deepsqueeze, { ...qsgd, unscaled: true }, 0.1, 200).ratio).toBeGreaterThan(1e12);
     expect(run(algorithms.deepsqueeze, qsgd, 0.1, 1500).ratio).toBeLessThan(0.1);
   });
 
@@ -263,7 +261,9 @@ describe("pure consensus on ring-8, d = 1000 (field guide T5, T6, T11)", () => {
     expect(squeezed.ratio / run(algorithms.deepsqueeze, minmax4, 0.1, 1500).ratio).toBeLessThan(1.5);
     expect(squeezed.drift).toBeLessThan(1e-5);
     const choco = run(algorithms.choco, minmax4, 0.5, 1500, outage);
-    expect(choco.drift).toBeLessThan(1e-5);
+    // What is left is float32 rounding of 1500 rounds, the same as without an outage.
+    expect(choco.drift).toBeLessThan(2 * run(algorithms.choco, minmax4, 0.5, 1500).drift);
+    expect(choco.drift).toBeLessThan(1e-4);
     expect(choco.ratio).toBeGreaterThan(1e-6);
   });
 });

@@ -88,6 +88,28 @@ it("counts the same bytes at both ends of an edge once it is quiet", async () =>
   expect(ours.bytesReceived).toBe(theirs.bytesSent);
 });
 
+it("reuses the memory of a frame that was given back, and only of such", async () => {
+  const [first, second] = await pair(memoryAddress(), ["yamux"]);
+  const exchange = async (round: number) => {
+    const payload = pattern(2000, round);
+    const [, delivery] = await Promise.all([
+      first.send(1, { kind: "exchange", round, payload }),
+      second.receive(),
+    ]);
+    expect(Buffer.compare(delivery!.frame.payload, payload)).toBe(0);
+    return delivery!;
+  };
+  const kept = await exchange(0);
+  const given = await exchange(1);
+  const memory = given.frame.payload.buffer;
+  given.release!();
+  given.release!();
+  const next = [await exchange(2), await exchange(3)];
+  expect(next[0]!.frame.payload.buffer).toBe(memory);
+  expect(next[1]!.frame.payload.buffer).not.toBe(memory);
+  expect(Buffer.compare(kept.frame.payload, pattern(2000, 0))).toBe(0);
+});
+
 it("lets ends with opposite muxer preferences agree", async () => {
   const topology = await members(2);
   const second = await keep(join(topology, 1, { muxers: ["mplex", "yamux"] }));

@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/setup.ts"],
     // Nothing here measures time; the limit only ends a test that hangs.
     testTimeout: 120_000,
     hookTimeout: 120_000,

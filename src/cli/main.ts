@@ -1,10 +1,12 @@
 #!/usr/bin/env node
+import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { MurmurationError } from "../errors.js";
 import { fail } from "./console.js";
 import { demoCommand } from "./demo.js";
 import { inspectCommand } from "./inspect.js";
 import { replayCommand } from "./replay.js";
+import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
 import { topologyCommand } from "./topology.js";
 
@@ -13,6 +15,7 @@ const USER_ERROR = 2;
 
 const program = new Command("murmur")
   .description("Decentralised training: peers on a graph train one model together, with no server.")
+  .version(createRequire(import.meta.url)("../../package.json").version)
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({
     outputError: (text) =>
@@ -30,6 +33,7 @@ for (const command of [
   topologyCommand(),
   demoCommand(),
   replayCommand(),
+  schemaCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }

@@ -43,8 +43,11 @@ export function addSettingsOptions(command: Command, schema: JsonSchema): () => 
         `default ${JSON.stringify(fieldSchema.default)}`,
     ];
     add([field], about.filter(Boolean).join("; "));
-    for (const [inner, kindsWithIt] of innerFields(fieldSchema)) {
-      add([field, inner], kindsWithIt.length > 0 ? `of ${kindsWithIt.join(", ")}` : "");
+    for (const [inner, { kinds, description }] of innerFields(fieldSchema)) {
+      add(
+        [field, inner],
+        [description, kinds.length > 0 && `of ${kinds.join(", ")}`].filter(Boolean).join("; "),
+      );
     }
   }
 
@@ -80,14 +83,16 @@ function variantsOf(schema: JsonSchema): JsonSchema[] {
   return alternatives.length === 0 ? [schema] : alternatives.flatMap(variantsOf);
 }
 
-/** Fields inside an object setting, each with the kinds that have it. */
-function innerFields(schema: JsonSchema): Map<string, string[]> {
-  const fields = new Map<string, string[]>();
+/** Fields inside an object setting: what they mean, and the kinds that have them. */
+function innerFields(schema: JsonSchema): Map<string, { kinds: string[]; description: string | undefined }> {
+  const fields = new Map<string, { kinds: string[]; description: string | undefined }>();
   for (const variant of variantsOf(schema)) {
-    for (const inner of Object.keys(variant.properties ?? {})) {
+    const kind = variant.properties?.kind?.const;
+    for (const [inner, { description }] of Object.entries(variant.properties ?? {})) {
       if (inner === "kind") continue;
-      const kind = variant.properties?.kind?.const;
-      fields.set(inner, [...(fields.get(inner) ?? []), ...(typeof kind === "string" ? [kind] : [])]);
+      const field = fields.get(inner) ?? { kinds: [], description };
+      if (typeof kind === "string") field.kinds.push(kind);
+      fields.set(inner, field);
     }
   }
   return fields;

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { describeTopology, type Topology } from "../topology.js";
+import { describeTopology, type Topology, type TopologyDescription } from "../topology.js";
 import { numberText, print, table } from "./console.js";
 import { readTopology } from "./files.js";
 
@@ -18,12 +18,30 @@ export function topologyCommand(): Command {
       const topology = await readTopology(file);
       const described = describeTopology(topology);
       if (options.json) return print(JSON.stringify(described));
-      const text = (value: unknown) => (typeof value === "number" ? numberText(value) : String(value));
-      print(
-        table(
-          ["property", "value"],
-          Object.entries(described).map(([key, value]) => [key, text(value)]),
-        ),
-      );
+      print(table([described.name, ""], rowsOf(described)));
     });
+}
+
+/** What a person wants to read, in the order in which it matters. */
+function rowsOf(described: TopologyDescription): [string, string | number][] {
+  const { minimumDegree, maximumDegree, roundsFactor, roundsAtOne, roundsAtOptimum } = described;
+  const share = `rounds of exact gossip to ${roundsFactor * 100} % of the consensus distance`;
+  return [
+    ["graph", described.kind],
+    ["peers", described.peers],
+    ["edges", described.edges],
+    ["neighbours", minimumDegree === maximumDegree ? minimumDegree : `${minimumDegree} to ${maximumDegree}`],
+    ["λ₂", numberText(described.secondEigenvalue)],
+    ["λₙ", numberText(described.smallestEigenvalue)],
+    ["spectral gap", numberText(described.spectralGap)],
+    ["best consensus rate η*", numberText(described.optimalConsensusRate)],
+    ["η must stay below", numberText(described.maximumConsensusRate)],
+    [`${share}, η = 1`, roundsAtOne],
+    [`${share}, η*`, roundsAtOptimum],
+    ["rounds of the closing consensus", described.closingRounds],
+    [
+      "disagreement that closing leaves",
+      described.closingContraction < 1e-9 ? "none" : numberText(described.closingContraction),
+    ],
+  ];
 }

@@ -1,6 +1,7 @@
 /** Every compressor there is. Adding one: a file here, and a line in this list. */
-import { z } from "zod";
+import type { z } from "zod";
 import type { Compressor, CompressorContext, CompressorKind } from "../compressor.js";
+import { kindOf, settingsOfAny } from "../kinds.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { minmax } from "./minmax.js";
@@ -23,19 +24,11 @@ const kinds = [
   ternary,
 ] as const;
 
-type Schemas<Kinds extends readonly unknown[]> = {
-  [K in keyof Kinds]: Kinds[K] extends { settings: infer Schema } ? Schema : never;
-};
-
 /** Settings of any compressor, told apart by `kind`. */
-export const compressorSettings = z.discriminatedUnion(
-  "kind",
-  kinds.map(({ settings }) => settings) as unknown as Schemas<typeof kinds>,
-);
+export const compressorSettings = settingsOfAny(kinds);
 export type CompressorSettings = z.output<typeof compressorSettings>;
 
 /** The compressor that these settings describe, for one layout and vector space. */
 export function createCompressor(settings: CompressorSettings, context: CompressorContext): Compressor {
-  const kind = kinds.find((candidate) => candidate.settings.shape.kind.value === settings.kind)!;
-  return (kind as CompressorKind).create(settings, context);
+  return (kindOf(kinds, settings) as CompressorKind).create(settings, context);
 }

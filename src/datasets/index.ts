@@ -1,12 +1,13 @@
-/** Every data set there is. Adding one: a file here, and its name in the two lists. */
-import { z } from "zod";
+/** Every data set there is. Adding one: a file here, and its name in this list. */
+import type { z } from "zod";
 import type { Dataset, DatasetKind } from "../dataset.js";
+import { kindOf, settingsOfAny } from "../kinds.js";
 import { digits } from "./digits.js";
 
 const kinds = [digits] as const;
 
 /** Settings of any data set, told apart by `kind`. */
-export const datasetSettings = z.discriminatedUnion("kind", [digits.settings]);
+export const datasetSettings = settingsOfAny(kinds);
 export type DatasetSettings = z.output<typeof datasetSettings>;
 
 const loaded = new Map<string, Promise<Dataset>>();
@@ -17,8 +18,7 @@ export function loadDataset(settings: DatasetSettings): Promise<Dataset> {
   const known = loaded.get(key);
   if (known) return known;
 
-  const kind = kinds.find((candidate) => candidate.settings.shape.kind.value === settings.kind)!;
-  const loading = (kind as DatasetKind).load(settings);
+  const loading = (kindOf(kinds, settings) as DatasetKind).load(settings);
   loaded.set(key, loading);
   // A file that was missing may be there at the next attempt.
   loading.catch(() => loaded.delete(key));

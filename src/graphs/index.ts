@@ -1,6 +1,7 @@
-/** Every kind of graph there is. Adding one: a file here, and a line in each of these two lists. */
-import { z } from "zod";
+/** Every kind of graph there is. Adding one: a file here, and a line in this list. */
+import type { z } from "zod";
 import type { Graph, GraphKind } from "../graph.js";
+import { kindOf, settingsOfAny } from "../kinds.js";
 import { chain } from "./chain.js";
 import { complete } from "./complete.js";
 import { edges } from "./edges.js";
@@ -32,33 +33,14 @@ const kinds = [
 ] as const;
 
 /** Settings of any graph, told apart by `kind`. */
-export const graphSettings = z.discriminatedUnion(
-  "kind",
-  [
-    ring.settings,
-    torus.settings,
-    expander.settings,
-    exponential.settings,
-    hypercube.settings,
-    margulis.settings,
-    complete.settings,
-    star.settings,
-    chain.settings,
-    randomRegular.settings,
-    erdosRenyi.settings,
-    edges.settings,
-  ],
-  {
-    error: ({ input }) =>
-      typeof input === "string"
-        ? `must say its size too, for example {"kind":"ring","peers":8}, not just ${JSON.stringify(input.slice(0, 40))}`
-        : undefined,
-  },
+export const graphSettings = settingsOfAny(kinds, ({ input }) =>
+  typeof input === "string"
+    ? `must say its size too, for example {"kind":"ring","peers":8}, not just ${JSON.stringify(input.slice(0, 40))}`
+    : undefined,
 );
 export type GraphSettings = z.output<typeof graphSettings>;
 
 /** The graph that these settings describe; the same settings always give the same graph. */
 export function createGraph(settings: GraphSettings): Graph {
-  const kind = kinds.find((candidate) => candidate.settings.shape.kind.value === settings.kind)!;
-  return (kind as GraphKind).create(settings);
+  return (kindOf(kinds, settings) as GraphKind).create(settings);
 }

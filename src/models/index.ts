@@ -1,6 +1,7 @@
-/** Every model there is. Adding one: a file here, and its name in the two lists. */
+/** Every model there is. Adding one: a file here, and its name in this list. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { z } from "zod";
+import type { z } from "zod";
+import { kindOf, settingsOfAny } from "../kinds.js";
 import type { ModelContext, ModelKind } from "../model.js";
 import { mlp } from "./mlp.js";
 import { softmax } from "./softmax.js";
@@ -8,11 +9,10 @@ import { softmax } from "./softmax.js";
 const kinds = [mlp, softmax] as const;
 
 /** Settings of any model, told apart by `kind`. */
-export const modelSettings = z.discriminatedUnion("kind", [mlp.settings, softmax.settings]);
+export const modelSettings = settingsOfAny(kinds);
 export type ModelSettings = z.output<typeof modelSettings>;
 
 /** The model that these settings describe. The tfjs backend must be ready. */
 export function createModel(settings: ModelSettings, context: ModelContext): Promise<LayersModel> {
-  const kind = kinds.find((candidate) => candidate.settings.shape.kind.value === settings.kind)!;
-  return (kind as ModelKind).create(settings, context);
+  return (kindOf(kinds, settings) as ModelKind).create(settings, context);
 }

@@ -1,5 +1,6 @@
-/** Every trainer there is. Adding one: a file here, and its name in the two lists. */
-import { z } from "zod";
+/** Every trainer there is. Adding one: a file here, and its name in this list. */
+import type { z } from "zod";
+import { kindOf, settingsOfAny } from "../kinds.js";
 import type { Task } from "../task.js";
 import type { Trainer, TrainerContext, TrainerKind } from "../trainer.js";
 import { layers } from "./layers.js";
@@ -8,7 +9,7 @@ import { quadratic } from "./quadratic.js";
 const kinds = [layers, quadratic] as const;
 
 /** Settings of any trainer, told apart by `kind`. */
-export const trainerSettings = z.discriminatedUnion("kind", [layers.settings, quadratic.settings]);
+export const trainerSettings = settingsOfAny(kinds);
 export type TrainerSettings = z.output<typeof trainerSettings>;
 
 /** The trainer of one peer. tfjs is loaded only for trainers that use it. */
@@ -16,6 +17,5 @@ export function createTrainer(
   task: Task & { readonly trainer: TrainerSettings },
   context: TrainerContext,
 ): Promise<Trainer> {
-  const kind = kinds.find((candidate) => candidate.settings.shape.kind.value === task.trainer.kind)!;
-  return (kind as TrainerKind).create(task.trainer, context, task);
+  return (kindOf(kinds, task.trainer) as TrainerKind).create(task.trainer, context, task);
 }

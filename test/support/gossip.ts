@@ -91,10 +91,9 @@ export function createGossip({
     },
     /** ‖δ_i‖² summed over peers, for algorithms with a residual. */
     squaredResiduals(): number {
-      return nodes.reduce(
-        (sum, { algorithm }) => sum + (algorithm.state.residual ?? []).reduce((s: number, x) => s + x * x, 0),
-        0,
-      );
+      let sum = 0;
+      for (const { algorithm } of nodes) for (const x of algorithm.state.residual ?? []) sum += x * x;
+      return sum;
     },
   };
 }

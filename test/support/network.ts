@@ -13,6 +13,7 @@ import {
   type Libp2pTransport,
   type Libp2pTransportOptions,
   type LinkEvent,
+  type Muxer,
 } from "../../src/transports/libp2p/index.js";
 import { PROTOCOL, PROTOCOL_VERSION } from "../../src/transports/libp2p/limits.js";
 import { createNode } from "../../src/transports/libp2p/node.js";
@@ -107,11 +108,12 @@ export async function handPeer(
   identity: Identity,
   id: number,
   listen: readonly string[] = [],
+  muxer: Muxer = "mplex",
 ): Promise<HandPeer> {
   const node = await createNode({
     privateKey: decodePrivateKey(identity.privateKey),
     listen,
-    muxers: ["mplex"],
+    muxers: [muxer],
     neighbours: 8,
     deadlines: defaultDeadlines,
     connecting() {},

@@ -77,11 +77,15 @@ export interface Listener {
   bytes?(part: Uint8Array): void;
   credit?(bytes: number): void;
   taken?(sequence: number): void;
+  /** There is room again for what is to be sent. */
+  drained?(): void;
   ended(ending: Ending): void;
 }
 
 export interface Channel {
   readonly ending: Ending | undefined;
+  /** Whether the stream has more than it can pass on at the moment. */
+  readonly isFull: boolean;
   /** The other end's hello, which must be its first message; rejects when the channel ends before. */
   readonly hello: Promise<Hello>;
   /** From now on frames may flow. */
@@ -255,6 +259,7 @@ export function createChannel(stream: Stream): Channel {
     });
     for (const resume of onHeard.splice(0)) resume();
   });
+  stream.addEventListener("drain", () => listener?.drained?.());
   stream.addEventListener("remoteCloseWrite", () => end({ kind: "broken", reason: "the stream was closed" }));
   stream.addEventListener("close", ({ error }) =>
     end({
@@ -266,6 +271,9 @@ export function createChannel(stream: Stream): Channel {
   return {
     get ending() {
       return ending;
+    },
+    get isFull() {
+      return stream.writableNeedsDrain;
     },
     hello,
     listen(next) {

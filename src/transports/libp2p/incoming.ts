@@ -21,17 +21,33 @@ export interface Incoming {
    */
   resume(next: number): void;
   attach(channel: Channel, ended: (ending: Ending) => void): void;
-  /** One frame was received by the reader: there is room again. */
-  release(): void;
+  /** The reader took one frame: there is room for another. */
+  took(): void;
 }
 
-export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Frame) => void): Incoming {
+/** @param deliver takes a frame, and the way to give its memory back */
+export function createIncoming(
+  maximumPayloadBytes: number,
+  deliver: (frame: Frame, release: () => void) => void,
+): Incoming {
   const maximumFrameBytes = FRAME_HEADER_BYTES + maximumPayloadBytes;
   let channel: Channel | undefined;
   let last: number | undefined;
   let pending = 0;
   /** Whether the last frame still has to be confirmed, because there was no room for another or the stream broke. */
   let owesConfirmation = false;
+  /** Memory of earlier frames that was given back. Large new memory costs as much as what is copied there. */
+  const spare: ArrayBuffer[] = [];
+
+  const memoryFor = (length: number): Uint8Array<ArrayBuffer> => {
+    const index = spare.findIndex(({ byteLength }) => byteLength >= length);
+    const [memory] = index < 0 ? [] : spare.splice(index, 1);
+    return new Uint8Array(memory ?? new ArrayBuffer(length), 0, length);
+  };
+  const giveBack = (memory: ArrayBuffer): void => {
+    // The newest is of the size that is in use now.
+    if (spare.unshift(memory) > MAX_PENDING_FRAMES) spare.pop();
+  };
 
   const confirm = (): void => {
     if (!owesConfirmation || !channel || pending >= MAX_PENDING_FRAMES) return;
@@ -59,7 +75,7 @@ export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Fra
     },
     attach(next, ended) {
       channel = next;
-      let assembling: Uint8Array | undefined;
+      let assembling: Uint8Array<ArrayBuffer> | undefined;
       let announced = 0;
       let filled = 0;
       let taken = 0;
@@ -80,7 +96,7 @@ export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Fra
               `frame of ${length} bytes announced; this model's have ${FRAME_HEADER_BYTES} to ${maximumFrameBytes}`,
             );
           }
-          assembling = new Uint8Array(length);
+          assembling = memoryFor(length);
           announced = sequence;
           filled = 0;
         },
@@ -99,25 +115,33 @@ export function createIncoming(maximumPayloadBytes: number, deliver: (frame: Fra
           taken = 0;
           if (isComplete) {
             const frame = decodeFrame(assembling!, maximumPayloadBytes);
+            const { buffer } = assembling!;
             assembling = undefined;
             last = announced;
             pending++;
             owesConfirmation = pending >= MAX_PENDING_FRAMES;
             if (!owesConfirmation) reply.append(message(Kind.taken, announced));
             next.sendList(reply);
-            deliver(frame);
+            let isOurs = false;
+            deliver(frame, () => {
+              if (isOurs) return;
+              isOurs = true;
+              giveBack(buffer);
+            });
           } else {
             next.sendList(reply);
           }
         },
         ended(ending) {
           if (channel === next) channel = undefined;
+          if (assembling) giveBack(assembling.buffer);
+          assembling = undefined;
           ended(ending);
         },
       });
       confirm();
     },
-    release() {
+    took() {
       pending--;
       confirm();
     },

@@ -20,7 +20,7 @@ import { decodePrivateKey } from "./identity.js";
 import {
   type Deadlines,
   defaultDeadlines,
-  MAX_NEGOTIATING_STREAMS,
+  MAX_STREAMS_PER_CONNECTION,
   PROTOCOL,
   PROTOCOL_VERSION,
 } from "./limits.js";
@@ -154,7 +154,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
         connection.newStream(PROTOCOL, { signal: AbortSignal.timeout(deadlines.handshakeMs) }),
       connections,
       report,
-      deliver: (frame) => inbox.deliver({ from: neighbour, frame }),
+      deliver: (frame, release) => inbox.deliver({ from: neighbour, frame, release }),
       missing: (error) => inbox.interrupt(error),
       fail,
       changed: () => {
@@ -197,7 +197,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       if (known) return known.link.accept(stream, connection);
       stream.abort(new Error("no neighbour"));
     },
-    { maxInboundStreams: MAX_NEGOTIATING_STREAMS },
+    { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
     byPeerId.get(detail.remotePeer.toString())?.link.connectionOpened();
@@ -253,7 +253,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
 
     async receive() {
       const delivery = await inbox.next();
-      if (delivery) links.get(delivery.from)!.release();
+      if (delivery) links.get(delivery.from)!.took();
       return delivery;
     },
 

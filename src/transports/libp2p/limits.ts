@@ -18,10 +18,11 @@ export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
 export const MAX_HELLO_BYTES = 8 * 1024;
 /** Complete frames of one neighbour that may wait to be received; the next is not acknowledged before one is taken. */
 export const MAX_PENDING_FRAMES = 2;
-/** Streams of this protocol that a neighbour may have open on one connection: one. More is a flood. */
-export const MAX_INBOUND_STREAMS = 1;
-/** Where libp2p itself stops a flood of streams on a connection, before they reach the protocol. */
-export const MAX_NEGOTIATING_STREAMS = 4;
+/**
+ * Streams on one connection, in whatever state; an honest neighbour has one in each direction. yamux resets what
+ * is beyond; mplex, which can only end the connection, takes as many new ones per second.
+ */
+export const MAX_STREAMS_PER_CONNECTION = 8;
 /** Connections per neighbour; two can exist for a moment when both ends dial at once or one comes back. */
 export const MAX_CONNECTIONS_PER_NEIGHBOUR = 4;
 /** Broken rules of the protocol after which a neighbour is banned for the rest of the run. */

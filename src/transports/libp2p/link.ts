@@ -56,7 +56,7 @@ export interface LinkOptions {
   /** The open connections to this neighbour, the newest last. */
   connections(): readonly Connection[];
   report(event: LinkEvent): void;
-  deliver(frame: Frame): void;
+  deliver(frame: Frame, release: () => void): void;
   /** The neighbour's deadline has passed. */
   missing(error: Unreachable): void;
   /** This peer cannot take part at all. */
@@ -83,7 +83,7 @@ export interface Link {
   /** There is a new connection. */
   connectionOpened(): void;
   /** The reader took one frame of this neighbour. */
-  release(): void;
+  took(): void;
   beat(): void;
   /** Says goodbye on both streams. */
   leave(): Promise<void>;
@@ -97,9 +97,9 @@ export function createLink(options: LinkOptions): Link {
   const outgoing = createOutgoing(() => {
     traffic.messagesSent++;
   });
-  const incoming = createIncoming(options.maximumPayloadBytes, (frame) => {
+  const incoming = createIncoming(options.maximumPayloadBytes, (frame, release) => {
     traffic.messagesReceived++;
-    options.deliver(frame);
+    options.deliver(frame, release);
   });
   const pauses = random(0, "redial", id, neighbour);
   /** The stream that the neighbour opened on each of its connections. */
@@ -162,7 +162,7 @@ export function createLink(options: LinkOptions): Link {
       channel.abort(difference.message);
       throw difference;
     }
-    if (!(await admit(theirs))) {
+    if (!(await admit(theirs, connection))) {
       channel.refuse({ code: "identity-in-use", reason: inUse() });
       refused(inUse());
       throw new Error(inUse());
@@ -209,7 +209,7 @@ export function createLink(options: LinkOptions): Link {
         channel.abort(difference.message);
         return refuse(difference);
       }
-      if (!(await admit(theirs))) {
+      if (!(await admit(theirs, connection))) {
         channel.refuse({ code: "identity-in-use", reason: inUse() });
         return refused(inUse());
       }
@@ -276,7 +276,7 @@ export function createLink(options: LinkOptions): Link {
   };
 
   /** Whether to talk to this process: yes, unless another one with the same identity still lives. */
-  const admit = async (theirs: Hello): Promise<boolean> => {
+  const admit = async (theirs: Hello, connection: Connection): Promise<boolean> => {
     while (instance !== undefined && instance !== theirs.instance) {
       const known = instance;
       const older = channels();
@@ -284,6 +284,7 @@ export function createLink(options: LinkOptions): Link {
       if (instance !== known) continue;
       if (lives.some(Boolean)) return false;
       for (const channel of older) channel.abort("another process has taken its place");
+      for (const other of options.connections()) if (other !== connection) other.abort(new Error("replaced"));
       instance = undefined;
     }
     if (instance === undefined) {
@@ -402,7 +403,7 @@ export function createLink(options: LinkOptions): Link {
     connectionOpened() {
       void ensure();
     },
-    release: () => incoming.release(),
+    took: () => incoming.took(),
     beat() {
       for (const channel of channels()) channel.beat();
       const { waiting, channel, progress } = outgoing;

@@ -7,12 +7,15 @@ import { mplex } from "@libp2p/mplex";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
-import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR } from "./limits.js";
+import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR, MAX_STREAMS_PER_CONNECTION } from "./limits.js";
 
 /** Ways to carry many streams on one connection; both are safe here, yamux is preferred. */
 export type Muxer = "yamux" | "mplex";
 
-const muxerFactories = { yamux: () => yamux(), mplex: () => mplex() };
+const muxerFactories = {
+  yamux: () => yamux({ maxInboundStreams: MAX_STREAMS_PER_CONNECTION }),
+  mplex: () => mplex({ disconnectThreshold: MAX_STREAMS_PER_CONNECTION }),
+};
 
 export interface NodeOptions {
   readonly privateKey: PrivateKey;

@@ -13,7 +13,13 @@ import {
   message,
   messageHeader,
 } from "./channel.js";
-import { WINDOW_BYTES } from "./limits.js";
+import { PIECE_BYTES, WINDOW_BYTES } from "./limits.js";
+
+/**
+ * Pieces go down to the muxer in lots of about this many bytes: few calls, and yet the first is soon on its way.
+ * A muxer that is given more may make one message of it, which arrives only when all of it has.
+ */
+const WRITE_BYTES = 3 * PIECE_BYTES;
 
 interface Sending {
   readonly frame: Frame;
@@ -56,28 +62,37 @@ export function createOutgoing(sent: () => void): Outgoing {
   let credit = 0;
   let progress = 0;
 
-  /** Sends as many pieces of the first frame as there is credit for, in one write and without copying them. */
+  /** Sends pieces of the first frame, without copying them, while there is credit and the stream has room. */
   const pump = (): void => {
     const sending = queue[0];
-    if (!channel || channel.ending || !sending || sending.sent === sending.length) return;
+    if (!channel || !sending) return;
     if (sending.sequence === 0) sending.sequence = ++sequence;
-    const list = listOf();
-    if (!sending.isAnnounced) list.append(message(Kind.frame, sending.sequence, sending.length));
+    while (!channel?.ending && !channel?.isFull) {
+      const lot = nextLot(sending);
+      if (lot.byteLength === 0) return;
+      channel?.sendList(lot);
+    }
+  };
+
+  /** As many whole messages as there is credit for, up to WRITE_BYTES or a little more; empty when there are none. */
+  const nextLot = (sending: Sending) => {
+    const lot = listOf();
+    if (!sending.isAnnounced) lot.append(message(Kind.frame, sending.sequence, sending.length));
     sending.isAnnounced = true;
-    while (sending.sent < sending.length) {
+    while (sending.sent < sending.length && lot.byteLength < WRITE_BYTES) {
       const length = Math.min(MAX_PIECE_BODY_BYTES, sending.length - sending.sent);
       if (length > credit) break;
       const end = sending.sent + length;
-      list.append(messageHeader(Kind.piece, length));
-      if (sending.sent < FRAME_HEADER_BYTES) list.append(sending.header.subarray(sending.sent, end));
+      lot.append(messageHeader(Kind.piece, length));
+      if (sending.sent < FRAME_HEADER_BYTES) lot.append(sending.header.subarray(sending.sent, end));
       if (end > FRAME_HEADER_BYTES) {
         const from = Math.max(0, sending.sent - FRAME_HEADER_BYTES);
-        list.append(sending.frame.payload.subarray(from, end - FRAME_HEADER_BYTES));
+        lot.append(sending.frame.payload.subarray(from, end - FRAME_HEADER_BYTES));
       }
       sending.sent = end;
       credit -= length;
     }
-    if (list.byteLength > 0) channel.sendList(list);
+    return lot;
   };
 
   const confirmed = (): void => {
@@ -135,6 +150,7 @@ export function createOutgoing(sent: () => void): Outgoing {
           confirmed();
           pump();
         },
+        drained: pump,
         ended(ending) {
           if (channel === next) channel = undefined;
           ended(ending);

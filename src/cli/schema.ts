@@ -1,0 +1,13 @@
+import { Argument, Command } from "commander";
+import { experimentJsonSchema } from "../experiment.js";
+import { topologyJsonSchema } from "../topology.js";
+import { print } from "./console.js";
+
+const schemas = { topology: topologyJsonSchema, experiment: experimentJsonSchema };
+
+export function schemaCommand(): Command {
+  return new Command("schema")
+    .description("print the JSON Schema of topology or experiment files, for editors")
+    .addArgument(new Argument("<kind>", "which files").choices(Object.keys(schemas)))
+    .action((kind: keyof typeof schemas) => print(JSON.stringify(schemas[kind](), null, 2)));
+}

@@ -1,0 +1,144 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { algorithms } from "../src/algorithms/index.js";
+import { suggestConsensusRate } from "../src/consensus-rate.js";
+import { InvalidExperiment } from "../src/errors.js";
+import { createPlan, parseExperiment } from "../src/experiment.js";
+import { createGraph } from "../src/graphs/index.js";
+import { createLayout } from "../src/layout.js";
+import { metropolisMixing, optimalConsensusRate, spectrum } from "../src/mixing.js";
+import { createSchedule, scheduleSettings } from "../src/schedule.js";
+import { createGossip, everyCompressor } from "./support/gossip.js";
+
+const ring8 = metropolisMixing(createGraph({ kind: "ring", peers: 8 }));
+const layout = createLayout([
+  { name: "kernel", shape: [30, 20] },
+  { name: "bias", shape: [20] },
+]);
+
+describe("an experiment", () => {
+  it("has a default for everything", () => {
+    expect(parseExperiment({})).toMatchObject({
+      algorithm: "deepsqueeze",
+      trainer: { kind: "layers" },
+      rounds: 500,
+    });
+  });
+
+  it("may name a kind alone, or settings of the default kind", () => {
+    expect(parseExperiment({ compressor: "sign" }).compressor).toMatchObject({ kind: "sign" });
+    expect(parseExperiment({ compressor: { bits: 8 } }).compressor).toMatchObject({
+      kind: "minmax",
+      bits: 8,
+    });
+  });
+
+  it("is read back as it was", () => {
+    const experiment = parseExperiment({
+      compressor: "topk",
+      learningRate: { initial: 0.2, decay: "step", at: [3] },
+    });
+    expect(parseExperiment(JSON.parse(JSON.stringify(experiment)))).toEqual(experiment);
+  });
+
+  it("with anything wrong is refused in one line that names the field", () => {
+    const cases: [unknown, RegExp][] = [
+      [{ rouns: 1 }, /rouns.*did you mean "rounds"/],
+      [{ rounds: 1.5 }, /rounds/],
+      [{ consensusRate: "fast" }, /consensusRate/],
+      [{ compressor: { kind: "minmax", bits: 3 } }, /compressor\.bits/],
+      [{ compressor: { kind: "topk", ratio: 0 } }, /compressor\.ratio/],
+      [{ optimizer: "adm" }, /optimizer\.kind.*adam/],
+      [{ split: { kind: "dirichlet", alpha: -1 } }, /split\.alpha/],
+      [[], /experiment/],
+      [null, /experiment/],
+    ];
+    for (const [input, says] of cases) {
+      expect(() => parseExperiment(input)).toThrow(InvalidExperiment);
+      expect(() => parseExperiment(input)).toThrow(says);
+      expect(() => parseExperiment(input)).not.toThrow(/\n/);
+    }
+  });
+});
+
+describe("a plan", () => {
+  const planOf = (input: unknown) => createPlan(parseExperiment(input), ring8, layout);
+
+  it("warns, with the bound, of a consensus rate outside the stable range, and only then", () => {
+    expect(planOf({ consensusRate: 1.6 }).warnings.join()).toMatch(/outside the stable range \(0, 1\.500\)/);
+    expect(planOf({ consensusRate: { initial: 2 } }).warnings).toHaveLength(1);
+    expect(planOf({ consensusRate: 1.4 }).warnings).toEqual([]);
+    expect(planOf({ algorithm: "alone", consensusRate: 9 }).warnings).toEqual([]);
+  });
+
+  it("closes with as many exact rounds as the graph needs, or as many as were asked for", () => {
+    expect(planOf({}).plan.closingRates).toHaveLength(4);
+    expect(planOf({ closingRounds: 2 }).plan.closingRates).toHaveLength(2);
+    expect(planOf({ closingRounds: 0 }).plan.closingRates).toEqual([]);
+    expect(planOf({ algorithm: "alone" }).plan.closingRates).toEqual([]);
+  });
+});
+
+describe("a consensus rate that nobody chose", () => {
+  const optimal = optimalConsensusRate(spectrum(ring8));
+
+  for (const algorithm of ["deepsqueeze", "choco"] as const) {
+    it(`lets ${algorithm} agree with every compressor, also far from zero`, () => {
+      for (const compressor of everyCompressor) {
+        const rate = suggestConsensusRate(algorithm, compressor, layout, optimal);
+        expect(rate).toBeGreaterThan(0);
+        expect(rate).toBeLessThanOrEqual(optimal);
+        const gossip = createGossip({
+          mixing: ring8,
+          layout,
+          algorithm: algorithms[algorithm],
+          compressor,
+          offset: 1,
+        });
+        const before = gossip.consensusDistance();
+        for (let round = 0; round < 300; round++) gossip.round(rate);
+        expect(gossip.consensusDistance() / before, JSON.stringify(compressor)).toBeLessThan(1);
+      }
+    });
+  }
+
+  it("is η* for exact gossip and nothing for peers alone", () => {
+    expect(suggestConsensusRate("dpsgd", { kind: "identity" }, layout, optimal)).toBe(optimal);
+    expect(suggestConsensusRate("alone", { kind: "identity" }, layout, optimal)).toBe(0);
+  });
+});
+
+describe("a schedule", () => {
+  const scheduleOf = (settings: unknown, rounds: number) =>
+    createSchedule(scheduleSettings.parse(settings), rounds);
+
+  it("starts at its initial value, ends at its final one and never leaves the range between", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom("linear", "cosine"),
+        fc.double({ min: 0.01, max: 10, noNaN: true }),
+        fc.double({ min: 0, max: 10, noNaN: true }),
+        fc.integer({ min: 2, max: 500 }),
+        (decay, initial, final, rounds) => {
+          const schedule = scheduleOf({ initial, final, decay }, rounds);
+          expect(schedule(0)).toBeCloseTo(initial, 9);
+          expect(schedule(rounds - 1)).toBeCloseTo(final, 9);
+          for (let round = 0; round < rounds; round++) {
+            expect(schedule(round)).toBeGreaterThanOrEqual(Math.min(initial, final) - 1e-9);
+            expect(schedule(round)).toBeLessThanOrEqual(Math.max(initial, final) + 1e-9);
+          }
+        },
+      ),
+    );
+  });
+
+  it("steps, halves and warms up where it says", () => {
+    const step = scheduleOf({ initial: 1, decay: "step", at: [2, 4], factor: 0.5 }, 6);
+    expect([0, 1, 2, 3, 4, 5].map(step)).toEqual([1, 1, 0.5, 0.5, 0.25, 0.25]);
+    const inverse = scheduleOf({ initial: 1, decay: "inverse", halfAfter: 10 }, 50);
+    expect([inverse(0), inverse(10), inverse(30)]).toEqual([1, 0.5, 0.25]);
+    const warm = scheduleOf({ initial: 1, warmupRounds: 3 }, 10);
+    expect([0, 1, 2, 3, 4].map(warm)).toEqual([0.25, 0.5, 0.75, 1, 1]);
+    expect(scheduleOf(0.3, 10)(7)).toBe(0.3);
+  });
+});

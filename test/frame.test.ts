@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { MalformedFrame } from "../src/errors.js";
+import { decodeFrame, encodeFrame, FRAME_HEADER_BYTES, type Frame, MAX_ROUND } from "../src/frame.js";
+
+const frames = fc.record<Frame>({
+  kind: fc.constantFrom("exchange", "closing"),
+  round: fc.integer({ min: 0, max: MAX_ROUND }),
+  payload: fc.uint8Array({ maxLength: 64 }),
+});
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+describe("a frame", () => {
+  it("has these bytes", () => {
+    const payload = Uint8Array.of(0xab, 0xcd);
+    expect(hex(encodeFrame({ kind: "exchange", round: 0x01020304, payload }))).toBe(
+      "01010000" + "04030201" + "abcd",
+    );
+    expect(hex(encodeFrame({ kind: "closing", round: 7, payload: new Uint8Array() }))).toBe(
+      "01020000" + "07000000",
+    );
+  });
+
+  it("is what was sent", () => {
+    fc.assert(
+      fc.property(frames, (frame) => {
+        expect(decodeFrame(encodeFrame(frame), 64)).toEqual(frame);
+      }),
+    );
+  });
+
+  it("is refused, or is some frame's own bytes, whatever arrives", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 32 }), (bytes) => {
+        let frame: Frame;
+        try {
+          frame = decodeFrame(bytes, 16);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedFrame);
+          return;
+        }
+        expect(encodeFrame(frame)).toEqual(bytes);
+        expect(frame.payload.length).toBeLessThanOrEqual(16);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("is refused when too short, of another version, of no kind, or too long, with the reason", () => {
+    const good = encodeFrame({ kind: "exchange", round: 1, payload: new Uint8Array(5) });
+    const changed = (at: number, value: number) => good.map((byte, k) => (k === at ? value : byte));
+    expect(() => decodeFrame(good.subarray(0, FRAME_HEADER_BYTES - 1), 5)).toThrow(/shorter than its header/);
+    expect(() => decodeFrame(changed(0, 2), 5)).toThrow(/version 2 where this peer speaks 1/);
+    expect(() => decodeFrame(changed(1, 9), 5)).toThrow(MalformedFrame);
+    expect(() => decodeFrame(changed(3, 1), 5)).toThrow(MalformedFrame);
+    expect(() => decodeFrame(good, 4)).toThrow(/5 bytes exceeds this model's limit of 4/);
+    expect(decodeFrame(good, 5).payload.length).toBe(5);
+  });
+});

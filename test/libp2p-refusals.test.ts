@@ -1,0 +1,433 @@
+import type { Stream } from "@libp2p/interface";
+import { afterEach, describe, expect, it } from "vitest";
+import { HandshakeRefused, MalformedFrame } from "../src/errors.js";
+import { compareFingerprints, digest } from "../src/fingerprint.js";
+import { encodeHeader, FRAME_HEADER_BYTES } from "../src/frame.js";
+import {
+  type Channel,
+  Kind,
+  listOf,
+  MAX_PIECE_BODY_BYTES,
+  message,
+  messageHeader,
+} from "../src/transports/libp2p/channel.js";
+import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
+import {
+  MAX_CONNECTIONS_PER_NEIGHBOUR,
+  MAX_HELLO_BYTES,
+  MAX_PENDING_FRAMES,
+  MAX_STREAMS_PER_CONNECTION,
+  MAX_VIOLATIONS,
+  WINDOW_BYTES,
+} from "../src/transports/libp2p/limits.js";
+import { eventLog, handPeer, join, members, pattern } from "./support/network.js";
+
+const cleanups: (() => Promise<unknown>)[] = [];
+const later = <T>(value: T, cleanup: (value: T) => Promise<unknown>): T => {
+  cleanups.push(() => cleanup(value));
+  return value;
+};
+afterEach(async () => {
+  await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
+});
+
+/** Peer 0 as shipped; peer 1 by hand; peer 2 as shipped, where asked for. */
+async function surroundings({ others = false, maximumPayloadBytes = 200_000 } = {}) {
+  const topology = await members(others ? 3 : 2);
+  const log = eventLog();
+  const peer = later(await join(topology, 0, { report: log.report, maximumPayloadBytes }), (each) =>
+    each.close(),
+  );
+  const other = others ? later(await join(topology, 2), (each) => each.close()) : undefined;
+  const hand = later(await handPeer(topology[1]!.identity, 1), (each) => each.stop());
+  const connect = () => hand.connect(topology[0]!.dial[0]!, topology[0]!.identity.peerId);
+  return { topology, log, peer, other, hand, connect };
+}
+
+/** A stream on which peer 1 may send frames. */
+async function greeted({ hand, connect }: Awaited<ReturnType<typeof surroundings>>): Promise<Channel> {
+  const channel = await hand.open(await connect());
+  channel.sendHello(hand.hello());
+  await channel.hello;
+  return channel;
+}
+
+function endOf(channel: Channel): Promise<NonNullable<Channel["ending"]>> {
+  return new Promise((resolve) => channel.listen({ credit() {}, taken() {}, ended: resolve }));
+}
+
+const wire =
+  (...parts: readonly Uint8Array[]) =>
+  (channel: Channel) =>
+    channel.sendList(listOf(...parts));
+const piece = (length: number) => [messageHeader(Kind.piece, length), new Uint8Array(length)] as const;
+const full = MAX_PIECE_BODY_BYTES;
+
+describe("what breaks the protocol", () => {
+  const cases: Record<string, readonly [(channel: Channel) => void, RegExp]> = {
+    "a frame longer than this model's": [
+      wire(message(Kind.frame, 1, FRAME_HEADER_BYTES + 200_001)),
+      /^frame of 200009 bytes announced; this model's have 8 to 200008$/,
+    ],
+    "a frame of 4 GiB": [wire(message(Kind.frame, 1, 2 ** 32 - 1)), /^frame of 4294967295 bytes announced/],
+    "a frame without a header": [wire(message(Kind.frame, 1, 7)), /^frame of 7 bytes announced/],
+    "a frame out of sequence": [wire(message(Kind.frame, 3, 100)), /^frame number 3 where 1 is due$/],
+    "a frame that is cut short by another": [
+      wire(message(Kind.frame, 1, full + 9), ...piece(full), message(Kind.frame, 2, 100)),
+      /^frame begins after 65532 of 65541 bytes of another$/,
+    ],
+    "a piece of no frame": [wire(...piece(10)), /^piece of no frame$/],
+    "a piece that is too short": [
+      wire(message(Kind.frame, 1, 100), ...piece(99)),
+      /^piece of 99 bytes where one of 100/,
+    ],
+    "a piece beyond its frame": [
+      wire(message(Kind.frame, 1, 100), ...piece(101)),
+      /^piece of 101 bytes where/,
+    ],
+    "a piece longer than any": [
+      wire(messageHeader(Kind.piece, full + 1)),
+      /^message of kind 4 and 65533 bytes/,
+    ],
+    "a message of no kind": [
+      wire(messageHeader(77 as Kind, 0)),
+      /^message of kind 77 and 0 bytes is none of/,
+    ],
+    "a control message of another length": [
+      wire(messageHeader(Kind.ping, 1)),
+      /^message of kind 7 and 1 bytes/,
+    ],
+    "credit from the end that sends": [
+      wire(message(Kind.credit, 1)),
+      /^message of kind 5 is out of place here$/,
+    ],
+    "a second hello": [
+      (channel) => channel.sendHello({ version: 1, id: 1, instance: "x", fingerprint: {}, sequence: 1 }),
+      /^second hello on one stream$/,
+    ],
+    "a frame of another version": [
+      wire(message(Kind.frame, 1, 8), messageHeader(Kind.piece, 8), new Uint8Array(8).fill(9)),
+      /^frame version 9 where this peer speaks 1/,
+    ],
+  };
+
+  it.each(Object.entries(cases))(
+    "%s is refused, counted and told; others go on",
+    async (_name, [send, reason]) => {
+      const here = await surroundings({ others: true });
+      const { peer, other, log } = here;
+      const channel = await greeted(here);
+      const ended = endOf(channel);
+      send(channel);
+
+      const { kind, refusal } = await ended;
+      expect(kind).toBe("refused");
+      expect(refusal).toEqual({ code: "violation", reason: expect.stringMatching(reason) });
+      const event = await log.first("refused");
+      expect(event).toEqual({ kind: "refused", from: 1, reason: expect.stringMatching(reason) });
+      expect(peer.refusals(1)).toBe(1);
+      expect(peer.refusals(2)).toBe(0);
+
+      const payload = pattern(1000);
+      const [, delivery] = await Promise.all([
+        other!.send(0, { kind: "exchange", round: 0, payload }),
+        peer.receive(),
+      ]);
+      expect(delivery!.from).toBe(2);
+    },
+  );
+
+  it("any bytes at all never crash it, and never arrive as a frame", async () => {
+    const here = await surroundings();
+    for (let salt = 0; salt < MAX_VIOLATIONS; salt++) {
+      const channel = await here.hand.open(await here.connect());
+      channel.sendList(listOf(pattern(5000, 10 + 7 * salt)));
+      await expect(channel.hello).rejects.toThrow();
+    }
+    const event = await here.log.first("unreachable");
+    expect(event.reason).toMatch(/^peer 1 is banned after it broke the protocol 3 times$/);
+    await expect(here.peer.receive()).rejects.toThrow(/peer 1 is banned/);
+  });
+
+  it(`bans a neighbour after ${MAX_VIOLATIONS} times: it cannot connect, and nothing waits for it`, async () => {
+    const here = await surroundings();
+    const { peer, connect } = here;
+    const waiting = peer.send(1, { kind: "exchange", round: 0, payload: pattern(10) });
+    const rejected = expect(waiting).rejects.toThrow(/peer 1 is banned/);
+    for (let times = 0; times < MAX_VIOLATIONS; times++) {
+      const channel = await greeted(here);
+      const ended = endOf(channel);
+      channel.sendList(listOf(...piece(10)));
+      await ended;
+    }
+    await rejected;
+    expect(peer.refusals(1)).toBe(MAX_VIOLATIONS);
+    await expect(greeted({ ...here, connect })).rejects.toThrow();
+    await expect(peer.send(1, { kind: "exchange", round: 1, payload: pattern(10) })).rejects.toThrow(
+      /banned/,
+    );
+  });
+});
+
+describe("limits", () => {
+  it(`no more than ${MAX_PENDING_FRAMES} frames of a neighbour wait to be received`, async () => {
+    const here = await surroundings();
+    const { peer } = here;
+    const channel = await greeted(here);
+    const taken: number[] = [];
+    let tookSecond = () => {};
+    const second = new Promise<void>((resolve) => {
+      tookSecond = resolve;
+    });
+    const ended = new Promise<NonNullable<Channel["ending"]>>((resolve) =>
+      channel.listen({
+        credit() {},
+        taken(sequence) {
+          taken.push(sequence);
+          if (sequence === 2) tookSecond();
+        },
+        ended: resolve,
+      }),
+    );
+    const frame = (sequence: number) => {
+      const header = encodeHeader({ kind: "exchange", round: sequence, payload: new Uint8Array(0) });
+      channel.sendList(listOf(message(Kind.frame, sequence, 8), messageHeader(Kind.piece, 8), header));
+    };
+    frame(1);
+    frame(2);
+    expect(await channel.isAlive(10_000)).toBe(true);
+    expect(await channel.isAlive(10_000)).toBe(true);
+    // The second is complete, but confirmed only when the reader makes room.
+    expect(taken).toEqual([1]);
+    await peer.receive();
+    await second;
+    expect(taken).toEqual([1, 2]);
+    frame(3);
+    frame(4);
+    expect((await ended).reason).toBe("frame begins while 2 others wait: no more than 2 may");
+    // What was complete before is not lost.
+    expect((await peer.receive())!.frame.round).toBe(2);
+    expect((await peer.receive())!.frame.round).toBe(3);
+  });
+
+  it.each(["yamux", "mplex"] as const)(
+    "a neighbour asleep in mid-frame holds up no more than the window on %s, and nobody resets",
+    async (muxer) => {
+      const topology = await members(2);
+      const sleeper = later(await handPeer(topology[1]!.identity, 1, topology[1]!.dial, muxer), (each) =>
+        each.stop(),
+      );
+      const log = eventLog();
+      const peer = later(
+        await join(topology, 0, { report: log.report, maximumPayloadBytes: 1e8, muxers: [muxer] }),
+        (each) => each.close(),
+      );
+      const channel = await sleeper.accepted();
+      const theirs = await channel.hello;
+      channel.sendHello(sleeper.hello({ sequence: theirs.sequence - 1 }));
+
+      const payload = pattern(20_000_000);
+      let isSent = false;
+      const sending = peer.send(1, { kind: "exchange", round: 0, payload }).then(() => {
+        isSent = true;
+      });
+      const received = new Uint8Array(FRAME_HEADER_BYTES + payload.length);
+      let filled = 0;
+      let credited = 0;
+      let isAwake = false;
+      let wasFull = () => {};
+      const full = new Promise<void>((resolve) => {
+        wasFull = resolve;
+      });
+      const take = () => {
+        channel.send(Kind.credit, filled - credited);
+        credited = filled;
+      };
+      channel.listen({
+        frame() {},
+        piece() {},
+        bytes(part) {
+          received.set(part, filled);
+          filled += part.length;
+          expect(filled - credited).toBeLessThanOrEqual(WINDOW_BYTES);
+          if (filled - credited > WINDOW_BYTES - MAX_PIECE_BODY_BYTES) wasFull();
+          if (isAwake) take();
+          if (filled === received.length) channel.send(Kind.taken, theirs.sequence);
+        },
+        ended() {},
+      });
+      await full;
+      // Asleep: however long, nothing more comes and nothing breaks. Two round trips show that nothing is on its way.
+      expect(await channel.isAlive(10_000)).toBe(true);
+      expect(await channel.isAlive(10_000)).toBe(true);
+      expect(filled).toBeLessThanOrEqual(WINDOW_BYTES);
+      expect(peer.traffic(1).bytesSent).toBeLessThan(WINDOW_BYTES + 100_000);
+      expect(isSent).toBe(false);
+      isAwake = true;
+      take();
+      await sending;
+      expect(Buffer.compare(received.subarray(FRAME_HEADER_BYTES), payload)).toBe(0);
+      expect(log.events.filter(({ kind }) => kind !== "connected" && kind !== "redialling")).toEqual([]);
+    },
+  );
+
+  it("one stream per connection: a second is refused, the first goes on", async () => {
+    const here = await surroundings();
+    const connection = await here.connect();
+    const first = await here.hand.open(connection);
+    first.sendHello(here.hand.hello());
+    await first.hello;
+    const second = await here.hand.open(connection);
+    await expect(second.hello).rejects.toThrow("second stream on one connection");
+    expect(await first.isAlive(10_000)).toBe(true);
+    expect(here.peer.refusals(1)).toBe(1);
+  });
+
+  it.each(["yamux", "mplex"] as const)(
+    `a flood of more than ${MAX_STREAMS_PER_CONNECTION} silent streams is stopped on %s, and others go on`,
+    async (muxer) => {
+      const topology = await members(3);
+      const peer = later(await join(topology, 0, { muxers: [muxer] }), (each) => each.close());
+      const other = later(await join(topology, 2), (each) => each.close());
+      const hand = later(await handPeer(topology[1]!.identity, 1, [], muxer), (each) => each.stop());
+      const connection = await hand.connect(topology[0]!.dial[0]!, topology[0]!.identity.peerId);
+      // Below libp2p's stream negotiation, where a stream costs its opener nothing.
+      const { muxer: raw } = connection as unknown as { muxer: { createStream(): Promise<Stream> } };
+      const streams: Stream[] = [];
+      for (let k = 0; k <= MAX_STREAMS_PER_CONNECTION; k++) streams.push(await raw.createStream());
+      const closed = streams.map(
+        (stream) => new Promise((resolve) => stream.addEventListener("close", () => resolve(stream))),
+      );
+      expect(streams).toContain(await Promise.race(closed));
+      const [, delivery] = await Promise.all([
+        other.send(0, { kind: "exchange", round: 0, payload: pattern(1000) }),
+        peer.receive(),
+      ]);
+      expect(delivery!.from).toBe(2);
+    },
+  );
+
+  it(`a neighbour has at most ${MAX_CONNECTIONS_PER_NEIGHBOUR} connections`, async () => {
+    const here = await surroundings();
+    for (let k = 0; k < MAX_CONNECTIONS_PER_NEIGHBOUR; k++)
+      expect((await here.connect()).status).toBe("open");
+    await expect(here.connect().then((connection) => here.hand.open(connection))).rejects.toThrow();
+  });
+
+  it("a hello beyond its limit is refused before it is read", async () => {
+    const here = await surroundings();
+    const channel = await here.hand.open(await here.connect());
+    channel.sendList(listOf(messageHeader(Kind.hello, MAX_HELLO_BYTES + 1)));
+    await expect(channel.hello).rejects.toThrow(
+      /^message of kind 1 and 8193 bytes is none of this protocol's$/,
+    );
+    expect(here.peer.refusals(1)).toBe(1);
+  });
+
+  it("a fingerprint too large for the handshake is refused at home", async () => {
+    const topology = await members(2);
+    await expect(join(topology, 0, { fingerprint: { layout: "x".repeat(129) } })).rejects.toThrow(
+      MalformedFrame,
+    );
+    const fields = Object.fromEntries(Array.from({ length: 33 }, (_, k) => [`field ${k}`, "1"]));
+    await expect(join(topology, 0, { fingerprint: fields })).rejects.toThrow(/shorten the fingerprint/);
+  });
+});
+
+describe("the handshake", () => {
+  it("refuses another experiment at both ends, naming the field and both values", async () => {
+    const topology = await members(2);
+    const logs = [eventLog(), eventLog()];
+    const values = [
+      { seed: "1", compressor: "sign" },
+      { seed: "2", compressor: "sign" },
+    ];
+    const peers: Libp2pTransport[] = [];
+    for (const id of [0, 1]) {
+      peers[id] = later(
+        await join(topology, id, { fingerprint: values[id]!, report: logs[id]!.report }),
+        (each) => each.close(),
+      );
+    }
+    const reasons = await Promise.all(peers.map((peer) => peer.ready().catch((error: Error) => error)));
+    expect(reasons[0]).toBeInstanceOf(HandshakeRefused);
+    expect(reasons[0]!.message).toBe(
+      'peer 0 and peer 1 do not run the same experiment: "seed" is "1" here and "2" there; start both from the same files and settings',
+    );
+    expect(reasons[1]!.message).toContain('"seed" is "2" here and "1" there');
+    expect((await logs[0]!.first("refused")).from).toBe(1);
+    expect((await logs[1]!.first("refused")).from).toBe(0);
+    expect(peers[0]!.refusals(1)).toBeGreaterThan(0);
+  });
+
+  it.each<[string, object, RegExp]>([
+    [
+      "another version",
+      { version: 2 },
+      /^peer 0 speaks version 1 and peer 1 version 2: run the same version/,
+    ],
+    ["another peer's number", { id: 2 }, /^peer 0 refused the peer that answers as 2 with the key of peer 1/],
+    [
+      "control characters",
+      { fingerprint: { algorithm: "\u001b[31mx", seed: "1" } },
+      /"algorithm" is "deepsqueeze" here and "\\u001b\[31mx" there/,
+    ],
+  ])("refuses %s", async (_name, changes, reason) => {
+    const here = await surroundings();
+    const channel = await here.hand.open(await here.connect());
+    channel.sendHello(here.hand.hello(changes));
+    // The answer says what this peer is, so that the other can see the difference too.
+    expect((await channel.hello).id).toBe(0);
+    expect((await here.log.first("refused")).reason).toMatch(reason);
+    expect(here.peer.refusals(1)).toBe(1);
+  });
+
+  it("refuses strangers, and neighbours of others, before they can open a stream", async () => {
+    const topology = await members(3);
+    const log = eventLog();
+    const peer = later(await join(topology, 0, { neighbours: [1], report: log.report }), (each) =>
+      each.close(),
+    );
+    const [outsider] = await members(1);
+    const refusedFrom: LinkEvent[] = [];
+    for (const [identity, id] of [
+      [outsider!.identity, 1],
+      [topology[2]!.identity, 2],
+    ] as const) {
+      const hand = later(await handPeer(identity, id), (each) => each.stop());
+      await expect(
+        hand
+          .connect(topology[0]!.dial[0]!, topology[0]!.identity.peerId)
+          .then((connection) => hand.open(connection)),
+      ).rejects.toThrow();
+    }
+    refusedFrom.push(...log.events.filter(({ kind }) => kind === "refused"));
+    expect(refusedFrom).toEqual([
+      { kind: "refused", from: outsider!.identity.peerId, reason: "it is no neighbour of peer 0" },
+      { kind: "refused", from: 2, reason: "it is no neighbour of peer 0" },
+    ]);
+    expect(peer.refusals("strangers")).toBe(2);
+    expect(peer.refusals(1)).toBe(0);
+  });
+});
+
+describe("fingerprints", () => {
+  it("differ by field, whichever side has it", () => {
+    expect(compareFingerprints({ a: "1", b: "2" }, { b: "2", a: "1" })).toEqual([]);
+    expect(compareFingerprints({ a: "1", b: "2" }, { b: "3", c: "4" })).toEqual([
+      { field: "a", ours: "1", theirs: undefined },
+      { field: "b", ours: "2", theirs: "3" },
+      { field: "c", ours: undefined, theirs: "4" },
+    ]);
+    expect(compareFingerprints({}, JSON.parse('{"toString":"x"}'))).toEqual([
+      { field: "toString", ours: undefined, theirs: "x" },
+    ]);
+  });
+
+  it("digest is SHA-256, blind to the order of an object's keys", () => {
+    expect(digest("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    expect(digest(new TextEncoder().encode("abc"))).toBe(digest("abc"));
+    expect(digest({ a: 1, b: { c: [2, 3], d: 4 } })).toBe(digest({ b: { d: 4, c: [2, 3] }, a: 1 }));
+    expect(digest({ a: [1, 2] })).not.toBe(digest({ a: [2, 1] }));
+  });
+});

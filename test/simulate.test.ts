@@ -1,0 +1,104 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Diverged } from "../src/errors.js";
+import { parseExperiment } from "../src/experiment.js";
+import { type SimulationRound, simulate } from "../src/simulate.js";
+import { parseTopology } from "../src/topology.js";
+
+const quadratic = {
+  trainer: { kind: "quadratic", dimension: [40, 3], noise: 0.1 },
+  rounds: 8,
+  evaluateEvery: 4,
+};
+
+async function run(graph: unknown, settings: object) {
+  const simulation = await simulate(
+    parseTopology({ graph }, "test"),
+    parseExperiment({ ...quadratic, ...settings }),
+  );
+  const rounds: SimulationRound[] = [];
+  for await (const round of simulation.run()) rounds.push(round);
+  simulation.dispose();
+  return { rounds, models: simulation.peers.map(({ model }) => Float32Array.from(model)), simulation };
+}
+
+const smallGraphs = fc.constantFrom(
+  { kind: "ring", peers: 8 },
+  { kind: "torus", rows: 3, columns: 3 },
+  { kind: "star", peers: 6 },
+  { kind: "hypercube", dimension: 3 },
+  { kind: "chain", peers: 4 },
+);
+
+describe("a simulation", () => {
+  it("gives the same models to the bit for the same seed, and others for another", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        smallGraphs,
+        fc.constantFrom("deepsqueeze", "choco", "dpsgd", "alone"),
+        fc.constantFrom("qsgd", "minmax", "randomk", "natural"),
+        fc.integer(),
+        async (graph, algorithm, compressor, seed) => {
+          const settings = { algorithm, compressor, seed };
+          const [first, second, other] = [
+            await run(graph, settings),
+            await run(graph, settings),
+            await run(graph, { ...settings, seed: seed + 1 }),
+          ];
+          expect(second.models).toEqual(first.models);
+          expect(second.rounds).toEqual(first.rounds);
+          expect(other.models).not.toEqual(first.models);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it("ends, after the closing consensus, with one model everywhere: the mean of what it closed", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        smallGraphs,
+        fc.constantFrom("deepsqueeze", "choco", "dpsgd"),
+        async (graph, algorithm) => {
+          const { rounds } = await run(graph, { algorithm, compressor: "sign" });
+          const before = rounds.findLast(({ kind }) => kind === "exchange")!;
+          const after = rounds.at(-1)!;
+          expect(after.kind).toBe("closing");
+          expect(after.consensusDistance).toBeLessThan(1e-9 * before.consensusDistance + 1e-10);
+          expect(after.meanModelNorm).toBeCloseTo(before.meanModelNorm, 4);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it("learns: exact gossip brings the mean model to the optimum of all peers' data together", async () => {
+    const { rounds } = await run(
+      { kind: "ring", peers: 8 },
+      { algorithm: "dpsgd", rounds: 300, learningRate: { initial: 0.3, decay: "cosine" } },
+    );
+    expect(rounds.at(-1)!.meanEvaluation!.loss).toBeLessThan(1e-3 * rounds[3]!.meanEvaluation!.loss);
+  });
+
+  it("stops when a peer's loss is no number any more, and says which peer and which round", async () => {
+    const diverging = run({ kind: "ring", peers: 4 }, { learningRate: 1e6, rounds: 500 });
+    await expect(diverging).rejects.toThrow(Diverged);
+    await expect(diverging).rejects.toThrow(
+      /^peer \d diverged in round \d+: its (loss|model) is (Infinity|NaN)/,
+    );
+  });
+
+  it("runs a graph of one peer, which is plain SGD", async () => {
+    const { rounds } = await run({ kind: "complete", peers: 1 }, { algorithm: "dpsgd" });
+    expect(rounds).toHaveLength(8);
+    expect(rounds.at(-1)!.consensusDistance).toBe(0);
+  });
+
+  it("runs two hundred peers, each with a memory of its own, in one process", async () => {
+    const { rounds } = await run(
+      { kind: "expander", peers: 200, degree: 3 },
+      { rounds: 2, closingRounds: 0 },
+    );
+    expect(rounds).toHaveLength(2);
+  });
+});

@@ -20,30 +20,36 @@ function run(script, ...args) {
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: "inherit" });
 }
 
-const wasm = join(root, "dist", "kernels.wasm");
 rmSync(join(root, "dist"), { recursive: true, force: true });
-mkdirSync(dirname(wasm), { recursive: true });
-run(
-  command("assemblyscript", "asc"),
-  "src/kernels/assembly/index.ts",
-  "--outFile",
-  "dist/kernels.wasm",
-  "--runtime",
-  "stub",
-  "--importMemory",
-  "--enable",
-  "simd",
-  "--enable",
-  "bulk-memory",
-  "-O3",
-  "--noAssert",
-);
-const base64 = readFileSync(wasm).toString("base64");
-rmSync(wasm);
-writeFileSync(
-  join(root, "src", "kernels", "compiled.ts"),
-  `// Generated from assembly/ by scripts/build.mjs; not committed.\nexport const compiled =\n  "${base64}";\n`,
-);
+mkdirSync(join(root, "dist"));
+
+/** Compiles `folder`/assembly and embeds the module, as base64, in `folder`/compiled.ts. */
+function compileAssembly(...folder) {
+  const wasm = join(root, "dist", "assembly.wasm");
+  run(
+    command("assemblyscript", "asc"),
+    [...folder, "assembly", "index.ts"].join("/"),
+    "--outFile",
+    wasm,
+    "--runtime",
+    "stub",
+    "--importMemory",
+    "--enable",
+    "simd",
+    "--enable",
+    "bulk-memory",
+    "-O3",
+    "--noAssert",
+  );
+  const base64 = readFileSync(wasm).toString("base64");
+  rmSync(wasm);
+  writeFileSync(
+    join(root, ...folder, "compiled.ts"),
+    `// Generated from assembly/ by scripts/build.mjs; not committed.\nexport const compiled =\n  "${base64}";\n`,
+  );
+}
+compileAssembly("src", "kernels");
+compileAssembly("src", "backends", "wasm-training");
 
 run(command("typescript", "tsc"), "-p", "tsconfig.json");
 for (const name of readdirSync(join(root, "src", "datasets"))) {

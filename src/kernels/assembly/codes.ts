@@ -9,8 +9,6 @@ export const FRACTION_BITS: u32 = 15;
 export const FRACTION: u32 = 0x7fff;
 /** What nearest rounding compares a fraction with, where stochastic rounding takes a draw. */
 const HALF: u32 = 0x3fff;
-/** A float32 of 2^23, shifted right by the bits of the fraction. */
-const WHOLE_CODE: i32 = 0x9600;
 
 const TWO_TO_64: f64 = 1.8446744073709552e19;
 const TWO_TO_MINUS_64: f64 = 5.421010862427522e-20;
@@ -36,19 +34,20 @@ export function fractions(x: v128, y: v128): v128 {
 /** What the fractions of eight numbers are compared with: they round up when they are greater. */
 @inline
 export function limits(stochastic: bool, draws: v128): v128 {
-  return stochastic ? v128.and(draws, i16x8.splat(<i16>FRACTION)) : i16x8.splat(<i16>HALF);
+  return stochastic ? i16x8.shr_u(draws, 1) : i16x8.splat(<i16>HALF);
 }
 
 @inline
 export function limit(stochastic: bool, low: u32, high: u32, index: u32, k: usize): u32 {
-  return stochastic ? drawHalf(low, high, index, k) & FRACTION : HALF;
+  return stochastic ? drawHalf(low, high, index, k) >> 1 : HALF;
 }
 
 /** The codes of eight places: their whole part and one more where `up` is −1. */
 @inline
 export function codesOf(x: v128, y: v128, up: v128): v128 {
   const whole = i16x8.narrow_i32x4_u(i32x4.shr_u(x, FRACTION_BITS), i32x4.shr_u(y, FRACTION_BITS));
-  return i16x8.sub(i16x8.sub(whole, i16x8.splat(<i16>WHOLE_CODE)), up);
+  // What the exponent of 2^23 leaves above the code is masked away.
+  return v128.and(i16x8.sub(whole, up), i16x8.splat(0xff));
 }
 
 /** Packs sixteen bytes, each below 2^bits, into 2 · bits bytes. */

@@ -35,8 +35,14 @@ export function minmaxSqueeze(
       const a = v + (start << 2);
       const count = min(block, length - start);
       const draw = index + <u32>start;
-      if (stochastic) squeezeBlock(a, count, bits, true, draw, low, high, header, to);
-      else squeezeBlock(a, count, bits, false, draw, low, high, header, to);
+      const condition = conditioner(<f64>load<f32>(header, 4) - <f64>load<f32>(header));
+      if (condition == 1) {
+        if (stochastic) squeezeBlock(a, count, bits, true, 1, draw, low, high, header, to);
+        else squeezeBlock(a, count, bits, false, 1, draw, low, high, header, to);
+      } else {
+        if (stochastic) squeezeBlock(a, count, bits, true, condition, draw, low, high, header, to);
+        else squeezeBlock(a, count, bits, false, condition, draw, low, high, header, to);
+      }
     }
     for (let start = first; start < end; start += block, payload += 8, codes += blockBytes) {
       const count = min(block, length - start);
@@ -74,10 +80,10 @@ function findRange(a: usize, count: usize, header: usize): void {
   store<f32>(header, f32x4.extract_lane(most, 0), 4);
 }
 
-/** The places of four numbers, each as a float32 of 2^23 + place. */
+/** The places of four numbers, each as a float32 of 2^23 + place. A condition of 1 is known when this is compiled. */
 @inline
-function places(x: v128, condition: v128, base: v128, inverse: v128): v128 {
-  return f32x4.add(f32x4.mul(f32x4.sub(f32x4.mul(x, condition), base), inverse), f32x4.splat(WHOLE));
+function places(x: v128, condition: f32, base: v128, inverse: v128): v128 {
+  return f32x4.add(f32x4.mul(f32x4.sub(condition == 1 ? x : f32x4.mul(x, f32x4.splat(condition)), base), inverse), f32x4.splat(WHOLE));
 }
 
 /** {Σ of a's lanes, Σ of b's lanes} in the two halves, two lanes each. */
@@ -89,7 +95,8 @@ function foldPair(a: v128, b: v128): v128 {
 /** Writes the codes of a block, and its offset and step over the range in its header. */
 @inline
 function squeezeBlock(
-  a: usize, count: usize, bits: u32, stochastic: bool, index: u32, low: u32, high: u32, header: usize, codes: usize,
+  a: usize, count: usize, bits: u32, stochastic: bool, condition: f32, index: u32, low: u32, high: u32, header: usize,
+  codes: usize,
 ): void {
   const least = load<f32>(header), most = load<f32>(header, 4);
   const range = <f64>most - <f64>least;
@@ -100,13 +107,11 @@ function squeezeBlock(
   }
 
   const levels = <f64>((1 << bits) - 1);
-  const condition = conditioner(range);
   const base = least * condition;
   const unit = range * (1 / (levels * SHRINK));
   const inverse = <f32>(FRACTION_ONE / (unit * <f64>condition));
-  const c4 = f32x4.splat(condition), b4 = f32x4.splat(base), i4 = f32x4.splat(inverse);
+  const b4 = f32x4.splat(base), i4 = f32x4.splat(inverse);
   const h4 = i32x4.splat(high);
-  const ones = i16x8.splat(1);
   let weyl = weylAt(low, index);
   const stride: usize = <usize>bits << 1;
   let to = codes;
@@ -118,7 +123,7 @@ function squeezeBlock(
     let sumK16 = i16x8.splat(0), sumKk = sumK16, sumE = sumK16, sumEk = sumK16;
     for (; k < end; k += 16) {
       const p = a + (k << 2);
-      const ta = places(v128.load(p), c4, b4, i4), tb = places(v128.load(p, 16), c4, b4, i4);
+      const ta = places(v128.load(p), condition, b4, i4), tb = places(v128.load(p, 16), condition, b4, i4);
       const fab = fractions(ta, tb);
       const upAb = i16x8.gt_s(fab, limits(stochastic, stochastic ? drawBits4(weyl, h4) : weyl));
       if (stochastic) weyl = weylNext(weyl);
@@ -126,10 +131,10 @@ function squeezeBlock(
       const eab = v128.or(fab, i16x8.shl(upAb, 15));
       sumK16 = i16x8.add(sumK16, kab);
       sumKk = i32x4.add(sumKk, i32x4.dot_i16x8_s(kab, kab));
-      sumE = i32x4.add(sumE, i32x4.dot_i16x8_s(eab, ones));
+      sumE = i32x4.add(sumE, i32x4.extadd_pairwise_i16x8_s(eab));
       sumEk = i32x4.add(sumEk, i32x4.dot_i16x8_s(eab, kab));
 
-      const tc = places(v128.load(p, 32), c4, b4, i4), td = places(v128.load(p, 48), c4, b4, i4);
+      const tc = places(v128.load(p, 32), condition, b4, i4), td = places(v128.load(p, 48), condition, b4, i4);
       const fcd = fractions(tc, td);
       const upCd = i16x8.gt_s(fcd, limits(stochastic, stochastic ? drawBits4(weyl, h4) : weyl));
       if (stochastic) weyl = weylNext(weyl);
@@ -137,12 +142,12 @@ function squeezeBlock(
       const ecd = v128.or(fcd, i16x8.shl(upCd, 15));
       sumK16 = i16x8.add(sumK16, kcd);
       sumKk = i32x4.add(sumKk, i32x4.dot_i16x8_s(kcd, kcd));
-      sumE = i32x4.add(sumE, i32x4.dot_i16x8_s(ecd, ones));
+      sumE = i32x4.add(sumE, i32x4.extadd_pairwise_i16x8_s(ecd));
       sumEk = i32x4.add(sumEk, i32x4.dot_i16x8_s(ecd, kcd));
       storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits);
       to += stride;
     }
-    const ofK = foldPair(i32x4.dot_i16x8_s(sumK16, ones), sumKk);
+    const ofK = foldPair(i32x4.extadd_pairwise_i16x8_s(sumK16), sumKk);
     const ofE = foldPair(sumE, sumEk);
     const totals = i32x4.add(i32x4.shuffle(ofK, ofE, 0, 2, 4, 6), i32x4.shuffle(ofK, ofE, 1, 3, 5, 7));
     sumsK = f64x2.add(sumsK, f64x2.convert_low_i32x4_s(totals));

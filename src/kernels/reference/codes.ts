@@ -79,7 +79,7 @@ export function drawHalf(low: number, high: number, index: number, k: number): n
   return (drawBits(low, high, index + (k >>> 1)) >>> (16 * (k & 1))) & 0xffff;
 }
 
-/** A place as a code: up with the probability of its fraction, by 15 of the number's random bits. */
+/** A place as a code: up with the probability of its fraction, by the upper 15 of the number's random bits. */
 export function roundStochastically(
   place: number,
   low: number,
@@ -88,7 +88,7 @@ export function roundStochastically(
   k: number,
 ): number {
   const fraction = place % FRACTION_ONE;
-  const up = fraction > drawHalf(low, high, index, k) % FRACTION_ONE;
+  const up = fraction > drawHalf(low, high, index, k) >>> 1;
   return Math.floor(place / FRACTION_ONE) + (up ? 1 : 0);
 }
 

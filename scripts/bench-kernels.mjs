@@ -25,6 +25,7 @@ const CASES = [
   { name: "min–max 4 bit, nearest", written: { kind: "minmax", bits: 4, rounding: "nearest" } },
   { name: "min–max 8 bit", written: { kind: "minmax", bits: 8 } },
   { name: "QSGD 7 levels", written: { kind: "qsgd" } },
+  { name: "QSGD, entropy coded", written: { kind: "qsgd", coding: "entropy" } },
   { name: "natural", written: { kind: "natural" } },
   { name: "ternary", written: { kind: "ternary" } },
   { name: "top-k 1 %", written: { kind: "topk", ratio: 0.01 }, sparse: true },

@@ -14,6 +14,7 @@
  * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel. A block of numbers draws
  * from the index of its first number's place in the flat vector on; where 16 bits are enough, two numbers share a draw.
  */
+import type { EntropyKernels } from "./kernels/reference/entropy.js";
 import type { Float16Kernels } from "./kernels/reference/float16.js";
 import type { MinmaxKernels } from "./kernels/reference/minmax.js";
 import type { NaturalKernels } from "./kernels/reference/natural.js";
@@ -33,7 +34,8 @@ export interface Kernels
     NaturalKernels,
     TernaryKernels,
     TopkKernels,
-    RandomkKernels {
+    RandomkKernels,
+    EntropyKernels {
   /** First byte of the memory that the kernels leave to their owner. */
   readonly heapBase: number;
 }

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { MalformedPayload } from "../errors.js";
-import { createStaging, rangesOf, requireCodes, requireFinite, scopeName, shareSettings } from "./ranges.js";
+import {
+  createStaging,
+  rangesOf,
+  requireCodes,
+  requireFinite,
+  requireLengthWithin,
+  scopeName,
+  shareSettings,
+} from "./ranges.js";
 
 const settings = z.strictObject({ kind: z.literal("topk"), ...shareSettings(0.01) });
 
@@ -86,11 +93,7 @@ export const topk: CompressorKind<typeof settings> = {
         return payload.subarray(0, quotients - bytes);
       },
       addTo(out, received, scale) {
-        if (received.length < minimum || received.length > maximum) {
-          throw new MalformedPayload(
-            `${name}: payload of ${received.length} bytes where this model takes ${minimum} to ${maximum}: sender and receiver disagree about the model or the compressor`,
-          );
-        }
+        requireLengthWithin(name, received, minimum, maximum);
         const bytes = stage(received).byteOffset;
         const end = bytes + received.length;
         requireFinite(name, kernels.allFinite(bytes, values));

@@ -28,9 +28,8 @@ function places(x: v128, condition: v128, inverse: v128, zero: v128): v128 {
 
 export function qsgdSqueeze(
   v: usize, length: usize, block: usize, bits: u32, levels: f32, shrink: f64, index: u32, low: u32, high: u32,
-  payload: usize,
+  units: usize, codes: usize,
 ): void {
-  let codes = payload + ((length + block - 1) / block << 2);
   const h4 = i32x4.splat(high);
   const zero = WHOLE + levels * <f32>FRACTION_ONE;
   const z4 = f32x4.splat(zero);
@@ -43,8 +42,8 @@ export function qsgdSqueeze(
     const condition = conditioner(norm);
     const inverse: f32 = norm > 0 ? <f32>(<f64>levels * (FRACTION_ONE * SHRINK) / (norm * <f64>condition)) : 0;
     const unit = <f32>min(norm * shrink, LARGEST / <f64>levels);
-    store<f32>(payload, unit);
-    payload += 4;
+    store<f32>(units, unit);
+    units += 4;
     const c4 = f32x4.splat(condition), i4 = f32x4.splat(inverse);
     let weyl = weylAt(low, first);
     let to = codes;
@@ -72,26 +71,24 @@ export function qsgdSqueeze(
 }
 
 export function qsgdAddTo(
-  out: usize, length: usize, block: usize, bits: u32, levels: f32, payload: usize, factor: f32,
+  out: usize, length: usize, block: usize, bits: u32, levels: f32, units: usize, codes: usize, factor: f32,
 ): void {
-  let codes = payload + ((length + block - 1) / block << 2);
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
-    addCodes(out + (start << 2), count, codes, bits, levels, 0, load<f32>(payload), factor);
-    payload += 4;
+    addCodes(out + (start << 2), count, codes, bits, levels, 0, load<f32>(units), factor);
+    units += 4;
     codes += codeBytes(count, bits);
   }
 }
 
-export function qsgdFinite(payload: usize, blocks: usize, levels: f32): i32 {
-  for (let b: usize = 0; b < blocks; b++, payload += 4) {
-    if (!isFinite(load<f32>(payload) * levels)) return 0;
+export function qsgdFinite(units: usize, blocks: usize, levels: f32): i32 {
+  for (let b: usize = 0; b < blocks; b++, units += 4) {
+    if (!isFinite(load<f32>(units) * levels)) return 0;
   }
   return 1;
 }
 
-export function qsgdCheck(payload: usize, length: usize, block: usize, bits: u32, levels: f32): i32 {
-  let codes = payload + ((length + block - 1) / block << 2);
+export function qsgdCheck(codes: usize, length: usize, block: usize, bits: u32, levels: f32): i32 {
   const limit = <u32>levels << 1;
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);

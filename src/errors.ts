@@ -52,3 +52,12 @@ export class IdentityInUse extends MurmurationError {}
 
 /** An address that this peer cannot listen on. */
 export class CannotListen extends MurmurationError {}
+
+/** A peer's process that ended before its run did. */
+export class PeerFailed extends MurmurationError {}
+
+/** A run that somebody stopped, with Ctrl-C for example. */
+export class Interrupted extends MurmurationError {
+  /** What shells expect after Ctrl-C. */
+  override readonly exitCode = 130;
+}

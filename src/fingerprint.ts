@@ -31,6 +31,11 @@ export function digest(content: unknown): string {
   return Array.from(sha256(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** SHA-256 of a model's float32 numbers in little-endian order: equal digests mean equal models, to the bit. */
+export function modelDigest(model: Float32Array): string {
+  return digest(new Uint8Array(model.buffer, model.byteOffset, model.byteLength));
+}
+
 function value(fingerprint: Fingerprint, field: string): string | undefined {
   return Object.hasOwn(fingerprint, field) ? fingerprint[field] : undefined;
 }

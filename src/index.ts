@@ -29,6 +29,7 @@ export {
   type Prepared,
   parseExperiment,
 } from "./experiment.js";
+export { modelDigest } from "./fingerprint.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./frame.js";
 export type { Edge, Graph } from "./graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";

@@ -55,6 +55,7 @@ export function createSimulation({
   const peers = trainers.map((trainer, id) =>
     createPeer({ id, neighbours: neighbours[id]!, plan, trainer, transport: transports[id]!, clock }),
   );
+  const models = peers.map(({ model }) => model);
   const mean = new Float32Array(first?.layout.length ?? 0);
   const closeAll = () => Promise.all(transports.map((transport) => transport.close()));
 
@@ -64,7 +65,7 @@ export function createSimulation({
       for (;;) {
         const reports = await nextOfAll(runs, closeAll);
         if (!reports) return;
-        const { consensusDistance, meanModelNorm } = observe(peers, mean);
+        const { consensusDistance, meanModelNorm } = observe(models, mean);
         const { round, kind, evaluation } = reports[0]!;
         yield {
           round,
@@ -137,11 +138,13 @@ export async function simulate(
   };
 }
 
-/** Writes the mean model to `mean`; the sums are float64. */
-function observe(peers: readonly Peer[], mean: Float32Array) {
+/** What all models together come to. Writes their mean to `mean`; the sums are float64. */
+export function observe(
+  models: readonly Float32Array[],
+  mean: Float32Array,
+): Pick<SimulationRound, "consensusDistance" | "meanModelNorm"> {
   let squaredDistances = 0;
   let squaredNorm = 0;
-  const models = peers.map(({ model }) => model);
   for (let k = 0; k < mean.length; k++) {
     let sum = 0;
     for (const model of models) sum += model[k]!;

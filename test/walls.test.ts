@@ -19,7 +19,7 @@ const importsOf = (text: string) =>
   );
 
 /** Folders at the edge, which know the machine they run on. Everything else is the core. */
-const EDGE = /^(cli|sinks|inspect|datasets|trainers|models|backends|transports\/libp2p)(\/|$)/;
+const EDGE = /^(network\.ts$|(cli|sinks|inspect|datasets|trainers|models|backends|transports\/libp2p)(\/|$))/;
 
 function offenders(
   isInside: (name: string) => boolean,

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { FileProblem } from "../errors.js";
 import { type Experiment, parseExperiment } from "../experiment.js";
@@ -25,6 +25,45 @@ export async function readJson(file: string): Promise<unknown> {
   } catch (error) {
     throw new FileProblem(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Replaces a file's content at once: whoever reads it meanwhile sees the old one or the new one, whole. */
+export async function replaceFile(file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`;
+  try {
+    const { mode } = await stat(file);
+    const handle = await open(draft, "wx", mode);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Writes a new file. @throws FileProblem when there is one already, or it cannot be written */
+export async function createFile(file: string, content: string, mode = 0o666): Promise<void> {
+  try {
+    await writeFile(file, content, { flag: "wx", mode });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code === "EEXIST" ? "it exists already; name another folder" : message;
+    throw new FileProblem(`cannot write ${file}: ${reason}`, { cause });
+  }
+}
+
+/** JSON for people: indented, with lists of plain values on one line. */
+export function prettyJson(value: unknown): string {
+  const text = JSON.stringify(value, null, 2);
+  const compact = text.replace(/\[\n\s+([^[\]{}]*?)\n\s*\]/g, (_, inner: string) => {
+    return `[${inner.replace(/,\n\s+/g, ", ")}]`;
+  });
+  return `${compact}\n`;
 }
 
 /** A topology file (JSON), or an edge list (any other ending): one "i j" per line. */

@@ -1,21 +1,27 @@
 #!/usr/bin/env node
-import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
-import { MurmurationError } from "../errors.js";
-import { fail } from "./console.js";
+import { Interrupted, MurmurationError } from "../errors.js";
+import { VERSION } from "../version.js";
+import { fail, note } from "./console.js";
 import { demoCommand } from "./demo.js";
+import { deployCommand } from "./deploy.js";
+import { doctorCommand } from "./doctor.js";
+import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
+import { keysCommand } from "./keys.js";
+import { peerCommand } from "./peer.js";
 import { replayCommand } from "./replay.js";
 import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
 import { topologyCommand } from "./topology.js";
+import { upCommand } from "./up.js";
 
 /** Exit code of everything the user can mend: bad files, settings, names, diverged runs. */
 const USER_ERROR = 2;
 
 const program = new Command("murmur")
   .description("Decentralised training: peers on a graph train one model together, with no server.")
-  .version(createRequire(import.meta.url)("../../package.json").version)
+  .version(VERSION)
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({
     outputError: (text) =>
@@ -28,6 +34,12 @@ const program = new Command("murmur")
   })
   .exitOverride();
 for (const command of [
+  initCommand(),
+  upCommand(),
+  peerCommand(),
+  keysCommand(),
+  doctorCommand(),
+  deployCommand(),
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),
@@ -44,7 +56,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : USER_ERROR;
   } else if (error instanceof MurmurationError) {
-    fail(error.message.replaceAll("\n", " "));
+    (error instanceof Interrupted ? note : fail)(error.message.replaceAll("\n", " "));
     process.exitCode = error.exitCode;
   } else {
     throw error;

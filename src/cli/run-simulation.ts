@@ -8,6 +8,7 @@ import type { RoundReport, Sink } from "../report.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import type { Topology } from "../topology.js";
+import { describeMachine } from "./machine.js";
 
 /** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
 export interface RunSummary {
@@ -72,15 +73,38 @@ export async function runSimulation(options: RunOptions): Promise<RunSummary> {
     simulation.dispose();
   }
 
+  return summarise({
+    experiment,
+    compressorName: simulation.peers[0]!.compressorName,
+    beforeClosing: beforeClosing!,
+    last: last!,
+    seconds: (performance.now() - started) / 1000,
+  });
+}
+
+/** What a run comes to, simulated or not, from the rounds that count. */
+export function summarise({
+  experiment,
+  compressorName,
+  beforeClosing,
+  last,
+  seconds,
+}: {
+  readonly experiment: Experiment;
+  readonly compressorName: string;
+  readonly beforeClosing: SimulationRound;
+  readonly last: SimulationRound;
+  readonly seconds: number;
+}): RunSummary {
   return {
     name: experiment.name,
     algorithm: experiment.algorithm,
-    compressor: simulation.peers[0]!.compressorName,
-    rounds: plan.rounds,
-    final: standing(last!),
-    beforeClosing: standing(beforeClosing!),
-    bytesSentPerPeer: average(last!.reports.map(bytesSent)),
-    seconds: (performance.now() - started) / 1000,
+    compressor: compressorName,
+    rounds: experiment.rounds,
+    final: standing(last),
+    beforeClosing: standing(beforeClosing),
+    bytesSentPerPeer: average(last.reports.map(bytesSent)),
+    seconds,
   };
 }
 
@@ -99,7 +123,8 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
   };
 }
 
-function bytesSent({ traffic }: RoundReport): number {
+/** Bytes that a peer has sent so far, over all of its edges. */
+export function bytesSent({ traffic }: RoundReport): number {
   return traffic.reduce((sum, edge) => sum + edge.bytesSent, 0);
 }
 
@@ -118,8 +143,11 @@ async function openLogs(
   const peers: Sink[] = Array.from({ length: topology.graph.peers }, (_, peer) =>
     createJsonLines(join(directory, peerLogName(peer))),
   );
-  graph.write(headerLine(null, experiment, topology, layout));
-  for (const [peer, log] of peers.entries()) log.write(headerLine(peer, experiment, topology, layout));
+  const machine = describeMachine();
+  graph.write(headerLine(null, experiment, topology, layout, machine));
+  for (const [peer, log] of peers.entries()) {
+    log.write(headerLine(peer, experiment, topology, layout, machine));
+  }
   return {
     write(round: SimulationRound) {
       graph.write(graphLine(round));
@@ -135,7 +163,7 @@ async function openLogs(
 }
 
 /** Makes the folder. @throws FileProblem when it holds anything: a run is never written over another */
-async function requireEmpty(directory: string): Promise<void> {
+export async function requireEmpty(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
     if ((await readdir(directory)).length === 0) return;

@@ -18,6 +18,7 @@ import type { Delivery, Transport } from "../../transport.js";
 import { encodeHello } from "./hello.js";
 import { decodePrivateKey } from "./identity.js";
 import {
+  DEFAULT_MUXERS,
   type Deadlines,
   defaultDeadlines,
   MAX_STREAMS_PER_CONNECTION,
@@ -27,6 +28,7 @@ import {
 import { createLink, type Link, type LinkEvent } from "./link.js";
 import { createMeter } from "./meter.js";
 import { createNode, type Muxer } from "./node.js";
+import { answerProbes } from "./probe.js";
 import { seconds } from "./reasons.js";
 
 export type { Difference, Fingerprint } from "../../fingerprint.js";
@@ -57,7 +59,7 @@ export interface Libp2pTransportOptions {
   readonly fingerprint: Fingerprint;
   /** Largest payload of a frame; the compressor knows it. */
   readonly maximumPayloadBytes: number;
-  /** In the order of preference. Default yamux, then mplex. */
+  /** In the order of preference; `DEFAULT_MUXERS` where left out. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
   /** Told what happens on the edges. */
@@ -90,7 +92,7 @@ export interface Libp2pTransport extends Transport {
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const { id, fingerprint, maximumPayloadBytes, muxers = ["yamux", "mplex"], report = () => {} } = options;
+  const { id, fingerprint, maximumPayloadBytes, muxers = DEFAULT_MUXERS, report = () => {} } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const instance = crypto.randomUUID();
   const privateKey = decodePrivateKey(options.privateKey);
@@ -199,6 +201,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     },
     { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
+  await answerProbes(node, () => ({ version: PROTOCOL_VERSION, id, instance, fingerprint, sequence: 0 }));
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
     byPeerId.get(detail.remotePeer.toString())?.link.connectionOpened();
   });

@@ -9,7 +9,7 @@ import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
 import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR, MAX_STREAMS_PER_CONNECTION } from "./limits.js";
 
-/** Ways to carry many streams on one connection; both are safe here, yamux is preferred. */
+/** Ways to carry many streams on one connection; both are safe here, mplex's messages are the shorter ones. */
 export type Muxer = "yamux" | "mplex";
 
 const muxerFactories = {
@@ -55,7 +55,8 @@ export function createNode({
   // Noise can choose the muxer on the way, but then each end follows the other's order of preference and they
   // disagree when the orders do. An empty offer leaves the choice to the dialling end.
   const extensions = { webtransportCerthashes: [], streamMuxers: [] };
-  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * neighbours;
+  // A graph of one peer has nobody to connect, but libp2p wants room for somebody.
+  const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * Math.max(1, neighbours);
 
   return createLibp2p({
     start: false,

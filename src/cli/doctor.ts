@@ -1,0 +1,156 @@
+import { Command } from "commander";
+import pc from "picocolors";
+import { InvalidTopology } from "../errors.js";
+import { experimentJsonSchema } from "../experiment.js";
+import type { Fingerprint, Identity } from "../network.js";
+import type { Topology } from "../topology.js";
+import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
+import { note, print, table, warn } from "./console.js";
+import { readExperiment, readTopology } from "./files.js";
+import { peerNumber, secondsOption } from "./option-types.js";
+import { addSettingsOptions } from "./settings-options.js";
+
+/** How long an attempt may take. */
+const DEFAULT_PATIENCE_MS = 5_000;
+/** Exit code when an edge does not work. */
+const FOUND_PROBLEM = 2;
+
+interface DoctorOptions {
+  readonly id?: number;
+  readonly keys?: string;
+  readonly patience: number;
+  readonly json?: boolean;
+}
+
+export function doctorCommand(): Command {
+  const command = new Command("doctor");
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command
+    .description("try every edge, with whatever keys are here, and name the first layer that fails")
+    .argument("<topology>", "topology file (JSON), with the peers' identities and addresses")
+    .argument("[experiment]", "experiment file (JSON): compare its settings with those of peers that run")
+    .option("--id <peer>", "only the edges of this peer", peerNumber)
+    .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
+    .option(
+      "--patience <seconds>",
+      "how long each attempt may take; default 5",
+      secondsOption,
+      DEFAULT_PATIENCE_MS,
+    )
+    .option("--json", "print every edge as JSON lines")
+    .action(async (topologyFile: string, experimentFile: string | undefined, options: DoctorOptions) => {
+      const topology = await readTopology(topologyFile);
+      const settings = given();
+      const isCompared = experimentFile !== undefined || Object.keys(settings).length > 0;
+      const experiment = isCompared ? await readExperiment(experimentFile, settings) : undefined;
+      // Loaded here, so that other commands do not wait for libp2p.
+      const { graphFingerprint, prepareRun } = await import("../network.js");
+      const { layers } = await import("../transports/libp2p/diagnose.js");
+      const identities = await findIdentities(topology, topologyFile, options);
+      let fingerprint: Fingerprint = graphFingerprint(topology);
+      if (experiment) {
+        const prepared = await prepareRun({ topology, experiment, id: [...identities.keys()][0]! });
+        fingerprint = prepared.fingerprint;
+        prepared.dispose();
+      } else {
+        note("no experiment is named: of the fingerprints only topology and version are compared");
+      }
+
+      const edges = topology.graph.edges.filter(
+        ([a, b]) => options.id === undefined || a === options.id || b === options.id,
+      );
+      const diagnoses = await examine(topology, edges, identities, fingerprint, options.patience);
+      for (const diagnosis of options.json ? diagnoses : []) print(JSON.stringify(diagnosis));
+      if (!options.json) print(diagnosesTable(diagnoses, layers));
+      const failures = diagnoses.filter(({ failed }) => failed !== undefined);
+      if (!options.json && failures.length > 0) print();
+      for (const { from, to, failed, reason } of options.json ? [] : failures) {
+        print(`${from} → ${to} fails at ${failed}: ${reason}`);
+      }
+      if (failures.length > 0) process.exitCode = FOUND_PROBLEM;
+    });
+}
+
+/** The keys that are here: that of --id, or all. */
+async function findIdentities(
+  topology: Topology,
+  topologyFile: string,
+  { id, keys }: DoctorOptions,
+): Promise<Map<number, Identity>> {
+  const { findIdentity, keysFolder, readIdentity } = await import("./key-files.js");
+  const folder = keys ?? keysFolder(topologyFile);
+  if (id !== undefined) {
+    if (id >= topology.peers.length) {
+      throw new InvalidTopology(
+        `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
+      );
+    }
+    return new Map([[id, await readIdentity(folder, id, warn)]]);
+  }
+  const identities = new Map<number, Identity>();
+  for (const { id: each, peerId } of topology.peers) {
+    const identity = await findIdentity(folder, each, warn);
+    if (identity && identity.peerId !== peerId) {
+      warn(
+        `the key of peer ${each} in ${folder} is not the one that ${topologyFile} names: use the right folder, or run \`murmur keys\``,
+      );
+    }
+    if (identity) identities.set(each, identity);
+  }
+  if (identities.size === 0) {
+    throw new InvalidTopology(
+      `there are no keys in ${folder}: make them with \`murmur keys\`, or name the folder with --keys`,
+    );
+  }
+  return identities;
+}
+
+/** Every edge from the end whose key is here, the lower one first, as peers do. */
+async function examine(
+  { peers, mixing }: Topology,
+  edges: readonly (readonly [number, number])[],
+  identities: ReadonlyMap<number, Identity>,
+  fingerprint: Fingerprint,
+  deadlineMs: number,
+): Promise<Diagnosis[]> {
+  const { createProbe } = await import("../transports/libp2p/diagnose.js");
+  const known = peers.flatMap(({ id, peerId, dial }) => (peerId === undefined ? [] : [{ id, peerId, dial }]));
+  const probes = new Map<number, Probe>();
+  try {
+    for (const [id, identity] of identities) {
+      const probe = await createProbe({
+        id,
+        identity,
+        peers: known,
+        neighbours: mixing.neighbours[id]!.map(({ peer }) => peer),
+        listen: peers[id]!.listen,
+        fingerprint,
+        deadlines: { dialMs: deadlineMs, handshakeMs: deadlineMs },
+      });
+      probes.set(id, probe);
+      note(`peer ${id} ${probe.isRunning ? "runs already" : "is played by the doctor"}`);
+    }
+    const diagnoses: Diagnosis[] = [];
+    for (const [a, b] of edges) {
+      const [from, to] =
+        identities.has(a) && (peers[b]!.dial.length > 0 || !identities.has(b)) ? [a, b] : [b, a];
+      const probe = probes.get(from);
+      if (probe) diagnoses.push(await probe.diagnose(to));
+      else note(`${a} – ${b}: not tried, neither key is here`);
+    }
+    return diagnoses;
+  } finally {
+    await Promise.all([...probes.values()].map((probe) => probe.close()));
+  }
+}
+
+function diagnosesTable(diagnoses: readonly Diagnosis[], layers: readonly string[]): string {
+  return table(
+    ["edge", ...layers, "at"],
+    diagnoses.map(({ from, to, failed, address }) => {
+      const broken = failed === undefined ? layers.length : layers.indexOf(failed);
+      const marks = layers.map((_, k) => (k < broken ? pc.green("✓") : k === broken ? pc.red("✗") : ""));
+      return [`${from} → ${to}`, ...marks, address ?? "–"];
+    }),
+  );
+}

@@ -1,0 +1,29 @@
+import type { LinkEvent } from "../network.js";
+
+/** What happened on an edge, in words. */
+export function eventText(event: LinkEvent): string {
+  switch (event.kind) {
+    case "connected":
+      return `peer ${event.neighbour} is connected`;
+    case "disconnected":
+      return `peer ${event.neighbour} is gone: ${event.reason}`;
+    case "redialling":
+      return `peer ${event.neighbour} is not there yet: ${event.reason}`;
+    case "unreachable":
+      return event.reason;
+    case "refused":
+      return `refused ${typeof event.from === "number" ? `peer ${event.from}` : event.from}: ${event.reason}`;
+  }
+}
+
+/** Passes events on in words, and only what was not said before about that neighbour. */
+export function newsOnly(tell: (text: string) => void): (event: LinkEvent) => void {
+  const said = new Map<number | string, string>();
+  return (event) => {
+    const text = eventText(event);
+    const who = event.kind === "refused" ? event.from : event.neighbour;
+    if (said.get(who) === text) return;
+    said.set(who, text);
+    tell(text);
+  };
+}

@@ -1,0 +1,88 @@
+import { Command, Option } from "commander";
+import { InvalidTopology } from "../errors.js";
+import { experimentJsonSchema } from "../experiment.js";
+import { bytesText, note, numberText, percentText, print, progress, warn } from "./console.js";
+import { newsOnly } from "./events.js";
+import { readExperiment, readTopology } from "./files.js";
+import { untilInterrupted } from "./interrupt.js";
+import { peerNumber, secondsOption } from "./option-types.js";
+import type { PeerSummary } from "./run-peer.js";
+import { addSettingsOptions } from "./settings-options.js";
+
+export function peerCommand(): Command {
+  const command = new Command("peer");
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command
+    .description("be one peer of a run, in the foreground")
+    .argument("<topology>", "topology file (JSON), with the peers' identities and addresses")
+    .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
+    .addOption(
+      new Option("--id <peer>", "number of this peer in the topology")
+        .argParser(peerNumber)
+        .makeOptionMandatory(),
+    )
+    .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
+    .option("--out <folder>", "write the log there, for murmur inspect")
+    .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
+    .option("--json", "print the outcome as JSON")
+    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+      const { id }: { id: number } = options;
+      const topology = await readTopology(topologyFile);
+      const experiment = await readExperiment(experimentFile, given());
+      if (id >= topology.peers.length) {
+        throw new InvalidTopology(
+          `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
+        );
+      }
+      // Loaded here, so that other commands do not wait for libp2p.
+      const [{ keysFolder, readIdentity }, { runPeer }] = await Promise.all([
+        import("./key-files.js"),
+        import("./run-peer.js"),
+      ]);
+      const identity = await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn);
+      const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
+      note(`peer ${id} of ${topology.name}, neighbours ${neighbours.join(", ")}: joining`);
+
+      const interrupted = untilInterrupted();
+      let bar: ReturnType<typeof progress> | undefined;
+      let accuracy: number | undefined;
+      let summary: PeerSummary;
+      try {
+        summary = await runPeer({
+          topology,
+          experiment,
+          id,
+          identity,
+          directory: options.out,
+          patienceMs: options.patience,
+          signal: interrupted.signal,
+          onEvent: newsOnly(note),
+          onJoined(run) {
+            for (const warning of run.warnings) warn(warning);
+            bar = progress(`peer ${id}`, run.rounds);
+          },
+          onRound({ round, loss, evaluation }) {
+            accuracy = evaluation?.accuracy ?? accuracy;
+            bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
+          },
+        });
+      } finally {
+        bar?.stop();
+        interrupted.release();
+      }
+      print(options.json ? JSON.stringify(summary) : outcomeText(summary));
+    });
+}
+
+export function lossText(loss: number | undefined): string {
+  return loss === undefined ? "" : `loss ${numberText(loss)}`;
+}
+
+export function accuracyText(accuracy: number | undefined): string {
+  return accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %`;
+}
+
+function outcomeText({ peer, loss, accuracy, bytesSent, modelDigest }: PeerSummary): string {
+  const quality = accuracyText(accuracy) || lossText(loss);
+  return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, model ${modelDigest}`;
+}

@@ -1,0 +1,117 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { FileProblem, Interrupted } from "../errors.js";
+import type { Experiment } from "../experiment.js";
+import { headerLine, peerLogName, roundLine } from "../log.js";
+import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "../network.js";
+import type { RoundReport, Sink } from "../report.js";
+import { createJsonLines } from "../sinks/json-lines.js";
+import type { Topology } from "../topology.js";
+import { describeMachine } from "./machine.js";
+
+export interface PeerRunOptions {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  readonly id: number;
+  readonly identity: Identity;
+  /** Folder for the log; other peers' logs may be there, but not one of this peer. */
+  readonly directory?: string | undefined;
+  /** How long to wait for a neighbour to connect, in milliseconds. */
+  readonly patienceMs?: number | undefined;
+  /** Stops the run; its reason is a text that goes into the log. */
+  readonly signal: AbortSignal;
+  readonly onEvent?: (event: LinkEvent) => void;
+  /** Every neighbour is there. */
+  readonly onJoined?: (run: JoinedRun) => void;
+  readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
+}
+
+/** What became of one peer's run. */
+export interface PeerSummary {
+  readonly peer: number;
+  readonly rounds: number;
+  readonly modelDigest: string;
+  readonly loss?: number;
+  readonly accuracy?: number;
+  readonly bytesSent: number;
+}
+
+/**
+ * Takes part in a run as one peer, and writes its log.
+ *
+ * @throws Interrupted once the signal says so; the log then ends with its reason
+ */
+export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
+  const { topology, experiment, id, identity, directory, patienceMs, signal } = options;
+  const logFile = directory === undefined ? undefined : join(directory, peerLogName(id));
+  if (logFile !== undefined) await requireNew(directory!, logFile);
+  const run = await joinRun({
+    topology,
+    experiment,
+    id,
+    identity,
+    signal,
+    ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
+    ...(options.onEvent && { report: options.onEvent }),
+  });
+  let log: Sink | undefined;
+  let last: RoundReport | undefined;
+  try {
+    if (logFile !== undefined) {
+      log = createJsonLines(logFile);
+      log.write(headerLine(id, experiment, topology, run.layout, describeMachine()));
+    }
+    if (!signal.aborted) {
+      options.onJoined?.(run);
+      for await (const report of run) {
+        last = report;
+        log?.write(roundLine(report));
+        options.onRound?.(report, run);
+        if (signal.aborted) break;
+      }
+    }
+    if (!run.isComplete) {
+      throw new Interrupted(
+        `peer ${id} was stopped ${last ? `after round ${last.round}` : "before its first round"}: ${reasonOf(signal)}`,
+      );
+    }
+    log?.write({ type: "end", outcome: "completed" });
+  } catch (error) {
+    const reason =
+      error instanceof Interrupted
+        ? reasonOf(signal)
+        : error instanceof Error
+          ? error.message
+          : String(error);
+    log?.write({ type: "end", outcome: "stopped", reason });
+    throw error;
+  } finally {
+    await log?.close();
+    await run.close();
+  }
+  const { loss, accuracy } = last!.evaluation!;
+  return {
+    peer: id,
+    rounds: run.rounds,
+    modelDigest: run.modelDigest(),
+    ...(Number.isFinite(loss) && { loss }),
+    ...(accuracy !== undefined && { accuracy }),
+    bytesSent: last!.traffic.reduce((sum, edge) => sum + edge.bytesSent, 0),
+  };
+}
+
+function reasonOf({ reason }: AbortSignal): string {
+  return typeof reason === "string" ? reason : "it was told to stop";
+}
+
+async function requireNew(directory: string, logFile: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (cause) {
+    throw new FileProblem(`cannot make folder ${directory}: ${(cause as Error).message}`, { cause });
+  }
+  if (existsSync(logFile)) {
+    throw new FileProblem(`${logFile} exists already: name a new folder, so that no earlier run is lost`);
+  }
+}

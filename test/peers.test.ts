@@ -1,0 +1,399 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { freeLoopbackAddresses } from "../src/cli/addresses.js";
+import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
+import { decodeIdentity, generateIdentity } from "../src/transports/libp2p/identity.js";
+import { endAll, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "murmur-peers-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+afterEach(endAll);
+
+const quadratic = ["--trainer", "quadratic", "--evaluate-every", "0"];
+/** Long enough to be stopped on the way. */
+const long = [...quadratic, "--rounds", "4000"];
+
+const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+const lines = (path: string) =>
+  readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+let files = 0;
+function topologyFile(content: object): string {
+  const path = join(scratch, `topology-${files++}.json`);
+  writeFileSync(path, JSON.stringify(content));
+  return path;
+}
+
+/** A topology file with keys and free ports on loopback, as `murmur keys` leaves it. */
+async function readyTopology(graph: { kind: string; peers: number }): Promise<string> {
+  const addresses = await freeLoopbackAddresses(graph.peers);
+  const peers = [];
+  const path = topologyFile({});
+  for (const [id, address] of addresses.entries()) {
+    const identity = await generateIdentity();
+    await writeIdentity(keysFolder(path), id, identity, false);
+    peers.push({ id, peerId: identity.peerId, listen: [address] });
+  }
+  writeFileSync(path, JSON.stringify({ graph, peers }));
+  return path;
+}
+
+/** The same topology with one peer's fields changed, and the same keys. */
+function changed(path: string, id: number, fields: object): { path: string; keys: string } {
+  const content = read(path);
+  Object.assign(content.peers[id], fields);
+  return { path: topologyFile(content), keys: path.replace(/\.json$/, ".keys") };
+}
+
+function expectOneLine({ status, stdout, stderr }: Finished, says: RegExp): void {
+  const errors = stderr.split("\n").filter((line) => line.startsWith("error:"));
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatch(says);
+  expect(stdout).toBe("");
+  expect(status).toBe(2);
+}
+
+const pair = { kind: "complete", peers: 2 };
+
+describe("murmur keys", () => {
+  const identityIn = (folder: string, id: number) =>
+    decodeIdentity(readFileSync(join(folder, `peer-${id}.key`), "utf8"));
+
+  it("makes a secret key per peer, names them in the topology, and keeps everything else there", () => {
+    const content = {
+      $schema: "./topology.schema.json",
+      name: "three",
+      graph: { kind: "complete", peers: 3 },
+      weights: [
+        [0.5, 0.25, 0.25],
+        [0.25, 0.5, 0.25],
+        [0.25, 0.25, 0.5],
+      ],
+      peers: [
+        { id: 2, host: "192.0.2.7" },
+        { id: 1, listen: ["/ip4/127.0.0.1/tcp/5000"] },
+      ],
+    };
+    const path = topologyFile(content);
+    const folder = path.replace(/\.json$/, ".keys");
+    const { status, stdout } = murmur("keys", path, "--base-port", "7000", "--json");
+    expect(status).toBe(0);
+
+    const written = read(path);
+    expect(JSON.parse(stdout)).toEqual(written.peers);
+    expect({ ...written, peers: [] }).toEqual({ ...content, peers: [] });
+    expect(written.peers).toEqual([
+      { id: 0, peerId: identityIn(folder, 0).peerId, listen: ["/ip4/127.0.0.1/tcp/7000"] },
+      { id: 1, peerId: identityIn(folder, 1).peerId, listen: ["/ip4/127.0.0.1/tcp/5000"] },
+      {
+        id: 2,
+        peerId: identityIn(folder, 2).peerId,
+        host: "192.0.2.7",
+        listen: ["/ip4/0.0.0.0/tcp/7002"],
+        dial: ["/ip4/192.0.2.7/tcp/7002"],
+      },
+    ]);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+
+    const before = readFileSync(path, "utf8");
+    expect(murmur("keys", path).status).toBe(0);
+    expect(readFileSync(path, "utf8")).toBe(before);
+
+    expect(murmur("keys", path, "--force", "--peers", "1").status).toBe(0);
+    const forced = read(path).peers;
+    expect(forced[1].peerId).not.toBe(written.peers[1].peerId);
+    expect(forced[1].peerId).toBe(identityIn(folder, 1).peerId);
+    expect([forced[0], forced[2]]).toEqual([written.peers[0], written.peers[2]]);
+  });
+
+  it("leaves a peer alone whose key is elsewhere, and refuses a folder of other keys", async () => {
+    const path = await readyTopology(pair);
+    const before = readFileSync(path, "utf8");
+    expect(murmur("keys", path, "--out", join(scratch, "elsewhere")).stderr).toMatch(
+      /peer 0 .*left as it is/,
+    );
+    expect(readFileSync(path, "utf8")).toBe(before);
+    expect(existsSync(join(scratch, "elsewhere"))).toBe(false);
+    const other = await readyTopology(pair);
+    expectOneLine(
+      murmur("keys", path, "--out", other.replace(/\.json$/, ".keys")),
+      /key of peer 0.*--out.*--force/,
+    );
+  });
+});
+
+describe("murmur peer, where it cannot take part, says why in one line and exits with 2", () => {
+  it("without a key", async () => {
+    const path = await readyTopology(pair);
+    rmSync(path.replace(/\.json$/, ".keys/peer-1.key"));
+    expectOneLine(murmur("peer", path, ...quadratic, "--id", "1"), /peer 1 has no key.*murmur keys.*--keys/);
+  });
+
+  it("with a damaged key", async () => {
+    const path = await readyTopology(pair);
+    writeFileSync(path.replace(/\.json$/, ".keys/peer-1.key"), "not a key\n");
+    expectOneLine(murmur("peer", path, ...quadratic, "--id", "1"), /peer-1\.key.*no Ed25519 private key/);
+  });
+
+  it("with another peer's key", async () => {
+    const path = await readyTopology(pair);
+    const folder = path.replace(/\.json$/, ".keys");
+    writeFileSync(join(folder, "peer-1.key"), readFileSync(join(folder, "peer-0.key")));
+    expectOneLine(murmur("peer", path, ...quadratic, "--id", "1"), /key of peer 1 belongs to/);
+  });
+
+  it("without identities in the topology, or a number that is none", () => {
+    const path = topologyFile({ graph: pair });
+    const keys = join(scratch, "some.keys");
+    expect(murmur("keys", topologyFile({ graph: pair }), "--out", keys).status).toBe(0);
+    expectOneLine(
+      murmur("peer", path, ...quadratic, "--id", "0", "--keys", keys),
+      /no peerId for peer 0.*murmur keys/,
+    );
+    expectOneLine(murmur("peer", path, "--id", "2"), /no peer 2.*0 to 1/);
+    expectOneLine(murmur("peer", path), /--id/);
+  });
+
+  it("when its port is in use", async () => {
+    const path = await readyTopology(pair);
+    const port = Number(read(path).peers[0].listen[0].split("/").at(-1));
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    const refused = murmur("peer", path, ...quadratic, "--id", "0");
+    await new Promise((resolve) => server.close(resolve));
+    expectOneLine(refused, /peer 0 cannot listen on .*in use.*another port/);
+  });
+
+  it("when nobody is at its neighbour's address, after the patience it was given", async () => {
+    const path = await readyTopology(pair);
+    expectOneLine(
+      murmur("peer", path, ...quadratic, "--id", "0", "--patience", "1"),
+      /peer 0 waited 1 s for peer 1 \(nothing listens at its address.*murmur doctor/,
+    );
+  });
+
+  it("when its neighbour runs something else; both name the field", async () => {
+    const path = await readyTopology(pair);
+    const other = startMurmur("peer", path, ...quadratic, "--id", "1", "--seed", "2");
+    const one = startMurmur("peer", path, ...quadratic, "--id", "0", "--seed", "1");
+    expectOneLine(await one.finished, /"seed" is "1" here and "2" there.*same files/);
+    expectOneLine(await other.finished, /"seed" is "2" here and "1" there/);
+  });
+
+  it("when a process with its key takes part already", async () => {
+    const path = await readyTopology({ kind: "chain", peers: 3 });
+    // Peer 2 is missing, so that 0 and 1 are connected and wait.
+    const first = startMurmur("peer", path, ...quadratic, "--id", "0");
+    const middle = startMurmur("peer", path, ...quadratic, "--id", "1");
+    await middle.says(/peer 0 is connected/);
+    const [address] = await freeLoopbackAddresses(1);
+    const twin = changed(path, 0, { listen: [address] });
+    const second = startMurmur("peer", twin.path, "--keys", twin.keys, ...quadratic, "--id", "0");
+    expectOneLine(await second.finished, /peer 0 already runs in another process.*stop that one/);
+    await middle.says(/refused peer 0/);
+    first.process.kill("SIGINT");
+    middle.process.kill("SIGINT");
+    expect((await first.finished).status).not.toBe(2);
+    expect((await middle.finished).status).toBe(130);
+  });
+
+  it("and warns of a key that others can read", async () => {
+    const path = await readyTopology(pair);
+    chmodSync(path.replace(/\.json$/, ".keys/peer-0.key"), 0o644);
+    const { stderr } = murmur("peer", path, ...quadratic, "--id", "0", "--patience", "1");
+    expect(stderr).toMatch(/warning: others can read the key .*chmod 600/);
+  });
+});
+
+describe("murmur peer", () => {
+  it("trains with its neighbour, in whatever order they start, and both end with what the simulator finds", async () => {
+    const path = await readyTopology(pair);
+    const out = join(scratch, "two-peers");
+    const args = [...quadratic, "--rounds", "5", "--out", out, "--json"];
+    const late = startMurmur("peer", path, "--id", "1", ...args);
+    await late.says(/neighbours 0: joining/);
+    const ends = await Promise.all([startMurmur("peer", path, "--id", "0", ...args).finished, late.finished]);
+    expect(ends.map(({ status }) => status)).toEqual([0, 0]);
+    const [one, other] = ends.map(({ stdout }) => JSON.parse(stdout));
+    expect(one).toMatchObject({ peer: 0, modelDigest: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(other.bytesSent).toBeGreaterThan(0);
+    const log = lines(join(out, "peer-0.jsonl"));
+    expect(log.at(-1)).toEqual({ type: "end", outcome: "completed" });
+    expect(log.filter(({ type }) => type === "round")).toHaveLength(one.rounds);
+    expect(murmur("inspect", out).status).toBe(0);
+    expect(murmur("peer", path, "--id", "0", ...args).stderr).toMatch(/peer-0\.jsonl exists already/);
+  });
+
+  it("stopped with Ctrl-C leaves a log that says so; its neighbour says who is missing", async () => {
+    const path = await readyTopology(pair);
+    const out = join(scratch, "stopped");
+    const args = [...long, "--out", out, "--patience", "1"];
+    const [one, other] = ["0", "1"].map((id) => startMurmur("peer", path, "--id", id, ...args));
+    await one!.says(/peer 0 \d+\/4\d+ /);
+    one!.process.kill("SIGINT");
+    const end = await one!.finished;
+    expect(end.stderr).toMatch(/peer 0 was stopped after round \d+: Ctrl-C/);
+    expect(end.status).toBe(130);
+    expect(lines(join(out, "peer-0.jsonl")).at(-1)).toEqual({
+      type: "end",
+      outcome: "stopped",
+      reason: "Ctrl-C",
+    });
+    expectOneLine(await other!.finished, /peer 1 waited 1 s for peer 0 to connect/);
+    expect(lines(join(out, "peer-1.jsonl")).at(-1)).toMatchObject({ type: "end", outcome: "stopped" });
+  });
+});
+
+describe("murmur up", () => {
+  const childrenOf = (pid: number) =>
+    execFileSync("pgrep", ["-P", String(pid)], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map(Number);
+  const lives = (pid: number) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  it("runs the topology's peers with their keys and addresses, and leaves logs", async () => {
+    const path = await readyTopology({ kind: "ring", peers: 3 });
+    const out = join(scratch, "up");
+    const { status, stdout, stderr } = murmur("up", path, ...quadratic, "--rounds", "5", "--out", out);
+    expect(stderr).not.toMatch(/error|warning/);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/consensus distance/);
+    expect(stdout.match(/[0-9a-f]{64}/g)).toHaveLength(3);
+    expect(readdirSync(out).sort()).toEqual(["graph.jsonl", "peer-0.jsonl", "peer-1.jsonl", "peer-2.jsonl"]);
+    for (const name of readdirSync(out)) {
+      expect(lines(join(out, name)).at(-1)).toEqual({ type: "end", outcome: "completed" });
+    }
+    expect(murmur("inspect", out).stderr).toBe("");
+    expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
+  });
+
+  it("stops all peers on Ctrl-C, and their logs say so", async () => {
+    const out = join(scratch, "interrupted");
+    const up = startMurmur("up", topologyFile({ graph: { kind: "ring", peers: 3 } }), ...long, "--out", out);
+    await up.says(/3 peers \d+\/4000/);
+    const children = childrenOf(up.process.pid!);
+    expect(children).toHaveLength(3);
+    up.process.kill("SIGINT");
+    const { status, stderr } = await up.finished;
+    expect(status).toBe(130);
+    expect(stderr).toMatch(/all peers were stopped after \d+ rounds: Ctrl-C/);
+    expect(children.filter(lives)).toEqual([]);
+    for (const name of readdirSync(out)) {
+      expect(lines(join(out, name)).at(-1)).toEqual({ type: "end", outcome: "stopped", reason: "Ctrl-C" });
+    }
+  });
+
+  it("shows which peer crashed and how, and stops the others", async () => {
+    const out = join(scratch, "crashed");
+    const up = startMurmur("up", topologyFile({ graph: { kind: "ring", peers: 3 } }), ...long, "--out", out);
+    await up.says(/3 peers \d+\/4000/);
+    const children = childrenOf(up.process.pid!);
+    process.kill(children[1]!, "SIGKILL");
+    const { status, stderr } = await up.finished;
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /error: peer 1 was killed \(SIGKILL\) after \d+ rounds; the other peers were stopped/,
+    );
+    expect(children.filter(lives)).toEqual([]);
+    expect(lines(join(out, "peer-0.jsonl")).at(-1)).toEqual({
+      type: "end",
+      outcome: "stopped",
+      reason: "peer 1 failed",
+    });
+  });
+
+  it("shows why a peer could not begin", async () => {
+    const path = await readyTopology({ kind: "ring", peers: 3 });
+    const port = Number(read(path).peers[2].listen[0].split("/").at(-1));
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    const refused = murmur("up", path, ...quadratic);
+    await new Promise((resolve) => server.close(resolve));
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(
+      /error: peer 2 cannot listen on .*in use.*; the other peers were stopped\n$/,
+    );
+  });
+
+  it("ends its peers even when it is killed itself", async () => {
+    const up = startMurmur(
+      "up",
+      topologyFile({ graph: { kind: "ring", peers: 3 } }),
+      ...long,
+      "--out",
+      join(scratch, "orphans"),
+    );
+    await up.says(/3 peers \d+\/4000/);
+    up.process.kill("SIGKILL");
+    await up.finished;
+    // Each log gets its last line when its peer ends.
+    const log = join(scratch, "orphans", "peer-2.jsonl");
+    while (lines(log).at(-1)?.type !== "end") await new Promise((resolve) => setImmediate(resolve));
+    expect(lines(log).at(-1)).toMatchObject({
+      outcome: "stopped",
+      reason: "the process that started it is gone",
+    });
+  });
+});
+
+describe("the README's program", () => {
+  it("is a peer of a run whose other peers `murmur up` starts", async () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const example = /```ts\n([^`]*joinRun[^`]*)```/.exec(readme)![1]!;
+    expect(example.split("\n").filter((line) => line.trim() !== "")).toHaveLength(10);
+    // The files and packages that it names, where this test has them.
+    const path = await readyTopology({ kind: "ring", peers: 4 });
+    const settings = join(scratch, "experiment.json");
+    writeFileSync(settings, JSON.stringify({ trainer: "quadratic", rounds: 4 }));
+    const dist = new URL("../dist/", import.meta.url).href;
+    const program = join(scratch, "program.mjs");
+    const text = example
+      .replaceAll('"topology.json"', JSON.stringify(path))
+      .replace('"experiment.json"', JSON.stringify(settings))
+      .replace('"topology.keys/', `"${path.replace(/\.json$/, ".keys/")}`)
+      .replace('"murmuration"', `"${dist}index.js"`)
+      .replace('"murmuration/network"', `"${dist}network.js"`);
+    writeFileSync(program, text);
+
+    const others = startMurmur("up", path, settings, "--peers", "0,1,2", "--json");
+    const { stdout, status, stderr } = await startNode(program).finished;
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    const { peers, ...rest } = JSON.parse((await others.finished).stdout);
+    expect(peers.map(({ peer }: { peer: number }) => peer)).toEqual([0, 1, 2]);
+    expect(rest).toEqual({});
+    const own = stdout.trim().split("\n").at(-1);
+    expect(own).toMatch(/^[0-9a-f]{64}$/);
+
+    const whole = JSON.parse(
+      murmur("up", topologyFile({ graph: { kind: "ring", peers: 4 } }), settings, "--json").stdout,
+    );
+    const digests = whole.peers.map(({ modelDigest }: { modelDigest: string }) => modelDigest);
+    expect([...peers.map(({ modelDigest }: { modelDigest: string }) => modelDigest), own]).toEqual(digests);
+  });
+});

@@ -1,0 +1,76 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const root = new URL("../..", import.meta.url).pathname;
+const command = join(root, "dist/cli/main.js");
+const env = { ...process.env, NO_COLOR: "1" };
+
+export interface Finished {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built command as a user would. */
+export function murmur(...args: string[]): Finished {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
+    encoding: "utf8",
+    env,
+  });
+  return { status, stdout, stderr };
+}
+
+/** A command that goes on while the test does. */
+export interface Running {
+  readonly process: ChildProcessWithoutNullStreams;
+  /** Resolves when what it has written to stderr so far matches; rejects when it ends before. */
+  says(pattern: RegExp): Promise<void>;
+  readonly finished: Promise<Finished>;
+}
+
+const running = new Set<ChildProcessWithoutNullStreams>();
+
+export function startMurmur(...args: string[]): Running {
+  return startNode(command, ...args);
+}
+
+export function startNode(...args: string[]): Running {
+  const child = spawn(process.execPath, args, { env });
+  running.add(child);
+  let stdout = "";
+  let stderr = "";
+  const checks = new Set<() => void>();
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    for (const check of checks) check();
+  });
+  const finished = new Promise<Finished>((resolve) => {
+    child.once("close", (status) => {
+      running.delete(child);
+      resolve({ status, stdout, stderr });
+    });
+  });
+  return {
+    process: child,
+    finished,
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const check = () => {
+          if (!pattern.test(stderr)) return;
+          checks.delete(check);
+          resolve();
+        };
+        checks.add(check);
+        check();
+        void finished.then(() => reject(new Error(`it ended without saying ${pattern}: ${stderr}`)));
+      }),
+  };
+}
+
+/** For afterEach: nothing outlives a test that failed. */
+export function endAll(): void {
+  for (const child of running) child.kill("SIGKILL");
+}

@@ -186,6 +186,7 @@ CASES = {
     "sign, tensor": Sign(),
     "float16": Float16(),
     "min–max 4 bit": Minmax(4),
+    "min–max 4 bit, block 256": Minmax(4, block=256),
     "min–max 4 bit, nearest": Minmax(4, stochastic=False),
     "min–max 8 bit": Minmax(8),
     "QSGD 7 levels": Qsgd(7),

@@ -14,7 +14,7 @@ const SHRINK: f64 = 0.999999761581420898;
 const FRACTION_ONE: f64 = 32768;
 
 /** Numbers whose blocks go through the three passes together: few enough to stay in the nearest cache. */
-const CHUNK: usize = 1024;
+const CHUNK: usize = 512;
 
 export function minmaxSqueeze(
   v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,

@@ -24,6 +24,7 @@ export interface Compressor {
    *
    * @param vector finite numbers of the compressor's layout, in its vector space
    * @param random this message's own stream: the same stream and vector give the same payload
+   * @throws ForeignVector `vector` has another length or lies in another memory
    * @returns a view of the compressor's payload buffer, valid until its next `squeeze`
    */
   squeeze(vector: Vector, random: Random): Bytes;
@@ -32,6 +33,7 @@ export interface Compressor {
    *
    * @param payload in any buffer; bytes outside the vector space are staged through it
    * @throws MalformedPayload wrong length, a scale that is not finite, an index out of range or order
+   * @throws ForeignVector `out` has another length or lies in another memory
    */
   addTo(out: Vector, payload: Uint8Array, scale: number): void;
 }

@@ -23,6 +23,9 @@ export class InvalidData extends MurmurationError {}
 /** A payload that is not what its compressor writes; nothing was added from it. */
 export class MalformedPayload extends MurmurationError {}
 
+/** A vector given to a compressor that is not of its model, or lies outside the memory that its kernels work on. */
+export class ForeignVector extends MurmurationError {}
+
 /** A frame that is not of this protocol, or breaks one of its limits. */
 export class MalformedFrame extends MurmurationError {}
 

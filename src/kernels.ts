@@ -8,11 +8,13 @@
  * - A single number is computed in float32 in the order written in the reference; there is no fused
  *   multiply-add.
  * - A sum over a range is made of eight float64 partial sums: element k goes to partial k mod 8, and the
- *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)). (Sums inside a min–max block are float32 in the same order.)
+ *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)). Norms that set a scale take the same order in float32 over runs
+ *   of 1024 numbers, and float64 over the runs. Sums of whole numbers are exact, in any order.
  *
- * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel; `index` is the number's
- * place in the flat vector.
+ * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel. A block of numbers draws
+ * from the index of its first number's place in the flat vector on; where 16 bits are enough, two numbers share a draw.
  */
+import type { EntropyKernels } from "./kernels/reference/entropy.js";
 import type { Float16Kernels } from "./kernels/reference/float16.js";
 import type { MinmaxKernels } from "./kernels/reference/minmax.js";
 import type { NaturalKernels } from "./kernels/reference/natural.js";
@@ -32,7 +34,8 @@ export interface Kernels
     NaturalKernels,
     TernaryKernels,
     TopkKernels,
-    RandomkKernels {
+    RandomkKernels,
+    EntropyKernels {
   /** First byte of the memory that the kernels leave to their owner. */
   readonly heapBase: number;
 }

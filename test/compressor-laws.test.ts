@@ -146,6 +146,59 @@ describe("top-k", () => {
   });
 });
 
+describe("QSGD with entropy coding", () => {
+  it.each([
+    [1, 512],
+    [7, 512],
+    [7, 64],
+    [100, 512],
+  ])(
+    "%i levels, blocks of %i: within 5 % of the codes' entropy, the same numbers as without",
+    (levels, block) => {
+      const n = 100 * 2048;
+      const runs = ["fixed", "entropy"].map((coding) => {
+        const { compressor, vector, out } = bench({ kind: "qsgd", levels, block, coding }, layoutOf(n));
+        fill(vector, "gaussian", 3);
+        const payload = compressor.squeeze(vector, random(4)).slice();
+        compressor.addTo(out, payload, 1);
+        return { payload, vector, out };
+      });
+      const [fixed, entropy] = runs.map(({ payload }) => payload);
+      for (const of of ["vector", "out"] as const) {
+        const [plain, coded] = runs.map((run) => Buffer.from(run[of].slice().buffer));
+        expect(coded!.equals(plain!)).toBe(true);
+      }
+      const units = (4 * n) / block;
+      const bits = (8 * (fixed!.length - units)) / n;
+      const counts = new Map<number, number>();
+      for (let k = 0; k < n; k++) {
+        const code = (fixed![units + ((k * bits) >> 3)]! >> ((k * bits) & 7)) & (2 ** bits - 1);
+        counts.set(code, (counts.get(code) ?? 0) + 1);
+      }
+      let entropyBits = 0;
+      for (const count of counts.values()) entropyBits -= count * Math.log2(count / n);
+      expect((8 * (entropy!.length - units)) / entropyBits).toBeLessThan(1.05);
+    },
+  );
+
+  it("sends codes as they are where coding would not make them shorter", () => {
+    const { compressor, vector, out } = bench({ kind: "qsgd", coding: "entropy" }, layoutOf(60, 5));
+    fill(vector, "gaussian", 3);
+    const before = vector.slice();
+    const payload = compressor.squeeze(vector, random(4)).slice();
+    expect(payload.length).toBe(compressor.maximumPayloadBytes);
+    compressor.addTo(out, payload, 1);
+    before.forEach((x, k) => {
+      expect(vector[k]).toBe(Math.fround(x - out[k]!));
+    });
+  });
+
+  it("takes least where nothing is told", () => {
+    const { compressor, vector } = bench({ kind: "qsgd", coding: "entropy" }, layoutOf(1000));
+    expect(compressor.squeeze(vector, random(4)).length).toBe(compressor.minimumPayloadBytes);
+  });
+});
+
 describe("sign", () => {
   it("errs by exactly ‖v‖² − ‖v‖₁²/n", () => {
     const n = 1001;
@@ -264,15 +317,15 @@ describe("payload bytes", () => {
     [{ kind: "float16" }, "003c00c00038004200b40000004800bc004100c6"],
     [{ kind: "sign" }, "6edb06406dabaa4a4002"],
     [{ kind: "sign", scope: "whole" }, "33331b406d01"],
-    [{ kind: "minmax", bits: 8 }, "fca000c02da9203d4d0040802d33ff0000c0c08988083d96ff00"],
-    [{ kind: "minmax", bits: 4 }, "ce390ac03ae72a3f0584330f94d7c0c094d7103ff900"],
-    [{ kind: "minmax", bits: 2, rounding: "nearest" }, "e53534c0790d554091354992c4c0254932400e"],
-    [{ kind: "qsgd", levels: 1 }, "58591b409525d90e1a4005"],
-    [{ kind: "qsgd", levels: 7 }, "49978d3f68a8770da9a2623f9600"],
-    [{ kind: "qsgd", levels: 100, scope: "whole" }, "d493e13d6d52697f6264ad5b7a2d"],
-    [{ kind: "natural" }, "047bfc7a7cf9007e03fc7eff"],
-    [{ kind: "topk", ratio: 0.3 }, "00004040000000410000c0c01602"],
-    [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c09600"],
+    [{ kind: "minmax", bits: 8 }, "eb3cfebf8258203d4c003f802c33ff0000c0c08988083d96ff00"],
+    [{ kind: "minmax", bits: 4 }, "7f26e0bfb2a1243f0483320f98d7c0c095d7103ff900"],
+    [{ kind: "minmax", bits: 2, rounding: "nearest" }, "f83534c0810d554091354592c4c02a4932400e"],
+    [{ kind: "qsgd", levels: 1 }, "58591b40d90e1a40952505"],
+    [{ kind: "qsgd", levels: 7 }, "49978d3fa9a2623f67a7760da600"],
+    [{ kind: "qsgd", levels: 100, scope: "whole" }, "d493e13d6d5268806164ac5b7b2e"],
+    [{ kind: "natural" }, "047bfc7a7cf9007e03fc7dff"],
+    [{ kind: "topk", ratio: 0.3 }, "00004040000000410000c0c001000a02"],
+    [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c0012a"],
     [{ kind: "randomk", ratio: 0.3 }, "aaeb7544c0ba7f880000803f000080be00002040"],
     [{ kind: "ternary" }, "abaa8a40947b0000884073"],
   ];

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compressorSettings } from "../src/compressors/index.js";
-import { MalformedPayload } from "../src/errors.js";
+import { ForeignVector, MalformedPayload } from "../src/errors.js";
 import { random, randomFromKey } from "../src/random.js";
 import { bench, characters, everyCompressor, fill, layoutOf, type Written } from "./compressorCases.js";
 
@@ -41,6 +41,18 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
       );
     });
 
+    it("has the same bits beyond a run of sums, a batch of places and a block of natural compression", () => {
+      const layout = layoutOf(4500);
+      const results = (["simd", "reference"] as const).map((kernels) => {
+        const { compressor, vector, out } = bench(written, layout, kernels);
+        fill(vector, "heavy", 1);
+        const payload = compressor.squeeze(vector, random(1, "squeeze")).slice();
+        compressor.addTo(out, payload, 0.7);
+        return [payload, vector.slice(), out.slice()];
+      });
+      expect(results[0]).toEqual(results[1]);
+    });
+
     it("leaves exactly what the decoder does not give back, and draws only on its key", () => {
       fc.assert(
         fc.property(lengths, character, seed, (ns, name, seed) => {
@@ -61,6 +73,41 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
         }),
         { numRuns: 12 },
       );
+    });
+
+    it("adds scale times the same numbers, whatever the scale", () => {
+      fc.assert(
+        fc.property(character, seed, fc.float({ noNaN: true, min: -8, max: 8 }), (name, seed, scale) => {
+          const { compressor, vector, out } = bench(written, layoutOf(150, 21));
+          fill(vector, name, seed);
+          const payload = compressor.squeeze(vector, random(seed)).slice();
+          compressor.addTo(out, payload, 1);
+          const decoded = out.slice();
+          compressor.addTo(out.fill(0), payload, scale);
+          // The sign of a zero is of no matter here.
+          const wrong = decoded.findIndex((x, k) => out[k] !== Math.fround(scale * x));
+          expect(wrong).toBe(-1);
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+    it("refuses a vector of another memory or another length, in a line", () => {
+      const { compressor, vector, space, out } = bench(written, layoutOf(40, 9));
+      fill(vector, "gaussian", 1);
+      const payload = compressor.squeeze(vector, random(1)).slice();
+      const before = Buffer.from(new Uint8Array(space.buffer));
+      const foreign = bench(written, layoutOf(40, 9)).vector;
+      for (const wrong of [foreign, new Float32Array(49), out.subarray(1), space.vector(50)]) {
+        for (const act of [
+          () => compressor.squeeze(wrong, random(2)),
+          () => compressor.addTo(wrong, payload, 1),
+        ]) {
+          expect(act).toThrow(ForeignVector);
+          expect(act).toThrow(/^[^\n]+$/);
+        }
+      }
+      expect(before.equals(new Uint8Array(space.buffer))).toBe(true);
     });
 
     it("adds nothing from a damaged payload, or only finite numbers", () => {
@@ -105,6 +152,91 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
     });
   },
 );
+
+describe("known numbers", () => {
+  const ones = (n: number) => new Array<number>(n).fill(1);
+  const cases: [Written, number[], number[]][] = [
+    [{ kind: "identity" }, [1, -2.5, 0, 4], [1, -2.5, 0, 4]],
+    [{ kind: "float16" }, [1, -2.5, 1 + 2 ** -12, 70000], [1, -2.5, 1, 65504]],
+    [{ kind: "sign" }, [1, -1, 3, -3], [2, -2, 2, -2]],
+    [{ kind: "minmax", bits: 2, rounding: "nearest" }, [-3, -1, 1, 3], [-3, -1, 1, 3]],
+    [{ kind: "qsgd", levels: 1 }, [0, 3, 0], [0, 3 / (1 + Math.sqrt(3)), 0]],
+    [{ kind: "natural" }, [1, -4, 0, 0.125], [1, -4, 0, 0.125]],
+    [{ kind: "topk", ratio: 0.5 }, [1, -4, 3, 0.5], [0, -4, 3, 0]],
+    [{ kind: "randomk", ratio: 1 }, [1, -4, 3, 0.5], [1, -4, 3, 0.5]],
+    [{ kind: "ternary" }, [0.1, -3, 5, 0, 0], [0, -4, 4, 0, 0]],
+  ];
+  it.each(cases)("%j", (written, numbers, expected) => {
+    const { compressor, vector, out } = bench(written, layoutOf(numbers.length));
+    for (const scale of [1, -0.5, 0.25, 3]) {
+      vector.set(numbers);
+      out.set(ones(numbers.length));
+      compressor.addTo(out, compressor.squeeze(vector, random(5)), scale);
+      expected.forEach((x, k) => {
+        expect(out[k]).toBeCloseTo(1 + scale * x, 5);
+      });
+    }
+  });
+});
+
+describe("numbers in payloads that are not finite", () => {
+  const n = 20;
+  const notFinite = ["NaN", "Infinity", "-Infinity"].map(Number);
+  /** Where a payload of `n` numbers holds float32 numbers, and one whose levels overflow though it is finite itself. */
+  const cases: [Written, number[], number?][] = [
+    [{ kind: "identity" }, [0, 4, 4 * (n - 1)]],
+    [{ kind: "sign" }, [0]],
+    [{ kind: "sign", scope: "block", block: 8 }, [0, 4, 8]],
+    [{ kind: "minmax" }, [0, 4], 3e38],
+    [{ kind: "minmax", bits: 8, block: 10 }, [0, 4, 8, 12]],
+    [{ kind: "qsgd" }, [0], 3e38],
+    [{ kind: "qsgd", block: 10 }, [0, 4], 3e38],
+    [{ kind: "topk", ratio: 0.2 }, [0, 4, 12]],
+    [{ kind: "randomk", ratio: 0.2 }, [8, 12, 20]],
+    [{ kind: "ternary", block: 10 }, [0, 4]],
+  ];
+  it.each(cases)("%j", (written, places, overflowing) => {
+    const { compressor, vector, out } = bench(written, layoutOf(n));
+    fill(vector, "gaussian", 3);
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    out.fill(7);
+    for (const place of places) {
+      for (const bad of [...notFinite, ...(place === places.at(-1) && overflowing ? [overflowing] : [])]) {
+        const received = sent.slice();
+        new DataView(received.buffer).setFloat32(place, bad, true);
+        expect(() => compressor.addTo(out, received, 0.5)).toThrow(MalformedPayload);
+      }
+    }
+    expect(out.every((x) => x === 7)).toBe(true);
+    compressor.addTo(out, sent, 0.5);
+  });
+
+  it("halves", () => {
+    const { compressor, vector, out } = bench({ kind: "float16" }, layoutOf(n));
+    fill(vector, "gaussian", 3);
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    for (let k = 0; k < n; k++) {
+      for (const bad of [0x7c00, 0xfc00, 0x7e00, 0xfc01]) {
+        const received = sent.slice();
+        new DataView(received.buffer).setUint16(2 * k, bad, true);
+        expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
+      }
+    }
+    expect(out.every((x) => x === 0)).toBe(true);
+  });
+
+  it("natural: a base beyond the largest exponent, in any block", () => {
+    const { compressor, vector, out } = bench({ kind: "natural" }, layoutOf(n, 4097));
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    for (const place of [0, 1 + n, 2 + n]) {
+      const received = sent.slice();
+      received[place] = 128;
+      expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
+      received[place] = 127;
+      compressor.addTo(out, received, 1);
+    }
+  });
+});
 
 describe("settings", () => {
   const written = (settings: Written) => compressorSettings.parse(settings);

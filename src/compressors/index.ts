@@ -1,7 +1,9 @@
 /** Every compressor there is. Adding one: a file here, and a line in this list. */
 import type { z } from "zod";
 import type { Compressor, CompressorContext, CompressorKind } from "../compressor.js";
+import { ForeignVector } from "../errors.js";
 import { kindOf, settingsOfAny } from "../kinds.js";
+import type { Vector } from "../vector.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { minmax } from "./minmax.js";
@@ -28,7 +30,30 @@ const kinds = [
 export const compressorSettings = settingsOfAny(kinds);
 export type CompressorSettings = z.output<typeof compressorSettings>;
 
-/** The compressor that these settings describe, for one layout and vector space. */
+/**
+ * The compressor that these settings describe, for one layout and vector space.
+ *
+ * Its two verbs throw ForeignVector for a vector of another length or another memory: kernels know addresses only,
+ * and would work on whatever lies there.
+ */
 export function createCompressor(settings: CompressorSettings, context: CompressorContext): Compressor {
-  return (kindOf(kinds, settings) as CompressorKind).create(settings, context);
+  const compressor = (kindOf(kinds, settings) as CompressorKind).create(settings, context);
+  const { layout, space } = context;
+  const requireVector = (vector: Vector) => {
+    if (vector.buffer === space.buffer && vector.length === layout.length) return;
+    throw new ForeignVector(
+      `${compressor.name}: made for vectors of ${layout.length} numbers in its own vector space, given one of ${vector.length}${vector.buffer === space.buffer ? "" : " in another memory"}: allocate it with space.vector(${layout.length})`,
+    );
+  };
+  return {
+    ...compressor,
+    squeeze(vector, random) {
+      requireVector(vector);
+      return compressor.squeeze(vector, random);
+    },
+    addTo(out, payload, scale) {
+      requireVector(out);
+      compressor.addTo(out, payload, scale);
+    },
+  };
 }

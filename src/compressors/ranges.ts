@@ -101,6 +101,21 @@ export function requireLength(name: string, payload: Uint8Array, expected: numbe
   }
 }
 
+/** @throws MalformedPayload unless the payload has a length between these, both included */
+export function requireLengthWithin(
+  name: string,
+  payload: Uint8Array,
+  minimum: number,
+  maximum: number,
+): void {
+  if (minimum === maximum) requireLength(name, payload, minimum);
+  if (payload.length < minimum || payload.length > maximum) {
+    throw new MalformedPayload(
+      `${name}: payload of ${payload.length} bytes where this model takes ${minimum} to ${maximum}: sender and receiver disagree about the model or the compressor`,
+    );
+  }
+}
+
 /** @throws MalformedPayload unless the numbers in a payload are finite */
 export function requireFinite(name: string, finite: boolean | number): void {
   if (!finite) {

@@ -16,7 +16,7 @@ const settings = z.strictObject({
 });
 
 /**
- * Sign with L1 scale: C(v) = (‖v‖₁ / n) · sign(v) on each block of n numbers, sign(0) = +1. One bit a number
+ * Sign with L1 scale: C(v) = (‖v‖₁ / n) · sign(v) on each block of n numbers, sign(±0) = ±1. One bit a number
  * and 32 a block.
  *
  * Contraction: ‖v − C(v)‖² = ‖v‖² − ‖v‖₁² / n, and ‖v‖₁ ≥ ‖v‖, so α = 1/n of the largest block.
@@ -39,8 +39,9 @@ export const sign: CompressorKind<typeof settings> = {
       minimumPayloadBytes: end,
       maximumPayloadBytes: end,
       squeeze(vector) {
-        for (const { offset, length, block, start } of sections) {
-          kernels.signSqueeze(vector.byteOffset + 4 * offset, length, block, payload.byteOffset + start);
+        for (const { offset, length, block, start, blocks } of sections) {
+          const scales = payload.byteOffset + start;
+          kernels.signSqueeze(vector.byteOffset + 4 * offset, length, block, scales, scales + 4 * blocks);
         }
         return payload;
       },
@@ -50,8 +51,9 @@ export const sign: CompressorKind<typeof settings> = {
         for (const { start, blocks } of sections) {
           requireFinite(name, kernels.allFinite(bytes + start, blocks));
         }
-        for (const { offset, length, block, start } of sections) {
-          kernels.signAddTo(out.byteOffset + 4 * offset, length, block, bytes + start, scale);
+        for (const { offset, length, block, start, blocks } of sections) {
+          const scales = bytes + start;
+          kernels.signAddTo(out.byteOffset + 4 * offset, length, block, scales, scales + 4 * blocks, scale);
         }
       },
     };

@@ -1,12 +1,22 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { MalformedPayload } from "../errors.js";
-import { createStaging, rangesOf, requireCodes, requireFinite, scopeName, shareSettings } from "./ranges.js";
+import {
+  createStaging,
+  rangesOf,
+  requireCodes,
+  requireFinite,
+  requireLengthWithin,
+  scopeName,
+  shareSettings,
+} from "./ranges.js";
 
 const settings = z.strictObject({ kind: z.literal("topk"), ...shareSettings(0.01) });
 
 /** Counting room of the selection, in bytes: 2¹⁶ counters. */
 const TABLE_BYTES = 4 << 16;
+
+/** Working room of the decoder, in bytes. */
+const PLACES_BYTES = 1 << 12;
 
 /** −ln(φ − 1), φ the golden ratio: where the Rice code of one parameter becomes as short as the next's. */
 const RICE_BOUNDARY = 0.4812;
@@ -30,7 +40,8 @@ function riceParameter(count: number, length: number): number {
  * Contraction: what is left is no more than the mean of what could be left, ‖v − C(v)‖² ≤ (1 − k/n)‖v‖²,
  * so α = k/n of the range where that is least.
  *
- * Payload: the values of every range as float32, then the gaps of every range, each from a byte of its own.
+ * Payload: the values of every range as float32, then the low bits of every range's gaps, then their high bits, each
+ * range's from a byte of its own.
  *
  * @see Stich, Cordonnier, Jaggi 2018, “Sparsified SGD with Memory”, Lemma A.1
  */
@@ -40,24 +51,29 @@ export const topk: CompressorKind<typeof settings> = {
     const name = `topk(${settings.ratio}, ${scopeName(settings)})`;
     const { kernels } = space;
     let values = 0;
-    let fewestGapBytes = 0;
-    let mostGapBytes = 0;
+    let remainderBytes = 0;
+    let fewestQuotientBytes = 0;
+    let mostQuotientBytes = 0;
     const sections = rangesOf(layout, settings).map(({ offset, length }) => {
       const count = Math.max(1, Math.floor(settings.ratio * length));
       const rice = riceParameter(count, length);
-      const section = { offset, length, count, rice, start: 4 * values };
-      values += count;
-      // Every gap takes rice + 1 bits and one more for each 2^rice numbers skipped, of which there are
+      // Every quotient takes a bit and one more for each 2^rice numbers skipped, of which there are
       // none at best and length − count in one gap at worst.
-      fewestGapBytes += Math.ceil((count * (rice + 1)) / 8);
-      mostGapBytes += Math.ceil((count * (rice + 1) + Math.floor((length - count) / 2 ** rice)) / 8);
+      const most = Math.ceil((count + Math.floor((length - count) / 2 ** rice)) / 8);
+      const section = { offset, length, count, rice, first: values, remainders: remainderBytes, most };
+      values += count;
+      remainderBytes += Math.ceil((count * rice) / 8);
+      fewestQuotientBytes += Math.ceil(count / 8);
+      mostQuotientBytes += most;
       return section;
     });
-    const gapsStart = 4 * values;
-    const minimum = gapsStart + fewestGapBytes;
-    const maximum = gapsStart + mostGapBytes;
+    const remaindersStart = 4 * values;
+    const quotientsStart = remaindersStart + remainderBytes;
+    const minimum = quotientsStart + fewestQuotientBytes;
+    const maximum = quotientsStart + mostQuotientBytes;
     const payload = space.bytes(maximum);
     const table = space.bytes(TABLE_BYTES).byteOffset;
+    const places = space.bytes(PLACES_BYTES).byteOffset;
     const stage = createStaging(space, maximum);
 
     return {
@@ -66,32 +82,36 @@ export const topk: CompressorKind<typeof settings> = {
       minimumPayloadBytes: minimum,
       maximumPayloadBytes: maximum,
       squeeze(vector) {
-        let gaps = payload.byteOffset + gapsStart;
-        for (const { offset, length, count, rice, start } of sections) {
+        const bytes = payload.byteOffset;
+        let quotients = bytes + quotientsStart;
+        for (const { offset, length, count, rice, first, remainders } of sections) {
           const v = vector.byteOffset + 4 * offset;
-          gaps = kernels.topkSqueeze(v, length, count, rice, payload.byteOffset + start, gaps, table) >>> 0;
+          const low = bytes + remaindersStart + remainders;
+          quotients =
+            kernels.topkSqueeze(v, length, count, rice, bytes + 4 * first, low, quotients, table) >>> 0;
         }
-        return payload.subarray(0, gaps - payload.byteOffset);
+        return payload.subarray(0, quotients - bytes);
       },
       addTo(out, received, scale) {
-        if (received.length < minimum || received.length > maximum) {
-          throw new MalformedPayload(
-            `${name}: payload of ${received.length} bytes where this model takes ${minimum} to ${maximum}: sender and receiver disagree about the model or the compressor`,
-          );
-        }
+        requireLengthWithin(name, received, minimum, maximum);
         const bytes = stage(received).byteOffset;
         const end = bytes + received.length;
         requireFinite(name, kernels.allFinite(bytes, values));
-        let gaps = bytes + gapsStart;
-        for (const { length, count, rice } of sections) {
-          gaps = kernels.topkCheck(length, count, rice, gaps, end) >>> 0;
-          requireCodes(name, gaps);
+        let quotients = bytes + quotientsStart;
+        for (const { length, count, rice, remainders, most } of sections) {
+          const low = bytes + remaindersStart + remainders;
+          const last = Math.min(end, quotients + most);
+          quotients = kernels.topkCheck(length, count, rice, low, quotients, last) >>> 0;
+          requireCodes(name, quotients);
         }
-        requireCodes(name, gaps === end);
-        gaps = bytes + gapsStart;
-        for (const { offset, count, rice, start } of sections) {
+        requireCodes(name, quotients === end);
+        quotients = bytes + quotientsStart;
+        for (const { offset, count, rice, first, remainders } of sections) {
           const target = out.byteOffset + 4 * offset;
-          gaps = kernels.topkAddTo(target, count, rice, bytes + start, gaps, end, scale) >>> 0;
+          const low = bytes + remaindersStart + remainders;
+          quotients =
+            kernels.topkAddTo(target, count, rice, bytes + 4 * first, low, quotients, end, scale, places) >>>
+            0;
         }
       },
     };

@@ -1,4 +1,5 @@
 import type { Kernels } from "../kernels.js";
+import { entropyKernels } from "./reference/entropy.js";
 import { float16Kernels } from "./reference/float16.js";
 import { minmaxKernels } from "./reference/minmax.js";
 import { naturalKernels } from "./reference/natural.js";
@@ -23,5 +24,6 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     ...ternaryKernels(buffer),
     ...topkKernels(buffer),
     ...randomkKernels(buffer),
+    ...entropyKernels(buffer),
   };
 }

@@ -1,9 +1,14 @@
 // Small whole numbers in 2, 4 or 8 bits, and rounding to them. Format and meaning: ../reference/codes.ts.
 
-import { uniform, uniform4 } from "./random";
+import { drawHalf } from "./random";
 
-/** 1.5 · 2^23: adding it rounds a float32 to a whole number, ties to even, and leaves that in the low bits. */
-export const ROUNDER: f32 = 12582912;
+/** 2^23: a float32 of 2^23 + t has the whole number nearest to t, ties to even, in its low 23 bits. */
+export const WHOLE: f32 = 8388608;
+/** Bits of a place below the code. */
+export const FRACTION_BITS: u32 = 15;
+export const FRACTION: u32 = 0x7fff;
+/** What nearest rounding compares a fraction with, where stochastic rounding takes a draw. */
+const HALF: u32 = 0x3fff;
 
 const TWO_TO_64: f64 = 1.8446744073709552e19;
 const TWO_TO_MINUS_64: f64 = 5.421010862427522e-20;
@@ -19,35 +24,30 @@ export function conditioner(size: f64): f32 {
   return size < TWO_TO_MINUS_64 ? <f32>TWO_TO_64 : size > TWO_TO_64 ? <f32>TWO_TO_MINUS_64 : 1;
 }
 
-/** t as a whole number: up with the probability of its fraction, or to the nearest, ties to even. */
+/** The fractions of eight places that are held as float32 of 2^23 + place. */
 @inline
-export function round4(t: v128, stochastic: bool, weyl: v128, high: v128): v128 {
-  if (stochastic) {
-    const lower = f32x4.floor(t);
-    const up = f32x4.lt(uniform4(weyl, high), f32x4.sub(t, lower));
-    return f32x4.add(lower, v128.and(up, f32x4.splat(1)));
-  }
-  return f32x4.sub(f32x4.add(t, f32x4.splat(ROUNDER)), f32x4.splat(ROUNDER));
+export function fractions(x: v128, y: v128): v128 {
+  const mask = i32x4.splat(FRACTION);
+  return i16x8.narrow_i32x4_u(v128.and(x, mask), v128.and(y, mask));
+}
+
+/** What the fractions of eight numbers are compared with: they round up when they are greater. */
+@inline
+export function limits(stochastic: bool, draws: v128): v128 {
+  return stochastic ? i16x8.shr_u(draws, 1) : i16x8.splat(<i16>HALF);
 }
 
 @inline
-export function round(t: f32, stochastic: bool, low: u32, high: u32, index: u32): f32 {
-  if (stochastic) {
-    const lower = floor(t);
-    return uniform(low, high, index) < t - lower ? lower + 1 : lower;
-  }
-  return t + ROUNDER - ROUNDER;
+export function limit(stochastic: bool, low: u32, high: u32, index: u32, k: usize): u32 {
+  return stochastic ? drawHalf(low, high, index, k) >> 1 : HALF;
 }
 
-/** Sixteen whole numbers, four to a vector and held as float32, as bytes; `centre` is added first. */
+/** The codes of eight places: their whole part and one more where `up` is −1. */
 @inline
-export function toCodes(a: v128, b: v128, c: v128, d: v128, centre: f32): v128 {
-  const rounder = f32x4.splat(ROUNDER + centre);
-  const low = i32x4.splat(0xff);
-  return i8x16.narrow_i16x8_u(
-    i16x8.narrow_i32x4_s(v128.and(f32x4.add(a, rounder), low), v128.and(f32x4.add(b, rounder), low)),
-    i16x8.narrow_i32x4_s(v128.and(f32x4.add(c, rounder), low), v128.and(f32x4.add(d, rounder), low)),
-  );
+export function codesOf(x: v128, y: v128, up: v128): v128 {
+  const whole = i16x8.narrow_i32x4_u(i32x4.shr_u(x, FRACTION_BITS), i32x4.shr_u(y, FRACTION_BITS));
+  // What the exponent of 2^23 leaves above the code is masked away.
+  return v128.and(i16x8.sub(whole, up), i16x8.splat(0xff));
 }
 
 /** Packs sixteen bytes, each below 2^bits, into 2 · bits bytes. */

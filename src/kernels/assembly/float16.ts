@@ -1,24 +1,32 @@
 // IEEE half precision. Format and meaning: ../reference/float16.ts.
 
 const LARGEST: f32 = 65504;
-const SMALLEST_NORMAL: f32 = 0.00006103515625; // 2^-14
+const SIGN: u32 = 0x80000000;
+const EXPONENT: u32 = 0x7f800000;
+/** The exponent field of 2^-14, the smallest normal half; below it halves are evenly spaced. */
+const SMALLEST: i32 = 113 << 23;
 const UNIT: f32 = 5.9604644775390625e-8; // 2^-24, the step of the subnormal halves
 
-/** Four halves (in the low 16 bits of each lane) nearest to x, ties to even, saturated. */
+/** 2^13 times the power of two at or below a magnitude: added to it, what is beyond a half's precision is rounded away. */
 @inline
-function toHalf(x: v128): v128 {
-  const signBit = i32x4.splat(0x80000000);
+function rounderOf(magnitude: v128): v128 {
+  const exponent = i32x4.max_s(v128.and(magnitude, i32x4.splat(EXPONENT)), i32x4.splat(SMALLEST));
+  return i32x4.add(exponent, i32x4.splat(13 << 23));
+}
+
+/** Four halves without their sign (in the low 16 bits of each lane) nearest to x, ties to even; leaves the error. */
+@inline
+function squeeze4(p: usize, x: v128): v128 {
   const magnitude = f32x4.pmin(f32x4.splat(LARGEST), f32x4.abs(x));
-  // Above 2^-14: round away the low 13 bits of the significand, then move the exponent's bias from 127 to 15.
-  const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
-  const rounded = i32x4.add(magnitude, i32x4.add(odd, i32x4.splat(0xfff - (112 << 23))));
-  const normal = i32x4.shr_u(rounded, 13);
-  // Below: adding ½, whose last bit is worth 2^-24, leaves the subnormal in the low bits.
-  const half = f32x4.splat(0.5);
-  const subnormal = i32x4.sub(f32x4.add(magnitude, half), half);
-  const small = f32x4.lt(magnitude, f32x4.splat(SMALLEST_NORMAL));
-  const sign = i32x4.shr_u(v128.and(x, signBit), 16);
-  return v128.or(v128.bitselect(subnormal, normal, small), sign);
+  const rounder = rounderOf(magnitude);
+  const rounded = f32x4.add(magnitude, rounder);
+  const half = f32x4.sub(rounded, rounder);
+  v128.store(p, f32x4.sub(x, v128.or(half, v128.and(x, i32x4.splat(SIGN)))));
+  // The low bits of the sum are the significand, implicit bit included: it adds one to the exponent.
+  return i32x4.add(
+    i32x4.sub(rounded, rounder),
+    i32x4.sub(i32x4.shr_u(rounder, 13), i32x4.splat((SMALLEST + (13 << 23)) >> 13)),
+  );
 }
 
 /** The numbers that four halves, in the low 16 bits of each lane, stand for. */
@@ -37,17 +45,21 @@ export function float16Squeeze(v: usize, length: usize, payload: usize): void {
   for (; k + 8 <= length; k += 8) {
     const p = v + (k << 2);
     const x = v128.load(p), y = v128.load(p, 16);
-    const xHalf = toHalf(x), yHalf = toHalf(y);
-    v128.store(payload + (k << 1), i16x8.narrow_i32x4_u(xHalf, yHalf));
-    v128.store(p, f32x4.sub(x, fromHalf(xHalf)));
-    v128.store(p, f32x4.sub(y, fromHalf(yHalf)), 16);
+    // Narrowing the upper halves keeps the signs.
+    const signs = v128.and(i16x8.narrow_i32x4_s(x, y), i16x8.splat(<i16>0x8000));
+    const halves = i16x8.narrow_i32x4_s(squeeze4(p, x), squeeze4(p + 16, y));
+    v128.store(payload + (k << 1), v128.or(halves, signs));
   }
   for (; k < length; k++) {
     const p = v + (k << 2);
     const x = load<f32>(p);
-    const half = toHalf(f32x4.splat(x));
-    store<u16>(payload + (k << 1), <u16>i32x4.extract_lane(half, 0));
-    store<f32>(p, x - f32x4.extract_lane(fromHalf(half), 0));
+    const magnitude = min<f32>(LARGEST, abs(x));
+    const rounder = max<i32>(reinterpret<u32>(magnitude) & EXPONENT, SMALLEST) + (13 << 23);
+    const rounded = magnitude + reinterpret<f32>(rounder);
+    const half = rounded - reinterpret<f32>(rounder);
+    store<f32>(p, x - copysign<f32>(half, x));
+    const code = reinterpret<u32>(rounded) - rounder + ((rounder - (SMALLEST + (13 << 23))) >> 13);
+    store<u16>(payload + (k << 1), code | ((reinterpret<u32>(x) & SIGN) >> 16));
   }
 }
 

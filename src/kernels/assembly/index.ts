@@ -8,6 +8,7 @@ export * from "./qsgd";
 export * from "./natural";
 export * from "./randomk";
 export * from "./ternary";
+export * from "./entropy";
 
 /** First byte that the module's own data leaves free. */
 export function endOfData(): usize {

@@ -1,15 +1,20 @@
 // Min–max levels refitted by least squares. Format and meaning: ../reference/minmax.ts.
 
-import { addCodes, codeBytes, conditioner, round, round4, storeCode, storeCodes, toCodes } from "./codes";
-import { weylAt, weylNext } from "./random";
-import { promoteHigh } from "./sums";
+import {
+  addCodes, codeBytes, codesOf, conditioner, FRACTION, FRACTION_BITS, fractions, limit, limits, storeCode, storeCodes,
+  WHOLE,
+} from "./codes";
+import { drawBits4, weylAt, weylNext } from "./random";
 
-/** Numbers whose float32 sums are taken before they go on in float64. */
-const RUN: usize = 1024;
+/** Numbers whose sums are sure to fit 32 bits. */
+const RUN: usize = 256;
 const LARGEST: f64 = 3.4e38;
+/** 1 − 2^-22: keeps the largest place of a block from being rounded beyond the last level. */
+const SHRINK: f64 = 0.999999761581420898;
+const FRACTION_ONE: f64 = 32768;
 
 /** Numbers whose blocks go through the three passes together: few enough to stay in the nearest cache. */
-const CHUNK: usize = 2048;
+const CHUNK: usize = 512;
 
 export function minmaxSqueeze(
   v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,
@@ -30,20 +35,20 @@ export function minmaxSqueeze(
       const a = v + (start << 2);
       const count = min(block, length - start);
       const draw = index + <u32>start;
-      if (stochastic) squeezeBlock(a, count, bits, true, draw, low, high, header, to);
-      else squeezeBlock(a, count, bits, false, draw, low, high, header, to);
+      const condition = conditioner(<f64>load<f32>(header, 4) - <f64>load<f32>(header));
+      if (condition == 1) {
+        if (stochastic) squeezeBlock(a, count, bits, true, 1, draw, low, high, header, to);
+        else squeezeBlock(a, count, bits, false, 1, draw, low, high, header, to);
+      } else {
+        if (stochastic) squeezeBlock(a, count, bits, true, condition, draw, low, high, header, to);
+        else squeezeBlock(a, count, bits, false, condition, draw, low, high, header, to);
+      }
     }
     for (let start = first; start < end; start += block, payload += 8, codes += blockBytes) {
       const count = min(block, length - start);
       addCodes(v + (start << 2), count, codes, bits, 0, load<f32>(payload), load<f32>(payload, 4), -1);
     }
   }
-}
-
-/** From sums {p0 + p4 … p3 + p7} of two things, the last step but one: {x0 + x2, y0 + y2, x1 + x3, y1 + y3}. */
-@inline
-function foldPair(x: v128, y: v128): v128 {
-  return f32x4.add(i32x4.shuffle(x, y, 0, 4, 1, 5), i32x4.shuffle(x, y, 2, 6, 3, 7));
 }
 
 /** Writes the least and the largest number of a block into its header. */
@@ -75,10 +80,23 @@ function findRange(a: usize, count: usize, header: usize): void {
   store<f32>(header, f32x4.extract_lane(most, 0), 4);
 }
 
+/** The places of four numbers, each as a float32 of 2^23 + place. A condition of 1 is known when this is compiled. */
+@inline
+function places(x: v128, condition: f32, base: v128, inverse: v128): v128 {
+  return f32x4.add(f32x4.mul(f32x4.sub(condition == 1 ? x : f32x4.mul(x, f32x4.splat(condition)), base), inverse), f32x4.splat(WHOLE));
+}
+
+/** {Σ of a's lanes, Σ of b's lanes} in the two halves, two lanes each. */
+@inline
+function foldPair(a: v128, b: v128): v128 {
+  return i32x4.add(i32x4.shuffle(a, b, 0, 1, 4, 5), i32x4.shuffle(a, b, 2, 3, 6, 7));
+}
+
 /** Writes the codes of a block, and its offset and step over the range in its header. */
 @inline
 function squeezeBlock(
-  a: usize, count: usize, bits: u32, stochastic: bool, index: u32, low: u32, high: u32, header: usize, codes: usize,
+  a: usize, count: usize, bits: u32, stochastic: bool, condition: f32, index: u32, low: u32, high: u32, header: usize,
+  codes: usize,
 ): void {
   const least = load<f32>(header), most = load<f32>(header, 4);
   const range = <f64>most - <f64>least;
@@ -88,84 +106,77 @@ function squeezeBlock(
     return;
   }
 
-  const levels = <f32>((1 << bits) - 1);
-  const condition = conditioner(range);
+  const levels = <f64>((1 << bits) - 1);
   const base = least * condition;
-  const inverse = <f32>(<f64>levels / (range * <f64>condition));
-  const c4 = f32x4.splat(condition), b4 = f32x4.splat(base), i4 = f32x4.splat(inverse), l4 = f32x4.splat(levels);
+  const unit = range * (1 / (levels * SHRINK));
+  const inverse = <f32>(FRACTION_ONE / (unit * <f64>condition));
+  const b4 = f32x4.splat(base), i4 = f32x4.splat(inverse);
   const h4 = i32x4.splat(high);
-  const lanes = i32x4(0, 1, 2, 3), lanesAbove = i32x4(4, 5, 6, 7);
   let weyl = weylAt(low, index);
   const stride: usize = <usize>bits << 1;
   let to = codes;
-  // k is a code and e = t − k its error.
-  let sumsK = f64x2.splat(0), sumsE = f64x2.splat(0); // {Σ k, Σ k²} and {Σ e, Σ e · k}
-  for (let start: usize = 0; start < count; start += RUN) {
-    const end = min(start + RUN, count);
-    let k0 = f32x4.splat(0), kk0 = k0, e0 = k0, ek0 = k0, k1 = k0, kk1 = k0, e1 = k0, ek1 = k0;
-    let k = start;
-    for (; k + 16 <= end; k += 16) {
+  // k is a code and e = place − k its error, in units of 2^-15.
+  let sumsK = f64x2.splat(0), sumsE = sumsK; // {Σ k, Σ k²} and {Σ e, Σ e · k}
+  let k: usize = 0;
+  while (k + 16 <= count) {
+    const end = min(k + RUN, count & ~15);
+    let sumK16 = i16x8.splat(0), sumKk = sumK16, sumE = sumK16, sumEk = sumK16;
+    for (; k < end; k += 16) {
       const p = a + (k << 2);
-      const ta = f32x4.pmin(l4, f32x4.mul(f32x4.sub(f32x4.mul(v128.load(p), c4), b4), i4));
-      const tb = f32x4.pmin(l4, f32x4.mul(f32x4.sub(f32x4.mul(v128.load(p, 16), c4), b4), i4));
-      const tc = f32x4.pmin(l4, f32x4.mul(f32x4.sub(f32x4.mul(v128.load(p, 32), c4), b4), i4));
-      const td = f32x4.pmin(l4, f32x4.mul(f32x4.sub(f32x4.mul(v128.load(p, 48), c4), b4), i4));
-      const ka = round4(ta, stochastic, weyl, h4);
+      const ta = places(v128.load(p), condition, b4, i4), tb = places(v128.load(p, 16), condition, b4, i4);
+      const fab = fractions(ta, tb);
+      const upAb = i16x8.gt_s(fab, limits(stochastic, stochastic ? drawBits4(weyl, h4) : weyl));
       if (stochastic) weyl = weylNext(weyl);
-      const kb = round4(tb, stochastic, weyl, h4);
+      const kab = codesOf(ta, tb, upAb);
+      const eab = v128.or(fab, i16x8.shl(upAb, 15));
+      sumK16 = i16x8.add(sumK16, kab);
+      sumKk = i32x4.add(sumKk, i32x4.dot_i16x8_s(kab, kab));
+      sumE = i32x4.add(sumE, i32x4.extadd_pairwise_i16x8_s(eab));
+      sumEk = i32x4.add(sumEk, i32x4.dot_i16x8_s(eab, kab));
+
+      const tc = places(v128.load(p, 32), condition, b4, i4), td = places(v128.load(p, 48), condition, b4, i4);
+      const fcd = fractions(tc, td);
+      const upCd = i16x8.gt_s(fcd, limits(stochastic, stochastic ? drawBits4(weyl, h4) : weyl));
       if (stochastic) weyl = weylNext(weyl);
-      const kc = round4(tc, stochastic, weyl, h4);
-      if (stochastic) weyl = weylNext(weyl);
-      const kd = round4(td, stochastic, weyl, h4);
-      if (stochastic) weyl = weylNext(weyl);
-      storeCodes(to, toCodes(ka, kb, kc, kd, 0), bits);
+      const kcd = codesOf(tc, td, upCd);
+      const ecd = v128.or(fcd, i16x8.shl(upCd, 15));
+      sumK16 = i16x8.add(sumK16, kcd);
+      sumKk = i32x4.add(sumKk, i32x4.dot_i16x8_s(kcd, kcd));
+      sumE = i32x4.add(sumE, i32x4.extadd_pairwise_i16x8_s(ecd));
+      sumEk = i32x4.add(sumEk, i32x4.dot_i16x8_s(ecd, kcd));
+      storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits);
       to += stride;
-      const ea = f32x4.sub(ta, ka), eb = f32x4.sub(tb, kb), ec = f32x4.sub(tc, kc), ed = f32x4.sub(td, kd);
-      k0 = f32x4.add(f32x4.add(k0, ka), kc);
-      k1 = f32x4.add(f32x4.add(k1, kb), kd);
-      kk0 = f32x4.add(f32x4.add(kk0, f32x4.mul(ka, ka)), f32x4.mul(kc, kc));
-      kk1 = f32x4.add(f32x4.add(kk1, f32x4.mul(kb, kb)), f32x4.mul(kd, kd));
-      e0 = f32x4.add(f32x4.add(e0, ea), ec);
-      e1 = f32x4.add(f32x4.add(e1, eb), ed);
-      ek0 = f32x4.add(f32x4.add(ek0, f32x4.mul(ea, ka)), f32x4.mul(ec, kc));
-      ek1 = f32x4.add(f32x4.add(ek1, f32x4.mul(eb, kb)), f32x4.mul(ed, kd));
     }
-    if (k < end) memory.fill(to, 0, codeBytes(end - k, bits));
-    for (let j: usize = 0; k < end; k++, j++) {
-      const scaled = (load<f32>(a + (k << 2)) * condition - base) * inverse;
-      const t = scaled < levels ? scaled : levels;
-      const code = round(t, stochastic, low, high, index + <u32>k);
-      storeCode(to, j, <u32>code, bits);
-      const here = i32x4.splat(<i32>(k & 7));
-      const in0 = i32x4.eq(here, lanes), in1 = i32x4.eq(here, lanesAbove);
-      const code4 = f32x4.splat(code), square4 = f32x4.splat(code * code);
-      const e4 = f32x4.splat(t - code), ek4 = f32x4.splat((t - code) * code);
-      k0 = f32x4.add(k0, v128.and(code4, in0));
-      k1 = f32x4.add(k1, v128.and(code4, in1));
-      kk0 = f32x4.add(kk0, v128.and(square4, in0));
-      kk1 = f32x4.add(kk1, v128.and(square4, in1));
-      e0 = f32x4.add(e0, v128.and(e4, in0));
-      e1 = f32x4.add(e1, v128.and(e4, in1));
-      ek0 = f32x4.add(ek0, v128.and(ek4, in0));
-      ek1 = f32x4.add(ek1, v128.and(ek4, in1));
-    }
-    const ofK = foldPair(f32x4.add(k0, k1), f32x4.add(kk0, kk1));
-    const ofE = foldPair(f32x4.add(e0, e1), f32x4.add(ek0, ek1));
-    const totals = f32x4.add(i32x4.shuffle(ofK, ofE, 0, 1, 4, 5), i32x4.shuffle(ofK, ofE, 2, 3, 6, 7));
-    sumsK = f64x2.add(sumsK, f64x2.promote_low_f32x4(totals));
-    sumsE = f64x2.add(sumsE, promoteHigh(totals));
+    const ofK = foldPair(i32x4.extadd_pairwise_i16x8_s(sumK16), sumKk);
+    const ofE = foldPair(sumE, sumEk);
+    const totals = i32x4.add(i32x4.shuffle(ofK, ofE, 0, 2, 4, 6), i32x4.shuffle(ofK, ofE, 1, 3, 5, 7));
+    sumsK = f64x2.add(sumsK, f64x2.convert_low_i32x4_s(totals));
+    sumsE = f64x2.add(sumsE, f64x2.convert_low_i32x4_s(i32x4.shuffle(totals, totals, 2, 3, 2, 3)));
+  }
+  let sumK = f64x2.extract_lane(sumsK, 0), sumKk = f64x2.extract_lane(sumsK, 1);
+  let sumE = f64x2.extract_lane(sumsE, 0), sumEk = f64x2.extract_lane(sumsE, 1);
+  if (k < count) memory.fill(to, 0, codeBytes(count - k, bits));
+  for (let j: usize = 0; k < count; k++, j++) {
+    const place = reinterpret<u32>((load<f32>(a + (k << 2)) * condition - base) * inverse + WHOLE) & 0x7fffff;
+    const fraction = place & FRACTION;
+    const code = (place >> FRACTION_BITS) + <u32>(fraction > limit(stochastic, low, high, index, k));
+    storeCode(to, j, code, bits);
+    const error = <i32>place - <i32>(code << FRACTION_BITS);
+    sumK += <f64>code;
+    sumKk += <f64>(code * code);
+    sumE += <f64>error;
+    sumEk += <f64>(error * <i32>code);
   }
 
-  const sumK = f64x2.extract_lane(sumsK, 0), sumKk = f64x2.extract_lane(sumsK, 1);
-  const sumE = f64x2.extract_lane(sumsE, 0), sumEk = f64x2.extract_lane(sumsE, 1);
   const n = <f64>count;
+  sumE *= 1 / FRACTION_ONE;
+  sumEk *= 1 / FRACTION_ONE;
   const spread = n * sumKk - sumK * sumK;
   const slope = spread > 0 ? (n * sumEk - sumE * sumK) / spread : 0;
-  const shift = (sumE - slope * sumK) / n;
-  const unit = range / <f64>levels;
+  const shift = (sumE - slope * sumK) * (1 / n);
   let step = unit * (1 + slope);
   let offset = <f64>least + unit * shift;
-  const reach = step * <f64>levels;
+  const reach = step * levels;
   if (abs(offset) > LARGEST || abs(reach) > LARGEST || abs(offset + reach) > LARGEST) {
     step *= 0.25;
     offset *= 0.25;

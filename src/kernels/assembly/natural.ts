@@ -1,8 +1,10 @@
 // Natural compression. Format and meaning: ../reference/natural.ts.
 
-import { drawBits, drawBits4, weylAt, weylNext } from "./random";
+import { drawBits4, drawHalf, weylAt, weylNext } from "./random";
 
 const MAGNITUDE: u32 = 0x7fffffff;
+const EXPONENT: u32 = 0x7f800000;
+const SIGN: u32 = 0x80000000;
 
 @inline
 function largestMagnitude(v: usize, length: usize): u32 {
@@ -24,61 +26,68 @@ function largestMagnitude(v: usize, length: usize): u32 {
   );
 }
 
-/** The exponents of four magnitudes after rounding to a power of two. */
+/** The exponents, still in their place, of four numbers after rounding: seven random bits below the sixteen are 0. */
 @inline
-function exponents(magnitudes: v128, weyl: v128, high: v128): v128 {
-  const carried = i32x4.add(magnitudes, i32x4.shr_u(drawBits4(weyl, high), 9));
-  return i32x4.min_s(i32x4.shr_u(carried, 23), i32x4.splat(254));
+function exponents(x: v128, draws: v128): v128 {
+  const carried = i32x4.add(v128.and(x, i32x4.splat(MAGNITUDE)), i32x4.shl(draws, 7));
+  return i32x4.min_s(v128.and(carried, i32x4.splat(EXPONENT)), i32x4.splat(254 << 23));
 }
 
-/** Leaves the error of four numbers and gives their codes. */
+/** Leaves the error of four numbers. */
 @inline
-function squeeze4(p: usize, base: v128, least: v128, weyl: v128, high: v128): v128 {
-  const x = v128.load(p);
-  const magnitude = v128.and(x, i32x4.splat(MAGNITUDE));
-  const sign = v128.and(x, i32x4.splat(0x80000000));
-  const kept = i32x4.ge_s(magnitude, least);
-  const exponent = exponents(magnitude, weyl, high);
-  const q = v128.or(v128.and(i32x4.shl(exponent, 23), kept), sign);
-  v128.store(p, f32x4.sub(x, q));
-  return v128.or(v128.and(i32x4.sub(exponent, base), kept), i32x4.shr_u(sign, 24));
+function leave(p: usize, x: v128, exponent: v128, base: v128): void {
+  const power = v128.and(exponent, i32x4.gt_s(exponent, base));
+  v128.store(p, f32x4.sub(x, v128.or(power, v128.and(x, i32x4.splat(SIGN)))));
 }
 
-export function naturalSqueeze(v: usize, length: usize, index: u32, low: u32, high: u32, payload: usize): void {
-  const top = min<i32>(254, <i32>(largestMagnitude(v, length) >> 23) + 1);
-  const base = max<i32>(0, top - 127);
-  const least = (base + 1) << 23;
-  store<u8>(payload, <u8>base);
-  payload++;
-  const b4 = i32x4.splat(base), l4 = i32x4.splat(least), h4 = i32x4.splat(high);
-  let weyl = weylAt(low, index);
-  let k: usize = 0;
-  for (; k + 16 <= length; k += 16) {
-    const p = v + (k << 2);
-    const a = squeeze4(p, b4, l4, weyl, h4);
-    weyl = weylNext(weyl);
-    const b = squeeze4(p + 16, b4, l4, weyl, h4);
-    weyl = weylNext(weyl);
-    const c = squeeze4(p + 32, b4, l4, weyl, h4);
-    weyl = weylNext(weyl);
-    const d = squeeze4(p + 48, b4, l4, weyl, h4);
-    weyl = weylNext(weyl);
-    v128.store(payload + k, i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d)));
-  }
-  for (; k < length; k++) {
-    const p = v + (k << 2);
-    const x = load<u32>(p);
-    const magnitude = x & MAGNITUDE;
-    const sign = x & 0x80000000;
-    let code: u32 = 0;
-    let q: u32 = 0;
-    if (<i32>magnitude >= least) {
-      const exponent = min<u32>((magnitude + (drawBits(low, high, index + <u32>k) >> 9)) >> 23, 254);
-      code = exponent - <u32>base;
-      q = exponent << 23;
+export function naturalSqueeze(
+  v: usize, length: usize, block: usize, index: u32, low: u32, high: u32, payload: usize,
+): void {
+  let codes = payload + (length + block - 1) / block;
+  const h4 = i32x4.splat(high);
+  for (let start: usize = 0; start < length; start += block) {
+    const count = min(block, length - start);
+    const a = v + (start << 2);
+    const first = index + <u32>start;
+    const top = min<i32>(254, <i32>(largestMagnitude(a, count) >> 23) + 1);
+    const base = max<i32>(0, top - 127);
+    store<u8>(payload++, <u8>base);
+    const b4 = i32x4.splat(base << 23), b16 = i8x16.splat(<u8>base);
+    let weyl = weylAt(low, first);
+    let k: usize = 0;
+    for (; k + 16 <= count; k += 16) {
+      const p = a + (k << 2);
+      const x = v128.load(p), y = v128.load(p, 16), z = v128.load(p, 32), w = v128.load(p, 48);
+      const draws = drawBits4(weyl, h4);
+      weyl = weylNext(weyl);
+      const moreDraws = drawBits4(weyl, h4);
+      weyl = weylNext(weyl);
+      const ex = exponents(x, i32x4.extend_low_i16x8_u(draws));
+      const ey = exponents(y, i32x4.extend_high_i16x8_u(draws));
+      const ez = exponents(z, i32x4.extend_low_i16x8_u(moreDraws));
+      const ew = exponents(w, i32x4.extend_high_i16x8_u(moreDraws));
+      leave(p, x, ex, b4);
+      leave(p + 16, y, ey, b4);
+      leave(p + 32, z, ez, b4);
+      leave(p + 48, w, ew, b4);
+      const exponent = i8x16.narrow_i16x8_u(
+        i16x8.narrow_i32x4_s(i32x4.shr_u(ex, 23), i32x4.shr_u(ey, 23)),
+        i16x8.narrow_i32x4_s(i32x4.shr_u(ez, 23), i32x4.shr_u(ew, 23)),
+      );
+      // Narrowing keeps the sign, whatever becomes of the rest.
+      const sign = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(x, y), i16x8.narrow_i32x4_s(z, w));
+      v128.store(codes + k, v128.or(i8x16.sub_sat_u(exponent, b16), v128.and(sign, i8x16.splat(<i8>0x80))));
     }
-    store<f32>(p, load<f32>(p) - reinterpret<f32>(q | sign));
-    store<u8>(payload + k, code | (sign >> 24));
+    for (; k < count; k++) {
+      const p = a + (k << 2);
+      const x = load<u32>(p);
+      const carried = (x & MAGNITUDE) + (drawHalf(low, high, first, k) << 7);
+      const exponent = min<i32>(carried >> 23, 254);
+      const kept = exponent > base;
+      store<f32>(p, load<f32>(p) - reinterpret<f32>((kept ? exponent << 23 : 0) | (x & SIGN)));
+      store<u8>(codes + k, (kept ? exponent - base : 0) | ((x & SIGN) >> 24));
+    }
+    codes += count;
   }
 }
 
@@ -91,15 +100,24 @@ function decode4(codes: v128, base: v128): v128 {
   return v128.or(magnitude, i32x4.shl(v128.and(codes, i32x4.splat(0x80)), 24));
 }
 
-export function naturalAddTo(out: usize, length: usize, payload: usize, factor: f32): void {
-  const base = i32x4.splat(load<u8>(payload));
-  payload++;
+export function naturalAddTo(out: usize, length: usize, block: usize, payload: usize, factor: f32): void {
+  let codes = payload + (length + block - 1) / block;
+  for (let start: usize = 0; start < length; start += block) {
+    const count = min(block, length - start);
+    addBlock(out + (start << 2), count, load<u8>(payload++), codes, factor);
+    codes += count;
+  }
+}
+
+@inline
+function addBlock(out: usize, length: usize, baseByte: u32, codes: usize, factor: f32): void {
+  const base = i32x4.splat(baseByte);
   const f4 = f32x4.splat(factor);
   let k: usize = 0;
   for (; k + 16 <= length; k += 16) {
     const p = out + (k << 2);
-    const codes = v128.load(payload + k);
-    const lower = i16x8.extend_low_i8x16_u(codes), upper = i16x8.extend_high_i8x16_u(codes);
+    const all = v128.load(codes + k);
+    const lower = i16x8.extend_low_i8x16_u(all), upper = i16x8.extend_high_i8x16_u(all);
     const a = decode4(i32x4.extend_low_i16x8_u(lower), base);
     const b = decode4(i32x4.extend_high_i16x8_u(lower), base);
     const c = decode4(i32x4.extend_low_i16x8_u(upper), base);
@@ -111,7 +129,7 @@ export function naturalAddTo(out: usize, length: usize, payload: usize, factor: 
   }
   for (; k < length; k++) {
     const p = out + (k << 2);
-    const q = f32x4.extract_lane(decode4(i32x4.splat(load<u8>(payload + k)), base), 0);
+    const q = f32x4.extract_lane(decode4(i32x4.splat(load<u8>(codes + k)), base), 0);
     store<f32>(p, load<f32>(p) + factor * q);
   }
 }

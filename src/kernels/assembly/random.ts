@@ -3,7 +3,6 @@
 const WEYL: u32 = 0x9e3779b9;
 const MULTIPLIER_1: u32 = 0x21f0aaad;
 const MULTIPLIER_2: u32 = 0x735a2d97;
-const TWO_TO_MINUS_24: f32 = 5.9604644775390625e-8;
 
 /** Where the Weyl sequence stands at draws index … index + 3. */
 @inline
@@ -24,13 +23,6 @@ export function drawBits4(weyl: v128, high: v128): v128 {
   return v128.xor(x, i32x4.shr_u(x, 15));
 }
 
-/** Four numbers in [0, 1), multiples of 2^-24. */
-@inline
-export function uniform4(weyl: v128, high: v128): v128 {
-  const top = i32x4.shr_u(drawBits4(weyl, high), 8);
-  return f32x4.mul(f32x4.convert_i32x4_s(top), f32x4.splat(TWO_TO_MINUS_24));
-}
-
 @inline
 export function drawBits(low: u32, high: u32, index: u32): u32 {
   let x = index * WEYL + low;
@@ -39,7 +31,8 @@ export function drawBits(low: u32, high: u32, index: u32): u32 {
   return x ^ (x >> 15);
 }
 
+/** The 16 bits that number k of a block draws, which begins at draw `index`; `drawBits4` gives those of eight numbers. */
 @inline
-export function uniform(low: u32, high: u32, index: u32): f32 {
-  return <f32>(drawBits(low, high, index) >> 8) * TWO_TO_MINUS_24;
+export function drawHalf(low: u32, high: u32, index: u32, k: usize): u32 {
+  return (drawBits(low, high, index + <u32>(k >> 1)) >> ((<u32>k & 1) << 4)) & 0xffff;
 }

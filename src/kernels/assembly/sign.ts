@@ -1,79 +1,87 @@
 // Sign with L1 scale. Format and meaning: ../reference/sign.ts.
 import { sumOfMagnitudes } from "./vector";
 
-export function signSqueeze(v: usize, length: usize, block: usize, payload: usize): void {
-  const blocks = (length + block - 1) / block;
-  let bits = payload + (blocks << 2);
+const SIGN: u32 = 0x80000000;
+
+export function signSqueeze(v: usize, length: usize, block: usize, scales: usize, bits: usize): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     const a = v + (start << 2);
     const scale = <f32>(sumOfMagnitudes(a, count) / <f64>count);
-    store<f32>(payload, scale);
-    payload += 4;
+    store<f32>(scales, scale);
+    scales += 4;
     bits = signBlock(a, count, scale, bits);
   }
 }
 
+/** Leaves the error of four numbers. */
+@inline
+function leave(p: usize, x: v128, scale: v128): void {
+  v128.store(p, f32x4.sub(x, v128.or(scale, v128.and(x, i32x4.splat(SIGN)))));
+}
+
 @inline
 function signBlock(a: usize, count: usize, scale: f32, bits: usize): usize {
-  const zero = f32x4.splat(0);
-  const magnitude = f32x4.splat(scale);
-  const signBit = i32x4.splat(0x80000000);
+  const s4 = f32x4.splat(scale);
   let k: usize = 0;
-  for (; k + 8 <= count; k += 8) {
+  for (; k + 16 <= count; k += 16) {
     const p = a + (k << 2);
-    const x = v128.load(p);
-    const y = v128.load(p, 16);
-    const xPositive = f32x4.ge(x, zero);
-    const yPositive = f32x4.ge(y, zero);
-    store<u8>(bits++, i32x4.bitmask(xPositive) | (i32x4.bitmask(yPositive) << 4));
-    v128.store(p, f32x4.sub(x, v128.xor(magnitude, v128.andnot(signBit, xPositive))));
-    v128.store(p, f32x4.sub(y, v128.xor(magnitude, v128.andnot(signBit, yPositive))), 16);
+    const x = v128.load(p), y = v128.load(p, 16), z = v128.load(p, 32), w = v128.load(p, 48);
+    // Narrowing keeps the sign, whatever becomes of the rest.
+    const signs = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(x, y), i16x8.narrow_i32x4_s(z, w));
+    store<u16>(bits, ~i8x16.bitmask(signs));
+    bits += 2;
+    leave(p, x, s4);
+    leave(p + 16, y, s4);
+    leave(p + 32, z, s4);
+    leave(p + 48, w, s4);
   }
-  if (k < count) {
+  while (k < count) {
     let packed: u32 = 0;
-    for (let bit: u32 = 0; k < count; k++, bit++) {
+    for (let bit: u32 = 0; bit < 8 && k < count; k++, bit++) {
       const p = a + (k << 2);
       const x = load<f32>(p);
-      if (x >= 0) {
-        packed |= 1 << bit;
-        store<f32>(p, x - scale);
-      } else {
-        store<f32>(p, x + scale);
-      }
+      const negative = reinterpret<u32>(x) >> 31;
+      packed |= (negative ^ 1) << bit;
+      store<f32>(p, x - (negative ? -scale : scale));
     }
     store<u8>(bits++, packed);
   }
   return bits;
 }
 
-export function signAddTo(out: usize, length: usize, block: usize, payload: usize, factor: f32): void {
-  const blocks = (length + block - 1) / block;
-  let bits = payload + (blocks << 2);
-  // Bits 0–3 and 4–7 of a byte, one to a lane.
-  const lowBits = i32x4(1, 2, 4, 8);
-  const highBits = i32x4(16, 32, 64, 128);
-  const signBit = i32x4.splat(0x80000000);
-  const zero = i32x4.splat(0);
+/** Adds `term`, its sign turned where the highest bit of a lane of `bits` is 0, to four numbers. */
+@inline
+function add4(p: usize, bits: v128, minusTerm: v128): void {
+  const turned = v128.xor(minusTerm, v128.and(bits, i32x4.splat(SIGN)));
+  v128.store(p, f32x4.add(v128.load(p), turned));
+}
+
+export function signAddTo(out: usize, length: usize, block: usize, scales: usize, bits: usize, factor: f32): void {
+  // Multiplying by these brings bit 0, 1, 2 or 3 to the sign's place, a lane each.
+  const raise = i32x4(0x80000000, 0x40000000, 0x20000000, 0x10000000);
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
-    const o = out + (start << 2);
-    const term = factor * load<f32>(payload);
-    payload += 4;
-    const magnitude = f32x4.splat(term);
+    let p = out + (start << 2);
+    const term = factor * load<f32>(scales);
+    scales += 4;
+    const minus = f32x4.splat(-term);
     let k: usize = 0;
-    for (; k + 8 <= count; k += 8) {
-      const p = o + (k << 2);
-      const packed = i32x4.splat(load<u8>(bits++));
-      const xNegative = i32x4.eq(v128.and(packed, lowBits), zero);
-      const yNegative = i32x4.eq(v128.and(packed, highBits), zero);
-      v128.store(p, f32x4.add(v128.load(p), v128.xor(magnitude, v128.and(signBit, xNegative))));
-      v128.store(p, f32x4.add(v128.load(p, 16), v128.xor(magnitude, v128.and(signBit, yNegative))), 16);
+    for (; k + 32 <= count; k += 32, p += 128) {
+      const packed = v128.load32_splat(bits);
+      bits += 4;
+      add4(p, i32x4.mul(packed, raise), minus);
+      add4(p + 16, i32x4.mul(i32x4.shr_u(packed, 4), raise), minus);
+      add4(p + 32, i32x4.mul(i32x4.shr_u(packed, 8), raise), minus);
+      add4(p + 48, i32x4.mul(i32x4.shr_u(packed, 12), raise), minus);
+      add4(p + 64, i32x4.mul(i32x4.shr_u(packed, 16), raise), minus);
+      add4(p + 80, i32x4.mul(i32x4.shr_u(packed, 20), raise), minus);
+      add4(p + 96, i32x4.mul(i32x4.shr_u(packed, 24), raise), minus);
+      add4(p + 112, i32x4.mul(i32x4.shr_u(packed, 28), raise), minus);
     }
-    if (k < count) {
+    while (k < count) {
       const packed = <u32>load<u8>(bits++);
-      for (let bit: u32 = 0; k < count; k++, bit++) {
-        const p = o + (k << 2);
+      for (let bit: u32 = 0; bit < 8 && k < count; k++, bit++, p += 4) {
         store<f32>(p, load<f32>(p) + ((packed >> bit) & 1 ? term : -term));
       }
     }

@@ -20,3 +20,21 @@ export function lanePartial(k: usize, lane: usize, x: f64): v128 {
   const high: f64 = k == lane + 1 ? x : 0.0;
   return f64x2.replace_lane(f64x2.splat(low), 1, high);
 }
+
+/** Numbers whose sum is taken in float32 before it goes on in float64. */
+export const RUN: usize = 1024;
+
+/** Σ in the defined order of float32 partials: a = {p0 … p3}, b = {p4 … p7}. */
+@inline
+export function runTotal(a: v128, b: v128): f32 {
+  const s = f32x4.add(a, b);
+  const t = f32x4.add(s, i32x4.shuffle(s, s, 2, 3, 0, 1));
+  return f32x4.extract_lane(t, 0) + f32x4.extract_lane(t, 1);
+}
+
+/** x in lane k mod 8 − `first` of four, zeros in the others; for the last few numbers of a range. */
+@inline
+export function laneOf(x: f32, k: usize, first: i32): v128 {
+  const lanes = i32x4.add(i32x4(0, 1, 2, 3), i32x4.splat(first));
+  return v128.and(f32x4.splat(x), i32x4.eq(i32x4.splat(<i32>(k & 7)), lanes));
+}

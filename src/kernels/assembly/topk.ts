@@ -107,17 +107,19 @@ function threshold(v: usize, length: usize, count: usize, table: usize): u64 {
 }
 
 export function topkSqueeze(
-  v: usize, length: usize, count: usize, rice: u32, values: usize, gaps: usize, table: usize,
+  v: usize, length: usize, count: usize, rice: u32, values: usize, remainders: usize, quotients: usize, table: usize,
 ): usize {
   const found = threshold(v, length, count, table);
   const least = <u32>found;
   let ties = <u32>(found >> 32);
-  let held: u64 = 0; // bits not yet written, fewer than 32 of them
-  let bits: u64 = 0;
+  // Bits of either stream that are not yet written, fewer than 32 of them.
+  let low: u64 = 0, lowBits: u64 = 0;
+  let ones: u64 = 0, onesBits: u64 = 0;
+  const mask: u32 = (1 << rice) - 1;
   let next: usize = 0;
   for (let k: usize = 0; k < length; k += 16) {
-    for (let mask = candidates(v, k, length, least); mask; mask &= mask - 1) {
-      const index = k + <usize>ctz(mask);
+    for (let chosen = candidates(v, k, length, least); chosen; chosen &= chosen - 1) {
+      const index = k + <usize>ctz(chosen);
       const p = v + (index << 2);
       const x = load<u32>(p);
       if ((x & MAGNITUDE) == least) {
@@ -129,99 +131,121 @@ export function topkSqueeze(
       store<u32>(p, 0);
       const gap = <u32>(index - next);
       next = index + 1;
-      let zeros = gap >> rice;
-      for (; zeros >= 32; zeros -= 32) {
-        store<u32>(gaps, <u32>held);
-        gaps += 4;
-        held >>= 32;
+      low |= <u64>(gap & mask) << lowBits;
+      lowBits += rice;
+      if (lowBits >= 32) {
+        store<u32>(remainders, <u32>low);
+        remainders += 4;
+        low >>= 32;
+        lowBits -= 32;
       }
-      held |= (<u64>1) << (bits + zeros);
-      bits += zeros + 1;
-      if (bits >= 32) {
-        store<u32>(gaps, <u32>held);
-        gaps += 4;
-        held >>= 32;
-        bits -= 32;
+      onesBits += gap >> rice;
+      for (; onesBits >= 32; onesBits -= 32) {
+        store<u32>(quotients, <u32>ones);
+        quotients += 4;
+        ones = 0;
       }
-      held |= <u64>(gap & ((1 << rice) - 1)) << bits;
-      bits += rice;
-      if (bits >= 32) {
-        store<u32>(gaps, <u32>held);
-        gaps += 4;
-        held >>= 32;
-        bits -= 32;
-      }
+      ones |= (<u64>1) << onesBits++;
     }
   }
-  for (; <i64>bits > 0; bits -= 8) {
-    store<u8>(gaps++, <u8>held);
-    held >>= 8;
+  for (; <i64>lowBits > 0; lowBits -= 8) {
+    store<u8>(remainders++, <u8>low);
+    low >>= 8;
   }
-  return gaps;
+  for (; <i64>onesBits > 0; onesBits -= 8) {
+    store<u8>(quotients++, <u8>ones);
+    ones >>= 8;
+  }
+  return quotients;
 }
 
-/** Reads `count` gaps; `write` says whether to add the values or only to check. Returns where the gaps end, or 0. */
+/** Places that are decoded before their numbers are touched, so that many of those are on their way at a time. */
+const BATCH: usize = 1024;
+
+/** The eight bytes at `p`, with zeros for those at `end` and beyond. */
 @inline
-function walk(
-  out: usize, length: usize, count: usize, rice: u32, values: usize, gaps: usize, end: usize, factor: f32,
-  write: bool,
-): usize {
-  let held: u64 = 0; // the next bits; those past the first `bits` are right too, but not counted
-  let bits: u64 = 0;
-  let next: u64 = 0;
-  const remainder: u64 = ((<u64>1) << rice) - 1;
-  for (let j: usize = 0; j < count; j++) {
-    let zeros: u64 = 0;
-    for (; ; ) {
-      if (bits < 32) {
-        if (gaps + 8 <= end) {
-          held |= load<u64>(gaps) << bits;
-          const bytes = (63 - bits) >> 3;
-          gaps += <usize>bytes;
-          bits += bytes << 3;
-        } else {
-          for (; bits < 56 && gaps < end; bits += 8) held |= <u64>load<u8>(gaps++) << bits;
-        }
-      }
-      const run = ctz(held);
-      if (run < bits) {
-        zeros += run;
-        held = held >> run >> 1;
-        bits -= run + 1;
-        break;
-      }
-      if (!bits) return 0;
-      zeros += bits;
-      held >>= bits;
-      bits = 0;
-    }
-    if (bits < rice) {
-      for (; bits < 56 && gaps < end; bits += 8) held |= <u64>load<u8>(gaps++) << bits;
-      if (bits < rice) return 0;
-    }
-    const index = next + ((zeros << rice) | (held & remainder));
-    held >>= rice;
-    bits -= rice;
-    if (!write && index >= <u64>length) return 0;
-    next = index + 1;
-    if (write) {
-      const p = out + (<usize>index << 2);
-      store<f32>(p, load<f32>(p) + factor * load<f32>(values));
-      values += 4;
-    }
-  }
-  // Whole bytes read ahead are given back; what is left of the last byte must be zeros.
-  gaps -= <usize>(bits >> 3);
-  if (held & (((<u64>1) << (bits & 7)) - 1)) return 0;
-  return gaps;
+function load8(p: usize, end: usize): u64 {
+  if (p + 8 <= end) return load<u64>(p);
+  let bytes: u64 = 0;
+  for (let shift: u64 = 0; p < end; p++, shift += 8) bytes |= <u64>load<u8>(p) << shift;
+  return bytes;
 }
 
-export function topkCheck(length: usize, count: usize, rice: u32, gaps: usize, end: usize): usize {
-  return walk(0, length, count, rice, 0, gaps, end, 0, false);
+/** Σ of `count` numbers of `rice` bits. */
+@inline
+function sumOfRemainders(count: usize, rice: u32, remainders: usize, end: usize): u64 {
+  if (!rice) return 0;
+  const mask: u64 = ((<u64>1) << rice) - 1;
+  let sum: u64 = 0;
+  let bit: usize = 0;
+  const bits = count * <usize>rice;
+  const safe = end - remainders > 8 ? min(bits, (end - remainders - 8) << 3) : 0;
+  for (; bit < safe; bit += rice) sum += (load<u64>(remainders + (bit >> 3)) >> (<u64>bit & 7)) & mask;
+  for (; bit < bits; bit += rice) sum += (load8(remainders + (bit >> 3), end) >> (<u64>bit & 7)) & mask;
+  return sum;
+}
+
+/**
+ * What has to be known is little: how many ones there are, where the last one is, and the sum of the remainders, for
+ * together they give the last place, and all others are before it.
+ */
+export function topkCheck(
+  length: usize, count: usize, rice: u32, remainders: usize, quotients: usize, end: usize,
+): usize {
+  let left = <u64>count;
+  let at = quotients;
+  let word: u64 = 0;
+  for (; ; at += 8) {
+    if (at >= end) return 0;
+    word = load8(at, end);
+    const ones = popcnt(word);
+    if (ones >= left) break;
+    left -= ones;
+  }
+  for (; left > 1; left--) word &= word - 1;
+  const bit = ctz(word);
+  const zeros = (<u64>(at - quotients) << 3) + bit + 1 - <u64>count;
+  const last = (zeros << rice) + sumOfRemainders(count, rice, remainders, end) + <u64>count - 1;
+  if (last >= <u64>length) return 0;
+  // Both streams fill their last byte with zeros.
+  if ((word & (word - 1)) & ((<u64>0xff) << (bit & ~7))) return 0;
+  const bits = count * <usize>rice;
+  if (bits & 7 && <u32>load<u8>(remainders + (bits >> 3)) >> (<u32>bits & 7)) return 0;
+  return at + <usize>(bit >> 3) + 1;
 }
 
 export function topkAddTo(
-  out: usize, count: usize, rice: u32, values: usize, gaps: usize, end: usize, factor: f32,
+  out: usize, count: usize, rice: u32, values: usize, remainders: usize, quotients: usize, end: usize, factor: f32,
+  places: usize,
 ): usize {
-  return walk(out, 0, count, rice, values, gaps, end, factor, true);
+  const mask: u64 = ((<u64>1) << rice) - 1;
+  let word: u64 = 0; // 64 quotient bits from bit `from` on, less the ones that were read
+  let from: u64 = 0;
+  from -= 64;
+  let at = quotients;
+  let bit: u64 = 0;
+  let sum: u64 = 0; // of the remainders
+  let low: usize = 0; // bits of them that were read
+  let j: usize = 0;
+  while (j < count) {
+    const first = j;
+    const last = min(j + BATCH, count);
+    for (let to = places; j < last; j++, to += 4) {
+      while (!word) {
+        word = load8(at, end);
+        at += 8;
+        from += 64;
+      }
+      bit = from + ctz(word);
+      word &= word - 1;
+      sum += (load8(remainders + (low >> 3), end) >> (<u64>low & 7)) & mask;
+      low += rice;
+      store<u32>(to, <u32>(((bit - <u64>j) << rice) + sum + <u64>j));
+    }
+    for (let k = first, from = places; k < last; k++, from += 4) {
+      const p = out + (<usize>load<u32>(from) << 2);
+      store<f32>(p, load<f32>(p) + factor * load<f32>(values + (k << 2)));
+    }
+  }
+  return quotients + <usize>(bit >> 3) + 1;
 }

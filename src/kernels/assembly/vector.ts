@@ -1,6 +1,9 @@
 // Plain vector arithmetic. Meaning and order of every sum: ../reference/vector.ts and ../../kernels.ts.
 
-import { lanePartial, promoteHigh, totalOf } from "./sums";
+import { lanePartial, laneOf, promoteHigh, RUN, runTotal, totalOf } from "./sums";
+
+/** 2^-80: a sum of squares this large has lost next to nothing to those that float32 cannot hold. */
+const SMALLEST_SQUARES: f32 = 8.271806125530277e-25;
 
 export function add(out: usize, v: usize, length: usize): void {
   let k: usize = 0;
@@ -40,6 +43,37 @@ export function addScaled(out: usize, v: usize, length: usize, scale: f32): void
 }
 
 export function sumOfMagnitudes(v: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += RUN) {
+    const p = v + (start << 2);
+    const count = min(RUN, length - start);
+    const run = runOfMagnitudes(p, count);
+    sum += run <= f32.MAX_VALUE ? <f64>run : wideSumOfMagnitudes(p, count);
+  }
+  return sum;
+}
+
+@inline
+function runOfMagnitudes(v: usize, length: usize): f32 {
+  let a = f32x4.splat(0), b = a;
+  let k: usize = 0;
+  for (; k + 16 <= length; k += 16) {
+    const p = v + (k << 2);
+    a = f32x4.add(a, f32x4.abs(v128.load(p)));
+    b = f32x4.add(b, f32x4.abs(v128.load(p, 16)));
+    a = f32x4.add(a, f32x4.abs(v128.load(p, 32)));
+    b = f32x4.add(b, f32x4.abs(v128.load(p, 48)));
+  }
+  for (; k < length; k++) {
+    const x = abs(load<f32>(v + (k << 2)));
+    a = f32x4.add(a, laneOf(x, k, 0));
+    b = f32x4.add(b, laneOf(x, k, 4));
+  }
+  return runTotal(a, b);
+}
+
+/** The same in float64, for a run that float32 cannot hold. */
+function wideSumOfMagnitudes(v: usize, length: usize): f64 {
   let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
   let k: usize = 0;
   for (; k + 8 <= length; k += 8) {
@@ -59,6 +93,26 @@ export function sumOfMagnitudes(v: usize, length: usize): f64 {
     a3 = f64x2.add(a3, lanePartial(lane, 6, x));
   }
   return totalOf(a0, a1, a2, a3);
+}
+
+/** Σ v² of a run, in float32 unless it is too large or too small for that. */
+@inline
+export function runOfSquares(v: usize, length: usize): f64 {
+  let a = f32x4.splat(0), b = a;
+  let k: usize = 0;
+  for (; k + 16 <= length; k += 16) {
+    const p = v + (k << 2);
+    const x = v128.load(p), y = v128.load(p, 16), z = v128.load(p, 32), w = v128.load(p, 48);
+    a = f32x4.add(f32x4.add(a, f32x4.mul(x, x)), f32x4.mul(z, z));
+    b = f32x4.add(f32x4.add(b, f32x4.mul(y, y)), f32x4.mul(w, w));
+  }
+  for (; k < length; k++) {
+    const x = load<f32>(v + (k << 2));
+    a = f32x4.add(a, laneOf(x * x, k, 0));
+    b = f32x4.add(b, laneOf(x * x, k, 4));
+  }
+  const sum = runTotal(a, b);
+  return sum >= SMALLEST_SQUARES && sum <= f32.MAX_VALUE ? <f64>sum : sumOfSquares(v, length);
 }
 
 export function sumOfSquares(v: usize, length: usize): f64 {

@@ -59,16 +59,40 @@ export function conditioner(size: number): number {
   return size < 2 ** -64 ? 2 ** 64 : size > 2 ** 64 ? 2 ** -64 : 1;
 }
 
-/** t as a whole number: up with the probability of its fraction. */
-export function roundStochastically(t: number, low: number, high: number, index: number): number {
-  const lower = Math.floor(t);
-  const uniform = (drawBits(low, high, index) >>> 8) * 2 ** -24;
-  return uniform < Math.fround(t - lower) ? lower + 1 : lower;
+/** Bits of a place below the code: a place is a whole number of 2⁻¹⁵. */
+export const FRACTION_BITS = 15;
+const FRACTION_ONE = 2 ** FRACTION_BITS;
+
+/** 1 − 2⁻²²: what levels are spread by, so that the largest number's place is not rounded beyond the last. */
+export const SHRINK = 1 - 2 ** -22;
+
+/** t · 2¹⁵ ≥ 0 as a whole number, the nearest, ties to even: what adding 2²³ in float32 leaves in the low bits. */
+export function placeOf(scaled: number): number {
+  return Math.fround(scaled + 2 ** 23) - 2 ** 23;
 }
 
-/** t as a whole number: the nearest, ties to even. */
-export function roundToNearest(t: number): number {
-  const lower = Math.floor(t);
-  const rest = t - lower;
-  return rest > 0.5 || (rest === 0.5 && lower % 2 !== 0) ? lower + 1 : lower;
+/**
+ * The 16 bits that number k of a block draws, which begins at draw `index`: draw index + ⌊k / 2⌋ serves two numbers, the
+ * even one with its low half.
+ */
+export function drawHalf(low: number, high: number, index: number, k: number): number {
+  return (drawBits(low, high, index + (k >>> 1)) >>> (16 * (k & 1))) & 0xffff;
+}
+
+/** A place as a code: up with the probability of its fraction, by the upper 15 of the number's random bits. */
+export function roundStochastically(
+  place: number,
+  low: number,
+  high: number,
+  index: number,
+  k: number,
+): number {
+  const fraction = place % FRACTION_ONE;
+  const up = fraction > drawHalf(low, high, index, k) >>> 1;
+  return Math.floor(place / FRACTION_ONE) + (up ? 1 : 0);
+}
+
+/** A place as a code: the nearest, ties up. */
+export function roundToNearest(place: number): number {
+  return Math.floor(place / FRACTION_ONE + 0.5);
 }

@@ -2,8 +2,11 @@ import {
   addCodes,
   codeBytes,
   conditioner,
+  FRACTION_BITS,
+  placeOf,
   roundStochastically,
   roundToNearest,
+  SHRINK,
   storeCodes,
 } from "./codes.js";
 import { floats } from "./vector.js";
@@ -14,10 +17,9 @@ import { floats } from "./vector.js";
  * block's from a byte of its own. Code k stands for offset + step · k.
  *
  * The codes are those of L = 2^bits − 1 equal steps from the least to the largest number of the block. The
- * offset and step are then fitted to the codes: with t the place of a number on that ladder and e = t − k
- * its rounding error, the least-squares line is the ladder corrected by the regression of e on k. The four
- * sums it takes, of k, k², e and e · k, are made in float32 over runs of 1024 numbers, in the order of
- * `kernels.ts`, and in float64 over the runs.
+ * offset and step are then fitted to the codes: with t the place of a number on that ladder, a whole number of
+ * 2⁻¹⁵, and e = t − k its rounding error, the least-squares line is the ladder corrected by the regression of
+ * e on k. The four sums it takes, of k, k², e and e · k, are sums of whole numbers, hence exact in any order.
  */
 export interface MinmaxKernels {
   /**
@@ -50,25 +52,11 @@ export interface MinmaxKernels {
   minmaxFinite(payload: number, blocks: number, bits: number): number;
 }
 
-const RUN = 1024;
 /** Room for rounding below the largest float32. */
 const LARGEST = 3.4e38;
 
-/** Σ of a run in float32, in the defined order. */
-function runSum(terms: readonly number[]): number {
-  const p = new Float32Array(8);
-  terms.forEach((term, k) => {
-    p[k & 7]! += term;
-  });
-  const pair = (k: number) => Math.fround(p[k]! + p[k + 4]!);
-  return Math.fround(Math.fround(pair(0) + pair(2)) + Math.fround(pair(1) + pair(3)));
-}
-
-/** Σ of a block: float32 in runs, float64 over them. */
-function blockSum(terms: readonly number[]): number {
-  let sum = 0;
-  for (let start = 0; start < terms.length; start += RUN) sum += runSum(terms.slice(start, start + RUN));
-  return sum;
+function sum(terms: readonly number[]): number {
+  return terms.reduce((x, y) => x + y, 0);
 }
 
 interface FittedLevels {
@@ -94,25 +82,22 @@ function fitLevels(
   const levels = 2 ** bits - 1;
   const condition = conditioner(range);
   const base = fround(least * condition);
-  const inverse = fround(levels / (range * condition));
-  const places = Array.from(a, (x) => {
-    const scaled = fround(fround(fround(x * condition) - base) * inverse);
-    return scaled < levels ? scaled : levels;
-  });
-  const codes = places.map((t, k) =>
-    stochastic ? roundStochastically(t, low, high, index + k) : roundToNearest(t),
+  const unit = range * (1 / (levels * SHRINK));
+  const inverse = fround(2 ** FRACTION_BITS / (unit * condition));
+  const places = Array.from(a, (x) => placeOf(fround(fround(fround(x * condition) - base) * inverse)));
+  const codes = places.map((place, k) =>
+    stochastic ? roundStochastically(place, low, high, index, k) : roundToNearest(place),
   );
-  const errors = places.map((t, k) => fround(t - codes[k]!));
-  const sumK = blockSum(codes);
-  const sumKk = blockSum(codes.map((k) => k * k));
-  const sumE = blockSum(errors);
-  const sumEk = blockSum(errors.map((e, k) => fround(e * codes[k]!)));
+  const errors = places.map((place, k) => place - codes[k]! * 2 ** FRACTION_BITS);
+  const sumK = sum(codes);
+  const sumKk = sum(codes.map((k) => k * k));
+  const sumE = sum(errors) / 2 ** FRACTION_BITS;
+  const sumEk = sum(errors.map((e, k) => e * codes[k]!)) / 2 ** FRACTION_BITS;
 
   const n = a.length;
   const spread = n * sumKk - sumK * sumK;
   const slope = spread > 0 ? (n * sumEk - sumE * sumK) / spread : 0;
-  const shift = (sumE - slope * sumK) / n;
-  const unit = range / levels;
+  const shift = (sumE - slope * sumK) * (1 / n);
   let step = unit * (1 + slope);
   let offset = least + unit * shift;
   // Numbers so large that a level would overflow are sent at a quarter: shorter, but still a contraction.

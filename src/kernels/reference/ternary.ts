@@ -1,4 +1,4 @@
-import { bytes, floats, orderedSum } from "./vector.js";
+import { bytes, floats, orderedSum, sumInRuns } from "./vector.js";
 
 /**
  * Three levels: −scale, 0 and scale. A range of `length` numbers is cut into blocks of `block`; the payload
@@ -46,7 +46,7 @@ export function ternaryKernels(buffer: ArrayBuffer): TernaryKernels {
       forEachBlock(length, block, payload, (start, count, header, codes) => {
         const a = floats(buffer, v + 4 * start, count);
         const magnitude = (k: number) => Math.abs(a[k]!);
-        const threshold = Math.fround(share * (orderedSum(count, magnitude) / count));
+        const threshold = Math.fround(share * (sumInRuns(count, magnitude) / count));
         const selected = (k: number) => magnitude(k) >= threshold;
         const total = orderedSum(count, (k) => (selected(k) ? magnitude(k) : 0));
         const scale = Math.fround(total / Array.from(a.keys()).filter(selected).length);

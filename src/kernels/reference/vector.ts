@@ -21,6 +21,29 @@ export function orderedSum(length: number, term: (k: number) => number): number 
   return p[0]! + p[4]! + (p[2]! + p[6]!) + (p[1]! + p[5]! + (p[3]! + p[7]!));
 }
 
+const RUN = 1024;
+
+/**
+ * Σ term(k) in runs of 1024: each in float32 and in the same order of eight partial sums, then added up in float64.
+ * A run whose float32 sum exceeds float32, or is below `smallest`, is made again in float64.
+ */
+export function sumInRuns(length: number, term: (k: number) => number, smallest = 0): number {
+  let sum = 0;
+  for (let start = 0; start < length; start += RUN) {
+    const count = Math.min(RUN, length - start);
+    const p = new Float32Array(8);
+    for (let k = 0; k < count; k++) p[k & 7]! += Math.fround(term(start + k));
+    const pair = (k: number) => Math.fround(p[k]! + p[k + 4]!);
+    const run = Math.fround(Math.fround(pair(0) + pair(2)) + Math.fround(pair(1) + pair(3)));
+    const holds = run >= smallest && Number.isFinite(run);
+    sum += holds ? run : orderedSum(count, (k) => term(start + k));
+  }
+  return sum;
+}
+
+/** 2⁻⁸⁰: a float32 sum of squares this large has lost next to nothing to squares that float32 cannot hold. */
+export const SMALLEST_SQUARES = 2 ** -80;
+
 export interface VectorKernels {
   /** out += v */
   add(out: number, v: number, length: number): void;
@@ -28,7 +51,7 @@ export interface VectorKernels {
   subtractFrom(out: number, v: number, length: number): void;
   /** out += scale · v; `v` need not be aligned. */
   addScaled(out: number, v: number, length: number, scale: number): void;
-  /** Σ |v_k| */
+  /** Σ |v_k|, in float32 over runs of 1024 (`kernels.ts`) */
   sumOfMagnitudes(v: number, length: number): number;
   /** Σ v_k² */
   sumOfSquares(v: number, length: number): number;
@@ -58,7 +81,7 @@ export function vectorKernels(buffer: ArrayBuffer): VectorKernels {
     },
     sumOfMagnitudes(v, length) {
       const a = floats(buffer, v, length);
-      return orderedSum(length, (k) => Math.abs(a[k]!));
+      return sumInRuns(length, (k) => Math.abs(a[k]!));
     },
     sumOfSquares(v, length) {
       const a = floats(buffer, v, length);

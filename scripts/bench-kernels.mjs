@@ -1,0 +1,213 @@
+// How fast every compressor is, next to memory.copy in the same memory: `npm run -s bench:kernels [-- --quick]`.
+//
+// Reads dist/. One run: for 272 k (ResNet-20), 10 M and 100 M parameters in one tensor, the median over several
+// rounds in which every measured call takes its turn, so that whatever else the machine does meanwhile falls on all of
+// them. `--quick` leaves 100 M out, `--size N` takes N parameters only, `--only KIND` one kind of compressor.
+// Bytes that must move: what the format cannot do without reading or writing once, counted here per number; a
+// scale that belongs to the whole tensor takes one reading more. The copy's bytes are the vector read and written.
+// The last line is JSON.
+import { parseArgs } from "node:util";
+import { deepsqueeze } from "../dist/algorithms/deepsqueeze.js";
+import { compressorSettings, createCompressor } from "../dist/compressors/index.js";
+import { createReferenceKernels } from "../dist/kernels/reference.js";
+import { createSimdKernels } from "../dist/kernels/simd.js";
+import { createLayout } from "../dist/layout.js";
+import { normal, random } from "../dist/random.js";
+import { createVectorSpace } from "../dist/vector.js";
+
+/** Compressors, and what of a vector of float32 a squeeze must read before it can write (1 when a scale needs it all). */
+const CASES = [
+  { name: "identity", written: { kind: "identity" } },
+  { name: "sign, block 256", written: { kind: "sign", scope: "block" } },
+  { name: "sign, tensor", written: { kind: "sign" }, readsAhead: 1 },
+  { name: "float16", written: { kind: "float16" } },
+  { name: "min–max 4 bit", written: { kind: "minmax", bits: 4 } },
+  { name: "min–max 4 bit, block 256", written: { kind: "minmax", bits: 4, block: 256 } },
+  { name: "min–max 4 bit, nearest", written: { kind: "minmax", bits: 4, rounding: "nearest" } },
+  { name: "min–max 8 bit", written: { kind: "minmax", bits: 8 } },
+  { name: "QSGD 7 levels", written: { kind: "qsgd" } },
+  { name: "QSGD, entropy coded", written: { kind: "qsgd", coding: "entropy" } },
+  { name: "natural", written: { kind: "natural" } },
+  { name: "ternary", written: { kind: "ternary" } },
+  { name: "top-k 1 %", written: { kind: "topk", ratio: 0.01 }, sparse: true },
+  { name: "random-k 1 %", written: { kind: "randomk", ratio: 0.01 }, sparse: true },
+];
+
+const SCALE = 0.37;
+
+/** A WebAssembly function that is one memory.copy, over the memory that it imports as env.memory. */
+const COPY_MODULE = new WebAssembly.Module(
+  Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...[1, 7, 1, 0x60, 3, 0x7f, 0x7f, 0x7f, 0], // type: (i32, i32, i32) → ()
+    ...[2, 15, 1, 3, 0x65, 0x6e, 0x76, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2, 0, 0], // import env.memory
+    ...[3, 2, 1, 0], // one function of that type
+    ...[7, 8, 1, 4, 0x63, 0x6f, 0x70, 0x79, 0, 0], // export it as "copy"
+    ...[10, 14, 1, 12, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 10, 0, 0, 0x0b], // memory.copy(0, 1, 2)
+  ]),
+);
+
+const median = (times) => times.toSorted((a, b) => a - b)[times.length >> 1];
+
+/** A space with its own memory.copy, and a compressor of each case in it. */
+function workplace(cases, length, createKernels) {
+  const layout = createLayout([{ name: "weights", shape: [length] }]);
+  let memory;
+  // Payloads and their staging take less than two vectors for identity, and less than one for any other.
+  const capacity = 4 * length * (4 + 0.75 * cases.length) + (1 << 22);
+  const space = createVectorSpace(Math.min(capacity, 2 ** 32 - (1 << 17)), (given) => {
+    memory = given;
+    return createKernels(given);
+  });
+  const { copy } = new WebAssembly.Instance(COPY_MODULE, { env: { memory } }).exports;
+  const vectors = { source: space.vector(length), vector: space.vector(length), out: space.vector(length) };
+  // Normal numbers, drawn once for the first million and then repeated with other sizes.
+  const stream = random(7, "bench");
+  const { source } = vectors;
+  const drawn = Math.min(length, 1_000_003);
+  for (let k = 0; k < drawn; k++) source[k] = 0.05 * normal(stream, k);
+  for (let k = drawn; k < length; k += drawn) source.set(source.subarray(0, Math.min(drawn, length - k)), k);
+  const copyVector = () => copy(vectors.vector.byteOffset, source.byteOffset, 4 * length);
+  const compressors = cases.map(({ written }) =>
+    createCompressor(compressorSettings.parse(written), { layout, space }),
+  );
+  return { layout, space, ...vectors, copyVector, compressors };
+}
+
+function timed(act) {
+  const started = performance.now();
+  act();
+  return performance.now() - started;
+}
+
+/** Median milliseconds of squeeze, addTo and the copies between them, per case. */
+function measure(cases, length, rounds, createKernels) {
+  const { copyVector, compressors, vector, out } = workplace(cases, length, createKernels);
+  const times = cases.map(() => ({ squeeze: [], addTo: [], bytes: 0 }));
+  const copies = [];
+  const warm = createKernels === createSimdKernels ? 1 : 0;
+  for (let round = -warm; round < rounds; round++) {
+    compressors.forEach((compressor, c) => {
+      const copyMs = timed(copyVector);
+      let payload;
+      const squeezeMs = timed(() => {
+        payload = compressor.squeeze(vector, random(round, "squeeze"));
+      });
+      const addMs = timed(() => compressor.addTo(out, payload, SCALE));
+      if (round < 0) return;
+      copies.push(copyMs);
+      times[c].squeeze.push(squeezeMs);
+      times[c].addTo.push(addMs);
+      times[c].bytes = payload.length;
+    });
+  }
+  return {
+    copyMs: median(copies),
+    results: times.map(({ squeeze, addTo, bytes }) => ({
+      squeezeMs: median(squeeze),
+      addToMs: median(addTo),
+      bytes,
+    })),
+  };
+}
+
+/** A DeepSqueeze round between two neighbours, sign with a scale per tensor: its parts in median milliseconds. */
+function measureRound(length, rounds) {
+  const { layout, space, source, vector, out, copyVector } = workplace([], length, createSimdKernels);
+  const compressor = createCompressor(compressorSettings.parse({ kind: "sign" }), { layout, space });
+  const algorithm = deepsqueeze.create({ model: out, space, compressor });
+  out.set(source);
+  const heard = [1, 2].map((neighbour) => {
+    vector.set(source);
+    return { payload: compressor.squeeze(vector, random(neighbour)).slice(), weight: 1 / 3 };
+  });
+  const parts = { copy: [], share: [], squeeze: [], mix: [], round: [] };
+  for (let round = 0; round < rounds; round++) {
+    parts.copy.push(timed(copyVector));
+    let shared;
+    let own;
+    const share = timed(() => {
+      shared = algorithm.share();
+    });
+    const squeeze = timed(() => {
+      own = compressor.squeeze(shared, random(round));
+    });
+    const mix = timed(() => algorithm.mix(own, heard, 0.5));
+    parts.share.push(share);
+    parts.squeeze.push(squeeze);
+    parts.mix.push(mix);
+    parts.round.push(share + squeeze + mix);
+  }
+  return Object.fromEntries(Object.entries(parts).map(([part, times]) => [`${part}Ms`, median(times)]));
+}
+
+const pad = (text, width) => String(text).padStart(width);
+const { values: options } = parseArgs({
+  options: { quick: { type: "boolean" }, size: { type: "string" }, only: { type: "string" } },
+});
+const sizes = options.size
+  ? [Number(options.size)]
+  : [272_474, 10_000_000, ...(options.quick ? [] : [100_000_000])];
+const cases = CASES.filter(({ written }) => !options.only || written.kind === options.only);
+const report = [];
+
+for (const length of sizes) {
+  const { copyMs, results } = measure(
+    cases,
+    length,
+    length < 1e6 ? 101 : length < 5e7 ? 15 : 3,
+    createSimdKernels,
+  );
+  // The reference is for reading, not for speed: once is enough.
+  const reference =
+    options.quick || options.size || length > 1e7
+      ? undefined
+      : measure(cases, length, 1, createReferenceKernels);
+  const copyGBs = (8 * length) / copyMs / 1e6;
+  console.log(
+    `\n${length.toLocaleString("en")} parameters; memory.copy ${copyMs.toFixed(3)} ms, ${copyGBs.toFixed(1)} GB/s`,
+  );
+  console.log(
+    "                        | squeeze   ms   GB/s  ratio × copy  reference ms | addTo    ms   GB/s  ratio × copy  reference ms",
+  );
+  cases.forEach(({ name, readsAhead = 0, sparse }, c) => {
+    const { squeezeMs, addToMs, bytes } = results[c];
+    // A sparse compressor's choice needs one reading; what it keeps is written, and cleared where it was.
+    const squeezeBytes = sparse
+      ? (name.startsWith("top") ? 4 * length : 0) + 2 * bytes
+      : (8 + 4 * readsAhead) * length + bytes;
+    const addToBytes = sparse ? 3 * bytes : 8 * length + bytes;
+    const line = { compressor: name, parameters: length, payloadBytes: bytes, copyMs };
+    const columns = [
+      [squeezeMs, squeezeBytes, reference?.results[c].squeezeMs],
+      [addToMs, addToBytes, reference?.results[c].addToMs],
+    ].map(([ms, mustMove, referenceMs], which) => {
+      const gigabytes = mustMove / ms / 1e6;
+      line[which ? "addTo" : "squeeze"] = {
+        ms,
+        gigabytesPerSecond: gigabytes,
+        ratio: gigabytes / copyGBs,
+        timesCopy: ms / copyMs,
+        ...(referenceMs !== undefined && { referenceMs }),
+      };
+      return [
+        pad(ms.toFixed(3), 11),
+        pad(gigabytes.toFixed(1), 6),
+        pad((gigabytes / copyGBs).toFixed(2), 6),
+        pad((ms / copyMs).toFixed(2), 6),
+        pad(referenceMs?.toFixed(1) ?? "–", 13),
+      ].join(" ");
+    });
+    report.push(line);
+    console.log(`${name.padEnd(24)}|${columns.join(" |")}`);
+  });
+  if (!options.only || options.only === "sign") {
+    const round = measureRound(length, length < 1e6 ? 101 : length < 5e7 ? 15 : 3);
+    report.push({ round: "deepsqueeze, sign, two neighbours", parameters: length, ...round });
+    const parts = ["share", "squeeze", "mix", "round"].map(
+      (part) => `${part} ${(round[`${part}Ms`] / round.copyMs).toFixed(2)}`,
+    );
+    console.log(`DeepSqueeze round with sign and two neighbours, in copies: ${parts.join(", ")}`);
+  }
+}
+console.log(JSON.stringify({ benchmark: "kernels", results: report }));

@@ -1,0 +1,86 @@
+// What a peer's memory peaks at: `npm run -s bench:memory [parameters]`, 100 M unless told.
+//
+// One DeepSqueeze peer with sign and two neighbours learns for three rounds. Its trainer keeps nothing and its
+// neighbours answer with what it sends, so that all that is counted is the peer's own: the growth of the process's
+// largest resident size, in vectors of the model's size. Then the same with two exact closing rounds, whose payloads
+// are whole models. Every case has a process of its own. Reads dist/. The last line is JSON.
+import { execFileSync } from "node:child_process";
+import { deepsqueeze } from "../dist/algorithms/deepsqueeze.js";
+import { createLayout } from "../dist/layout.js";
+import { createPeer } from "../dist/peer.js";
+import { noTraffic } from "../dist/transport.js";
+
+const parameters = Number(process.argv[2] ?? 100_000_000);
+const CLOSING = "--closing";
+
+/** Answers for both neighbours with the payload that was sent to the first of them. */
+function echoTransport() {
+  const queue = [];
+  return {
+    async send(to, frame) {
+      queue.push({ from: to, frame: { ...frame, payload: frame.payload.slice() } });
+    },
+    async receive() {
+      // A peer listens before it speaks.
+      while (queue.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      return queue.shift();
+    },
+    traffic: noTraffic,
+    async close() {},
+  };
+}
+
+async function peakVectors(closingRates) {
+  const trainer = {
+    layout: createLayout([{ name: "weights", shape: [parameters] }]),
+    initialize: (model) => model.fill(0.01),
+    async step(model, { round }) {
+      for (let k = round; k < model.length; k += 7) model[k] += 0.001;
+      return 1;
+    },
+    evaluate: async () => ({ loss: 1 }),
+    dispose() {},
+  };
+  const before = process.resourceUsage().maxRSS;
+  const peer = createPeer({
+    id: 0,
+    neighbours: [1, 2].map((peer) => ({ peer, weight: 1 / 3 })),
+    plan: {
+      seed: 1,
+      algorithm: deepsqueeze,
+      compressor: { kind: "sign", scope: "tensor", block: 256 },
+      rounds: 3,
+      learningRate: () => 0.1,
+      consensusRate: () => 0.5,
+      closingRates,
+      evaluateEvery: 0,
+    },
+    trainer,
+    transport: echoTransport(),
+    clock: () => performance.now(),
+  });
+  let rounds = 0;
+  for await (const { round } of peer.run()) rounds = round + 1;
+  if (rounds !== 3 + closingRates.length) throw new Error(`the peer stopped after round ${rounds}`);
+  return ((process.resourceUsage().maxRSS - before) * 1024) / (4 * parameters);
+}
+
+if (process.argv.includes("--measure")) {
+  console.log(await peakVectors(process.argv.includes(CLOSING) ? [0.5, 0.5] : []));
+} else {
+  const measure = (...options) =>
+    Number(
+      execFileSync(process.execPath, [
+        import.meta.filename ?? new URL(import.meta.url).pathname,
+        String(parameters),
+        "--measure",
+        ...options,
+      ]),
+    );
+  const learning = measure();
+  const closing = measure(CLOSING);
+  console.log(
+    `${parameters.toLocaleString("en")} parameters, sign, two neighbours, in model-sized vectors: learning ${learning.toFixed(2)}, with exact closing rounds ${closing.toFixed(2)} (two neighbours' whole models among them)`,
+  );
+  console.log(JSON.stringify({ benchmark: "memory", parameters, learning, closing }));
+}

@@ -52,8 +52,9 @@ compileAssembly("src", "kernels");
 compileAssembly("src", "backends", "wasm-training");
 
 run(command("typescript", "tsc"), "-p", "tsconfig.json");
-for (const name of readdirSync(join(root, "src", "datasets"))) {
-  if (!name.endsWith(".ts"))
-    cpSync(join(root, "src", "datasets", name), join(root, "dist", "datasets", name));
+for (const folder of ["datasets", join("inspect", "page")]) {
+  for (const name of readdirSync(join(root, "src", folder))) {
+    if (!/\.[jt]s$/.test(name)) cpSync(join(root, "src", folder, name), join(root, "dist", folder, name));
+  }
 }
 chmodSync(join(root, "dist", "cli", "main.js"), 0o755);

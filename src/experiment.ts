@@ -11,10 +11,14 @@ import { MAX_ROUND } from "./frame.js";
 import type { Layout } from "./layout.js";
 import { closingRates, type Mixing, maximumConsensusRate, optimalConsensusRate, spectrum } from "./mixing.js";
 import type { Plan } from "./peer.js";
+import { DEFAULT_PROJECTION_SIZE } from "./projection.js";
 import { createSchedule, scheduleSettings } from "./schedule.js";
 import { checked } from "./settings.js";
 import { taskSettings } from "./task.js";
 import { trainerSettings } from "./trainers/index.js";
+
+/** Most numbers in a logged projection. */
+export const MAX_PROJECTION_SIZE = 2 ** 18;
 
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
@@ -46,6 +50,17 @@ export const experimentSettings = z.strictObject({
     .default("auto")
     .describe("exact exchanges after the last round, so that every peer ends with the same model"),
   evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
+  projectEvery: z
+    .int()
+    .min(0)
+    .default(20)
+    .describe("rounds between logged projections of the model, for murmur inspect; 0: none"),
+  projectionSize: z
+    .int()
+    .min(1)
+    .max(MAX_PROJECTION_SIZE)
+    .default(DEFAULT_PROJECTION_SIZE)
+    .describe("numbers in a projection: more tell distances between peers more exactly"),
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
   trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
   ...taskSettings.shape,
@@ -96,7 +111,8 @@ export interface Prepared {
 
 /** What all peers of this experiment do on this graph with a model of this layout. */
 export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layout): Prepared {
-  const { algorithm, compressor, rounds, closingRounds, seed, evaluateEvery } = experiment;
+  const { algorithm, compressor, rounds, closingRounds, seed } = experiment;
+  const { evaluateEvery, projectEvery, projectionSize } = experiment;
   const eigenvalues = spectrum(mixing);
   const optimalRate = optimalConsensusRate(eigenvalues);
   const consensusRate =
@@ -127,6 +143,7 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
           ? []
           : closingRates(eigenvalues, closingRounds === "auto" ? undefined : closingRounds).rates,
       evaluateEvery,
+      ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),
     },
     warnings,
   };

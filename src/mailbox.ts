@@ -20,6 +20,8 @@ export interface Mailbox {
    *   transport was closed
    */
   collect(round: number): Promise<Uint8Array[] | undefined>;
+  /** The neighbour whose frame the last `collect` waited for longest; undefined when all were there already. */
+  lastToArrive(): number | undefined;
   /** The refusals since the last call. */
   takeRefusals(): Refusal[];
 }
@@ -29,6 +31,7 @@ export function createMailbox(transport: Transport, neighbours: readonly number[
     neighbours.map((neighbour) => [neighbour, new Map()]),
   );
   let refusals: Refusal[] = [];
+  let last: number | undefined;
   /** What the last collect handed out; its memory goes back at the next one. */
   let lent: Delivery[] = [];
 
@@ -54,15 +57,18 @@ export function createMailbox(transport: Transport, neighbours: readonly number[
     async collect(round) {
       for (const delivery of lent) delivery.release?.();
       lent = [];
+      last = undefined;
       while (!neighbours.every((neighbour) => pending.get(neighbour)!.has(round))) {
         const delivery = await transport.receive();
         if (!delivery) return undefined;
         accept(delivery, round);
+        if (delivery.frame.round === round) last = delivery.from;
       }
       lent = neighbours.map((neighbour) => pending.get(neighbour)!.get(round)!);
       for (const frames of pending.values()) frames.delete(round);
       return lent.map(({ frame }) => frame.payload);
     },
+    lastToArrive: () => last,
     takeRefusals() {
       const taken = refusals;
       refusals = [];

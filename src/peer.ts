@@ -19,8 +19,10 @@ import { Diverged } from "./errors.js";
 import type { FrameKind } from "./frame.js";
 import { createMailbox } from "./mailbox.js";
 import type { Neighbour } from "./mixing.js";
+import { createObserver, type Observation } from "./observer.js";
+import { createProjection } from "./projection.js";
 import { random } from "./random.js";
-import type { RoundReport } from "./report.js";
+import type { RoundReport, RoundTimes } from "./report.js";
 import type { Schedule } from "./schedule.js";
 import type { Trainer } from "./trainer.js";
 import type { Transport } from "./transport.js";
@@ -41,6 +43,11 @@ export interface Plan {
   readonly closingRates: readonly number[];
   /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
   readonly evaluateEvery: number;
+  /**
+   * Report a random projection of `size` numbers of the model after every so many rounds, and always after the
+   * last one and after closing; left out: never.
+   */
+  readonly projection?: { readonly every: number; readonly size: number };
 }
 
 export interface PeerOptions {
@@ -64,8 +71,15 @@ export interface Peer {
   run(): AsyncGenerator<RoundReport, void>;
 }
 
-/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, a payload and its staging. */
-const MAX_VECTORS = 6;
+/** What an exchange came to; `sent` is absent when the algorithm does not exchange. */
+interface Exchanged {
+  readonly sent?: { readonly compressionError: number; readonly errorNorm: number };
+  readonly observation?: Observation;
+  readonly time: Pick<RoundTimes, "compressMs" | "waitMs" | "mixMs" | "waitedFor">;
+}
+
+/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, the observer's, a payload and its staging. */
+const MAX_VECTORS = 7;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 
@@ -84,6 +98,11 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
   const lossy = plan.algorithm.compresses ? createCompressor(plan.compressor, { layout, space }) : exact;
   const learning = plan.algorithm.create({ model, space, compressor: lossy });
   const closing = dpsgd.create({ model, space, compressor: exact });
+  // Observing takes a vector of its own; runs that log no projections of their models do without it.
+  const observer =
+    plan.projection &&
+    createObserver({ neighbours, length: layout.length, space, algorithm: learning, compressor: lossy });
+  const projection = plan.projection && createProjection(layout, plan.projection.size, plan.seed);
   const mailbox = createMailbox(
     transport,
     neighbours.map(({ peer }) => peer),
@@ -96,10 +115,10 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
     algorithm: Algorithm,
     compressor: Compressor,
     consensusRate: number,
-  ) {
+  ): Promise<Exchanged | undefined> {
     const started = clock();
     const shared = algorithm.share();
-    if (!shared) return { compressMs: 0, waitMs: 0, mixMs: 0 };
+    if (!shared) return { time: { compressMs: 0, waitMs: 0, mixMs: 0 } };
 
     const sharedNorm = norm(shared);
     if (!Number.isFinite(sharedNorm)) throw diverged(round, "model", sharedNorm);
@@ -113,6 +132,7 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
     ]);
     if (!payloads) return undefined;
     const received = clock();
+    const waitedFor = mailbox.lastToArrive();
 
     const heard = payloads.map((heardPayload, k) => ({
       payload: heardPayload,
@@ -120,11 +140,17 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
     }));
     algorithm.mix(payload, heard, consensusRate);
     return {
-      compressionError: sharedNorm === 0 ? 0 : errorNorm / sharedNorm,
-      errorNorm,
-      compressMs: compressed - started,
-      waitMs: received - compressed,
-      mixMs: clock() - received,
+      time: {
+        compressMs: compressed - started,
+        waitMs: received - compressed,
+        mixMs: clock() - received,
+        ...(waitedFor !== undefined && { waitedFor }),
+      },
+      sent: { compressionError: sharedNorm === 0 ? 0 : errorNorm / sharedNorm, errorNorm },
+      ...(observer &&
+        kind === "exchange" && {
+          observation: observer.observe(payload, payloads, errorNorm, consensusRate),
+        }),
     };
   }
 
@@ -137,6 +163,10 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
   async function* run(): AsyncGenerator<RoundReport, void> {
     const lastLearning = plan.rounds - 1;
     const rounds = plan.rounds + plan.closingRates.length;
+    const began = clock();
+    /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
+    const isDue = (every: number, round: number) =>
+      round === lastLearning || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
 
     for (let round = 0; round < rounds; round++) {
       const isClosing = round > lastLearning;
@@ -152,14 +182,10 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
         ? await exchange("closing", round, closing, exact, consensusRate)
         : await exchange("exchange", round, learning, lossy, consensusRate);
       if (!result) return;
-      const { compressMs, waitMs, mixMs, compressionError, errorNorm } = result;
+      const { sent, observation, time } = result;
 
       const modelNorm = norm(model);
       if (!Number.isFinite(modelNorm)) throw diverged(round, "model", modelNorm);
-      const isEvaluated =
-        round === lastLearning ||
-        round === rounds - 1 ||
-        (plan.evaluateEvery > 0 && (round + 1) % plan.evaluateEvery === 0);
       const refused = mailbox.takeRefusals();
 
       yield {
@@ -170,14 +196,16 @@ export function createPeer({ id, neighbours, plan, trainer, transport, clock }: 
         learningRate,
         consensusRate,
         modelNorm,
-        ...(compressionError !== undefined && {
-          compressionError,
-          residual: modelNorm === 0 ? 0 : errorNorm / modelNorm,
+        ...(sent && {
+          compressionError: sent.compressionError,
+          residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
         }),
         traffic: neighbours.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
         ...(refused.length > 0 && { refused }),
-        ...(isEvaluated && { evaluation: await trainer.evaluate(model) }),
-        time: { computeMs, compressMs, waitMs, mixMs },
+        ...observation,
+        ...(isDue(plan.evaluateEvery, round) && { evaluation: await trainer.evaluate(model) }),
+        ...(projection && isDue(plan.projection!.every, round) && { projection: projection.project(model) }),
+        time: { computeMs, ...time, elapsedMs: clock() - began },
       };
     }
   }

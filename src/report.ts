@@ -1,5 +1,6 @@
 /** What a round reports, and where reports go. */
 import type { Refusal } from "./mailbox.js";
+import type { Observation } from "./observer.js";
 import type { Evaluation } from "./trainer.js";
 import type { Traffic } from "./transport.js";
 
@@ -9,10 +10,14 @@ export interface RoundTimes {
   readonly compressMs: number;
   readonly waitMs: number;
   readonly mixMs: number;
+  /** Since the peer began its run. */
+  readonly elapsedMs: number;
+  /** The neighbour whose frame came last, when this peer had to wait for it. */
+  readonly waitedFor?: number;
 }
 
 /** One peer's round. */
-export interface RoundReport {
+export interface RoundReport extends Observation {
   readonly peer: number;
   readonly round: number;
   /** Whether the round learned, or belonged to the closing consensus. */
@@ -29,12 +34,16 @@ export interface RoundReport {
   readonly compressionError?: number;
   /** ‖δ‖ / ‖x‖ of what compression still owes; absent when nothing was sent. */
   readonly residual?: number;
+  /** Neighbours that this round's exchange did without; absent when all were heard. */
+  readonly missed?: readonly number[];
   /** What crossed each edge so far, in the order of the neighbours. */
   readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
   /** Frames that were not taken in this round. */
   readonly refused?: readonly Refusal[];
   /** The peer's model on held-out data, in the rounds that evaluate. */
   readonly evaluation?: Evaluation;
+  /** The model's random projection (projection.ts), in the rounds that project. */
+  readonly projection?: Float32Array;
   readonly time: RoundTimes;
 }
 

@@ -1,10 +1,13 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { loadDataset } from "../datasets/index.js";
 import { type Experiment, parseExperiment } from "../experiment.js";
 import { classTable, partition } from "../partition.js";
 import type { Topology } from "../topology.js";
 import { numberText, print, progress, table, warn } from "./console.js";
 import { readTopology } from "./files.js";
+import { untilInterrupted } from "./interrupt.js";
+import { wholeNumber } from "./option-types.js";
+import { accuracyText, lossText } from "./peer.js";
 import { type RunSummary, runSimulation } from "./run-simulation.js";
 import { averageSummaries, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -19,55 +22,65 @@ const ROUNDS = 2000;
 const common = {
   rounds: ROUNDS,
   evaluateEvery: 100,
+  projectEvery: 0,
   learningRate: { initial: 0.3, decay: "cosine" },
   data: "digits",
   split: { kind: "shards", classesPerPeer: 2 },
   model: { kind: "mlp", hidden: [64] },
 };
 
-/** The runs that are compared, the reference first. */
+/** The runs that are compared, the reference first. Those with compression are real processes, unless asked otherwise. */
 const runs = [
-  { name: "D-PSGD, 32 bit", algorithm: "dpsgd" },
+  { isReal: false, settings: { name: "D-PSGD, 32 bit", algorithm: "dpsgd" } },
   {
-    name: "DeepSqueeze, 4 bit",
-    algorithm: "deepsqueeze",
-    compressor: { kind: "minmax", bits: 4, scope: "block", block: 256 },
-    consensusRate: 1,
+    isReal: true,
+    settings: {
+      name: "DeepSqueeze, 4 bit",
+      algorithm: "deepsqueeze",
+      compressor: { kind: "minmax", bits: 4, scope: "block", block: 256 },
+      consensusRate: 1,
+    },
   },
   {
-    name: "DeepSqueeze, 1 bit",
-    algorithm: "deepsqueeze",
-    compressor: { kind: "sign", scope: "block", block: 256 },
-    consensusRate: { initial: 0.5, decay: "cosine" },
+    isReal: true,
+    settings: {
+      name: "DeepSqueeze, 1 bit",
+      algorithm: "deepsqueeze",
+      compressor: { kind: "sign", scope: "block", block: 320 },
+      consensusRate: { initial: 0.5, decay: "cosine" },
+    },
   },
-  { name: "alone", algorithm: "alone" },
+  { isReal: false, settings: { name: "alone", algorithm: "alone" } },
 ];
 
-const whole = (text: string) => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number from 1");
-  return value;
-};
+interface DemoOptions {
+  readonly seeds: number;
+  readonly rounds: number;
+  readonly simulate?: boolean;
+  readonly json?: boolean;
+}
 
 export function demoCommand(): Command {
   return new Command("demo")
     .description("8 peers on a ring learn handwritten digits, two classes each: compressed, exact and alone")
-    .option("--seeds <count>", "repeat with seeds 1 … count and average", whole, 1)
-    .option("--rounds <count>", "rounds that learn", whole, ROUNDS)
+    .option("--seeds <count>", "repeat with seeds 1 … count and average", wholeNumber(1), 1)
+    .option("--rounds <count>", "rounds that learn", wholeNumber(1), ROUNDS)
+    .option("--simulate", "simulate every run in this process, instead of eight processes for DeepSqueeze")
     .option("--json", "print the summary of every run as JSON lines")
-    .action(async (options: { seeds: number; rounds: number; json?: boolean }) => {
+    .action(async (options: DemoOptions) => {
       const topology = await readTopology(RING_8);
-      const experimentsOf = (seed: number) =>
-        runs.map((run) => parseExperiment({ ...common, ...run, seed, rounds: options.rounds }));
-      const [first] = experimentsOf(1);
-      if (!options.json) await printSetting(topology, first!);
+      const experimentOf = (settings: object, seed: number) =>
+        parseExperiment({ ...common, ...settings, seed, rounds: options.rounds });
+      if (!options.json) await printSetting(topology, experimentOf({}, 1), !options.simulate);
 
       const summaries: RunSummary[][] = [];
       for (let seed = 1; seed <= options.seeds; seed++) {
         const ofSeed: RunSummary[] = [];
-        for (const experiment of experimentsOf(seed)) {
+        for (const { isReal, settings } of runs) {
+          const experiment = experimentOf(settings, seed);
           const label = experiment.name.padEnd(18) + (options.seeds > 1 ? ` seed ${seed}` : "");
-          const summary = await runWithBar(label, topology, experiment);
+          const run = isReal && !options.simulate ? runProcesses : simulateHere;
+          const summary = await run(label, topology, experiment);
           if (options.json) print(JSON.stringify({ seed, ...summary }));
           ofSeed.push(summary);
         }
@@ -81,7 +94,10 @@ export function demoCommand(): Command {
     });
 }
 
-async function runWithBar(label: string, topology: Topology, experiment: Experiment): Promise<RunSummary> {
+/** What a run needs to be shown while it goes on. */
+type Run = (label: string, topology: Topology, experiment: Experiment) => Promise<RunSummary>;
+
+const simulateHere: Run = async (label, topology, experiment) => {
   const bar = progress(label, experiment.rounds);
   try {
     return await runSimulation({
@@ -97,9 +113,32 @@ async function runWithBar(label: string, topology: Topology, experiment: Experim
   } finally {
     bar.stop();
   }
-}
+};
 
-async function printSetting(topology: Topology, experiment: Experiment): Promise<void> {
+const runProcesses: Run = async (label, topology, experiment) => {
+  const { runNetwork } = await import("./run-network.js");
+  const interrupted = untilInterrupted();
+  const bar = progress(label, experiment.rounds);
+  try {
+    const { summary } = await runNetwork({
+      topology,
+      experiment,
+      signal: interrupted.signal,
+      warn,
+      onProgress: ({ finished, loss, accuracy }) =>
+        bar.update(
+          Math.min(finished, experiment.rounds),
+          [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
+        ),
+    });
+    return summary!;
+  } finally {
+    bar.stop();
+    interrupted.release();
+  }
+};
+
+async function printSetting(topology: Topology, experiment: Experiment, isReal: boolean): Promise<void> {
   const { data, split, seed, rounds } = experiment;
   const { classes, train } = await loadDataset(data);
   const { peers } = topology.graph;
@@ -112,7 +151,10 @@ async function printSetting(topology: Topology, experiment: Experiment): Promise
     row.reduce((sum, count) => sum + count, 0),
   ]);
   print(table(["peer", ...Array.from({ length: classes }, (_, digit) => `“${digit}”`), "examples"], rows));
-  print(`\n${rounds} rounds; one step of SGD and one exchange each, then a closing consensus.\n`);
+  print(`\n${rounds} rounds; one step of SGD and one exchange each, then a closing consensus.`);
+  if (isReal)
+    print("DeepSqueeze runs as eight processes over TCP; D-PSGD and alone are simulated in this one.");
+  print();
 }
 
 /** What the table says, in a sentence a run. */

@@ -1,144 +1,271 @@
-import { Command } from "commander";
-import plot from "simple-ascii-chart";
-import { type RunLog, readRun } from "../inspect/read.js";
-import type { PeerRound } from "../log.js";
-import { bytesText, note, numberText, percentText, print, table } from "./console.js";
+import { writeFileSync } from "node:fs";
+import { Command, InvalidArgumentError } from "commander";
+import { FileProblem } from "../errors.js";
+import { writeCsv } from "../inspect/csv.js";
+import { createLiveServer } from "../inspect/live.js";
+import { type Line, plot } from "../inspect/plot.js";
+import { type Run, readRun } from "../inspect/read.js";
+import { renderPage } from "../inspect/report.js";
+import { writeTensorboard } from "../inspect/tensorboard.js";
+import { type RunView, type SeriesName, seriesNames, viewRun } from "../inspect/view.js";
+import { bytesText, note, numberText, percentText, print, table, warn } from "./console.js";
 
 /** Rows of the table at most; long runs show evenly spaced rounds. */
-const TABLE_ROWS = 20;
-/** Size of the plots, in characters. */
-const PLOT_COLUMNS = 72;
-const PLOT_LINES = 12;
+const TABLE_ROWS = 16;
 
-/** One round over all peers that logged it. */
-interface MergedRound {
-  readonly round: number;
-  readonly kind: "exchange" | "closing";
-  readonly peers: number;
-  readonly loss?: number;
-  readonly worstAccuracy?: number;
-  readonly bestAccuracy?: number;
-  readonly meanModelAccuracy?: number;
-  readonly consensusDistance?: number;
-  readonly residual?: number;
-  readonly bytesSentPerPeer: number;
-}
+const axes = ["round", "bytes", "time"] as const;
+type Axis = (typeof axes)[number];
+const axisSeries = { round: "round", bytes: "bytes", time: "seconds" } as const;
 
 export function inspectCommand(): Command {
   return new Command("inspect")
-    .description("read the logs of a run: table and plots of loss, accuracy and consensus distance")
+    .description("read the logs of a run: table, plots, report, live page, exports")
     .argument("<folder>", "the folder given to --out")
+    .option("--compare <folders...>", "show these runs over it")
+    .option("--by <axis>", `what plots go by: ${axes.join(", ")}`, parseAxis, "round")
+    .option("--html <file>", "write one self-contained page")
+    .option("--csv <file>", "write one line per peer and round")
+    .option("--tensorboard <folder>", "write TensorBoard event files")
+    .option("--live [port]", "serve the page on this machine and follow the logs", parsePort)
     .option("--json", "print every round as JSON lines instead")
-    .action(async (folder: string, options) => {
-      const run = await readRun(folder);
-      for (const remark of run.remarks) note(`note: ${remark}`);
-      const rounds = mergeRounds(run);
-      if (options.json) {
-        for (const round of rounds) print(JSON.stringify(round));
+    .action(async (folder: string, options: Options) => {
+      if (options.live !== undefined) {
+        await serve(folder, options.live === true ? 0 : options.live);
         return;
       }
-      const { experiment, topology } = run.header;
-      print(
-        `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${experiment.seed}, ${run.peers.length} of ${topology.peers} peers, ${rounds.length} rounds\n`,
-      );
-      print(roundsTable(rounds));
-      for (const { peer, end } of run.peers) {
-        if (end?.outcome === "stopped") note(`peer ${peer} stopped: ${end.reason}`);
-        else if (!end) note(`peer ${peer}: its log ends early`);
+      const runs = [folder, ...(options.compare ?? [])].map(readRun);
+      const views = distinct(runs.map((run) => viewRun(run)));
+      for (const { name, remarks } of views) {
+        for (const remark of remarks) note(`note: ${views.length > 1 ? `${name}: ` : ""}${remark}`);
       }
-      printPlot("consensus distance (log₁₀)", rounds, (round) => log10(round.consensusDistance));
-      printPlot("mean training loss", rounds, (round) => round.loss);
+      if (options.json) {
+        for (const run of runs) printJson(run);
+      } else if (views.length > 1) {
+        printComparison(views, options.by);
+      } else {
+        printRun(views[0]!, options.by);
+      }
+      exportRuns(runs, views, options);
     });
 }
 
-function mergeRounds({ peers, graph }: RunLog): MergedRound[] {
-  const byRound = new Map<number, PeerRound[]>();
-  for (const { rounds } of peers) {
-    for (const round of rounds) {
-      const reports = byRound.get(round.round);
-      if (reports) reports.push(round);
-      else byRound.set(round.round, [round]);
-    }
+interface Options {
+  readonly compare?: string[];
+  readonly by: Axis;
+  readonly html?: string;
+  readonly csv?: string;
+  readonly tensorboard?: string;
+  readonly live?: number | true;
+  readonly json?: true;
+}
+
+function parseAxis(text: string): Axis {
+  if (!axes.includes(text as Axis)) throw new InvalidArgumentError(`It is one of ${axes.join(", ")}.`);
+  return text as Axis;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 takes a free one.");
+  return port;
+}
+
+/** Serves until the process is told to stop. */
+async function serve(folder: string, port: number): Promise<void> {
+  const server = await createLiveServer(folder, { port });
+  print(`live: ${server.url} (Ctrl-C ends it)`);
+  await new Promise<void>((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+  await server.close();
+}
+
+function exportRuns(runs: readonly Run[], views: readonly RunView[], options: Options): void {
+  const [first] = runs;
+  const isSeveral = runs.length > 1;
+  if (options.html !== undefined) {
+    writeText(options.html, renderPage({ runs: views, live: false }));
+    note(`report: ${options.html}`);
   }
-  const seen = new Map(graph.map((round) => [round.round, round]));
-  return [...byRound.entries()]
-    .sort(([a], [b]) => a - b)
-    .map(([round, reports]) => {
-      const outside = seen.get(round);
-      const losses = reports.flatMap(({ loss }) => loss ?? []);
-      const accuracies = reports.flatMap(({ evaluation }) => evaluation?.accuracy ?? []);
-      const residuals = reports.flatMap(({ residual }) => residual ?? []);
-      return {
-        round,
-        kind: reports[0]!.kind,
-        peers: reports.length,
-        ...(losses.length > 0 && { loss: average(losses) }),
-        ...(accuracies.length > 0 && {
-          worstAccuracy: Math.min(...accuracies),
-          bestAccuracy: Math.max(...accuracies),
-        }),
-        ...(outside?.meanEvaluation?.accuracy !== undefined && {
-          meanModelAccuracy: outside.meanEvaluation.accuracy,
-        }),
-        ...(outside && { consensusDistance: outside.consensusDistance }),
-        ...(residuals.length > 0 && { residual: average(residuals) }),
-        bytesSentPerPeer: average(
-          reports.map(({ traffic }) => traffic.reduce((sum, edge) => sum + edge.bytesSent, 0)),
-        ),
-      };
-    });
+  if (options.csv !== undefined) {
+    if (isSeveral) warn(`the CSV file holds ${views[0]!.name} only: export the others one by one`);
+    writeCsv(first!, options.csv);
+    note(`csv: ${options.csv}`);
+  }
+  if (options.tensorboard !== undefined) {
+    if (isSeveral) warn(`the event files hold ${views[0]!.name} only: export the others one by one`);
+    const startedAt = Date.parse(String(first!.header.machine.startedAt ?? ""));
+    writeTensorboard(first!, options.tensorboard, Number.isNaN(startedAt) ? 0 : startedAt / 1000);
+    note(`event files: tensorboard --logdir ${options.tensorboard}`);
+  }
 }
 
-function roundsTable(rounds: readonly MergedRound[]): string {
+function writeText(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Runs of folders with the same name are told apart by a number. */
+function distinct(views: readonly RunView[]): RunView[] {
+  const seen = new Map<string, number>();
+  return views.map((view) => {
+    const count = (seen.get(view.name) ?? 0) + 1;
+    seen.set(view.name, count);
+    return count === 1 ? view : { ...view, name: `${view.name} (${count})` };
+  });
+}
+
+function printRun(view: RunView, by: Axis): void {
+  const { experiment, topology, series, peers, seed } = view;
+  const rounds = series.round.at(-1) ?? 0;
+  print(
+    `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${seed}, ${peers.length} of ${topology.peers} peers, ${rounds} rounds\n`,
+  );
+  print(roundsTable(view));
+  for (const { peer, outcome } of peers) {
+    if (outcome === "unfinished") note(`peer ${peer}: its log ends early, or it still runs`);
+  }
+  for (const warning of view.warnings) warn(warning);
+  const x = axisSeries[by];
+  const lines = (names: readonly (readonly [SeriesName, string])[]) =>
+    names.filter(([name]) => has(view, name)).map(([name, label]) => lineOf(view, x, name, label));
+  printPlots(by, {
+    consensus: lines([
+      ["consensusExact", "exact"],
+      ["consensusProjected", errorText(view)],
+      ["consensusOnline", "peers' own estimate"],
+    ]),
+    loss: lines([["loss", "loss"]]),
+    accuracy: lines([
+      ["accuracyWorst", "worst peer"],
+      ["accuracyBest", "best peer"],
+    ]),
+  });
+}
+
+function errorText({ projectionError }: RunView): string {
+  return projectionError === 0
+    ? "from projections (whole models)"
+    : `from projections ± ${percentText(projectionError)} %`;
+}
+
+function printComparison(views: readonly RunView[], by: Axis): void {
+  const last = ({ series }: RunView, name: SeriesName) =>
+    series[name].findLast((value) => value !== null) ?? undefined;
+  const number = (value: number | undefined) => (value === undefined ? "–" : numberText(value));
+  print(
+    table(
+      [
+        "run",
+        "algorithm",
+        "graph",
+        "rounds",
+        "loss",
+        "worst peer %",
+        "consensus distance",
+        "sent per peer",
+        "seconds",
+      ],
+      views.map((view) => [
+        view.name,
+        String(view.experiment.algorithm),
+        view.topology.name,
+        last(view, "round") ?? 0,
+        number(last(view, "loss")),
+        percentText(last(view, "accuracyWorst")),
+        number(consensusBeforeClosing(view)),
+        bytesText(Math.round(last(view, "bytes") ?? 0)),
+        number(last(view, "seconds")),
+      ]),
+    ),
+  );
+  const x = axisSeries[by];
+  const overlay = (names: readonly SeriesName[]) =>
+    views.flatMap((view) => {
+      const name = names.find((candidate) => has(view, candidate));
+      return name ? [lineOf(view, x, name, view.name)] : [];
+    });
+  printPlots(by, {
+    consensus: overlay(["consensusExact", "consensusProjected", "consensusOnline"]),
+    loss: overlay(["loss"]),
+    accuracy: overlay(["accuracyWorst"]),
+  });
+}
+
+function printPlots(by: Axis, lines: Record<"consensus" | "loss" | "accuracy", readonly Line[]>): void {
+  const xText = by === "bytes" ? (value: number) => bytesText(Math.round(value)) : numberText;
+  const x = by === "round" ? "rounds" : by === "bytes" ? "sent per peer" : "seconds";
+  const plots = [
+    plot(lines.consensus, { title: "consensus distance", x, xText, text: numberText, log: true }),
+    plot(lines.loss, { title: "training loss", x, xText, text: numberText }),
+    plot(lines.accuracy, { title: "accuracy %", x, xText, text: percentText }),
+  ];
+  for (const drawn of plots) if (drawn !== undefined) print(`\n${drawn}`);
+}
+
+function consensusBeforeClosing({ series, experiment }: RunView): number | undefined {
+  const values = series.consensusExact.some((value) => value !== null)
+    ? series.consensusExact
+    : series.consensusProjected;
+  return (
+    values.findLast((value, point) => value !== null && series.round[point]! <= experiment.rounds) ??
+    undefined
+  );
+}
+
+const has = ({ series }: RunView, name: SeriesName) => series[name].some((value) => value !== null);
+
+/** The rounds that learn; closing makes all peers equal, and would press everything else flat. */
+function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
+  const points = series[x].flatMap((value, point): [number, number | null][] =>
+    value === null || series.round[point]! > experiment.rounds ? [] : [[value, series[y][point] ?? null]],
+  );
+  return { name, points };
+}
+
+/** Rounds count from 1 here, as on the page: what was reached after so many. */
+function roundsTable({ series, experiment }: RunView): string {
   // Rounds with accuracies say most; when there are too many, or none, evenly spaced ones.
-  const evaluated = rounds.filter(({ worstAccuracy }) => worstAccuracy !== undefined);
-  const candidates = evaluated.length > 1 ? evaluated : rounds;
+  const points = series.round.map((_, point) => point);
+  const evaluated = points.filter((point) => series.accuracyWorst[point] !== null);
+  const candidates = evaluated.length > 1 ? evaluated : points;
   const step = Math.max(1, Math.ceil(candidates.length / TABLE_ROWS));
   const shown = candidates.filter((_, k) => (candidates.length - 1 - k) % step === 0);
-  const number = (value: number | undefined) => (value === undefined ? "–" : numberText(value));
+  const number = (value: number | null | undefined) => (value == null ? "–" : numberText(value));
+  const columns: readonly (readonly [SeriesName, string, (value: number | null | undefined) => string])[] = [
+    ["loss", "loss", number],
+    ["accuracyWorst", "worst peer %", (value) => percentText(value ?? undefined)],
+    ["accuracyBest", "best peer %", (value) => percentText(value ?? undefined)],
+    ["accuracyMeanModel", "mean model %", (value) => percentText(value ?? undefined)],
+    ["consensusExact", "consensus distance", number],
+    ["consensusProjected", "from projections", number],
+    ["residual", "‖δ‖/‖x‖", number],
+    ["bytes", "sent per peer", (value) => bytesText(Math.round(value ?? 0))],
+  ];
+  const filled = columns.filter(([name]) => series[name].some((value) => value !== null));
   return table(
-    [
-      "round",
-      "",
-      "loss",
-      "worst peer %",
-      "best peer %",
-      "mean model %",
-      "consensus distance",
-      "‖δ‖/‖x‖",
-      "sent per peer",
-    ],
-    shown.map((round) => [
-      round.round + 1,
-      round.kind === "closing" ? "closing" : "",
-      number(round.loss),
-      percentText(round.worstAccuracy),
-      percentText(round.bestAccuracy),
-      percentText(round.meanModelAccuracy),
-      number(round.consensusDistance),
-      number(round.residual),
-      bytesText(Math.round(round.bytesSentPerPeer)),
+    ["round", ...filled.map(([, title]) => title), ""],
+    shown.map((point) => [
+      series.round[point]!,
+      ...filled.map(([name, , text]) => text(series[name][point])),
+      series.round[point]! > experiment.rounds ? "closing" : "",
     ]),
   );
 }
 
-function printPlot(
-  title: string,
-  rounds: readonly MergedRound[],
-  value: (round: MergedRound) => number | undefined,
-): void {
-  const points = rounds.flatMap((round): [number, number][] => {
-    const y = value(round);
-    return y === undefined || !Number.isFinite(y) ? [] : [[round.round + 1, y]];
-  });
-  if (points.length < 2) return;
-  const step = Math.ceil(points.length / PLOT_COLUMNS);
-  const shown = points.filter((_, k) => k % step === 0);
-  print(plot(shown, { title, width: PLOT_COLUMNS, height: PLOT_LINES, xLabel: "round" }));
-}
-
-const log10 = (value: number | undefined) => (value === undefined ? undefined : Math.log10(value));
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Every round over all peers, as JSON lines; rounds count from 0, as in the logs. */
+function printJson(run: Run): void {
+  const { series } = viewRun(run, Number.POSITIVE_INFINITY);
+  for (const [point, round] of series.round.entries()) {
+    const entries = seriesNames.slice(1).flatMap((name) => {
+      const value = series[name][point] ?? null;
+      return value === null ? [] : [[name, value] as const];
+    });
+    print(JSON.stringify({ round: round! - 1, ...Object.fromEntries(entries) }));
+  }
 }

@@ -15,6 +15,7 @@ import { createJsonLines } from "../sinks/json-lines.js";
 import type { Topology } from "../topology.js";
 import { createTrainer } from "../trainers/index.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
+import { describeMachine } from "./machine.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
 import type { PeerSummary } from "./run-peer.js";
 import { type RunSummary, requireEmpty, summarise } from "./run-simulation.js";
@@ -308,7 +309,7 @@ async function writeGraphLog(
   const { peers } = topology.mixing;
   const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
   const log = createJsonLines(join(directory, GRAPH_LOG_NAME));
-  log.write(headerLine(null, experiment, topology, trainer.layout));
+  log.write(headerLine(null, experiment, topology, trainer.layout, describeMachine()));
   trainer.dispose();
   for (const round of rounds) log.write(graphLine(round));
   log.write({ type: "end", outcome: "completed" });

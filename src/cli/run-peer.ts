@@ -8,6 +8,7 @@ import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "../netwo
 import type { RoundReport, Sink } from "../report.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import type { Topology } from "../topology.js";
+import { describeMachine } from "./machine.js";
 
 export interface PeerRunOptions {
   readonly topology: Topology;
@@ -59,7 +60,7 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
   try {
     if (logFile !== undefined) {
       log = createJsonLines(logFile);
-      log.write(headerLine(id, experiment, topology, run.layout));
+      log.write(headerLine(id, experiment, topology, run.layout, describeMachine()));
     }
     if (!signal.aborted) {
       options.onJoined?.(run);

@@ -8,6 +8,7 @@ import type { RoundReport, Sink } from "../report.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import type { Topology } from "../topology.js";
+import { describeMachine } from "./machine.js";
 
 /** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
 export interface RunSummary {
@@ -142,8 +143,11 @@ async function openLogs(
   const peers: Sink[] = Array.from({ length: topology.graph.peers }, (_, peer) =>
     createJsonLines(join(directory, peerLogName(peer))),
   );
-  graph.write(headerLine(null, experiment, topology, layout));
-  for (const [peer, log] of peers.entries()) log.write(headerLine(peer, experiment, topology, layout));
+  const machine = describeMachine();
+  graph.write(headerLine(null, experiment, topology, layout, machine));
+  for (const [peer, log] of peers.entries()) {
+    log.write(headerLine(peer, experiment, topology, layout, machine));
+  }
   return {
     write(round: SimulationRound) {
       graph.write(graphLine(round));

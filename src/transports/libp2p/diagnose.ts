@@ -7,7 +7,7 @@ import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { compareFingerprints, type Fingerprint } from "../../fingerprint.js";
 import { decodePrivateKey, type Identity } from "./identity.js";
 import type { NetworkPeer } from "./index.js";
-import { type Deadlines, defaultDeadlines, PROTOCOL, PROTOCOL_VERSION } from "./limits.js";
+import { DEFAULT_MUXERS, type Deadlines, defaultDeadlines, PROTOCOL, PROTOCOL_VERSION } from "./limits.js";
 import { createNode, type Muxer } from "./node.js";
 import { answerProbes, askHello, PROBE_PROTOCOL } from "./probe.js";
 import { describeDifferences, describeFailure } from "./reasons.js";
@@ -62,7 +62,7 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
     const node = await createNode({
       privateKey: decodePrivateKey(options.identity.privateKey),
       listen,
-      muxers: options.muxers ?? ["yamux", "mplex"],
+      muxers: options.muxers ?? DEFAULT_MUXERS,
       neighbours: options.neighbours.length,
       deadlines,
       connecting() {},

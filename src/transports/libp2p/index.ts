@@ -18,6 +18,7 @@ import type { Delivery, Transport } from "../../transport.js";
 import { encodeHello } from "./hello.js";
 import { decodePrivateKey } from "./identity.js";
 import {
+  DEFAULT_MUXERS,
   type Deadlines,
   defaultDeadlines,
   MAX_STREAMS_PER_CONNECTION,
@@ -58,7 +59,7 @@ export interface Libp2pTransportOptions {
   readonly fingerprint: Fingerprint;
   /** Largest payload of a frame; the compressor knows it. */
   readonly maximumPayloadBytes: number;
-  /** In the order of preference. Default yamux, then mplex. */
+  /** In the order of preference; `DEFAULT_MUXERS` where left out. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
   /** Told what happens on the edges. */
@@ -91,7 +92,7 @@ export interface Libp2pTransport extends Transport {
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const { id, fingerprint, maximumPayloadBytes, muxers = ["yamux", "mplex"], report = () => {} } = options;
+  const { id, fingerprint, maximumPayloadBytes, muxers = DEFAULT_MUXERS, report = () => {} } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const instance = crypto.randomUUID();
   const privateKey = decodePrivateKey(options.privateKey);

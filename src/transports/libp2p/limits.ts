@@ -1,5 +1,13 @@
 /** Every limit and deadline of the network transport. Each limit has a test that crosses it. */
 
+import type { Muxer } from "./node.js";
+
+/**
+ * The muxers that peers offer, in order of preference. mplex puts 3 bytes before a message and yamux 12, and
+ * sends no window updates. By itself it would reset a slow reader; credits keep either from ever getting there.
+ */
+export const DEFAULT_MUXERS: readonly Muxer[] = ["mplex", "yamux"];
+
 /** The protocol that peers speak; another version is another protocol. */
 export const PROTOCOL = "/murmuration/1.0.0";
 export const PROTOCOL_VERSION = 1;

@@ -9,7 +9,7 @@ import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
 import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR, MAX_STREAMS_PER_CONNECTION } from "./limits.js";
 
-/** Ways to carry many streams on one connection; both are safe here, yamux is preferred. */
+/** Ways to carry many streams on one connection; both are safe here, mplex's messages are the shorter ones. */
 export type Muxer = "yamux" | "mplex";
 
 const muxerFactories = {

@@ -1,0 +1,280 @@
+import { bytesText, lastOf, numberText, percentText, secondsText } from "./format.js";
+
+/** @typedef {import("../view.js").RunView} RunView */
+
+/**
+ * @param {string} name
+ * @param {string} [text]
+ * @param {string} [className]
+ */
+export function create(name, text, className) {
+  const created = document.createElement(name);
+  if (text !== undefined) created.textContent = text;
+  if (className !== undefined) created.className = className;
+  return created;
+}
+
+/** The figures on top. @param {RunView} run */
+export function createTiles({ series, peers, topology, projectionError, experiment }) {
+  const consensus = beforeClosing(series.round, series.consensusExact, experiment.rounds);
+  const projected = beforeClosing(series.round, series.consensusProjected, experiment.rounds);
+  const worst = lastOf(series.accuracyWorst);
+  const best = lastOf(series.accuracyBest);
+  /** @type {[id: string, label: string, value: number | null, text: string, remark: string][]} */
+  const figures = [
+    [
+      "rounds",
+      "rounds",
+      lastOf(series.round),
+      numberOrDash(lastOf(series.round)),
+      `${experiment.rounds} planned`,
+    ],
+    ["peers", "peers", peers.length, `${peers.length} of ${topology.peers}`, "with a log here"],
+    ["loss", "loss", lastOf(series.loss), numberText(lastOf(series.loss)), "mean over peers"],
+    [
+      "accuracy",
+      "accuracy",
+      worst,
+      percentText(worst),
+      worst === best ? "every peer" : `worst peer; best ${percentText(best)}`,
+    ],
+    [
+      "consensus",
+      "consensus distance",
+      consensus ?? projected,
+      numberText(consensus ?? projected),
+      consensus !== null
+        ? "exact, before closing"
+        : projectionError === 0
+          ? "from whole models, before closing"
+          : `± ${(100 * projectionError).toFixed(1)} %, before closing`,
+    ],
+    [
+      "bytes",
+      "sent per peer",
+      lastOf(series.bytes),
+      bytesText(lastOf(series.bytes)),
+      "as transports counted",
+    ],
+    ["seconds", "time", lastOf(series.seconds), secondsText(lastOf(series.seconds)), "mean over peers"],
+  ];
+  const list = create("dl", undefined, "tiles");
+  for (const [id, label, value, text, remark] of figures) {
+    if (value === null) continue;
+    const tile = create("div");
+    const number = create("dd", text);
+    number.dataset.stat = id;
+    number.dataset.value = String(value);
+    tile.append(create("dt", label), number, create("dd", remark, "remark"));
+    list.append(tile);
+  }
+  return list;
+}
+
+/**
+ * Warnings, and what could not be read.
+ *
+ * @param {readonly string[]} warnings
+ * @param {readonly string[]} remarks
+ */
+export function createNotes(warnings, remarks) {
+  const list = create("ul", undefined, "notes");
+  for (const warning of warnings) list.append(create("li", warning, "warning"));
+  for (const remark of remarks) list.append(create("li", remark));
+  list.hidden = list.childElementCount === 0;
+  return list;
+}
+
+/** Where a peer's time went, as a bar each. @param {RunView} run */
+export function createPeersCard({ peers }) {
+  const card = create("section", undefined, "card wide");
+  card.id = "peers";
+  card.append(cardHead("Peers", "where each peer’s time went, and what it sent"));
+  const withAccuracy = peers.some(({ accuracy }) => accuracy !== null);
+  const table = /** @type {HTMLTableElement} */ (create("table"));
+  const head = table.createTHead().insertRow();
+  const titles = [
+    "peer",
+    "rounds",
+    "",
+    "loss",
+    ...(withAccuracy ? ["accuracy"] : []),
+    "sent",
+    "received",
+    "compute · compress · mix · wait",
+  ];
+  for (const title of titles) head.append(create("th", title));
+  const body = table.createTBody();
+  const times = ["computeMs", "compressMs", "mixMs", "waitMs"];
+  const longest = Math.max(1e-9, ...peers.map((peer) => total(peer)));
+  for (const peer of peers) {
+    const row = body.insertRow();
+    row.dataset.peer = String(peer.peer);
+    row.append(
+      create("th", String(peer.peer)),
+      create("td", String(peer.rounds)),
+      create("td", peer.outcome, peer.outcome),
+      create("td", numberText(peer.loss)),
+      ...(withAccuracy ? [create("td", percentText(peer.accuracy))] : []),
+      create("td", bytesText(peer.bytesSent)),
+      create("td", bytesText(peer.bytesReceived)),
+    );
+    const cell = create("td", undefined, "bars");
+    const bar = create("div");
+    for (const name of times) {
+      const value = /** @type {Record<string, number>} */ (/** @type {unknown} */ (peer))[name] ?? 0;
+      const part = create("span", undefined, name);
+      part.style.width = `${(100 * value) / longest}%`;
+      part.title = `${name.replace("Ms", "")} ${secondsText(value / 1000)}`;
+      bar.append(part);
+    }
+    cell.append(bar, create("span", secondsText(total(peer) / 1000)));
+    row.append(cell);
+  }
+  const scroller = create("div", undefined, "scroll");
+  scroller.append(table);
+  card.append(scroller);
+  return card;
+}
+
+/** The layers' shares of the consensus distance. @param {RunView} run */
+export function createLayersCard({ layers, tensors }) {
+  const card = create("section", undefined, "card");
+  card.id = "layers";
+  card.hidden = layers.length < 2;
+  card.append(cardHead("Layers", "share of the consensus distance before closing"));
+  const list = create("dl", undefined, "shares");
+  for (const [t, { name, share }] of layers.entries()) {
+    const row = create("div");
+    const value = create("dd", percentText(share));
+    value.dataset.layer = name;
+    value.dataset.value = String(share);
+    const bar = create("span", undefined, "bar");
+    bar.style.setProperty("--share", `${100 * share}%`);
+    row.append(create("dt", `${name} ${(tensors[t]?.shape ?? []).join("×")}`), bar, value);
+    list.append(row);
+  }
+  card.append(list);
+  return card;
+}
+
+/** @param {RunView} run */
+export function createSettingsCard({ experiment, machine, fingerprint, seed, version }) {
+  const card = create("section", undefined, "card");
+  card.id = "settings";
+  card.append(cardHead("Settings", `seed ${seed}, fingerprint ${fingerprint.slice(0, 12)}`));
+  const list = create("dl", undefined, "settings");
+  for (const [name, value] of [
+    ...Object.entries(experiment),
+    ["murmuration", version],
+    ...Object.entries(machine),
+  ]) {
+    const row = create("div");
+    row.append(create("dt", name), create("dd", settingText(value)));
+    list.append(row);
+  }
+  card.append(list);
+  return card;
+}
+
+/** One row per run, where several are compared. @param {readonly RunView[]} runs */
+export function createRunsCard(runs) {
+  const card = create("section", undefined, "card wide");
+  card.id = "runs";
+  card.append(cardHead("Runs", ""));
+  const table = /** @type {HTMLTableElement} */ (create("table"));
+  const head = table.createTHead().insertRow();
+  for (const title of [
+    "run",
+    "algorithm",
+    "compressor",
+    "graph",
+    "rounds",
+    "loss",
+    "worst accuracy",
+    "consensus distance",
+    "sent per peer",
+    "time",
+  ]) {
+    head.append(create("th", title));
+  }
+  const body = table.createTBody();
+  for (const { name, experiment, topology, series } of runs) {
+    const rounds = experiment.rounds;
+    const consensus =
+      beforeClosing(series.round, series.consensusExact, rounds) ??
+      beforeClosing(series.round, series.consensusProjected, rounds);
+    const row = body.insertRow();
+    row.dataset.run = name;
+    row.append(
+      create("th", name),
+      create("td", String(experiment.algorithm)),
+      create("td", compressorText(experiment), "words"),
+      create("td", topology.name),
+      create("td", numberOrDash(lastOf(series.round))),
+      create("td", numberText(lastOf(series.loss))),
+      create("td", percentText(lastOf(series.accuracyWorst))),
+      create("td", numberText(consensus)),
+      create("td", bytesText(lastOf(series.bytes))),
+      create("td", secondsText(lastOf(series.seconds))),
+    );
+  }
+  const scroller = create("div", undefined, "scroll");
+  scroller.append(table);
+  card.append(scroller);
+  return card;
+}
+
+/**
+ * @param {string} title
+ * @param {string} hint
+ */
+function cardHead(title, hint) {
+  const head = create("header");
+  head.append(create("h2", title), create("p", hint, "hint"));
+  return head;
+}
+
+/** @param {{ computeMs: number, compressMs: number, mixMs: number, waitMs: number }} peer */
+function total({ computeMs, compressMs, mixMs, waitMs }) {
+  return computeMs + compressMs + mixMs + waitMs;
+}
+
+/**
+ * What travels.
+ *
+ * @param {RunView["experiment"]} experiment
+ */
+export function compressorText({ algorithm, compressor }) {
+  if (algorithm === "alone") return "nothing sent";
+  return algorithm === "dpsgd" ? "full models" : settingText(compressor);
+}
+
+/** `minmax, bits 4` for { kind: "minmax", bits: 4 }. @param {unknown} value @returns {string} */
+function settingText(value) {
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return value.map(settingText).join(", ");
+  return Object.entries(value)
+    .map(([name, inner]) => (name === "kind" ? String(inner) : `${name} ${settingText(inner)}`))
+    .join(", ");
+}
+
+/** @param {number | null} value */
+function numberOrDash(value) {
+  return value === null ? "–" : String(value);
+}
+
+/**
+ * The last value of the rounds that learn.
+ *
+ * @param {readonly (number | null)[]} rounds
+ * @param {readonly (number | null)[]} values
+ * @param {number} learning
+ */
+function beforeClosing(rounds, values, learning) {
+  for (let k = values.length - 1; k >= 0; k--) {
+    const value = values[k];
+    if (value !== null && value !== undefined && (rounds[k] ?? 0) <= learning) return value;
+  }
+  return null;
+}

@@ -1,0 +1,2 @@
+/** uPlot is a plain script on the page. */
+declare const uPlot: typeof import("uplot").default;

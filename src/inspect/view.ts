@@ -1,0 +1,371 @@
+/**
+ * What tables, plots and pages show of a run: plain numbers, few enough to send. Long runs are thinned into
+ * points, each standing for the rounds since the one before.
+ */
+import type { LogHeader } from "../log.js";
+import { recordOf } from "./column.js";
+import type { Instant } from "./consensus.js";
+import type { PeerColumn, PeerHistory } from "./history.js";
+import type { Run } from "./read.js";
+import { warningsOf } from "./warnings.js";
+
+/** Points of a series at most. */
+export const MAX_POINTS = 1000;
+/** Instants in the picture of every peer's distance to the mean at most. */
+const MAX_DRIFT_INSTANTS = 240;
+
+/** null where a point has no value: JSON knows no NaN. */
+export type Series = readonly (number | null)[];
+
+/** Names of the series of a run, all over the same points. */
+export const seriesNames = [
+  "round",
+  "bytes",
+  "seconds",
+  "peers",
+  "loss",
+  "lossLow",
+  "lossHigh",
+  "accuracyWorst",
+  "accuracyBest",
+  "accuracyMean",
+  "accuracyMeanModel",
+  "consensusExact",
+  "consensusProjected",
+  "consensusOnline",
+  "residual",
+  "residualHigh",
+  "contraction",
+  "contractionLow",
+  "modelNorm",
+  "learningRate",
+  "consensusRate",
+  "computeMs",
+  "compressMs",
+  "waitMs",
+  "mixMs",
+] as const;
+export type SeriesName = (typeof seriesNames)[number];
+
+export interface EdgeView {
+  readonly a: number;
+  readonly b: number;
+  /** Both directions, as the senders counted; where a log is missing, as the receiver did. */
+  readonly bytes: number;
+  readonly messages: number;
+  /** What both ends together waited for each other. */
+  readonly waitMs: number;
+  readonly missed: number;
+}
+
+export interface PeerView {
+  readonly peer: number;
+  /** Learning and closing rounds that were logged. */
+  readonly rounds: number;
+  readonly outcome: "completed" | "stopped" | "unfinished";
+  readonly reason?: string;
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly computeMs: number;
+  readonly compressMs: number;
+  readonly waitMs: number;
+  readonly mixMs: number;
+}
+
+/** How far the models lay from each other after a round. */
+export interface PairsView {
+  readonly round: number;
+  /** ‖x_i − x_j‖, i < j, row by row. */
+  readonly distances: readonly number[];
+}
+
+export interface RunView {
+  readonly name: string;
+  readonly experiment: LogHeader["experiment"];
+  readonly seed: number;
+  readonly fingerprint: string;
+  /** Of the package that wrote the logs. */
+  readonly version: string;
+  readonly topology: {
+    readonly name: string;
+    readonly peers: number;
+    readonly edges: readonly (readonly [number, number])[];
+  };
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly series: Readonly<Record<SeriesName, Series>>;
+  readonly peers: readonly PeerView[];
+  readonly edges: readonly EdgeView[];
+  /** Peers in `drift` and `pairs`, ascending. */
+  readonly projectedPeers: readonly number[];
+  /** ‖x_i − x̄‖ by peer, then by instant. */
+  readonly drift: { readonly rounds: readonly number[]; readonly distances: readonly Series[] };
+  readonly pairs: readonly PairsView[];
+  /** Shares of the consensus distance before closing, by tensor. */
+  readonly layers: readonly { readonly name: string; readonly share: number }[];
+  /** Twice the relative standard deviation of `consensusProjected` at its largest. */
+  readonly projectionError: number;
+  readonly warnings: readonly string[];
+  readonly remarks: readonly string[];
+}
+
+export function viewRun(run: Run, points = MAX_POINTS): RunView {
+  const { header, peers, consensus } = run;
+  const instants = consensus.instants();
+  const series = thin(mergeRounds(peers), points);
+  addGraph(series, run);
+  addInstants(series, instants);
+  const projectedPeers = [...new Set(instants.flatMap((instant) => instant.peers))].sort((a, b) => a - b);
+  const drifting = evenly(instants, MAX_DRIFT_INSTANTS);
+  const lastLearning = instants.findLast(({ closing }) => !closing);
+  return {
+    name: run.name,
+    experiment: header.experiment,
+    seed: header.seed,
+    fingerprint: header.fingerprint,
+    version: header.version,
+    topology: header.topology,
+    tensors: header.tensors,
+    machine: header.machine,
+    series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
+    peers: peers.map(viewPeer),
+    edges: viewEdges(run),
+    projectedPeers,
+    drift: {
+      rounds: drifting.map(({ round }) => round + 1),
+      distances: projectedPeers.map((peer) =>
+        drifting.map(({ peers: present, toMean }) => short(toMean[present.indexOf(peer)] ?? Number.NaN)),
+      ),
+    },
+    // Only instants at which everyone is there can be laid side by side.
+    pairs: instants.flatMap(({ round, pairs, peers: present }) =>
+      pairs && present.length === projectedPeers.length
+        ? [{ round: round + 1, distances: Array.from(pairs, (distance) => short(distance) ?? 0) }]
+        : [],
+    ),
+    layers: lastLearning ? layerShares(lastLearning, run) : [],
+    projectionError: 2 * Math.max(0, ...instants.map(({ relativeError }) => relativeError)),
+    warnings: warningsOf(run, instants),
+    remarks: run.remarks,
+  };
+}
+
+/** One number per round over all peers that logged it; NaN where there is none. */
+type Merged = Record<SeriesName, Float64Array>;
+
+const emptySeries = (rounds: number): Merged =>
+  recordOf(seriesNames, () => new Float64Array(rounds).fill(Number.NaN));
+
+/** Every round that any peer logged; means over the peers that did. */
+function mergeRounds(peers: readonly PeerHistory[]): Merged {
+  const seen = new Set<number>();
+  for (const { columns } of peers) for (const round of columns.round.values()) seen.add(round);
+  const rounds = Float64Array.from(seen).sort();
+  const places = peers.map(({ columns }) => placesIn(rounds, columns.round.values()));
+
+  const merged = emptySeries(rounds.length);
+  merged.round = rounds.map((round) => round + 1);
+  for (const [name, column, scale] of averaged) {
+    const summary = createSummary(rounds.length);
+    for (const [p, { columns }] of peers.entries()) {
+      const values = columns[column].values();
+      const closing = columns.closing.values();
+      const isOfLearning = ofLearning.has(name);
+      const own = places[p]!;
+      for (let row = 0; row < values.length; row++) {
+        if (!(isOfLearning && closing[row] === 1)) summary.add(own[row]!, values[row]! * scale);
+      }
+    }
+    merged[name] = summary.means();
+    if (name === "seconds") merged.peers = summary.counts;
+    if (name === "loss") [merged.lossLow, merged.lossHigh] = [summary.lows, summary.highs];
+    if (name === "accuracyMean") [merged.accuracyWorst, merged.accuracyBest] = [summary.lows, summary.highs];
+    if (name === "residual") merged.residualHigh = summary.highs;
+    if (name === "contraction") {
+      // What was summed up are errors e; the contraction is 1 − e².
+      merged.contraction = merged.contraction.map((error) => 1 - error ** 2);
+      merged.contractionLow = summary.highs.map((error) => 1 - error ** 2);
+    }
+  }
+  return merged;
+}
+
+/** Where each of some of the rounds lies among all of them; both ascend. */
+function placesIn(rounds: Float64Array, some: Float64Array): Int32Array {
+  let place = 0;
+  return Int32Array.from(some, (round) => {
+    while (rounds[place]! < round) place++;
+    return place;
+  });
+}
+
+/** Series that are means over peers: the column they are made of, and the factor to their unit. */
+const averaged: readonly (readonly [SeriesName, PeerColumn, number])[] = [
+  ["bytes", "bytesSent", 1],
+  ["seconds", "elapsedMs", 1e-3],
+  ["loss", "loss", 1],
+  ["accuracyMean", "accuracy", 1],
+  ["consensusOnline", "consensusEstimate", 1],
+  ["residual", "residual", 1],
+  ["contraction", "compressionError", 1],
+  ["modelNorm", "modelNorm", 1],
+  ["learningRate", "learningRate", 1],
+  ["consensusRate", "consensusRate", 1],
+  ["computeMs", "computeMs", 1],
+  ["compressMs", "compressMs", 1],
+  ["waitMs", "waitMs", 1],
+  ["mixMs", "mixMs", 1],
+];
+
+/** Series of the rounds that learn: closing exchanges are exact, and say nothing about compression. */
+const ofLearning = new Set<SeriesName>(["residual", "contraction", "learningRate", "consensusRate"]);
+
+/** Mean, least and largest by place, of the numbers that are there. */
+function createSummary(places: number) {
+  const sums = new Float64Array(places);
+  const counts = new Float64Array(places);
+  const lows = new Float64Array(places).fill(Number.NaN);
+  const highs = new Float64Array(places).fill(Number.NaN);
+  return {
+    counts,
+    lows,
+    highs,
+    add(place: number, value: number): void {
+      if (Number.isNaN(value)) return;
+      sums[place]! += value;
+      counts[place]!++;
+      if (!(lows[place]! <= value)) lows[place] = value;
+      if (!(highs[place]! >= value)) highs[place] = value;
+    },
+    /** NaN where there was no number. */
+    means: () => sums.map((sum, place) => sum / counts[place]!),
+  };
+}
+
+/** Series whose point is the last value of its rounds, not their mean. */
+const latest = new Set<SeriesName>([
+  "round",
+  "bytes",
+  "seconds",
+  "peers",
+  "accuracyWorst",
+  "accuracyBest",
+  "accuracyMean",
+  "consensusOnline",
+]);
+const lowest = new Set<SeriesName>(["lossLow", "contractionLow"]);
+const highest = new Set<SeriesName>(["lossHigh", "residualHigh"]);
+
+function thin(merged: Merged, points: number): Merged {
+  const rounds = merged.round.length;
+  if (rounds <= points) return merged;
+  const place = Int32Array.from({ length: rounds }, (_, row) => Math.floor((row * points) / rounds));
+  return recordOf(seriesNames, (name) => {
+    const values = merged[name];
+    const summary = createSummary(points);
+    const last = new Float64Array(points).fill(Number.NaN);
+    for (const [row, value] of values.entries()) {
+      summary.add(place[row]!, value);
+      if (!Number.isNaN(value)) last[place[row]!] = value;
+    }
+    if (latest.has(name)) return last;
+    return lowest.has(name) ? summary.lows : highest.has(name) ? summary.highs : summary.means();
+  });
+}
+
+/** Puts what the simulator saw at the points, the last of each point's rounds. */
+function addGraph(series: Merged, { graph: { columns } }: Run): void {
+  for (let row = 0; row < columns.round.length; row++) {
+    const point = pointOf(series.round, columns.round.at(row) + 1);
+    if (point < 0) continue;
+    series.consensusExact[point] = columns.consensusDistance.at(row);
+    const accuracy = columns.meanAccuracy.at(row);
+    if (!Number.isNaN(accuracy)) series.accuracyMeanModel[point] = accuracy;
+  }
+}
+
+function addInstants(series: Merged, instants: readonly Instant[]): void {
+  for (const { round, consensusDistance } of instants) {
+    const point = pointOf(series.round, round + 1);
+    if (point >= 0) series.consensusProjected[point] = consensusDistance;
+  }
+}
+
+/** The first point that stands for rounds up to at least this one; −1 after the last. */
+function pointOf(rounds: Float64Array, round: number): number {
+  let low = 0;
+  let high = rounds.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (rounds[middle]! < round) low = middle + 1;
+    else high = middle;
+  }
+  return low < rounds.length ? low : -1;
+}
+
+function viewPeer({ peer, columns, end }: PeerHistory): PeerView {
+  const rows = columns.round.length;
+  const lastOf = (column: PeerColumn) => {
+    for (let row = rows - 1; row >= 0; row--) {
+      const value = columns[column].at(row);
+      if (!Number.isNaN(value)) return value;
+    }
+    return Number.NaN;
+  };
+  const total = (column: PeerColumn) => columns[column].values().reduce((sum, value) => sum + value, 0);
+  return {
+    peer,
+    rounds: rows,
+    outcome: end?.outcome ?? "unfinished",
+    ...(end?.reason !== undefined && { reason: end.reason }),
+    loss: short(lastOf("loss")),
+    accuracy: short(lastOf("accuracy")),
+    bytesSent: rows === 0 ? 0 : columns.bytesSent.at(rows - 1),
+    bytesReceived: rows === 0 ? 0 : columns.bytesReceived.at(rows - 1),
+    computeMs: total("computeMs"),
+    compressMs: total("compressMs"),
+    waitMs: total("waitMs"),
+    mixMs: total("mixMs"),
+  };
+}
+
+function viewEdges({ header, peers }: Run): EdgeView[] {
+  const histories = new Map(peers.map((history) => [history.peer, history]));
+  return header.topology.edges.map(([a, b]) => {
+    const there = histories.get(a)?.edges.get(b);
+    const back = histories.get(b)?.edges.get(a);
+    return {
+      a,
+      b,
+      bytes: (there?.bytesSent ?? back?.bytesReceived ?? 0) + (back?.bytesSent ?? there?.bytesReceived ?? 0),
+      messages:
+        (there?.messagesSent ?? back?.messagesReceived ?? 0) +
+        (back?.messagesSent ?? there?.messagesReceived ?? 0),
+      waitMs: (there?.waitMs ?? 0) + (back?.waitMs ?? 0),
+      missed: (there?.missed ?? 0) + (back?.missed ?? 0),
+    };
+  });
+}
+
+function layerShares({ parts, consensusDistance }: Instant, { header }: Run) {
+  return header.tensors.map(({ name }, t) => ({
+    name,
+    share: consensusDistance === 0 ? 0 : (short(parts[t]! / consensusDistance) ?? 0),
+  }));
+}
+
+/** At most `count` values, the first and the last among them. */
+function evenly<Value>(values: readonly Value[], count: number): Value[] {
+  if (values.length <= count) return [...values];
+  return Array.from(
+    { length: count },
+    (_, k) => values[Math.round((k * (values.length - 1)) / (count - 1))]!,
+  );
+}
+
+/** Six digits are enough for a picture, and JSON has no NaN. */
+function short(value: number): number | null {
+  return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
+}

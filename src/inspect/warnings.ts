@@ -1,0 +1,120 @@
+/** What a run's logs say that its user should know, one line each, the most telling first. */
+import type { Instant } from "./consensus.js";
+import type { PeerHistory, PeerWarning } from "./history.js";
+import type { Run } from "./read.js";
+
+/** A peer further from the mean than this many times the median peer, for half of the instants, drifts. */
+const DRIFT_FACTOR = 3;
+/** An edge is slow when its ends waited for each other this many times longer than at the median edge … */
+const SLOW_FACTOR = 4;
+/** … and for at least this share of the run. */
+const SLOW_SHARE = 0.1;
+/** Consensus distance that grew by this factor over the last half of learning. */
+const GROWTH_FACTOR = 10;
+/** Peers whose common warning is told with all their numbers. */
+const NAMED_PEERS = 8;
+
+export function warningsOf(run: Run, instants: readonly Instant[]): string[] {
+  return [
+    ...run.peers.flatMap(stopped),
+    ...told(run.peers.flatMap(({ warnings }) => warnings)),
+    ...growing(run, instants),
+    ...drifting(instants),
+    ...slowEdges(run),
+    ...run.peers.flatMap(refusing),
+  ];
+}
+
+function stopped({ peer, end }: PeerHistory): string[] {
+  return end?.outcome === "stopped" ? [`peer ${peer} stopped: ${end.reason ?? "no reason was logged"}`] : [];
+}
+
+/** What the peers themselves warned of; the same words from several peers are one line. */
+function told(warnings: readonly PeerWarning[]): string[] {
+  const byKind = new Map<string, { first: PeerWarning; peers: Set<number> }>();
+  for (const warning of warnings) {
+    // Alike up to the numbers measured, but not up to whom they are about.
+    const kind =
+      /^peer \d+ drifts/.exec(warning.text)?.[0] ?? warning.text.replace(/[\d.]+(?:e-?\d+)?/g, "#");
+    const known = byKind.get(kind);
+    if (known) known.peers.add(warning.peer);
+    else byKind.set(kind, { first: warning, peers: new Set([warning.peer]) });
+  }
+  return [...byKind.values()].map(({ first, peers }) => {
+    const who = [...peers].sort((a, b) => a - b);
+    const by = who.length > NAMED_PEERS ? `${who.length} peers` : `peer ${who.join(", ")}`;
+    return `${first.text} (told by ${by}, from round ${first.round + 1} on)`;
+  });
+}
+
+function growing(run: Run, instants: readonly Instant[]): string[] {
+  const { columns } = run.graph;
+  const exact = Array.from({ length: columns.round.length }, (_, row) => columns.consensusDistance.at(row));
+  const learning = run.header.experiment.rounds;
+  const distances =
+    exact.length > 0
+      ? exact.slice(0, learning)
+      : instants.filter(({ closing }) => !closing).map(({ consensusDistance }) => consensusDistance);
+  if (distances.length < 8) return [];
+  const middle = distances[Math.floor(distances.length / 2)]!;
+  const last = distances.at(-1)!;
+  return middle > 0 && last > GROWTH_FACTOR * middle
+    ? [
+        `consensus distance grew ${(last / middle).toPrecision(2)} times in the last half of learning: lower the consensus rate or compress less`,
+      ]
+    : [];
+}
+
+function drifting(instants: readonly Instant[]): string[] {
+  const learning = instants.filter(({ closing, peers }) => !closing && peers.length > 2);
+  const factors = new Map<number, number[]>();
+  for (const { peers, toMean } of learning) {
+    const usual = median(toMean);
+    for (const [k, peer] of peers.entries()) {
+      const factor = usual === 0 ? 0 : toMean[k]! / usual;
+      const own = factors.get(peer);
+      if (own) own.push(factor);
+      else factors.set(peer, [factor]);
+    }
+  }
+  return [...factors].flatMap(([peer, own]) => {
+    const usual = median(own);
+    return usual > DRIFT_FACTOR
+      ? [
+          `peer ${peer} drifts: for half of the run its model was at least ${usual.toFixed(1)} times as far from the mean as the median peer's`,
+        ]
+      : [];
+  });
+}
+
+function slowEdges({ peers }: Run): string[] {
+  const waits = peers.flatMap(({ peer, edges, columns }) => {
+    const elapsed = columns.elapsedMs.at(columns.elapsedMs.length - 1);
+    return [...edges].map(([neighbour, { waitMs }]) => ({
+      peer,
+      neighbour,
+      waitMs,
+      share: waitMs / elapsed,
+    }));
+  });
+  if (waits.length < 3) return [];
+  const usual = median(waits.map(({ waitMs }) => waitMs));
+  return waits
+    .filter(({ waitMs, share }) => share > SLOW_SHARE && waitMs > SLOW_FACTOR * usual)
+    .sort((a, b) => b.share - a.share)
+    .slice(0, NAMED_PEERS)
+    .map(
+      ({ peer, neighbour, share }) =>
+        `peer ${peer} waited for peer ${neighbour} during ${Math.round(100 * share)} % of its time: that edge or peer is slow`,
+    );
+}
+
+function refusing({ peer, columns }: PeerHistory): string[] {
+  let refused = 0;
+  for (let row = 0; row < columns.refused.length; row++) refused += columns.refused.at(row);
+  return refused > 0 ? [`peer ${peer} refused ${refused} frames`] : [];
+}
+
+function median(values: ArrayLike<number>): number {
+  return Array.from(values).sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
+}

@@ -1,0 +1,142 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Counter, Gauge, Registry } from "prom-client";
+import { CannotListen } from "../errors.js";
+import type { RoundReport, Sink } from "../report.js";
+
+export interface PrometheusOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** The address to listen on; only this machine can read by default. */
+  readonly host?: string;
+  /** Where the metrics are kept: pass one to serve others with them, for example those of libp2p. */
+  readonly registry?: Registry;
+}
+
+export interface PrometheusSink extends Sink<RoundReport> {
+  /** Where Prometheus reads. */
+  readonly url: string;
+  readonly registry: Registry;
+}
+
+/**
+ * Metrics of peers' rounds for Prometheus, at `/metrics`. Every metric has the label `peer`; those of edges also
+ * `neighbour`. Close it to free the port.
+ *
+ * @throws CannotListen when the port is taken or the address is not this machine's
+ */
+export async function createPrometheusSink({
+  port = 0,
+  host = "127.0.0.1",
+  registry = new Registry(),
+}: PrometheusOptions = {}): Promise<PrometheusSink> {
+  const metrics = createMetrics(registry);
+  const server = createServer((request, response) => {
+    if (request.url !== "/metrics" || request.method !== "GET") {
+      response.writeHead(404).end("murmuration: metrics are at /metrics\n");
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { "content-type": registry.contentType }).end(text),
+      (error: Error) => response.writeHead(500).end(`murmuration: ${error.message}\n`),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) =>
+      reject(
+        new CannotListen(
+          `cannot serve metrics on ${host} port ${port}: ${error.message}; name another port, or 0 for any`,
+          { cause: error },
+        ),
+      ),
+    );
+    server.listen(port, host, resolve);
+  });
+  const { address, family, port: taken } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${taken}/metrics`,
+    registry,
+    write: (report) => metrics(report),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** What takes a report apart into metrics. */
+function createMetrics(registry: Registry): (report: RoundReport) => void {
+  const registers = [registry];
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `murmuration_${name}`, help, labelNames: ["peer"], registers });
+  const counter = (name: string, help: string, ...labels: string[]) =>
+    new Counter({ name: `murmuration_${name}`, help, labelNames: ["peer", ...labels], registers });
+
+  const gauges = {
+    round: gauge("round", "Round that ended last, from 0"),
+    loss: gauge("loss", "Mean training loss of the last round that learned"),
+    learningRate: gauge("learning_rate", "Learning rate"),
+    consensusRate: gauge("consensus_rate", "Consensus rate"),
+    modelNorm: gauge("model_norm", "Norm of the model"),
+    compressionError: gauge("compression_error", "Error of the last message relative to what was to be sent"),
+    residual: gauge("residual", "Norm of the residual relative to the model"),
+    consensusEstimate: gauge(
+      "consensus_distance_estimate",
+      "The peer's own estimate of the consensus distance",
+    ),
+  };
+  const accuracy = gauge("accuracy", "Share of held-out examples that the model gets right");
+  const evaluationLoss = gauge("evaluation_loss", "Loss on held-out data");
+  const distance = new Gauge({
+    name: "murmuration_neighbour_distance",
+    help: "Distance to the neighbour's model as told from its messages",
+    labelNames: ["peer", "neighbour"],
+    registers,
+  });
+  const edges = {
+    bytesSent: counter("sent_bytes_total", "Bytes sent", "neighbour"),
+    bytesReceived: counter("received_bytes_total", "Bytes received", "neighbour"),
+    messagesSent: counter("sent_messages_total", "Messages sent", "neighbour"),
+    messagesReceived: counter("received_messages_total", "Messages received", "neighbour"),
+  };
+  const missed = counter("missed_messages_total", "Messages that a round went without", "neighbour");
+  const seconds = counter("round_seconds_total", "Time by what it went to", "part");
+  const waits = counter("neighbour_wait_seconds_total", "Time waited for the last neighbour", "neighbour");
+  const refused = counter("refused_frames_total", "Frames that were not taken");
+  const warnings = counter("warnings_total", "Warnings");
+  /** Traffic is reported as totals; counters take what was added. */
+  const counted = new Map<string, number>();
+  const add = (name: keyof typeof edges, total: number, peer: number, neighbour: number) => {
+    const key = `${name} ${peer} ${neighbour}`;
+    const before = counted.get(key) ?? 0;
+    // A restarted peer counts from zero again.
+    edges[name].inc({ peer, neighbour }, total >= before ? total - before : total);
+    counted.set(key, total);
+  };
+
+  return (report) => {
+    const { peer, time } = report;
+    for (const [name, metric] of Object.entries(gauges)) {
+      const value = report[name as keyof typeof gauges];
+      if (value !== undefined) metric.set({ peer }, value);
+    }
+    if (report.evaluation) evaluationLoss.set({ peer }, report.evaluation.loss);
+    if (report.evaluation?.accuracy !== undefined) accuracy.set({ peer }, report.evaluation.accuracy);
+    if (report.observed) {
+      distance.set({ peer, neighbour: report.observed.neighbour }, report.observed.distance);
+    }
+    for (const edge of report.traffic) {
+      for (const name of Object.keys(edges) as (keyof typeof edges)[]) {
+        add(name, edge[name], peer, edge.neighbour);
+      }
+    }
+    for (const neighbour of report.missed ?? []) missed.inc({ peer, neighbour });
+    for (const part of ["compute", "compress", "wait", "mix"] as const) {
+      seconds.inc({ peer, part }, Math.max(0, time[`${part}Ms`]) / 1000);
+    }
+    if (time.waitedFor !== undefined)
+      waits.inc({ peer, neighbour: time.waitedFor }, Math.max(0, time.waitMs) / 1000);
+    refused.inc({ peer }, report.refused?.length ?? 0);
+    warnings.inc({ peer }, report.warnings?.length ?? 0);
+  };
+}

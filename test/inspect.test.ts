@@ -1,0 +1,405 @@
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { writeCsv } from "../src/inspect/csv.js";
+import { peerColumnNames } from "../src/inspect/history.js";
+import { MAX_LINE_BYTES } from "../src/inspect/lines.js";
+import { parseLine } from "../src/inspect/parse.js";
+import { plot } from "../src/inspect/plot.js";
+import { readRun } from "../src/inspect/read.js";
+import { crc32c, frameRecord, maskedChecksum, writeTensorboard } from "../src/inspect/tensorboard.js";
+import { viewRun } from "../src/inspect/view.js";
+import { LOG_VERSION, logLine, type PeerRound, withoutTimes } from "../src/log.js";
+import { createConsoleSink } from "../src/sinks/console.js";
+import { createJsonLines } from "../src/sinks/json-lines.js";
+import { createPrometheusSink } from "../src/sinks/prometheus.js";
+import { linesOf, loggedRun, newFolder } from "./support/runs.js";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await loggedRun();
+});
+
+/** A copy of the run to damage. */
+function copy(): string {
+  const folder = join(newFolder(), "copy");
+  mkdirSync(folder);
+  for (const name of readdirSync(directory)) copyFileSync(join(directory, name), join(folder, name));
+  return folder;
+}
+
+const isRound = (line: { type: string }): line is PeerRound => line.type === "round";
+const roundsOf = (folder: string, peer: number) =>
+  linesOf(folder, `peer-${peer}.jsonl`)
+    .map((line) => JSON.parse(line))
+    .filter(isRound);
+
+describe("log lines", () => {
+  it("are the same for the same seed, but for machine and time", async () => {
+    const again = await loggedRun();
+    for (const name of readdirSync(directory)) {
+      expect(linesOf(again, name).map(withoutTimes)).toEqual(linesOf(directory, name).map(withoutTimes));
+    }
+    const [header, round] = linesOf(directory, "peer-0.jsonl").map((line) => JSON.parse(withoutTimes(line)));
+    expect(header).toMatchObject({ type: "header", logVersion: LOG_VERSION, seed: 1, peer: 0 });
+    expect(header).not.toHaveProperty("machine");
+    expect(round).not.toHaveProperty("time");
+  });
+
+  it("are of the schema", () => {
+    for (const name of readdirSync(directory)) {
+      for (const line of linesOf(directory, name)) {
+        expect(logLine.safeParse(JSON.parse(line)).error?.issues).toBeUndefined();
+      }
+    }
+  });
+
+  it("are read without the schema exactly when they are of it, however they are damaged", () => {
+    const lines = ["peer-0.jsonl", "graph.jsonl"].flatMap((name) =>
+      [0, 1, 16, 20, -1].map((at) => linesOf(directory, name).at(at)!),
+    );
+    const values = fc.constantFrom(null, -1, 1.5, "text", [], {}, [1], [{}], true, 0, ["a"]);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...lines),
+        fc.nat(),
+        fc.nat(),
+        fc.option(values, { nil: undefined }),
+        (text, which, inner, value) => {
+          const line = JSON.parse(text);
+          const keys = Object.keys(line);
+          const key = keys[which % keys.length]!;
+          const nested = line[key];
+          const isNested = typeof nested === "object" && nested !== null && !Array.isArray(nested);
+          const target = isNested && inner % 2 === 0 ? nested : line;
+          const names = Object.keys(target);
+          const name = target === line ? key : names[inner % names.length]!;
+          if (value === undefined) delete target[name];
+          else target[name] = value;
+          const damaged = JSON.stringify(line);
+          expect(parseLine(damaged) !== undefined).toBe(logLine.safeParse(JSON.parse(damaged)).success);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it("are whole after every write, and go on after a torn one", () => {
+    const path = join(newFolder(), "log.jsonl");
+    createJsonLines(path).write({ a: 1 });
+    expect(readFileSync(path, "utf8")).toBe('{"a":1}\n');
+    expect(() => createJsonLines(path)).toThrow(/cannot create/);
+    appendFileSync(path, '{"torn');
+    createJsonLines(path, { append: true }).write({ b: 2 });
+    expect(readFileSync(path, "utf8")).toBe('{"a":1}\n{"torn\n{"b":2}\n');
+  });
+});
+
+describe("reading a run", () => {
+  it("gives what the logs say", () => {
+    const run = readRun(directory);
+    expect(run.remarks).toEqual([]);
+    expect(run.peers.map(({ peer }) => peer)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    for (const { peer, columns, edges, end } of run.peers) {
+      const rounds = roundsOf(directory, peer);
+      expect(Array.from(columns.round.values())).toEqual(rounds.map(({ round }) => round));
+      for (const [row, round] of rounds.entries()) {
+        expect(columns.loss.at(row)).toBe(round.loss ?? Number.NaN);
+        expect(columns.modelNorm.at(row)).toBe(round.modelNorm);
+        expect(columns.bytesSent.at(row)).toBe(round.traffic[0]!.bytesSent + round.traffic[1]!.bytesSent);
+      }
+      for (const edge of rounds.at(-1)!.traffic) {
+        expect(edges.get(edge.neighbour)).toMatchObject({ bytesSent: edge.bytesSent });
+      }
+      expect(end).toMatchObject({ outcome: "completed" });
+    }
+  });
+
+  it("thins long series without losing their ends", () => {
+    const run = readRun(directory);
+    const full = viewRun(run);
+    const thin = viewRun(run, 10);
+    for (const series of Object.values(thin.series)) expect(series).toHaveLength(10);
+    expect(thin.series.round.at(-1)).toBe(full.series.round.at(-1));
+    expect(thin.series.bytes.at(-1)).toBe(full.series.bytes.at(-1));
+    expect(Math.min(...thin.series.lossLow.filter((loss) => loss !== null))).toBe(
+      Math.min(...full.series.lossLow.filter((loss) => loss !== null)),
+    );
+  });
+
+  it("skips a torn last line and says so", () => {
+    const folder = copy();
+    const path = join(folder, "peer-3.jsonl");
+    truncateSync(path, readFileSync(path).length - 20);
+    const run = readRun(folder);
+    expect(run.remarks).toEqual(["peer-3.jsonl: its last line is torn; skipped"]);
+    expect(run.peers[3]!.end).toBeUndefined();
+    expect(viewRun(run).peers[3]!.outcome).toBe("unfinished");
+  });
+
+  it("skips damaged lines and names them", () => {
+    const folder = copy();
+    const lines = linesOf(folder, "peer-2.jsonl");
+    lines[4] = lines[4]!.slice(0, 50);
+    lines[9] = lines[9]!.replace('"modelNorm":', '"modelNorms":');
+    lines[11] = lines[11]!.replace('"projection":"', '"projection":"AAAA');
+    writeFileSync(join(folder, "peer-2.jsonl"), `${lines.join("\n")}\n`);
+    const run = readRun(folder);
+    expect(run.remarks).toEqual([
+      `peer-2.jsonl: lines 5, 10${lines[11]!.includes("projection") ? ", 12" : ""} are damaged; skipped`,
+    ]);
+    const present = Array.from(run.peers[2]!.columns.round.values());
+    expect(present).not.toContain(3);
+    expect(present).not.toContain(8);
+    expect(present).toContain(4);
+  });
+
+  it("shows what is there of missing peers and logs of different length", () => {
+    const folder = copy();
+    rmSync(join(folder, "peer-1.jsonl"));
+    writeFileSync(
+      join(folder, "peer-5.jsonl"),
+      `${linesOf(folder, "peer-5.jsonl").slice(0, 31).join("\n")}\n`,
+    );
+    const run = readRun(folder);
+    expect(run.remarks).toEqual(["1 of 8 peers have no log here"]);
+    const { series } = viewRun(run);
+    expect(series.peers[0]).toBe(7);
+    expect(series.peers.at(-1)).toBe(6);
+    expect(run.consensus.instants().map(({ peers }) => peers.length)).toEqual([7, 7, 7, 6, 6, 6, 6]);
+  });
+
+  it("counts on over a restart, and shows repeated rounds once", () => {
+    const folder = copy();
+    const lines = linesOf(folder, "peer-0.jsonl");
+    writeFileSync(
+      join(folder, "peer-0.jsonl"),
+      `${[...lines.slice(0, 31), lines[0], ...lines.slice(26)].join("\n")}\n`,
+    );
+    // From line 26 on the counters go back by five rounds: what they showed before is added.
+    const run = readRun(folder);
+    expect(run.remarks).toEqual([
+      "peer 0: 5 rounds are there twice, after a restart; the first account is shown",
+    ]);
+    const { columns } = run.peers[0]!;
+    expect(Array.from(columns.round.values())).toEqual(roundsOf(directory, 0).map(({ round }) => round));
+    const bytes = columns.bytesSent.values();
+    for (let row = 1; row < bytes.length; row++) expect(bytes[row]).toBeGreaterThan(bytes[row - 1]!);
+    const elapsed = columns.elapsedMs.values();
+    for (let row = 1; row < elapsed.length; row++)
+      expect(elapsed[row]).toBeGreaterThanOrEqual(elapsed[row - 1]!);
+  });
+
+  it("leaves out logs of another run and says in what it differs", async () => {
+    const folder = copy();
+    const other = await loggedRun({ seed: 2, rounds: 12 });
+    copyFileSync(join(other, "peer-6.jsonl"), join(folder, "peer-6.jsonl"));
+    const run = readRun(folder);
+    expect(run.remarks).toEqual([
+      expect.stringMatching(
+        /^peer-6\.jsonl belongs to another run \(its (seed|rounds) is \d+, not \d+ and 1 more differ\)/,
+      ),
+      "1 of 8 peers have no log here",
+    ]);
+    expect(run.peers.map(({ peer }) => peer)).toEqual([0, 1, 2, 3, 4, 5, 7]);
+  });
+
+  it("leaves out a log of a newer version, and one that is not what its name says", () => {
+    const folder = copy();
+    const lines = linesOf(folder, "peer-4.jsonl");
+    lines[0] = lines[0]!.replace(
+      `"logVersion":${LOG_VERSION}`,
+      `"logVersion":${LOG_VERSION + 1},"novelty":1`,
+    );
+    writeFileSync(join(folder, "peer-4.jsonl"), `${lines.join("\n")}\n`);
+    copyFileSync(join(folder, "peer-0.jsonl"), join(folder, "peer-7.jsonl"));
+    expect(readRun(folder).remarks).toEqual([
+      `peer-4.jsonl is of log version ${LOG_VERSION + 1}, this murmur reads up to ${LOG_VERSION}; left out, update murmur`,
+      "peer-7.jsonl says it is peer-0.jsonl; left out",
+      "2 of 8 peers have no log here",
+    ]);
+  });
+
+  it("refuses what is no run's folder, in one line", () => {
+    expect(() => readRun(newFolder())).toThrow(/holds no logs of a run/);
+    expect(() => readRun(join(newFolder(), "none"))).toThrow(/there is none/);
+    expect(() => readRun(join(directory, "peer-0.jsonl"))).toThrow(/it is a file/);
+    const folder = newFolder();
+    writeFileSync(join(folder, "peer-0.jsonl"), "hello\n");
+    writeFileSync(join(folder, "peer-1.jsonl"), "");
+    expect(() => readRun(folder)).toThrow(
+      /no log in .* can be read: peer-0\.jsonl does not begin with a header/,
+    );
+  });
+
+  it("survives a line longer than any line may be", () => {
+    const folder = copy();
+    const [header, ...rounds] = linesOf(folder, "peer-0.jsonl");
+    const endless = `{"type":"round","round":0,"x":"${"x".repeat(MAX_LINE_BYTES)}"}`;
+    writeFileSync(join(folder, "peer-0.jsonl"), `${[header, endless, ...rounds].join("\n")}\n`);
+    const run = readRun(folder);
+    expect(run.remarks).toEqual(["peer-0.jsonl: line 2 is damaged; skipped"]);
+    expect(run.peers[0]!.columns.round.length).toBe(rounds.length - 1);
+  });
+});
+
+describe("exports", () => {
+  it("writes the logs' numbers as CSV", () => {
+    const path = join(newFolder(), "run.csv");
+    writeCsv(readRun(directory), path);
+    const [head, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n");
+    expect(head).toBe(["peer", ...peerColumnNames].join(","));
+    const rounds = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((peer) => roundsOf(directory, peer));
+    expect(rows).toHaveLength(rounds.length);
+    const lossAt = head!.split(",").indexOf("loss");
+    for (const [k, row] of rows.entries()) expect(row.split(",")[lossAt]).toBe(String(rounds[k]!.loss ?? ""));
+    expect(() => writeCsv(readRun(directory), join(path, "x"))).toThrow(/cannot write/);
+  });
+
+  it("computes CRC-32C as RFC 3720 does", () => {
+    expect(crc32c(Buffer.from("123456789"))).toBe(0xe3069283);
+    expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
+    expect(crc32c(new Uint8Array(32).fill(0xff))).toBe(0x62a8ab43);
+  });
+
+  it("frames TensorBoard records, which hold the logs' numbers", () => {
+    const folder = newFolder();
+    writeTensorboard(readRun(directory), folder, 1000);
+    const losses = new Map<number, number>();
+    const [name] = readdirSync(join(folder, "peer-2"));
+    for (const event of records(readFileSync(join(folder, "peer-2", name!)))) {
+      const at = event.indexOf("loss/training");
+      if (at < 0) continue;
+      // The step is the varint after the wall time; the value follows the tag: key 0x15, then float32.
+      const step = event[10]! < 0x80 ? event[10]! : (event[10]! & 0x7f) + 128 * event[11]!;
+      expect(event[at + 13]).toBe(0x15);
+      losses.set(step, event.readFloatLE(at + 14));
+    }
+    const rounds = roundsOf(directory, 2).filter(({ loss }) => loss !== undefined);
+    expect([...losses.keys()]).toEqual(rounds.map(({ round }) => round));
+    for (const { round, loss } of rounds) expect(losses.get(round)).toBe(Math.fround(loss!));
+    expect(frameRecord(Buffer.from("abc"))).toHaveLength(8 + 4 + 3 + 4);
+  });
+});
+
+/** The records of an event file, their checksums checked. */
+function* records(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; ) {
+    const length = Number(bytes.readBigUInt64LE(at));
+    const data = bytes.subarray(at + 12, at + 12 + length);
+    expect(bytes.readUInt32LE(at + 8)).toBe(maskedChecksum(bytes.subarray(at, at + 8)));
+    expect(bytes.readUInt32LE(at + 12 + length)).toBe(maskedChecksum(data));
+    yield data;
+    at += 16 + length;
+  }
+}
+
+describe("plot", () => {
+  const options = { title: "loss", x: "rounds", text: String };
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
+  const plain = (text: string) => text.replace(/\u001b\[\d+m/g, "");
+
+  it("draws a falling line from the upper left to the lower right", () => {
+    const points = [
+      [1, 10],
+      [100, 0],
+    ] as const;
+    const drawn = plain(plot([{ name: "a", points }], { ...options, text: (value) => value.toFixed(1) })!);
+    const rows = drawn.split("\n");
+    expect(rows[0]).toBe("loss");
+    expect(rows[1]).toMatch(/^10\.0 ┤\S+ +$/);
+    expect(rows[12]).toMatch(/^ 0\.0 ┤ +\S+$/);
+    expect(rows.at(-1)).toMatch(/^ +1\.0 +100\.0 rounds$/);
+  });
+
+  it("leaves out what a logarithm cannot show, and plots of nothing", () => {
+    expect(
+      plot(
+        [
+          {
+            name: "a",
+            points: [
+              [1, 0],
+              [2, -1],
+              [3, 5],
+            ],
+          },
+        ],
+        { ...options, log: true },
+      ),
+    ).toBeUndefined();
+    expect(
+      plot(
+        [
+          {
+            name: "a",
+            points: [
+              [1, Number.NaN],
+              [2, null],
+            ],
+          },
+        ],
+        options,
+      ),
+    ).toBeUndefined();
+    expect(
+      plot(
+        [
+          {
+            name: "a",
+            points: [
+              [1, 3],
+              [2, 3],
+            ],
+          },
+        ],
+        options,
+      ),
+    ).toContain("3.5");
+  });
+});
+
+describe("sinks", () => {
+  const report = (round: number) => {
+    const { type: _, projection: __, ...line } = roundsOf(directory, 1)[round]!;
+    return { peer: 1, ...line } as Parameters<ReturnType<typeof createConsoleSink>["write"]>[0];
+  };
+
+  it("serves the numbers of rounds to Prometheus, on this machine only", async () => {
+    const sink = await createPrometheusSink();
+    sink.write(report(0));
+    sink.write(report(19));
+    const text = await (await fetch(sink.url)).text();
+    const metric = (name: string) => Number(new RegExp(`^murmuration_${name} (\\S+)$`, "m").exec(text)?.[1]);
+    const [edge] = report(19).traffic;
+    expect(sink.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
+    expect(metric('round{peer="1"}')).toBe(19);
+    expect(metric('loss{peer="1"}')).toBe(report(19).loss);
+    expect(metric('evaluation_loss{peer="1"}')).toBe(report(19).evaluation!.loss);
+    expect(metric(`sent_bytes_total{peer="1",neighbour="${edge!.neighbour}"}`)).toBe(edge!.bytesSent);
+    expect((await fetch(sink.url.replace("metrics", "other"))).status).toBe(404);
+    const port = Number(new URL(sink.url).port);
+    await expect(createPrometheusSink({ port })).rejects.toThrow(/cannot serve metrics on 127\.0\.0\.1 port/);
+    await sink.close();
+  });
+
+  it("tells rounds in words", () => {
+    const lines: string[] = [];
+    const sink = createConsoleSink({ every: 10, write: (line) => lines.push(line) });
+    for (let round = 0; round < 20; round++) sink.write(report(round));
+    sink.write({ ...report(20), warnings: ["peer 2 drifts"] });
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(/^peer 1 {2}round 1 {2}loss [\d.]+/);
+    expect(lines[3]).toBe("peer 1  round 21  warning: peer 2 drifts");
+  });
+});

@@ -317,7 +317,7 @@ describe("murmur up", () => {
     const { status, stderr } = await up.finished;
     expect(status).toBe(2);
     expect(stderr).toMatch(
-      /error: peer 1 was killed \(SIGKILL\) after \d+ rounds; the other peers were stopped/,
+      /error: peer 1 was killed \(SIGKILL\) and was last heard of in round \d+; the other peers were stopped/,
     );
     expect(children.filter(lives)).toEqual([]);
     expect(lines(join(out, "peer-0.jsonl")).at(-1)).toEqual({
@@ -358,6 +358,36 @@ describe("murmur up", () => {
       outcome: "stopped",
       reason: "the process that started it is gone",
     });
+  });
+});
+
+describe("murmur doctor", () => {
+  it("tries edges with peers that run and peers that do not, and disturbs none", async () => {
+    const path = await readyTopology({ kind: "chain", peers: 3 });
+    const args = [...quadratic, "--rounds", "3", "--json"];
+    const waiting = startMurmur("peer", path, ...args, "--id", "1");
+    await waiting.says(/peer \d is not there yet/);
+
+    const well = murmur("doctor", path, ...args);
+    expect(well.stderr).toMatch(/peer 0 is played.*\npeer 1 runs already\npeer 2 is played/);
+    expect(well.status).toBe(0);
+    const edges = well.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(edges.map(({ from, to, failed }) => [from, to, failed])).toEqual([
+      [0, 1, undefined],
+      [1, 2, undefined],
+    ]);
+
+    const ill = murmur("doctor", path, ...quadratic, "--rounds", "4", "--id", "0");
+    expect(ill.stdout).toMatch(/0 → 1 fails at fingerprint: "rounds" is "4" here and "3" there/);
+    expect(ill.status).toBe(2);
+
+    const others = ["0", "2"].map((id) => startMurmur("peer", path, ...args, "--id", id));
+    const ends = await Promise.all([waiting, ...others].map(({ finished }) => finished));
+    expect(ends.map(({ status }) => status)).toEqual([0, 0, 0]);
+    expect(ends[0]!.stderr).not.toMatch(/refused peer/);
   });
 });
 

@@ -16,14 +16,14 @@ export function eventText(event: LinkEvent): string {
   }
 }
 
-/** Passes events on in words, and only what was not said before about that neighbour. */
+/** Passes events on in words, unless the last one about that neighbour gave the same reason. */
 export function newsOnly(tell: (text: string) => void): (event: LinkEvent) => void {
   const said = new Map<number | string, string>();
   return (event) => {
-    const text = eventText(event);
     const who = event.kind === "refused" ? event.from : event.neighbour;
-    if (said.get(who) === text) return;
-    said.set(who, text);
-    tell(text);
+    const reason = event.kind === "connected" ? event.kind : event.reason;
+    if (said.get(who) === reason) return;
+    said.set(who, reason);
+    tell(eventText(event));
   };
 }

@@ -43,6 +43,9 @@ export function modelFile(folder: string, peer: number, round: number): string {
   return join(folder, `peer-${peer}-round-${round}.float32`);
 }
 
+/** Reports of rounds that matter to nobody but a progress view go out no closer together than this. */
+const PROGRESS_MS = 100;
+
 const stop = new AbortController();
 const tell = (message: FromPeer) =>
   new Promise<void>((resolve) => {
@@ -53,6 +56,7 @@ const tell = (message: FromPeer) =>
 async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer> {
   const { models, ...options } = start;
   const writes: Promise<void>[] = [];
+  let told = 0;
   try {
     const summary = await runPeer({
       ...options,
@@ -61,7 +65,11 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
       onJoined: ({ compressorName, rounds, warnings }) =>
         void tell({ kind: "joined", compressorName, rounds, warnings }),
       onRound(report, { model, plan, rounds }) {
-        void tell({ kind: "round", report });
+        const now = performance.now();
+        if (report.evaluation || now - told >= PROGRESS_MS) {
+          told = now;
+          void tell({ kind: "round", report });
+        }
         if (report.round !== plan.rounds - 1 && report.round !== rounds - 1) return;
         // A copy: the model moves on while the file is written.
         const bytes = new Uint8Array(model.buffer, model.byteOffset, model.byteLength).slice();

@@ -232,10 +232,11 @@ async function runProcesses(
       child.once("close", (code, killedBy) => {
         children.delete(id);
         if (!isTold) {
+          const round = watch.latest.get(id)?.round;
+          const heard =
+            round === undefined ? "before its first round" : `and was last heard of in round ${round}`;
           const how = killedBy ? `was killed (${killedBy})` : `ended with exit code ${code}`;
-          fail(
-            `peer ${id} ${how} after ${(watch.latest.get(id)?.round ?? -1) + 1} rounds${wordsOf(lastWords)}`,
-          );
+          fail(`peer ${id} ${how} ${heard}${wordsOf(lastWords)}`);
         }
         resolve();
       });

@@ -54,7 +54,7 @@ function workplace(cases, length, createKernels) {
   const layout = createLayout([{ name: "weights", shape: [length] }]);
   let memory;
   // Payloads and their staging take less than two vectors for identity, and less than one for any other.
-  const capacity = 4 * length * (4 + 0.75 * cases.length) + (1 << 22);
+  const capacity = 4 * length * (5 + 0.75 * cases.length) + (1 << 22);
   const space = createVectorSpace(Math.min(capacity, 2 ** 32 - (1 << 17)), (given) => {
     memory = given;
     return createKernels(given);

@@ -26,6 +26,7 @@ export interface LiveServer {
   readonly url: string;
   /** Resolves once everything that was there at the start has been read. */
   readonly caughtUp: Promise<void>;
+  /** Shows open pages the end of the logs, and stops. */
   close(): Promise<void>;
 }
 
@@ -163,6 +164,11 @@ export async function createLiveServer(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     caughtUp: caught,
     async close() {
+      // What was written last reaches the pages that are open, unless there is much to read still.
+      if (isCaughtUp && !closed.signal.aborted) {
+        attempt(scan);
+        if (!attempt(readSlice)) publish();
+      }
       closed.abort();
       for (const viewer of viewers) viewer.end();
       server.closeAllConnections();

@@ -13,6 +13,8 @@ const LOOK_MS = 500;
 const READ_SLICE_MS = 50;
 /** The share of time that making views may take. */
 const VIEW_SHARE = 0.2;
+/** How long pages have to take the last of it, in milliseconds. */
+const FLUSH_MS = 1000;
 /** Pages that are served at once at most. */
 export const MAX_VIEWERS = 32;
 
@@ -170,7 +172,13 @@ export async function createLiveServer(
         if (!attempt(readSlice)) publish();
       }
       closed.abort();
-      for (const viewer of viewers) viewer.end();
+      const flushed = [...viewers].map((viewer) => new Promise<void>((resolve) => viewer.end(resolve)));
+      const enough = new AbortController();
+      await Promise.race([
+        Promise.all(flushed),
+        wait(FLUSH_MS, undefined, { signal: enough.signal }).catch(() => {}),
+      ]);
+      enough.abort();
       server.closeAllConnections();
       await Promise.all([running, new Promise((resolve) => server.close(resolve))]);
     },

@@ -33,6 +33,7 @@ import {
   type LinkEvent,
   type Muxer,
   type NetworkPeer,
+  type NodeMetrics,
 } from "./transports/libp2p/index.js";
 import { createVectorSpace, spaceBytes, type Vector } from "./vector.js";
 import { VERSION } from "./version.js";
@@ -47,6 +48,7 @@ export {
   type Identity,
   type LinkEvent,
   type Muxer,
+  type NodeMetrics,
 } from "./transports/libp2p/index.js";
 
 /** How long a peer waits for its neighbours' frames of one round, in milliseconds. */
@@ -69,6 +71,8 @@ export interface JoinOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** For the neighbours' frames of a round, in milliseconds. Default {@link ROUND_DEADLINE_MS}. */
   readonly roundDeadlineMs?: number;
+  /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
+  readonly metrics?: NodeMetrics;
   /** Told what happens on the edges. */
   readonly report?: (event: LinkEvent) => void;
   /** Ends the run early, and any wait for it to begin. */
@@ -129,6 +133,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       maximumPayloadBytes: prepared.maximumPayloadBytes,
       ...(options.muxers && { muxers: options.muxers }),
       ...(options.deadlines && { deadlines: options.deadlines }),
+      ...(options.metrics && { metrics: options.metrics }),
       report(event) {
         if (event.kind === "unreachable") gone.push(event.neighbour);
         options.report?.(event);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MAX_PAIRED_PEERS } from "../src/inspect/consensus.js";
 import { createLiveServer, type LiveServer } from "../src/inspect/live.js";
 import { readRun } from "../src/inspect/read.js";
 import { renderPage } from "../src/inspect/report.js";
@@ -164,6 +165,19 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
       expect(await page.locator("#chart-loss canvas").count()).toBe(1);
     }
     await page.close();
+  });
+
+  it("say when there are more peers than pairs are kept of", async () => {
+    const settings = { trainer: { kind: "quadratic", dimension: [20] }, rounds: 2, projectEvery: 1 };
+    const peers = MAX_PAIRED_PEERS + 2;
+    const page = await openReport([await loggedRun(settings, peers)]);
+    expect(await page.textContent("#pairs .hint")).toContain(
+      `the first ${MAX_PAIRED_PEERS} of ${peers} peers`,
+    );
+    await page.close();
+    const few = await openReport([directory]);
+    expect(await few.textContent("#pairs .hint")).not.toContain("first");
+    await few.close();
   });
 
   it.each([

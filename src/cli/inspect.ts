@@ -9,6 +9,7 @@ import { renderPage } from "../inspect/report.js";
 import { writeTensorboard } from "../inspect/tensorboard.js";
 import { type RunView, type SeriesName, seriesNames, viewRun } from "../inspect/view.js";
 import { bytesText, note, numberText, percentText, print, table, warn } from "./console.js";
+import { portToServe } from "./option-types.js";
 
 /** Rows of the table at most; long runs show evenly spaced rounds. */
 const TABLE_ROWS = 16;
@@ -26,7 +27,7 @@ export function inspectCommand(): Command {
     .option("--html <file>", "write one self-contained page")
     .option("--csv <file>", "write one line per peer and round")
     .option("--tensorboard <folder>", "write TensorBoard event files")
-    .option("--live [port]", "serve the page on this machine and follow the logs", parsePort)
+    .option("--live [port]", "serve the page on this machine and follow the logs", portToServe)
     .option("--json", "print every round as JSON lines instead")
     .action(async (folder: string, options: Options) => {
       if (options.live !== undefined) {
@@ -62,13 +63,6 @@ interface Options {
 function parseAxis(text: string): Axis {
   if (!axes.includes(text as Axis)) throw new InvalidArgumentError(`It is one of ${axes.join(", ")}.`);
   return text as Axis;
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
-    throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 takes a free one.");
-  return port;
 }
 
 /** Serves until the process is told to stop. */

@@ -15,6 +15,8 @@ export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) 
 
 export const peerNumber = wholeNumber(0);
 export const portNumber = wholeNumber(1, 65_535);
+/** A port to serve on; 0 takes a free one. */
+export const portToServe = wholeNumber(0, 65_535);
 
 /** `0,3,5` */
 export function peerNumbers(text: string): number[] {

@@ -20,6 +20,7 @@ export type ToPeer =
       readonly identity: Identity;
       readonly directory: string | undefined;
       readonly patienceMs: number | undefined;
+      readonly metricsPort: number | undefined;
       /** Folder for the models that the parent wants to see. */
       readonly models: string;
     }
@@ -32,6 +33,7 @@ export type FromPeer =
       readonly rounds: number;
       readonly warnings: readonly string[];
     }
+  | { readonly kind: "metrics"; readonly url: string }
   | { readonly kind: "event"; readonly event: LinkEvent }
   | { readonly kind: "round"; readonly report: RoundReport }
   | { readonly kind: "done"; readonly summary: PeerSummary }
@@ -61,6 +63,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
     const summary = await runPeer({
       ...options,
       signal: stop.signal,
+      onMetrics: (url) => void tell({ kind: "metrics", url }),
       onEvent: (event) => void tell({ kind: "event", event }),
       onJoined: ({ compressorName, rounds, warnings }) =>
         void tell({ kind: "joined", compressorName, rounds, warnings }),

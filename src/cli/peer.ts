@@ -5,7 +5,7 @@ import { bytesText, note, numberText, percentText, print, progress, warn } from 
 import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumber, secondsOption } from "./option-types.js";
+import { peerNumber, portToServe, secondsOption } from "./option-types.js";
 import type { PeerSummary } from "./run-peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 
@@ -23,6 +23,11 @@ export function peerCommand(): Command {
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--out <folder>", "write the log there, for murmur inspect")
+    .option(
+      "--metrics <port>",
+      "serve Prometheus metrics to this machine while it runs; 0 takes a free port",
+      portToServe,
+    )
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
@@ -55,8 +60,10 @@ export function peerCommand(): Command {
           identity,
           directory: options.out,
           patienceMs: options.patience,
+          metricsPort: options.metrics,
           signal: interrupted.signal,
           onEvent: newsOnly(note),
+          onMetrics: (url) => note(`metrics: ${url}`),
           onJoined(run) {
             for (const warning of run.warnings) warn(warning);
             bar = progress(`peer ${id}`, run.rounds);

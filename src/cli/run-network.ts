@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
-import { Interrupted, InvalidTopology, PeerFailed } from "../errors.js";
+import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine } from "../log.js";
 import { generateIdentity, type Identity, type LinkEvent } from "../network.js";
@@ -25,6 +25,7 @@ const STOP_DEADLINE_MS = 10_000;
 /** Characters of a process's last words that are kept, and of those that are shown. */
 const KEPT_CHARACTERS = 4096;
 const SHOWN_CHARACTERS = 300;
+const LAST_PORT = 65_535;
 
 /** How a run stands: where its slowest peer is. */
 export interface NetworkProgress {
@@ -46,11 +47,15 @@ export interface NetworkOptions {
   readonly directory?: string | undefined;
   /** How long a peer waits for a neighbour to connect, in milliseconds. */
   readonly patienceMs?: number | undefined;
+  /** Peer i serves metrics to this machine on this port + i; 0 takes free ones. */
+  readonly metricsPort?: number | undefined;
   /** Stops the run; its reason is a text. */
   readonly signal?: AbortSignal;
   readonly warn: (text: string) => void;
   readonly onProgress?: (progress: NetworkProgress) => void;
   readonly onEvent?: (peer: number, event: LinkEvent) => void;
+  /** Where Prometheus reads a peer's metrics from now on. */
+  readonly onMetrics?: (peer: number, url: string) => void;
 }
 
 export interface NetworkOutcome {
@@ -67,8 +72,14 @@ export interface NetworkOutcome {
  * @throws Interrupted once the signal says so
  */
 export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
-  const { experiment, directory, warn } = options;
+  const { experiment, directory, warn, metricsPort = 0 } = options;
   if (directory !== undefined) await requireEmpty(directory);
+  const lastId = Math.max(...(options.identities?.keys() ?? [options.topology.peers.length - 1]));
+  if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {
+    throw new CannotListen(
+      `metrics of peer ${lastId} would be on port ${metricsPort} + ${lastId}, past ${LAST_PORT}: choose a lower port, or 0 for free ones`,
+    );
+  }
   const { topology, identities } =
     options.identities === undefined
       ? await withIdentities(options.topology)
@@ -178,6 +189,8 @@ async function runProcesses(
   watch: Watch,
 ): Promise<void> {
   const { experiment, directory, patienceMs, signal } = options;
+  // 0 is no port to count from: every peer then takes a free one.
+  const metricsPortOf = (id: number) => options.metricsPort && options.metricsPort + id;
   const children = new Map<number, ChildProcess>();
   let failure: Error | undefined;
   let killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -214,6 +227,7 @@ async function runProcesses(
     };
     child.on("message", (message: FromPeer) => {
       if (message.kind === "event") options.onEvent?.(id, message.event);
+      else if (message.kind === "metrics") options.onMetrics?.(id, message.url);
       else if (message.kind === "joined") watch.joined(message);
       else if (message.kind === "round") watch.round(message.report);
       else if (message.kind === "failed") fail(message.message);
@@ -222,7 +236,18 @@ async function runProcesses(
         if (message.kind === "done") watch.done.set(id, message.summary);
       }
     });
-    sendTo(child, { kind: "start", topology, experiment, id, identity, directory, patienceMs, models });
+    const metricsPort = metricsPortOf(id);
+    sendTo(child, {
+      kind: "start",
+      topology,
+      experiment,
+      id,
+      identity,
+      directory,
+      patienceMs,
+      metricsPort,
+      models,
+    });
     return new Promise<void>((resolve) => {
       child.once("error", (error) => {
         fail(`peer ${id} could not be started: ${error.message}`);

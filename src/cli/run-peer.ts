@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { FileProblem, Interrupted } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import { headerLine, peerLogName, roundLine } from "../log.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "../network.js";
 import type { RoundReport, Sink } from "../report.js";
 import { createJsonLines } from "../sinks/json-lines.js";
+import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.js";
 import type { Topology } from "../topology.js";
 import { describeMachine } from "./machine.js";
 
@@ -19,9 +21,13 @@ export interface PeerRunOptions {
   readonly directory?: string | undefined;
   /** How long to wait for a neighbour to connect, in milliseconds. */
   readonly patienceMs?: number | undefined;
+  /** Serves metrics to this machine on this port while it runs; 0 takes a free one. */
+  readonly metricsPort?: number | undefined;
   /** Stops the run; its reason is a text that goes into the log. */
   readonly signal: AbortSignal;
   readonly onEvent?: (event: LinkEvent) => void;
+  /** Where Prometheus reads from now on. */
+  readonly onMetrics?: (url: string) => void;
   /** Every neighbour is there. */
   readonly onJoined?: (run: JoinedRun) => void;
   readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
@@ -38,11 +44,24 @@ export interface PeerSummary {
 }
 
 /**
- * Takes part in a run as one peer, and writes its log.
+ * Takes part in a run as one peer, writes its log, and serves its metrics.
  *
  * @throws Interrupted once the signal says so; the log then ends with its reason
+ * @throws CannotListen when the port for metrics is taken
  */
 export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
+  const { metricsPort } = options;
+  if (metricsPort === undefined) return takePart(options);
+  const metrics = await createPrometheusSink({ port: metricsPort });
+  try {
+    options.onMetrics?.(metrics.url);
+    return await takePart(options, metrics);
+  } finally {
+    await metrics.close();
+  }
+}
+
+async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
   const { topology, experiment, id, identity, directory, patienceMs, signal } = options;
   const logFile = directory === undefined ? undefined : join(directory, peerLogName(id));
   if (logFile !== undefined) await requireNew(directory!, logFile);
@@ -54,6 +73,7 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
     signal,
     ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
     ...(options.onEvent && { report: options.onEvent }),
+    ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
   });
   let log: Sink | undefined;
   let last: RoundReport | undefined;
@@ -67,6 +87,7 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
       for await (const report of run) {
         last = report;
         log?.write(roundLine(report));
+        metrics?.write(report);
         options.onRound?.(report, run);
         if (signal.aborted) break;
       }

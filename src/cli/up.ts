@@ -1,6 +1,10 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Command } from "commander";
 import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
+import type { LiveServer } from "../inspect/live.js";
 import type { Identity } from "../network.js";
 import type { Topology } from "../topology.js";
 import { isLocal } from "./addresses.js";
@@ -8,7 +12,7 @@ import { bytesText, note, numberText, percentText, print, progress, table, warn 
 import { eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumbers, secondsOption } from "./option-types.js";
+import { peerNumbers, portToServe, secondsOption } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import type { NetworkOutcome } from "./run-network.js";
 import type { PeerSummary } from "./run-peer.js";
@@ -30,6 +34,16 @@ export function upCommand(): Command {
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--out <folder>", "write the logs there, for murmur inspect")
+    .option(
+      "--live [port]",
+      "serve the live page to this machine while it runs, in a terminal until Ctrl-C; without a port, or with 0, on a free one; without --out, the logs go to a temporary folder that stays",
+      portToServe,
+    )
+    .option(
+      "--metrics <port>",
+      "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
+      portToServe,
+    )
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
@@ -41,16 +55,18 @@ export function upCommand(): Command {
 
       // Loaded here, so that other commands do not wait for libp2p.
       const { runNetwork } = await import("./run-network.js");
+      const directory = options.out ?? (options.live === undefined ? undefined : await temporaryFolder());
+      const live = options.live === undefined ? undefined : await serveLive(directory!, options.live);
       const interrupted = untilInterrupted();
       const bar = progress(`${count} peers`, experiment.rounds);
-      let outcome: NetworkOutcome;
       try {
-        outcome = await runNetwork({
+        const outcome = await runNetwork({
           topology,
           experiment,
           ...(identities && { identities }),
-          directory: options.out,
+          directory,
           patienceMs: options.patience,
+          metricsPort: options.metrics,
           signal: interrupted.signal,
           warn,
           onProgress: ({ finished, loss, accuracy }) =>
@@ -63,16 +79,52 @@ export function upCommand(): Command {
             if (event.kind === "refused" || event.kind === "unreachable")
               note(`peer ${peer}: ${eventText(event)}`);
           },
+          onMetrics: (peer, url) => note(`peer ${peer}: metrics: ${url}`),
         });
+        bar.stop();
+        if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
+        else printOutcome(outcome, directory);
+        // Without a terminal nobody is there to press Ctrl-C.
+        if (live && process.stderr.isTTY) {
+          note(`\nlive: ${live.url} stays until Ctrl-C`);
+          await aborted(interrupted.signal);
+        }
       } finally {
         bar.stop();
         interrupted.release();
+        await live?.close();
       }
-      if (options.json) return print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
-      if (outcome.summary) print(`\n${summaryTable([outcome.summary])}`);
-      print(`\n${peersTable(outcome.peers)}`);
-      if (options.out) print(`\nlogs: murmur inspect ${options.out}`);
     });
+}
+
+function printOutcome({ summary, peers }: NetworkOutcome, directory: string | undefined): void {
+  if (summary) print(`\n${summaryTable([summary])}`);
+  print(`\n${peersTable(peers)}`);
+  if (directory) print(`\nlogs: murmur inspect ${directory}`);
+}
+
+/** Somewhere for the logs that the live page reads; it stays, as logs do. */
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "murmur-run-"));
+  note(`logs: ${folder}`);
+  return folder;
+}
+
+/** @throws FileProblem when the folder holds an earlier run, which the page would show as this one */
+async function serveLive(directory: string, port: number | true): Promise<LiveServer> {
+  const [{ createLiveServer }, { requireEmpty }] = await Promise.all([
+    import("../inspect/live.js"),
+    import("./run-simulation.js"),
+  ]);
+  await requireEmpty(directory);
+  const server = await createLiveServer(directory, { port: port === true ? 0 : port });
+  note(`live: ${server.url}`);
+  return server;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
 /** Keys of the peers to start; undefined when the topology has none and each run makes its own. */

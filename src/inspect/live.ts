@@ -13,6 +13,8 @@ const LOOK_MS = 500;
 const READ_SLICE_MS = 50;
 /** The share of time that making views may take. */
 const VIEW_SHARE = 0.2;
+/** How long pages have to take the last of it, in milliseconds. */
+const FLUSH_MS = 1000;
 /** Pages that are served at once at most. */
 export const MAX_VIEWERS = 32;
 
@@ -26,6 +28,7 @@ export interface LiveServer {
   readonly url: string;
   /** Resolves once everything that was there at the start has been read. */
   readonly caughtUp: Promise<void>;
+  /** Shows open pages the end of the logs, and stops. */
   close(): Promise<void>;
 }
 
@@ -163,8 +166,19 @@ export async function createLiveServer(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     caughtUp: caught,
     async close() {
+      // What was written last reaches the pages that are open, unless there is much to read still.
+      if (isCaughtUp && !closed.signal.aborted) {
+        attempt(scan);
+        if (!attempt(readSlice)) publish();
+      }
       closed.abort();
-      for (const viewer of viewers) viewer.end();
+      const flushed = [...viewers].map((viewer) => new Promise<void>((resolve) => viewer.end(resolve)));
+      const enough = new AbortController();
+      await Promise.race([
+        Promise.all(flushed),
+        wait(FLUSH_MS, undefined, { signal: enough.signal }).catch(() => {}),
+      ]);
+      enough.abort();
       server.closeAllConnections();
       await Promise.all([running, new Promise((resolve) => server.close(resolve))]);
     },

@@ -23,8 +23,8 @@ export function murmur(...args: string[]): Finished {
 /** A command that goes on while the test does. */
 export interface Running {
   readonly process: ChildProcessWithoutNullStreams;
-  /** Resolves when what it has written to stderr so far matches; rejects when it ends before. */
-  says(pattern: RegExp): Promise<void>;
+  /** Resolves when what it has written to stderr so far matches, with the match; rejects when it ends before. */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
   readonly finished: Promise<Finished>;
 }
 
@@ -59,9 +59,10 @@ export function startNode(...args: string[]): Running {
     says: (pattern) =>
       new Promise((resolve, reject) => {
         const check = () => {
-          if (!pattern.test(stderr)) return;
+          const match = pattern.exec(stderr);
+          if (!match) return;
           checks.delete(check);
-          resolve();
+          resolve(match);
         };
         checks.add(check);
         check();

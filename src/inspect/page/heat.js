@@ -94,7 +94,8 @@ export function createPairsCard() {
       const [i, j] = a < b ? [a, b] : [b, a];
       return i === j ? null : (distances[i * count - (i * (i + 1)) / 2 + j - i - 1] ?? null);
     };
-    map.find(".hint").textContent = `‖xᵢ − xⱼ‖ after round ${round}`;
+    const who = count < projectedPeers.length ? `, the first ${count} of ${projectedPeers.length} peers` : "";
+    map.find(".hint").textContent = `‖xᵢ − xⱼ‖ after round ${round}${who}`;
     map.draw({
       columns: count,
       rows: count,

@@ -27,7 +27,7 @@ import {
 } from "./limits.js";
 import { createLink, type Link, type LinkEvent } from "./link.js";
 import { createMeter } from "./meter.js";
-import { createNode, type Muxer } from "./node.js";
+import { createNode, type Muxer, type NodeMetrics } from "./node.js";
 import { answerProbes } from "./probe.js";
 import { seconds } from "./reasons.js";
 
@@ -35,7 +35,7 @@ export type { Difference, Fingerprint } from "../../fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
 export { type Deadlines, defaultDeadlines } from "./limits.js";
 export type { LinkEvent } from "./link.js";
-export type { Muxer } from "./node.js";
+export type { Muxer, NodeMetrics } from "./node.js";
 
 /** A peer as the topology names it. */
 export interface NetworkPeer {
@@ -62,6 +62,8 @@ export interface Libp2pTransportOptions {
   /** In the order of preference; `DEFAULT_MUXERS` where left out. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
+  /** Where libp2p counts what it does; nowhere when left out. */
+  readonly metrics?: NodeMetrics;
   /** Told what happens on the edges. */
   readonly report?: (event: LinkEvent) => void;
 }
@@ -112,6 +114,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     muxers,
     neighbours: options.neighbours.length,
     deadlines,
+    metrics: options.metrics,
     connecting: (connection) => meter.watch(connection),
     allows,
   });

@@ -1,7 +1,15 @@
 /** The libp2p node under a transport: TCP, WebSockets or this process; Noise; yamux or mplex; neighbours only. */
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
-import type { ConnectionGater, Libp2p, MultiaddrConnection, PeerId, PrivateKey } from "@libp2p/interface";
+import type {
+  ComponentLogger,
+  ConnectionGater,
+  Libp2p,
+  Metrics,
+  MultiaddrConnection,
+  PeerId,
+  PrivateKey,
+} from "@libp2p/interface";
 import { memory } from "@libp2p/memory";
 import { mplex } from "@libp2p/mplex";
 import { tcp } from "@libp2p/tcp";
@@ -17,6 +25,9 @@ const muxerFactories = {
   mplex: () => mplex({ disconnectThreshold: MAX_STREAMS_PER_CONNECTION }),
 };
 
+/** Makes what libp2p counts its connections, dials and bytes with. */
+export type NodeMetrics = (components: { readonly logger: ComponentLogger }) => Metrics;
+
 export interface NodeOptions {
   readonly privateKey: PrivateKey;
   readonly listen: readonly string[];
@@ -24,6 +35,7 @@ export interface NodeOptions {
   readonly muxers: readonly Muxer[];
   readonly neighbours: number;
   readonly deadlines: Deadlines;
+  readonly metrics?: NodeMetrics | undefined;
   /** A connection that says nothing about itself yet. */
   connecting(connection: MultiaddrConnection): void;
   /** Whether this PeerId, proven by Noise, may connect. */
@@ -37,6 +49,7 @@ export function createNode({
   muxers,
   neighbours,
   deadlines,
+  metrics,
   connecting,
   allows,
 }: NodeOptions): Promise<Libp2p> {
@@ -66,6 +79,7 @@ export function createNode({
     connectionEncrypters: [noise({ extensions })],
     streamMuxers: muxers.map((muxer) => muxerFactories[muxer]()),
     connectionGater,
+    ...(metrics && { metrics }),
     // The channels have heartbeats of their own; libp2p's would open a stream for each.
     connectionMonitor: { enabled: false },
     connectionManager: {

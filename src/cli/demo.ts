@@ -148,7 +148,7 @@ async function printSetting(topology: Topology, experiment: Experiment, isReal: 
   print(splitTable(dataset, parts));
   print(`\n${rounds} rounds; one step of SGD and one exchange each, then a closing consensus.`);
   if (isReal)
-    print("DeepSqueeze runs as eight processes over TCP; D-PSGD and alone are simulated in this one.");
+    print("The 1-bit run is eight processes over TCP; the others are simulated in this one.");
   print();
 }
 

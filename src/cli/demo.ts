@@ -48,7 +48,7 @@ const runs = [
       name: "DeepSqueeze, 1 bit",
       algorithm: "deepsqueeze",
       compressor: { kind: "sign", scope: "block", block: 320 },
-      consensusRate: { initial: 0.55, decay: "cosine" },
+      consensusRate: { initial: 0.5, decay: "cosine" },
     },
   },
   { isReal: false, settings: { name: "alone", algorithm: "alone" } },

@@ -4,6 +4,7 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { freeLoopbackAddresses } from "../src/cli/addresses.js";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
+import { runNetwork } from "../src/cli/run-network.js";
 import { parseExperiment } from "../src/experiment.js";
 import { readRun } from "../src/inspect/read.js";
 import type { PageData } from "../src/inspect/report.js";
@@ -119,20 +120,59 @@ describe("murmur peer --metrics", () => {
     await taken.close();
   });
 
-  it("is refused ports that do not exist", () => {
-    const { status, stderr } = murmur("up", ring4, ...settings, "--metrics", "65533");
-    expect(stderr).toMatch(
-      /^error: metrics of peer 3 would be on port 65533 \+ 3, past 65535: choose a lower/m,
-    );
-    expect(status).toBe(2);
+  it("is refused ports that do not exist", async () => {
+    await expect(
+      runNetwork({
+        topology: parseTopology(readFileSync(ring4, "utf8"), ring4),
+        experiment: parseExperiment({ trainer: "quadratic" }),
+        metricsPort: 65_533,
+        warn() {},
+      }),
+    ).rejects.toThrow("metrics of peer 3 would be on port 65533 + 3, past 65535: choose a lower port");
   });
 });
 
 describe("murmur up --live", () => {
-  /** What a page that opens now is given. */
-  async function pageData(url: string): Promise<PageData> {
-    const page = await (await fetch(url)).text();
-    return JSON.parse(/<script id="data" type="application\/json">(.*?)<\/script>/s.exec(page)![1]!);
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    if (!hasChromium) return;
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  });
+  afterAll(async () => {
+    await browser?.close();
+  });
+
+  /** The page as a person has it open; undefined without Chromium. */
+  async function openPage(url: string) {
+    const page = await browser?.newPage();
+    await page?.goto(url);
+    await page?.waitForSelector(".chart canvas");
+    return (
+      page && {
+        /** After the server is gone: what the page shows is where the logs end. */
+        async showsEnd(folder: string): Promise<void> {
+          const { series } = viewRun(readRun(folder));
+          const last = (name: "round" | "bytes" | "loss") =>
+            series[name].findLast((value) => value !== null)!;
+          await page.waitForSelector(`[data-stat=rounds][data-value="${last("round")}"]`);
+          expect(Number(await page.getAttribute("[data-stat=bytes]", "data-value"))).toBe(last("bytes"));
+          expect(Number(await page.getAttribute("[data-stat=loss]", "data-value"))).toBe(last("loss"));
+          expect(await page.textContent("#peers")).toContain("stopped");
+          await page.close();
+        },
+      }
+    );
+  }
+
+  /** What an open page is sent, one after another. */
+  async function* sentToPage(url: string): AsyncGenerator<PageData> {
+    const { body } = await fetch(`${url}events`);
+    let text = "";
+    for await (const part of body!.pipeThrough(new TextDecoderStream())) {
+      const events = (text + part).split("\n\n");
+      text = events.pop()!;
+      for (const event of events) yield JSON.parse(event.replace(/^data: /, ""));
+    }
   }
 
   /** The last point of a page's series at which both peers' logs were read. */
@@ -151,9 +191,11 @@ describe("murmur up --live", () => {
     const url = await saidBy(up, /^live: (http:\/\/127\.0\.0\.1:\d+\/)$/m);
     const metrics = await saidBy(up, /^peer 1: metrics: (http:\S+)$/m);
     let shown: ReturnType<typeof lastOfBoth>;
-    do shown = lastOfBoth(await pageData(url));
-    while (!shown);
-    const { round, bytes } = shown;
+    for await (const data of sentToPage(url)) {
+      shown = lastOfBoth(data);
+      if (shown) break;
+    }
+    const { round, bytes } = shown!;
     const scraped = await (await fetch(metrics)).text();
     const rounds = [0, 1].map((peer) => roundsOf(folder, peer));
     const sent = rounds.map((each) => sentIn(each[round - 1]!));
@@ -164,12 +206,14 @@ describe("murmur up --live", () => {
       sentIn(rounds[1]![scrapedRound]!),
     );
 
+    const page = await openPage(url);
     up.process.kill("SIGINT");
     const { status, stderr } = await up.finished;
     expect(stderr).toMatch(/^all peers were stopped after \d+ rounds: Ctrl-C$/m);
     expect(status).toBe(130);
     await expect(fetch(url)).rejects.toThrow();
     expect(readRun(folder).peers.map(({ end }) => end?.outcome)).toEqual(["stopped", "stopped"]);
+    await page?.showsEnd(folder);
     rmSync(folder, { recursive: true });
   });
 
@@ -180,35 +224,5 @@ describe("murmur up --live", () => {
     const { status, stderr } = murmur("up", ring4, ...settings, "--live", "--out", folder);
     expect(stderr).toMatch(/^error: folder .* is not empty/m);
     expect(status).toBe(2);
-  });
-
-  describe.skipIf(!hasChromium)("in Chromium", () => {
-    let browser: Browser;
-    beforeAll(async () => {
-      browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-    });
-    afterAll(async () => {
-      await browser?.close();
-    });
-
-    it("shows the run to its end", async () => {
-      const folder = join(scratch, "up-shown");
-      const topology = join(scratch, "up-shown.json");
-      writeFileSync(topology, JSON.stringify({ graph: { kind: "complete", peers: 2 } }));
-      const up = startMurmur("up", topology, ...endless, "--live", "0", "--out", folder);
-      const page = await browser.newPage();
-      await page.goto(await saidBy(up, /^live: (\S+)$/m));
-      await page.waitForSelector(".chart canvas");
-      up.process.kill("SIGTERM");
-      await up.finished;
-      const view = viewRun(readRun(folder));
-      const last = (name: "round" | "bytes" | "loss") =>
-        view.series[name].findLast((value) => value !== null)!;
-      await page.waitForSelector(`[data-stat=rounds][data-value="${last("round")}"]`);
-      expect(Number(await page.getAttribute("[data-stat=bytes]", "data-value"))).toBe(last("bytes"));
-      expect(Number(await page.getAttribute("[data-stat=loss]", "data-value"))).toBe(last("loss"));
-      expect(await page.textContent("#peers")).toContain("stopped");
-      await page.close();
-    });
   });
 });

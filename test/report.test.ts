@@ -168,7 +168,12 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
   });
 
   it("say when there are more peers than pairs are kept of", async () => {
-    const settings = { trainer: { kind: "quadratic", dimension: [20] }, rounds: 2, projectEvery: 1 };
+    const settings = {
+      trainer: { kind: "quadratic", dimension: [20] },
+      rounds: 2,
+      projectEvery: 1,
+      closingRounds: 0,
+    };
     const peers = MAX_PAIRED_PEERS + 2;
     const page = await openReport([await loggedRun(settings, peers)]);
     expect(await page.textContent("#pairs .hint")).toContain(

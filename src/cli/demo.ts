@@ -147,8 +147,7 @@ async function printSetting(topology: Topology, experiment: Experiment, isReal: 
   print("Each peer sees the handwritten digits of two classes only; the test set has all ten.\n");
   print(splitTable(dataset, parts));
   print(`\n${rounds} rounds; one step of SGD and one exchange each, then a closing consensus.`);
-  if (isReal)
-    print("The 1-bit run is eight processes over TCP; the others are simulated in this one.");
+  if (isReal) print("The 1-bit run is eight processes over TCP; the others are simulated in this one.");
   print();
 }
 

@@ -4,7 +4,6 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { freeLoopbackAddresses } from "../src/cli/addresses.js";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
-import { runNetwork } from "../src/cli/run-network.js";
 import { parseExperiment } from "../src/experiment.js";
 import { readRun } from "../src/inspect/read.js";
 import type { PageData } from "../src/inspect/report.js";
@@ -120,15 +119,12 @@ describe("murmur peer --metrics", () => {
     await taken.close();
   });
 
-  it("is refused ports that do not exist", async () => {
-    await expect(
-      runNetwork({
-        topology: parseTopology(readFileSync(ring4, "utf8"), ring4),
-        experiment: parseExperiment({ trainer: "quadratic" }),
-        metricsPort: 65_533,
-        warn() {},
-      }),
-    ).rejects.toThrow("metrics of peer 3 would be on port 65533 + 3, past 65535: choose a lower port");
+  it("is refused ports that do not exist", () => {
+    const { status, stderr } = murmur("up", ring4, ...settings, "--metrics", "65533");
+    expect(stderr).toMatch(
+      /^error: metrics of peer 3 would be on port 65533 \+ 3, past 65535: choose a lower port/m,
+    );
+    expect(status).toBe(2);
   });
 });
 

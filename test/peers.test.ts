@@ -288,7 +288,8 @@ describe("murmur up", () => {
     for (const name of readdirSync(out)) {
       expect(lines(join(out, name)).at(-1)).toEqual({ type: "end", outcome: "completed" });
     }
-    expect(murmur("inspect", out).stderr).toBe("");
+    // A busy machine may make an edge slow, and inspect says so; nothing else is to be said.
+    expect(murmur("inspect", out).stderr.replace(/^warning: .* that edge or peer is slow\n/gm, "")).toBe("");
     expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
   });
 

@@ -12,7 +12,8 @@ export interface Compressor {
   readonly name: string;
   /**
    * The proven α ∈ (0, 1] of the contraction E‖v − C(v)‖² ≤ (1 − α)‖v‖² that error feedback needs, for the
-   * worst vector of this layout (typical vectors fare far better). Identity has 1.
+   * worst vector of this layout (typical vectors fare far better). Identity has 1; 0 stands for none, as QSGD
+   * without its scaling may have.
    */
   readonly contraction: number;
   /** Fewest bytes a payload takes. Equal to `maximumPayloadBytes` where the size does not depend on the numbers. */

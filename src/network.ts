@@ -20,7 +20,7 @@ import { InvalidTopology, RoundTimeout, Unreachable } from "./errors.js";
 import { createPlan, type Experiment } from "./experiment.js";
 import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
 import type { Layout } from "./layout.js";
-import { createPeer, type Plan } from "./peer.js";
+import { createPeer, createPeerSpace, type Plan } from "./peer.js";
 import type { RoundReport } from "./report.js";
 import type { Topology } from "./topology.js";
 import type { Trainer } from "./trainer.js";
@@ -35,7 +35,7 @@ import {
   type NetworkPeer,
   type NodeMetrics,
 } from "./transports/libp2p/index.js";
-import { createVectorSpace, spaceBytes, type Vector } from "./vector.js";
+import type { Vector } from "./vector.js";
 import { VERSION } from "./version.js";
 
 export { compareFingerprints, type Difference, type Fingerprint } from "./fingerprint.js";
@@ -217,8 +217,8 @@ export async function prepareRun({
   const { layout } = trainer;
   const { plan, warnings } = createPlan(experiment, mixing, layout);
 
-  // A space of its own, for a look at what the peer will have; untouched pages cost nothing.
-  const space = createVectorSpace(spaceBytes(6, layout.length, (1 + layout.tensors.length) << 16));
+  // A space of its own, for a look at what the peer will have.
+  const space = createPeerSpace(layout);
   const model = space.vector(layout.length);
   trainer.initialize(model);
   const exact = createCompressor({ kind: "identity" }, { layout, space });

@@ -17,6 +17,7 @@ import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
 import { Diverged } from "./errors.js";
 import type { FrameKind } from "./frame.js";
+import type { Layout } from "./layout.js";
 import { createMailbox } from "./mailbox.js";
 import type { Neighbour } from "./mixing.js";
 import { createObserver, type Observation } from "./observer.js";
@@ -26,7 +27,7 @@ import type { RoundReport, RoundTimes } from "./report.js";
 import type { Schedule } from "./schedule.js";
 import type { Trainer } from "./trainer.js";
 import type { Transport } from "./transport.js";
-import { createVectorSpace, spaceBytes, type Vector } from "./vector.js";
+import { createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vector.js";
 
 /** What all peers of a run do, round by round. */
 export interface Plan {
@@ -83,12 +84,14 @@ const MAX_VECTORS = 7;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 
+/** Memory for all that a peer of this layout may need. Untouched pages cost nothing, so there is room for any combination. */
+export function createPeerSpace({ length, tensors }: Layout): VectorSpace {
+  return createVectorSpace(spaceBytes(MAX_VECTORS, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length)));
+}
+
 export function createPeer({ id, neighbours, plan, trainer, transport, clock }: PeerOptions): Peer {
   const { layout } = trainer;
-  // Untouched pages of the memory cost nothing, so room is made for the largest combination.
-  const space = createVectorSpace(
-    spaceBytes(MAX_VECTORS, layout.length, PAYLOAD_ROOM_BYTES * (1 + layout.tensors.length)),
-  );
+  const space = createPeerSpace(layout);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
   const exact = createCompressor({ kind: "identity" }, { layout, space });

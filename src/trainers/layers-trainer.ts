@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
 import type { Augmentation } from "../augmentation.js";
+import { readInto } from "../backends/read.js";
 import { type Examples, sizeOf } from "../dataset.js";
 import { InvalidData, InvalidExperiment } from "../errors.js";
 import { createLayout, type Layout } from "../layout.js";
@@ -103,8 +104,8 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   }
 
   function download(vector: Vector): void {
-    layout.tensors.forEach(({ offset }, i) => {
-      vector.set(variables[i]!.dataSync(), offset);
+    layout.tensors.forEach(({ offset, length }, i) => {
+      readInto(variables[i]!, vector.subarray(offset, offset + length));
     });
   }
 

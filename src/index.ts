@@ -61,6 +61,8 @@ export {
   type SimulationRound,
   simulate,
 } from "./simulate.js";
+export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";
+export { oneThread, type StartThreads, type Threads } from "./threads.js";
 export {
   describeTopology,
   parseTopology,

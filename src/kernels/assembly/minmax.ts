@@ -18,8 +18,8 @@ const CHUNK: usize = 512;
 
 export function minmaxSqueeze(
   v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,
+  codes: usize,
 ): void {
-  let codes = payload + ((length + block - 1) / block << 3);
   const blockBytes = codeBytes(block, bits);
   const chunk = max(block, CHUNK / block * block);
   for (let first: usize = 0; first < length; first += chunk) {
@@ -185,8 +185,9 @@ function squeezeBlock(
   store<f32>(header, <f32>step, 4);
 }
 
-export function minmaxAddTo(out: usize, length: usize, block: usize, bits: u32, payload: usize, factor: f32): void {
-  let codes = payload + ((length + block - 1) / block << 3);
+export function minmaxAddTo(
+  out: usize, length: usize, block: usize, bits: u32, payload: usize, codes: usize, factor: f32,
+): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     addCodes(out + (start << 2), count, codes, bits, 0, load<f32>(payload), load<f32>(payload, 4), factor);

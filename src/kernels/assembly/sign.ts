@@ -14,6 +14,10 @@ export function signSqueeze(v: usize, length: usize, block: usize, scales: usize
   }
 }
 
+export function signBits(v: usize, length: usize, scale: f32, bits: usize): void {
+  signBlock(v, length, scale, bits);
+}
+
 /** Leaves the error of four numbers. */
 @inline
 function leave(p: usize, x: v128, scale: v128): void {

@@ -1,6 +1,6 @@
 // Plain vector arithmetic. Meaning and order of every sum: ../reference/vector.ts and ../../kernels.ts.
 
-import { lanePartial, laneOf, promoteHigh, RUN, runTotal, totalOf } from "./sums";
+import { lanePartial, laneOf, PART, promoteHigh, RUN, runTotal, totalOf } from "./sums";
 
 /** 2^-80: a sum of squares this large has lost next to nothing to those that float32 cannot hold. */
 const SMALLEST_SQUARES: f32 = 8.271806125530277e-25;
@@ -42,7 +42,20 @@ export function addScaled(out: usize, v: usize, length: usize, scale: f32): void
   }
 }
 
+export function moveTo(out: usize, v: usize, length: usize): void {
+  memory.copy(out, v, length << 2);
+  memory.fill(v, 0, length << 2);
+}
+
 export function sumOfMagnitudes(v: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += PART) {
+    sum += partOfMagnitudes(v + (start << 2), min(PART, length - start));
+  }
+  return sum;
+}
+
+function partOfMagnitudes(v: usize, length: usize): f64 {
   let sum: f64 = 0;
   for (let start: usize = 0; start < length; start += RUN) {
     const p = v + (start << 2);
@@ -112,10 +125,18 @@ export function runOfSquares(v: usize, length: usize): f64 {
     b = f32x4.add(b, laneOf(x * x, k, 4));
   }
   const sum = runTotal(a, b);
-  return sum >= SMALLEST_SQUARES && sum <= f32.MAX_VALUE ? <f64>sum : sumOfSquares(v, length);
+  return sum >= SMALLEST_SQUARES && sum <= f32.MAX_VALUE ? <f64>sum : partOfSquares(v, length);
 }
 
 export function sumOfSquares(v: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += PART) {
+    sum += partOfSquares(v + (start << 2), min(PART, length - start));
+  }
+  return sum;
+}
+
+function partOfSquares(v: usize, length: usize): f64 {
   let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
   let k: usize = 0;
   for (; k + 8 <= length; k += 8) {
@@ -141,6 +162,14 @@ export function sumOfSquares(v: usize, length: usize): f64 {
 }
 
 export function squaredDistance(a: usize, b: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += PART) {
+    sum += partOfDistance(a + (start << 2), b + (start << 2), min(PART, length - start));
+  }
+  return sum;
+}
+
+function partOfDistance(a: usize, b: usize, length: usize): f64 {
   let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
   let k: usize = 0;
   for (; k + 8 <= length; k += 8) {

@@ -11,7 +11,7 @@ import type { Kernels } from "../kernels.js";
 import { MAX_SPACE_BYTES } from "../vector.js";
 
 /** Numbers of a piece, about: little enough to share the work evenly, and enough that taking one costs nothing. */
-const PIECE = 1 << 16;
+export const PIECE_LENGTH = 1 << 16;
 /** Looks at a value that is about to change, before the thread goes to sleep over it. */
 const SPINS = 2000;
 
@@ -38,7 +38,7 @@ export function createBlock(): SharedArrayBuffer {
   return new SharedArrayBuffer(8 * (PARTIALS + MAX_PARTIALS));
 }
 
-/** A thread's view of the block. */
+/** A thread's view of a block. */
 export interface Board {
   /**
    * Makes a call and returns when all of its pieces are done; the caller's side.
@@ -55,7 +55,8 @@ export interface Board {
   help(kernelsOf: (space: number) => Kernels): never;
 }
 
-export function openBoard(block: SharedArrayBuffer): Board {
+/** @param pieceLength numbers of a piece, about, in the calls that this thread makes */
+export function openBoard(block: SharedArrayBuffer, pieceLength = PIECE_LENGTH): Board {
   const words = new Int32Array(block);
   const numbers = new Float64Array(block);
   const parameters: number[] = [];
@@ -87,7 +88,7 @@ export function openBoard(block: SharedArrayBuffer): Board {
     call(kernels, space, kernel, given) {
       const { division } = divided[kernel]!;
       const [length, unit] = division.size(...given);
-      const step = division.result === "sum" ? unit : Math.max(1, Math.round(PIECE / unit)) * unit;
+      const step = division.result === "sum" ? unit : Math.max(1, Math.round(pieceLength / unit)) * unit;
       words[SPACE] = space;
       words[KERNEL] = kernel;
       words[NEXT] = 0;

@@ -2,8 +2,8 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { InvalidExperiment } from "../errors.js";
 import { oneThread, type StartThreads, type Threads } from "../threads.js";
-import { createBlock, openBoard } from "./board.js";
-import { MINIMUM_LENGTH, shareKernels } from "./share.js";
+import { createBlock, openBoard, type PIECE_LENGTH } from "./board.js";
+import { type MINIMUM_LENGTH, shareKernels } from "./share.js";
 
 /** Most threads that a peer may have. */
 export const MAX_THREADS = 64;
@@ -20,6 +20,8 @@ export interface WorkerThreadOptions {
   readonly processes?: number;
   /** Fewest numbers of a call that is shared. Default {@link MINIMUM_LENGTH}. */
   readonly minimumLength?: number;
+  /** Numbers that a thread takes at a time, about. Default {@link PIECE_LENGTH}. */
+  readonly pieceLength?: number;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface WorkerThreadOptions {
  * @throws InvalidExperiment unless the count is `auto` or a whole number from 1 to {@link MAX_THREADS}
  */
 export function workerThreads(count: ThreadCount, options: WorkerThreadOptions = {}): StartThreads {
-  const { processes = 1, minimumLength = MINIMUM_LENGTH } = options;
+  const { processes = 1 } = options;
   if (count !== "auto" && !(Number.isInteger(count) && count >= 1 && count <= MAX_THREADS)) {
     throw new InvalidExperiment(
       `threads is ${JSON.stringify(count)}: use a whole number from 1 to ${MAX_THREADS}, or "auto"`,
@@ -40,7 +42,7 @@ export function workerThreads(count: ThreadCount, options: WorkerThreadOptions =
     const wanted = count === "auto" ? automatic(parameters, processes) : count;
     if (wanted === 1) return oneThread;
     try {
-      return await start(wanted, minimumLength);
+      return await start(wanted, options);
     } catch (error) {
       const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
       return { ...oneThread, warning: `one thread computes, because others do not start: ${reason}` };
@@ -53,7 +55,7 @@ function automatic(parameters: number, processes: number): number {
   return Math.max(1, Math.min(MAX_AUTO_THREADS, Math.floor(availableParallelism() / processes)));
 }
 
-async function start(count: number, minimumLength: number): Promise<Threads> {
+async function start(count: number, { minimumLength, pieceLength }: WorkerThreadOptions): Promise<Threads> {
   const block = createBlock();
   const workers: Worker[] = [];
   const close = () => {
@@ -68,7 +70,7 @@ async function start(count: number, minimumLength: number): Promise<Threads> {
     close();
     throw error;
   }
-  const board = openBoard(block);
+  const board = openBoard(block, pieceLength);
   let spaces = 0;
   return {
     count,

@@ -45,7 +45,8 @@ export function createVectorSpace(
   createKernels: (memory: WebAssembly.Memory) => Kernels = createSimdKernels,
   threads: Threads = oneThread,
 ): VectorSpace {
-  const pages = Math.ceil((capacityBytes + PAGE_BYTES) / PAGE_BYTES);
+  // A page each for what the threads' kernels keep within a call.
+  const pages = Math.ceil(capacityBytes / PAGE_BYTES) + threads.count;
   if (pages * PAGE_BYTES > MAX_SPACE_BYTES) {
     throw new InvalidExperiment(
       `a peer's state of ${capacityBytes} bytes does not fit one WebAssembly memory (${MAX_SPACE_BYTES} bytes): use a smaller model`,

@@ -18,9 +18,17 @@ function moduleFor(memory: WebAssembly.Memory): WebAssembly.Module {
   return sharedModule;
 }
 
-/** The SIMD kernels over `memory`. */
-export function createSimdKernels(memory: WebAssembly.Memory): Kernels {
+/** What a thread's kernels keep within a call, in bytes; as `assembly/room.ts` has it. */
+export const ROOM_BYTES = 64 * 65;
+
+/**
+ * The SIMD kernels over `memory`.
+ *
+ * @param room where another thread's kernels keep what they must; the first thread's do so before the heap
+ */
+export function createSimdKernels(memory: WebAssembly.Memory, room?: number): Kernels {
   const { exports } = new WebAssembly.Instance(moduleFor(memory), { env: { memory } });
-  const heapBase = (exports.endOfData as () => number)();
-  return { ...exports, heapBase } as unknown as Kernels;
+  const firstRoom = Math.ceil((exports.endOfData as () => number)() / 64) * 64;
+  (exports.workIn as (address: number) => void)(room ?? firstRoom);
+  return { ...exports, heapBase: firstRoom + ROOM_BYTES } as unknown as Kernels;
 }

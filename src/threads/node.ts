@@ -1,9 +1,11 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { InvalidExperiment } from "../errors.js";
+import { ROOM_BYTES } from "../kernels/simd.js";
 import { oneThread, type StartThreads, type Threads } from "../threads.js";
 import { createBlock, openBoard, type PIECE_LENGTH } from "./board.js";
 import { type MINIMUM_LENGTH, shareKernels } from "./share.js";
+import type { PostedSpace } from "./worker.js";
 
 /** Most threads that a peer may have. */
 export const MAX_THREADS = 64;
@@ -75,8 +77,13 @@ async function start(count: number, { minimumLength, pieceLength }: WorkerThread
   return {
     count,
     share(kernels, memory) {
-      for (const worker of workers) worker.postMessage(memory);
-      return shareKernels(kernels, memory, board, spaces++, minimumLength);
+      // A room for each of the others, where the heap would begin.
+      const roomOf = (k: number) => kernels.heapBase + k * ROOM_BYTES;
+      for (const [k, worker] of workers.entries()) {
+        worker.postMessage({ memory, room: roomOf(k) } satisfies PostedSpace);
+      }
+      const shared = shareKernels(kernels, memory, board, spaces++, minimumLength);
+      return { ...shared, heapBase: roomOf(workers.length) };
     },
     close,
   };

@@ -4,6 +4,12 @@ import { createSimdKernels } from "../kernels/simd.js";
 import type { Kernels } from "../kernels.js";
 import { openBoard } from "./board.js";
 
+/** A memory that this thread helps with, and where in it is this thread's room. */
+export interface PostedSpace {
+  readonly memory: WebAssembly.Memory;
+  readonly room: number;
+}
+
 const port = parentPort!;
 const spaces: Kernels[] = [];
 
@@ -11,8 +17,8 @@ port.postMessage("ready");
 openBoard(workerData as SharedArrayBuffer).help((space) => {
   // Memories are posted in the order of their numbers, each before the first call about it.
   while (spaces.length <= space) {
-    const posted = receiveMessageOnPort(port) as { readonly message: WebAssembly.Memory };
-    spaces.push(createSimdKernels(posted.message));
+    const { memory, room } = (receiveMessageOnPort(port) as { readonly message: PostedSpace }).message;
+    spaces.push(createSimdKernels(memory, room));
   }
   return spaces[space]!;
 });

@@ -56,6 +56,7 @@ export { createSchedule, type Schedule, type ScheduleSettings } from "./schedule
 export {
   createSimulation,
   type PreparedSimulation,
+  type SimulateOptions,
   type Simulation,
   type SimulationOptions,
   type SimulationRound,

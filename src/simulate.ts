@@ -122,18 +122,21 @@ export interface PreparedSimulation extends Simulation {
   dispose(): void;
 }
 
+export interface SimulateOptions {
+  /** Milliseconds from any fixed point; used for the reports' times only. */
+  readonly clock?: () => number;
+  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
+  readonly startThreads?: StartThreads;
+}
+
 /**
  * Makes ready to simulate an experiment on a topology.
- *
- * @param clock milliseconds from any fixed point; used for the reports' times only
- * @param startThreads threads for large models, such as `workerThreads("auto")`; only the caller's where left out
  * @throws InvalidExperiment or InvalidData, one line, before anything has run
  */
 export async function simulate(
   topology: Topology,
   experiment: Experiment,
-  clock?: () => number,
-  startThreads?: StartThreads,
+  { clock, startThreads }: SimulateOptions = {},
 ): Promise<PreparedSimulation> {
   const { peers, neighbours } = topology.mixing;
   const trainers: Trainer[] = [];

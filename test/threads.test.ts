@@ -137,9 +137,9 @@ function modelOf(array: Float32Array | Uint8Array): string {
   return Buffer.from(new Uint8Array(array.buffer, array.byteOffset, array.byteLength)).toString("base64");
 }
 
-async function digests(start: StartThreads, settings: object): Promise<string[]> {
+async function digests(startThreads: StartThreads, settings: object): Promise<string[]> {
   const topology = parseTopology({ graph: { kind: "ring", peers: 3 } }, "ring");
-  const simulation = await simulate(topology, parseExperiment(settings), undefined, start);
+  const simulation = await simulate(topology, parseExperiment(settings), { startThreads });
   for await (const _ of simulation.run());
   simulation.dispose();
   return simulation.peers.map(({ model }) => modelDigest(model));

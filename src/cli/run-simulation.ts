@@ -53,8 +53,10 @@ export interface RunOptions {
 /** Simulates a run, writes its logs, and says what came of it. */
 export async function runSimulation(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
-  const clock = () => performance.now();
-  const simulation = await simulate(topology, experiment, clock, workerThreads(threads));
+  const simulation = await simulate(topology, experiment, {
+    clock: () => performance.now(),
+    startThreads: workerThreads(threads),
+  });
   const { plan, layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
   onReady?.(simulation.threads);

@@ -1,7 +1,7 @@
 // Three levels, five to a byte. Format and meaning: ../reference/ternary.ts.
 
 import { lanePartial, promoteHigh, totalOf } from "./sums";
-import { sumOfMagnitudes } from "./vector";
+import { blockOfMagnitudes } from "./vector";
 
 const TRITS: usize = 5;
 /** The byte of five zero trits: 1 + 3 + 9 + 27 + 81. */
@@ -73,7 +73,7 @@ export function ternarySqueeze(
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     const a = v + (start << 2);
-    const threshold = <f32>(share * (sumOfMagnitudes(a, count) / <f64>count));
+    const threshold = <f32>(share * (blockOfMagnitudes(a, count) / <f64>count));
     const scale = meanOfSelected(a, count, threshold);
     store<f32>(scales, scale);
     scales += 4;

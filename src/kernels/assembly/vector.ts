@@ -42,9 +42,16 @@ export function addScaled(out: usize, v: usize, length: usize, scale: f32): void
   }
 }
 
+/** Bytes that are cleared while they are still in a near cache. */
+const MOVED: usize = 1 << 16;
+
 export function moveTo(out: usize, v: usize, length: usize): void {
-  memory.copy(out, v, length << 2);
-  memory.fill(v, 0, length << 2);
+  const bytes = length << 2;
+  for (let at: usize = 0; at < bytes; at += MOVED) {
+    const size = min(MOVED, bytes - at);
+    memory.copy(out + at, v + at, size);
+    memory.fill(v + at, 0, size);
+  }
 }
 
 export function sumOfMagnitudes(v: usize, length: usize): f64 {
@@ -53,6 +60,12 @@ export function sumOfMagnitudes(v: usize, length: usize): f64 {
     sum += partOfMagnitudes(v + (start << 2), min(PART, length - start));
   }
   return sum;
+}
+
+/** The same for a block, of which most are one part. */
+@inline
+export function blockOfMagnitudes(v: usize, length: usize): f64 {
+  return length <= PART ? partOfMagnitudes(v, length) : sumOfMagnitudes(v, length);
 }
 
 function partOfMagnitudes(v: usize, length: usize): f64 {

@@ -24,7 +24,7 @@ const CASES = [
   { name: "sign, tensor", written: { kind: "sign" }, readsAhead: 1 },
   { name: "float16", written: { kind: "float16" } },
   { name: "min–max 4 bit", written: { kind: "minmax", bits: 4 } },
-  { name: "min–max 4 bit, block 256", written: { kind: "minmax", bits: 4, block: 256 } },
+  { name: "min–max 4 bit, block 64", written: { kind: "minmax", bits: 4, block: 64 } },
   { name: "min–max 4 bit, nearest", written: { kind: "minmax", bits: 4, rounding: "nearest" } },
   { name: "min–max 8 bit", written: { kind: "minmax", bits: 8 } },
   { name: "QSGD 7 levels", written: { kind: "qsgd" } },

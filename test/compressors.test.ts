@@ -243,7 +243,7 @@ describe("settings", () => {
 
   it("have defaults for all but the kind", () => {
     for (const { kind } of everyCompressor) expect(written({ kind }).kind).toBe(kind);
-    expect(bench({ kind: "minmax" }, layoutOf(99)).compressor.name).toBe("minmax(4 bit, block=64)");
+    expect(bench({ kind: "minmax" }, layoutOf(99)).compressor.name).toBe("minmax(4 bit, block=256)");
   });
 
   it.each([

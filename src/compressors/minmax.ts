@@ -17,7 +17,7 @@ const settings = z.strictObject({
     .enum(["stochastic", "nearest"])
     .default("stochastic")
     .describe("how a number goes to one of the two levels around it"),
-  ...scopeSettings({ scope: "block", block: 64 }),
+  ...scopeSettings({ scope: "block", block: 256 }),
 });
 
 /**

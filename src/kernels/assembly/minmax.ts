@@ -5,6 +5,7 @@ import {
   TWO_TO_MINUS_64, WHOLE,
 } from "./codes";
 import { drawBits4, weylAt, weylNext } from "./random";
+import { room } from "./room";
 
 /** Numbers whose sums are sure to fit 32 bits. */
 const RUN: usize = 256;
@@ -26,26 +27,26 @@ const UNIT: usize = 40; // the step of the ladder, float64
 const INVERSE: usize = 48; // 2^15 / (unit · condition), float32
 const CONDITION: usize = 52; // what numbers are multiplied by first, float32
 const HIGH: usize = 56; // of the key of the draws
-/** One more than a chunk has blocks, for the passes that take two at a time. */
-const records = memory.data(64 * 65, 16);
+// One more record than a chunk has blocks, for the passes that take two at a time: 64 · 65 bytes of the room.
 
 export function minmaxSqueeze(
   v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,
+  codes: usize,
 ): void {
-  if (bits == 8) squeezeBlocks(v, length, block, 8, stochastic, index, low, high, payload);
-  else if (bits == 4) squeezeBlocks(v, length, block, 4, stochastic, index, low, high, payload);
-  else squeezeBlocks(v, length, block, 2, stochastic, index, low, high, payload);
+  if (bits == 8) squeezeBlocks(v, length, block, 8, stochastic, index, low, high, payload, codes);
+  else if (bits == 4) squeezeBlocks(v, length, block, 4, stochastic, index, low, high, payload, codes);
+  else squeezeBlocks(v, length, block, 2, stochastic, index, low, high, payload, codes);
 }
 
 @inline
 function squeezeBlocks(
-  v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,
+  v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, header: usize,
+  codes: usize,
 ): void {
-  let header = payload;
-  let codes = payload + ((length + block - 1) / block << 3);
   const blockBytes = codeBytes(block, bits);
   const chunk = block * min(max(CHUNK / block, 1), CHUNK_BLOCKS);
   const levels = <f64>((1 << bits) - 1);
+  const records = room();
   for (let first: usize = 0; first < length; first += chunk) {
     // Pass after pass, two blocks to a division, so that none waits for the long divisions of one block.
     const end = min(first + chunk, length);
@@ -117,6 +118,7 @@ function findRange(a: usize, count: usize, range: usize): void {
 function findLadders(last: usize, share: f64): bool {
   const one = f64x2.splat(1);
   let conditioned = f64x2.splat(0);
+  const records = room();
   for (let record = records; record < last; record += 2 * RECORD) {
     const ranges = v128.load64_lane(record + RECORD + RANGE, v128.load64_zero(record + RANGE), 1);
     const least = f64x2.promote_low_f32x4(i32x4.shuffle(ranges, ranges, 0, 2, 0, 2));
@@ -270,6 +272,7 @@ function findLastCodes(
 function fitLevels(last: usize, block: f64, rest: f64, levels: f64, header: usize): void {
   const zero = f64x2.splat(0);
   const ofErrors = f64x2.splat(1 / FRACTION_ONE);
+  const records = room();
   for (let record = records; record < last; record += 2 * RECORD, header += 16) {
     const isLast = record + RECORD >= last;
     const n = f64x2.replace_lane(
@@ -306,15 +309,18 @@ function fitLevels(last: usize, block: f64, rest: f64, levels: f64, header: usiz
   }
 }
 
-export function minmaxAddTo(out: usize, length: usize, block: usize, bits: u32, payload: usize, factor: f32): void {
-  if (bits == 8) addBlocks(out, length, block, 8, payload, factor);
-  else if (bits == 4) addBlocks(out, length, block, 4, payload, factor);
-  else addBlocks(out, length, block, 2, payload, factor);
+export function minmaxAddTo(
+  out: usize, length: usize, block: usize, bits: u32, payload: usize, codes: usize, factor: f32,
+): void {
+  if (bits == 8) addBlocks(out, length, block, 8, payload, codes, factor);
+  else if (bits == 4) addBlocks(out, length, block, 4, payload, codes, factor);
+  else addBlocks(out, length, block, 2, payload, codes, factor);
 }
 
 @inline
-function addBlocks(out: usize, length: usize, block: usize, bits: u32, payload: usize, factor: f32): void {
-  let codes = payload + ((length + block - 1) / block << 3);
+function addBlocks(
+  out: usize, length: usize, block: usize, bits: u32, payload: usize, codes: usize, factor: f32,
+): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     addCodes(out + (start << 2), count, codes, bits, 0, load<f32>(payload), load<f32>(payload, 4), factor);

@@ -15,7 +15,8 @@
  * await run.close();
  * ```
  */
-import { createCompressor } from "./compressors/index.js";
+import { closingPayloadBytes, totalRounds } from "./closing.js";
+import { type CompressorSettings, createCompressor } from "./compressors/index.js";
 import { InvalidTopology, RoundTimeout, Unreachable } from "./errors.js";
 import { createPlan, type Experiment } from "./experiment.js";
 import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
@@ -121,7 +122,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   const neighbours = topology.mixing.neighbours[id]!;
   const prepared = await prepareRun(options);
   const { plan, trainer } = prepared;
-  const rounds = plan.rounds + plan.closingRates.length;
+  const rounds = totalRounds(plan, trainer.layout.length);
   const gone: number[] = [];
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
@@ -232,19 +233,19 @@ export async function prepareRun({
   const space = createPeerSpace(layout);
   const model = space.vector(layout.length);
   trainer.initialize(model);
-  const exact = createCompressor({ kind: "identity" }, { layout, space });
-  const lossy = plan.algorithm.compresses ? createCompressor(plan.compressor, { layout, space }) : exact;
+  const settings: CompressorSettings = plan.algorithm.compresses ? plan.compressor : { kind: "identity" };
+  const compressor = createCompressor(settings, { layout, space });
 
   return {
     plan,
     trainer,
     warnings,
-    compressorName: lossy.name,
-    maximumPayloadBytes: Math.max(exact.maximumPayloadBytes, lossy.maximumPayloadBytes),
+    compressorName: compressor.name,
+    maximumPayloadBytes: Math.max(compressor.maximumPayloadBytes, closingPayloadBytes(layout.length)),
     fingerprint: {
       ...settingsFingerprint(experiment),
       ...graphFingerprint(topology),
-      compressor: lossy.name,
+      compressor: compressor.name,
       consensusRate: shown(
         experiment.consensusRate === "auto" ? `auto: ${plan.consensusRate(0)}` : experiment.consensusRate,
       ),

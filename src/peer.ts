@@ -8,12 +8,10 @@
  *     x ← x + η Σ_j w_ij (q_j − q)       mix                                       algorithm
  *     report
  *
- * After the last round the closing consensus runs a few exact exchanges with the rates that make all models
- * equal (`closingRates` in mixing.ts).
+ * After the last round the closing consensus makes all models equal (closing.ts).
  */
-import type { Algorithm, AlgorithmKind } from "./algorithm.js";
-import { dpsgd } from "./algorithms/dpsgd.js";
-import type { Compressor } from "./compressor.js";
+import type { AlgorithmKind } from "./algorithm.js";
+import { createClosing, type Exchange } from "./closing.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
 import { Diverged } from "./errors.js";
 import type { FrameKind } from "./frame.js";
@@ -42,7 +40,7 @@ export interface Plan {
   readonly learningRate: Schedule;
   /** η by round. */
   readonly consensusRate: Schedule;
-  /** η of each round of the closing consensus. */
+  /** η of each exact exchange of the closing consensus. */
   readonly closingRates: readonly number[];
   /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
   readonly evaluateEvery: number;
@@ -83,7 +81,7 @@ interface Exchanged {
   readonly time: Pick<RoundTimes, "compressMs" | "waitMs" | "mixMs" | "waitedFor">;
 }
 
-/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, the observer's, a payload and its staging. */
+/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, the observer's, a payload and its staging, a closing payload. */
 const MAX_VECTORS = 7;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
@@ -100,17 +98,17 @@ export function createPeer(options: PeerOptions): Peer {
   const space = createPeerSpace(layout, threads);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
-  const exact = createCompressor({ kind: "identity" }, { layout, space });
   const model = space.vector(layout.length);
   trainer.initialize(model);
 
-  const lossy = plan.algorithm.compresses ? createCompressor(plan.compressor, { layout, space }) : exact;
-  const learning = plan.algorithm.create({ model, space, compressor: lossy });
-  const closing = dpsgd.create({ model, space, compressor: exact });
+  const settings: CompressorSettings = plan.algorithm.compresses ? plan.compressor : { kind: "identity" };
+  const compressor = createCompressor(settings, { layout, space });
+  const algorithm = plan.algorithm.create({ model, space, compressor });
+  const learning = { algorithm, compressor };
+  const closing = createClosing(model, space, plan.closingRates);
   // Observing takes a vector of its own; runs that log no projections of their models do without it.
   const observer =
-    plan.projection &&
-    createObserver({ neighbours, length: layout.length, space, algorithm: learning, compressor: lossy });
+    plan.projection && createObserver({ neighbours, length: layout.length, space, ...learning });
   const projection = plan.projection && createProjection(layout, plan.projection.size, plan.seed);
   const mailbox = createMailbox(
     transport,
@@ -121,9 +119,7 @@ export function createPeer(options: PeerOptions): Peer {
   async function exchange(
     kind: FrameKind,
     round: number,
-    algorithm: Algorithm,
-    compressor: Compressor,
-    consensusRate: number,
+    { algorithm, compressor, consensusRate }: Exchange,
   ): Promise<Exchanged | undefined> {
     const started = clock();
     const shared = algorithm.share();
@@ -171,7 +167,7 @@ export function createPeer(options: PeerOptions): Peer {
 
   async function* run(): AsyncGenerator<RoundReport, void> {
     const lastLearning = plan.rounds - 1;
-    const rounds = plan.rounds + plan.closingRates.length;
+    const rounds = plan.rounds + closing.length;
     const began = clock();
     /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
     const isDue = (every: number, round: number) =>
@@ -180,16 +176,17 @@ export function createPeer(options: PeerOptions): Peer {
     for (let round = 0; round < rounds; round++) {
       const isClosing = round > lastLearning;
       const learningRate = isClosing ? 0 : plan.learningRate(round);
-      const consensusRate = isClosing ? plan.closingRates[round - plan.rounds]! : plan.consensusRate(round);
+      const next = isClosing
+        ? closing[round - plan.rounds]!
+        : { ...learning, consensusRate: plan.consensusRate(round) };
 
       const started = clock();
       const loss = isClosing ? undefined : await trainer.step(model, { round, learningRate });
       if (loss !== undefined && !Number.isFinite(loss)) throw diverged(round, "loss", loss);
       const computeMs = clock() - started;
 
-      const result = isClosing
-        ? await exchange("closing", round, closing, exact, consensusRate)
-        : await exchange("exchange", round, learning, lossy, consensusRate);
+      const kind = isClosing ? "closing" : "exchange";
+      const result = await exchange(kind, round, next);
       if (!result) return;
       const { sent, observation, time } = result;
 
@@ -200,10 +197,10 @@ export function createPeer(options: PeerOptions): Peer {
       yield {
         peer: id,
         round,
-        kind: isClosing ? "closing" : "exchange",
+        kind,
         ...(loss !== undefined && { loss }),
         learningRate,
-        consensusRate,
+        consensusRate: next.consensusRate,
         modelNorm,
         ...(sent && {
           compressionError: sent.compressionError,
@@ -219,5 +216,5 @@ export function createPeer(options: PeerOptions): Peer {
     }
   }
 
-  return { id, compressorName: lossy.name, model, run };
+  return { id, compressorName: compressor.name, model, run };
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { totalRounds } from "../closing.js";
 import { FileProblem } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
@@ -62,7 +63,7 @@ export async function runSimulation(options: RunOptions): Promise<RunSummary> {
   onReady?.(simulation.threads);
   const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
 
-  const total = plan.rounds + plan.closingRates.length;
+  const total = totalRounds(plan, layout.length);
   const started = performance.now();
   let last: SimulationRound | undefined;
   let beforeClosing: SimulationRound | undefined;

@@ -1,12 +1,18 @@
-// One training step of three models, side by side in one run: tfjs's own wasm backend, ours, and PyTorch on one
-// thread where python3 (or PYTHON=/path/to/python3) has torch. The last line is JSON. Needs a build.
-//   --only mlp,cnn,resnet20   --rounds 5   --profile (time per kernel of ours)
+// One training step of three of our models, side by side in one run: a plain tfjs program on tfjs's own wasm backend;
+// the same program on our kernels; our trainer's whole step (batch, gradients, optimiser, model vector out and in); and
+// PyTorch on one thread where python3 (or PYTHON=/path/to/python3) has torch. Needs a build. The last line is JSON.
+//   --only mlp,cnn,resnet20   --rounds 5   --profile (time per kernel of our trainer)
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
-import * as layers from "@tensorflow/tfjs-layers";
+import { useBackend } from "../dist/backends/index.js";
 import { registerTrainingKernels } from "../dist/backends/wasm-training/index.js";
+import { sizeOf } from "../dist/dataset.js";
+import { createModel, modelSettings } from "../dist/models/index.js";
+import { random } from "../dist/random.js";
+import { createLayersTrainer } from "../dist/trainers/layers-trainer.js";
+import { createOptimizer, optimizerSettings } from "../dist/trainers/optimizers.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -18,83 +24,17 @@ const { values: options } = parseArgs({
 const BATCH = 32;
 const GROUPS = 8;
 
-/** Group normalisation from tfjs's operations, with a scale and a shift per channel. */
-class GroupNorm extends layers.layers.Layer {
-  static className = "BenchmarkGroupNorm";
-  build(shape) {
-    const channels = shape.at(-1);
-    this.gamma = this.addWeight("gamma", [channels], "float32", layers.initializers.ones());
-    this.beta = this.addWeight("beta", [channels], "float32", layers.initializers.zeros());
-    this.built = true;
-  }
-  call(inputs) {
-    return tf.tidy(() => {
-      const x = Array.isArray(inputs) ? inputs[0] : inputs;
-      const [batch, height, width, channels] = x.shape;
-      const grouped = tf.reshape(x, [batch, height * width, GROUPS, channels / GROUPS]);
-      const { mean, variance } = tf.moments(grouped, [1, 3], true);
-      const normal = tf.mul(tf.sub(grouped, mean), tf.rsqrt(tf.add(variance, 1e-5)));
-      return tf.add(tf.mul(tf.reshape(normal, x.shape), this.gamma.read()), this.beta.read());
-    });
-  }
-}
-
-const { conv2d, dense, flatten, maxPooling2d, activation, add, globalAveragePooling2d } = layers.layers;
-
-function resnet20() {
-  const input = layers.input({ shape: [32, 32, 3] });
-  const convolution = (x, filters, kernelSize, strides) =>
-    conv2d({ filters, kernelSize, strides, padding: "same", useBias: false }).apply(x);
-  const relu = (x) => activation({ activation: "relu" }).apply(x);
-  let x = relu(new GroupNorm({}).apply(convolution(input, 16, 3, 1)));
-  for (const [stage, filters] of [16, 32, 64].entries()) {
-    for (let block = 0; block < 3; block++) {
-      const strides = stage > 0 && block === 0 ? 2 : 1;
-      let y = relu(new GroupNorm({}).apply(convolution(x, filters, 3, strides)));
-      y = new GroupNorm({}).apply(convolution(y, filters, 3, 1));
-      const shortcut = strides === 2 ? convolution(x, filters, 1, 2) : x;
-      x = relu(add().apply([y, shortcut]));
-    }
-  }
-  return layers.model({
-    inputs: input,
-    outputs: dense({ units: 10 }).apply(globalAveragePooling2d({}).apply(x)),
-  });
-}
+const CLASSES = 10;
 
 const WORKLOADS = {
-  mlp: {
-    title: "MLP 784-256-10",
-    shape: [784],
-    steps: 60,
-    build: () =>
-      layers.sequential({
-        layers: [dense({ units: 256, activation: "relu", inputShape: [784] }), dense({ units: 10 })],
-      }),
+  mlp: { title: "MLP 784-256-10", model: { kind: "mlp", hidden: [256] }, inputShape: [28, 28, 1], steps: 60 },
+  cnn: { title: "CNN 5×5×16, 5×5×32", model: { kind: "cnn" }, inputShape: [28, 28, 1], steps: 8 },
+  resnet20: {
+    title: "ResNet-20, GroupNorm",
+    model: { kind: "resnet", groups: GROUPS },
+    inputShape: [32, 32, 3],
+    steps: 2,
   },
-  cnn: {
-    title: "CNN 5×5×16, 5×5×32",
-    shape: [28, 28, 1],
-    steps: 8,
-    build: () =>
-      layers.sequential({
-        layers: [
-          conv2d({
-            filters: 16,
-            kernelSize: 5,
-            padding: "same",
-            activation: "relu",
-            inputShape: [28, 28, 1],
-          }),
-          maxPooling2d({ poolSize: 2 }),
-          conv2d({ filters: 32, kernelSize: 5, padding: "same", activation: "relu" }),
-          maxPooling2d({ poolSize: 2 }),
-          flatten(),
-          dense({ units: 10 }),
-        ],
-      }),
-  },
-  resnet20: { title: "ResNet-20, GroupNorm", shape: [32, 32, 3], steps: 2, build: resnet20 },
 };
 
 const TORCH = `
@@ -107,7 +47,7 @@ class Block(nn.Module):
         super().__init__()
         self.a, self.b = nn.Conv2d(i, o, 3, s, 1, bias=False), nn.Conv2d(o, o, 3, 1, 1, bias=False)
         self.m, self.n = nn.GroupNorm(${GROUPS}, o), nn.GroupNorm(${GROUPS}, o)
-        self.c = nn.Conv2d(i, o, 1, s, bias=False) if s == 2 else nn.Identity()
+        self.c = nn.Sequential(nn.Conv2d(i, o, 1, s, bias=False), nn.GroupNorm(${GROUPS}, o)) if s == 2 else nn.Identity()
     def forward(self, x):
         return F.relu(self.n(self.b(F.relu(self.m(self.a(x))))) + self.c(x))
 def resnet20():
@@ -155,44 +95,59 @@ async function startTorch() {
   };
 }
 
-function prepare(workload) {
-  const model = workload.build();
-  const x = tf.randomUniform([BATCH, ...workload.shape], 0, 1, "float32", 1);
-  const labels = tf.oneHot(
-    tf.tensor1d(
-      Array.from({ length: BATCH }, (_, i) => i % 10),
-      "int32",
-    ),
-    10,
-  );
+/** Steps of the plain program and of our trainer, over the same model. */
+async function prepare({ model: settings, inputShape }) {
+  const create = () => createModel(modelSettings.parse(settings), { inputShape, classes: CLASSES, seed: 1 });
+  const draws = random(1, "features");
+  const features = Float32Array.from({ length: BATCH * sizeOf(inputShape) }, (_, k) => draws.uniform(k));
+  const labels = Int32Array.from({ length: BATCH }, (_, k) => k % CLASSES);
+
+  const model = await create();
+  const x = tf.tensor(features, [BATCH, ...model.inputs[0].shape.slice(1)]);
+  const y = tf.oneHot(tf.tensor1d(labels, "int32"), CLASSES);
   const optimizer = new tf.SGDOptimizer(0.01);
   const variables = model.trainableWeights.map((weight) => weight.read());
-  const step = () => {
+  function program() {
     const { value, grads } = tf.variableGrads(
-      () => tf.losses.softmaxCrossEntropy(labels, model.apply(x, { training: true })),
+      () => tf.losses.softmaxCrossEntropy(y, model.apply(x, { training: true })),
       variables,
     );
     optimizer.applyGradients(grads);
     const loss = value.dataSync()[0];
     tf.dispose([value, grads]);
     return loss;
-  };
-  return {
-    step,
-    run(steps) {
-      const times = [];
-      for (let i = 0; i < steps; i++) {
-        const start = performance.now();
-        step();
-        times.push(performance.now() - start);
-      }
-      return times;
-    },
-  };
+  }
+
+  const examples = { features, labels };
+  const trainer = createLayersTrainer({
+    model: await create(),
+    optimizer: await createOptimizer(optimizerSettings.parse({ kind: "sgd" })),
+    train: examples,
+    test: examples,
+    batchSize: BATCH,
+    seed: 1,
+    peer: 0,
+  });
+  const vector = new Float32Array(trainer.layout.length);
+  trainer.initialize(vector);
+  let round = 0;
+  const trainerStep = () => trainer.step(vector, { round: round++, learningRate: 0.01 });
+
+  return { program, trainerStep };
+}
+
+async function clocked(steps, step) {
+  const times = [];
+  for (let i = 0; i < steps; i++) {
+    const start = performance.now();
+    await step();
+    times.push(performance.now() - start);
+  }
+  return times;
 }
 
 /** Wraps every wasm kernel with a clock; calls, ms and the time that passed outside of kernels, per step. */
-function profile(steps, step) {
+async function profile(steps, step) {
   const stock = tf.getKernelsForBackend("wasm");
   const kernels = new Map();
   for (const config of stock) {
@@ -211,7 +166,7 @@ function profile(steps, step) {
     });
   }
   const start = performance.now();
-  for (let i = 0; i < steps; i++) step();
+  for (let i = 0; i < steps; i++) await step();
   const stepMs = (performance.now() - start) / steps;
   for (const config of stock) {
     tf.unregisterKernel(config.kernelName, "wasm");
@@ -235,7 +190,8 @@ const median = (numbers) =>
 const show = (ms) => (ms === null ? "–" : `${ms.toFixed(ms < 10 ? 2 : 1)} ms`);
 const ratio = (a, b) => (a === null || b === null ? null : Math.round((a / b) * 100) / 100);
 
-await tf.setBackend("wasm");
+await useBackend("wasm");
+registerTrainingKernels()();
 const torch = await startTorch();
 console.log(
   `batch ${BATCH}, node ${process.version}, PyTorch ${torch ? `${torch.version}, one thread` : "not found"}`,
@@ -243,22 +199,25 @@ console.log(
 const results = {};
 for (const name of options.only.split(",")) {
   const workload = WORKLOADS[name];
-  const times = { stock: [], ours: [], torch: [] };
-  const { step, run } = prepare(workload);
+  const times = { stock: [], kernels: [], trainer: [], torch: [] };
+  const { program, trainerStep } = await prepare(workload);
   let stockError = null;
   // Taking turns leaves caches cold, so each turn begins with a step that does not count.
   const round = async (steps, keep) => {
+    const turn = async (who, step) => {
+      const measured = await clocked(steps + 1, step);
+      if (keep) times[who].push(...measured.slice(1));
+    };
     if (!stockError) {
       try {
-        const measured = run(steps + 1);
-        if (keep) times.stock.push(...measured.slice(1));
+        await turn("stock", program);
       } catch (error) {
         stockError = error.message.split("\n")[0];
       }
     }
     const restore = registerTrainingKernels();
-    const measured = run(steps + 1);
-    if (keep) times.ours.push(...measured.slice(1));
+    await turn("kernels", program);
+    await turn("trainer", trainerStep);
     restore();
     const other = await torch?.run(name, steps + 1);
     if (keep && other) times.torch.push(...other.slice(1));
@@ -266,22 +225,24 @@ for (const name of options.only.split(",")) {
   await round(Math.max(3, workload.steps >> 1), false);
   for (let i = 0; i < Number(options.rounds); i++) await round(workload.steps, true);
   const restore = registerTrainingKernels();
-  const { list, ...engine } = profile(workload.steps, step);
+  const { list, ...engine } = await profile(workload.steps, trainerStep);
   restore();
-  const [stock, ours, torchMs] = [median(times.stock), median(times.ours), median(times.torch)];
+  const [stock, kernels, trainer, torchMs] = Object.values(times).map(median);
   results[name] = {
     stockMs: stock,
-    oursMs: ours,
+    kernelsMs: kernels,
+    trainerMs: trainer,
     torchMs,
-    stockOverOurs: ratio(stock, ours),
-    oursOverTorch: ratio(ours, torchMs),
+    stockOverTrainer: ratio(stock, trainer),
+    trainerOverTorch: ratio(trainer, torchMs),
     ...engine,
     ...(stockError ? { stockError } : {}),
   };
   console.log(
-    `${workload.title}: stock ${stockError ?? show(stock)}, ours ${show(ours)}, PyTorch ${show(torchMs)}; ` +
-      `${ratio(stock, ours) ?? "–"}× stock, ${ratio(ours, torchMs) ?? "–"} of PyTorch's time; ` +
-      `engine ${show(engine.engineMs)} of a step at ${engine.kernelCalls} kernel calls`,
+    `${workload.title}: stock ${stockError ?? show(stock)}, on our kernels ${show(kernels)}, our trainer ${show(trainer)}, ` +
+      `PyTorch ${show(torchMs)}; the trainer is ${ratio(stock, trainer) ?? "–"}× as fast as stock and takes ` +
+      `${ratio(trainer, torchMs) ?? "–"}× PyTorch's time; ` +
+      `outside of kernels ${show(engine.engineMs)} of a step at ${engine.kernelCalls} kernel calls`,
   );
   if (options.profile) {
     for (const entry of list.slice(0, 16)) {

@@ -6,6 +6,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compiled } from "../src/backends/wasm-training/compiled.js";
 import { registerTrainingKernels, trainingKernels } from "../src/backends/wasm-training/index.js";
+import { normalizeGroups } from "../src/models/layers/group-normalization.js";
+import { addScaled } from "../src/trainers/scaled.js";
 
 // The law: every kernel agrees with tfjs's plain JavaScript backend to 1e-5 of the largest number in the result.
 const TOLERANCE = 1e-5;
@@ -62,6 +64,65 @@ const law = (property: fc.IAsyncProperty<unknown>, numRuns = 60) =>
 const seed = fc.integer({ min: 0, max: 1e6 });
 const run = (name: string, inputs: Record<string, tf.Tensor>, attributes: object = {}) =>
   tf.engine().runKernel(name, inputs, attributes as tf.NamedAttrMap) as tf.Tensor;
+
+describe("group normalisation", () => {
+  // The gradient of a group of one or two numbers is what rounding leaves of 0.
+  const sizes = fc
+    .tuple(
+      fc.integer({ min: 1, max: 5 }),
+      fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(63, 64, 65, 130, 1024)),
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.constantFrom(0, 3),
+      seed,
+    )
+    .filter(([, positions, , perGroup]) => positions * perGroup > 3);
+  const drawn = ([batch, positions, groups, perGroup, offset, s]: number[]) => {
+    const channels = groups! * perGroup!;
+    return {
+      x: tf.add(numbers([batch!, positions!, channels], s!), offset!) as tf.Tensor3D,
+      gamma: numbers([channels], s! + 1),
+      beta: numbers([channels], s! + 2),
+      dy: numbers([batch!, positions!, channels], s! + 3),
+    };
+  };
+  const epsilon = 1e-2;
+
+  it("agrees with cpu", () =>
+    law(
+      fc.asyncProperty(sizes, (size) =>
+        agree(() => {
+          const { x, gamma, beta } = drawn(size);
+          return normalizeGroups(x, gamma, beta, size[2], epsilon);
+        }),
+      ),
+    ));
+
+  it("agrees with cpu on the gradients of input, scale and shift", () =>
+    law(
+      fc.asyncProperty(sizes, (size) =>
+        agree(() => {
+          const { x, gamma, beta, dy } = drawn(size);
+          const normalize = (a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) =>
+            normalizeGroups(a as tf.Tensor3D, b, c, size[2], epsilon);
+          return tf.grads((a, b, c) => normalize(a!, b!, c!))([x, gamma, beta], dy);
+        }),
+      ),
+    ));
+});
+
+describe("adding what is scaled", () => {
+  it("has the bits that a product and a sum have", () =>
+    law(
+      fc.asyncProperty(
+        fc.tuple(fc.integer({ min: 1, max: 40 }), fc.double({ min: -2, max: 2, noNaN: true }), seed),
+        async ([length, factor, s]) => {
+          const compute = () => addScaled(numbers([length], s), numbers([length], s + 1), factor);
+          expect(await on("wasm", compute)).toEqual(await on("cpu", compute));
+        },
+      ),
+    ));
+});
 
 describe("products", () => {
   const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(31, 32, 33, 64, 70));

@@ -15,6 +15,8 @@ export const wasm: BackendKind = {
     // Several threads would add numbers in another order from run to run.
     setThreadsCount(1);
     if (!(await setBackend("wasm"))) throw new Error("WebAssembly does not start");
+    // tfjs's gradients come with its layers, and one of them is replaced.
+    await import("@tensorflow/tfjs-layers");
     const { registerTrainingKernels } = await import("./wasm-training/index.js");
     registerTrainingKernels();
     return "WebAssembly with SIMD, one thread";

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
 import type { Augmentation } from "../augmentation.js";
+import { readInto } from "../backends/read.js";
 import { type Examples, sizeOf } from "../dataset.js";
 import { InvalidData, InvalidExperiment } from "../errors.js";
 import { createLayout, type Layout } from "../layout.js";
@@ -10,6 +11,7 @@ import type { Vector } from "../vector.js";
 import { createBatches } from "./batches.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { disposeOptimizer, setLearningRate } from "./optimizers.js";
+import { addScaled } from "./scaled.js";
 
 type Layer = layersModule.Layer;
 
@@ -90,7 +92,6 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   const batchShape = [batches.size, ...inputShape];
   const batchFeatures = new Float32Array(batches.size * inputSize);
   const batchLabels = train.labels.slice(0, batches.size * labelsPerExample);
-  const decay = weightDecay > 0 ? tf.scalar(weightDecay) : undefined;
   let logitsGradient = new Float32Array(0);
 
   function upload(vector: Vector): void {
@@ -103,8 +104,8 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   }
 
   function download(vector: Vector): void {
-    layout.tensors.forEach(({ offset }, i) => {
-      vector.set(variables[i]!.dataSync(), offset);
+    layout.tensors.forEach(({ offset, length }, i) => {
+      readInto(variables[i]!, vector.subarray(offset, offset + length));
     });
   }
 
@@ -155,7 +156,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
           const gradient = grads[variable.name]!;
           return {
             name: variable.name,
-            tensor: decay && gradient ? tf.add(gradient, tf.mul(decay, variable)) : gradient,
+            tensor: weightDecay > 0 && gradient ? addScaled(gradient, variable, weightDecay) : gradient,
           };
         }),
       );
@@ -208,7 +209,6 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     dispose() {
       model.dispose();
       disposeOptimizer(optimizer);
-      decay?.dispose();
     },
   };
 }

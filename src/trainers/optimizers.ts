@@ -56,7 +56,7 @@ export async function createOptimizer(settings: OptimizerSettings): Promise<Opti
   const { train } = await import("@tensorflow/tfjs-core");
   switch (settings.kind) {
     case "sgd":
-      return train.sgd(0);
+      return new (await import("./sgd.js")).OnePassSgd(0);
     case "momentum":
       return train.momentum(0, settings.momentum, settings.nesterov);
     case "adam":

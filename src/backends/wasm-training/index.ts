@@ -1,6 +1,6 @@
 /**
  * Kernels that make tfjs's wasm backend fit for training: products of every orientation, convolutions and their
- * gradients, pooling gradients, sums over any axes, on SIMD loops of our own that work in the backend's memory.
+ * gradients, pooling gradients, group normalisation, sums over any axes, on SIMD loops of our own that work in the backend's memory.
  * Depends on nothing but tfjs.
  *
  * @example
@@ -19,10 +19,11 @@ import { arithmeticKernels } from "./binary.js";
 import { contextOf } from "./context.js";
 import { conv2D, conv2DBackpropFilter, conv2DBackpropInput, fusedConv2D } from "./convolution.js";
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from "./depthwise.js";
-import { reluGrad, unsortedSegmentSum } from "./elementwise.js";
+import { addScaled, reluGrad, unsortedSegmentSum } from "./elementwise.js";
 import { registerTrainingGradients } from "./gradients.js";
 import type { TrainingKernel } from "./kernel.js";
 import { batchMatMul, fusedMatMul } from "./matmul.js";
+import { groupNormalization, groupNormalizationGrad } from "./normalization.js";
 import { averagePoolGrad, maxPoolGrad } from "./pooling.js";
 import { cast, identity } from "./share.js";
 import { mean, sum } from "./sums.js";
@@ -48,6 +49,9 @@ export const trainingKernels: readonly TrainingKernel[] = [
   cast,
   reluGrad,
   unsortedSegmentSum,
+  addScaled,
+  groupNormalization,
+  groupNormalizationGrad,
 ];
 
 /** Our kernel, with tfjs's own behind it for the cases that ours leaves out. */

@@ -5,8 +5,12 @@ import type { Context } from "./context.js";
 export interface TrainingKernel {
   /** tfjs's name of the kernel. */
   readonly name: string;
-  /** The result, or undefined to leave this case to tfjs's own kernel. */
-  run(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttrMap): TensorInfo | undefined;
+  /** The result or results, or undefined to leave this case to tfjs's own kernel. */
+  run(
+    context: Context,
+    inputs: NamedTensorInfoMap,
+    attributes: NamedAttrMap,
+  ): TensorInfo | TensorInfo[] | undefined;
 }
 
 /** The named input, which the operation always passes. */

@@ -69,17 +69,61 @@ export class GroupNormalization extends layers.Layer {
 }
 tf.serialization.registerClass(GroupNormalization);
 
+/** What a gradient needs of the forward pass. */
+type Save = (tensors: tf.Tensor[]) => void;
+type Triple = [tf.Tensor, tf.Tensor, tf.Tensor];
+
 /**
  * y = γ · (x − μ_g) / √(σ²_g + ε) + β, with μ and σ² of each example's group of channels.
  *
- * It is one node of the tape: sums over positions are taken for every channel by itself, so groups only appear
- * in tensors of [batch, channels], and a step makes few passes over x. With s = 1/√(σ² + ε), x̂ = (x − μ)·s and
- * averages ⟨·⟩ over a group, dx = s · (γ·dy − ⟨γ·dy⟩ − x̂·⟨γ·dy·x̂⟩).
+ * With s = 1/√(σ² + ε), x̂ = (x − μ)·s and averages ⟨·⟩ over a group, dx = s · (γ·dy − ⟨γ·dy⟩ − x̂·⟨γ·dy·x̂⟩).
+ * Either way it is one node of the tape: a kernel of our own where the backend has it, else tfjs's operations.
  *
  * @param x [batch, positions, channels]
  * @param gamma, beta [channels]
  */
 export function normalizeGroups(
+  x: tf.Tensor3D,
+  gamma: tf.Tensor,
+  beta: tf.Tensor,
+  groups: number,
+  epsilon: number,
+): tf.Tensor {
+  const hasKernel = tf.getKernel("GroupNormalization", tf.getBackend()) !== undefined;
+  return (hasKernel ? normalizeByKernel : normalizeByOperations)(x, gamma, beta, groups, epsilon);
+}
+
+function normalizeByKernel(
+  x: tf.Tensor3D,
+  gamma: tf.Tensor,
+  beta: tf.Tensor,
+  groups: number,
+  epsilon: number,
+): tf.Tensor {
+  const run = (name: string, inputs: tf.NamedTensorMap, attributes = {}) =>
+    tf.engine().runKernel(name, inputs, attributes) as unknown as Triple;
+  const normalize = tf.customGrad((...given) => {
+    const [input, scale, shift, save] = given as unknown as [...Triple, Save];
+    const attributes = { groups, epsilon };
+    const [value, mean, inverse] = run(
+      "GroupNormalization",
+      { x: input, gamma: scale, beta: shift },
+      attributes,
+    );
+    save([input, scale, mean, inverse]);
+    return {
+      value,
+      gradFunc(dy: tf.Tensor, saved: tf.Tensor[]) {
+        const [x, gamma, mean, inverse] = saved as [...Triple, tf.Tensor];
+        return run("GroupNormalizationGrad", { dy, x, gamma, mean, inverse });
+      },
+    };
+  });
+  return normalize(x, gamma, beta);
+}
+
+/** Sums over positions are taken for every channel by itself, so groups only appear in tensors of [batch, channels]. */
+function normalizeByOperations(
   x: tf.Tensor3D,
   gamma: tf.Tensor,
   beta: tf.Tensor,
@@ -100,12 +144,7 @@ export function normalizeGroups(
   }
 
   const normalize = tf.customGrad((...given) => {
-    const [input, scale, shift, save] = given as unknown as [
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-      (tensors: tf.Tensor[]) => void,
-    ];
+    const [input, scale, shift, save] = given as unknown as [...Triple, Save];
     const mean = groupMean(tf.sum(input, 1));
     const centred = tf.sub(input, mean);
     const variance = groupMean(tf.sum(tf.square(centred), 1));
@@ -115,7 +154,7 @@ export function normalizeGroups(
     return {
       value,
       gradFunc(dy: tf.Tensor, saved: tf.Tensor[]) {
-        const [xc, s, g] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+        const [xc, s, g] = saved as Triple;
         const sumDy = tf.sum(dy, 1);
         const sumDyX = tf.mul(tf.sum(tf.mul(dy, xc), 1), tf.reshape(s, [batch, columns]));
         const meanDy = groupMean(tf.mul(sumDy, g));

@@ -6,5 +6,6 @@ export {
 export * from "./binary";
 export * from "./depthwise";
 export * from "./elementwise";
+export * from "./normalization";
 export * from "./pooling";
 export * from "./sums";

@@ -4,9 +4,9 @@
 //   node scripts/bench-trainer.mjs [--backend wasm] [--models mlp,cnn,resnet,char-transformer] [--steps 20] [--batch 32]
 //   npm run -s bench:trainer-memory -- [--warm-up 200] [the same]
 //
-// The second samples memory after the warm-up and after 1,000 and 3,000 further steps. Its command gives the young
-// generation of V8's heap its full size from the start: left to itself V8 enlarges it in those steps, to three times
-// 16 MB, which looks like a leak and is none. ResNet-20 takes half an hour at 32 examples, minutes at `--batch 2`.
+// The second samples memory after the warm-up and after 1,000 and 3,000 further steps. Its command keeps the young
+// generation of V8's heap at 1 MB: left to itself V8 enlarges it in those steps, to three times 16 MB, which looks
+// like a leak and is none. ResNet-20 takes half an hour at 32 examples, minutes at `--batch 2`.
 import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { useBackend } from "../dist/backends/index.js";

@@ -89,7 +89,7 @@ function forward(
   const outRow = outWidth * outPixel;
   const outImage = outHeight * outRow;
 
-  const windowBytes = aligned(assembly.windowsScratchBytes!());
+  const windowBytes = aligned(assembly.windowsScratchBytes!(depth));
   const biasBytes = panelsOf(outChannels) * PANEL_BYTES;
   const filterBytes = panelsOf(outChannels) * PANEL_BYTES * depth;
   const scratch = context.scratch(
@@ -206,7 +206,8 @@ function inputGradient(
   const xRow = inWidth * xPixel;
   const xImage = inHeight * xRow;
   const group = groupOf(batchSize, inHeight * inWidth, FORWARD_PIXELS * strideHeight * strideWidth);
-  const windowBytes = aligned(assembly.windowsScratchBytes!());
+  const taps = Math.ceil(filterHeight / strideHeight) * Math.ceil(filterWidth / strideWidth);
+  const windowBytes = aligned(assembly.windowsScratchBytes!(taps * outChannels));
   const panels = panelsOf(inChannels);
   const filterBytes = panels * PANEL_BYTES * filterHeight * filterWidth * outChannels;
   const scratch = context.scratch(windowBytes + filterBytes + (copied ? group * dyImage + SLACK_BYTES : 0));

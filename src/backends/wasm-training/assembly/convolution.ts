@@ -1,20 +1,19 @@
-// Convolutions over [batch, height, width, channels] as products without im2col: in a padded image the `run`
+// Convolutions over [batch, height, width, channels] as products of a few packed windows at a time: in a padded image the `run`
 // = filterWidth·channels numbers that one row of a window covers follow one another, so a window is
 // filterHeight such runs, one image row apart.
 
 import {
-  FROM_BIAS, FROM_C, FROM_ZERO, LINEAR, PANEL, PANEL_BYTES, TILE_ROWS,
-  columnTile, packPanels, rowTile,
+  FROM_BIAS, FROM_C, FROM_ZERO, LINEAR, PANEL, PANEL_BYTES, ROWS_BYTES, TILE_ROWS, packPanels, packRows, tile,
 } from "./tiles";
 import { readEdge, writeEdge } from "./matmul";
 
-/** Pixels of output that one block goes through for each panel of the filter; read and write addresses of each. */
+/** Pixels of output whose windows are packed and gone through for each panel of the filter. */
 const PIXEL_BLOCK: usize = 64;
 const EDGE_BYTES: usize = 128;
 
-/** Bytes of scratch for `windows`. */
-export function windowsScratchBytes(): usize {
-  return EDGE_BYTES + PIXEL_BLOCK * 8;
+/** Bytes of scratch for `windows` of `depth` numbers each. */
+export function windowsScratchBytes(depth: usize): usize {
+  return EDGE_BYTES + PIXEL_BLOCK * (8 + (depth << 2));
 }
 
 /**
@@ -92,9 +91,11 @@ export function windows(
 ): void {
   const edge = scratch;
   const addresses = scratch + EDGE_BYTES;
+  const packedWindows = addresses + PIXEL_BLOCK * 8;
+  const depth = segments * run;
+  const tileBytes = depth * ROWS_BYTES;
   const pixels = images * height * width;
   const start = bias ? FROM_BIAS : FROM_ZERO;
-  const panelBytes = segments * run * PANEL_BYTES;
   let n: usize = 0, y: usize = 0, x: usize = 0;
   for (let first: usize = 0; first < pixels; first += PIXEL_BLOCK) {
     const count = min(PIXEL_BLOCK, pixels - first);
@@ -115,37 +116,49 @@ export function windows(
         to = out + n * outImage + y * outRow;
       }
     }
+    let packedTile = packedWindows;
+    for (let i: usize = 0; i < count; i += TILE_ROWS) {
+      const p = addresses + (i << 3);
+      const rows = min(TILE_ROWS, count - i);
+      const a0 = <usize>load<u32>(p);
+      packRows(
+        a0,
+        rows > 1 ? <usize>load<u32>(p, 8) : a0,
+        rows > 2 ? <usize>load<u32>(p, 16) : a0,
+        rows > 3 ? <usize>load<u32>(p, 24) : a0,
+        segments, inSegment, run, packedTile,
+      );
+      packedTile += tileBytes;
+    }
     let panel = packed;
     for (let j: usize = 0; j < outChannels; j += PANEL) {
       const columns = min(PANEL, outChannels - j);
       const jBytes = j << 2;
+      packedTile = packedWindows;
       for (let i: usize = 0; i < count; i += TILE_ROWS) {
         const p = addresses + (i << 3);
         const rows = min(TILE_ROWS, count - i);
-        const a0 = <usize>load<u32>(p);
-        const a1 = rows > 1 ? <usize>load<u32>(p, 8) : a0;
-        const a2 = rows > 2 ? <usize>load<u32>(p, 16) : a0;
-        const a3 = rows > 3 ? <usize>load<u32>(p, 24) : a0;
         if (columns == PANEL) {
-          rowTile(
-            a0, a1, a2, a3,
+          tile(
+            packedTile, ROWS_BYTES, panel, depth,
             <usize>load<u32>(p, 4) + jBytes,
             rows > 1 ? <usize>load<u32>(p, 12) + jBytes : edge,
             rows > 2 ? <usize>load<u32>(p, 20) + jBytes : edge,
             rows > 3 ? <usize>load<u32>(p, 28) + jBytes : edge,
-            segments, inSegment, run, panel, start, bias + jBytes, activation,
+            start, bias + jBytes, activation,
           );
         } else {
-          rowTile(
-            a0, a1, a2, a3, edge, edge + 32, edge + 64, edge + 96,
-            segments, inSegment, run, panel, start, bias + jBytes, activation,
+          tile(
+            packedTile, ROWS_BYTES, panel, depth, edge, edge + 32, edge + 64, edge + 96,
+            start, bias + jBytes, activation,
           );
           for (let r: usize = 0; r < rows; r++) {
             writeEdge(edge + r * PANEL_BYTES, <usize>load<u32>(p + (r << 3), 4) + jBytes, 0, 1, columns);
           }
         }
+        packedTile += tileBytes;
       }
-      panel += panelBytes;
+      panel += depth * PANEL_BYTES;
     }
   }
 }
@@ -153,7 +166,7 @@ export function windows(
 /** Bytes of scratch for `filterGradient` over `images` images at a time. */
 export function filterGradientScratchBytes(images: usize, outHeight: usize, outWidth: usize, outChannels: usize): usize {
   const panels = (outChannels + PANEL - 1) / PANEL;
-  return EDGE_BYTES + ((images * outHeight) << 2) + 16 + panels * PANEL_BYTES * images * outHeight * outWidth;
+  return EDGE_BYTES + (panels * PANEL_BYTES + ROWS_BYTES) * images * outHeight * outWidth;
 }
 
 /**
@@ -167,44 +180,51 @@ export function filterGradient(
   dFilter: usize, scratch: usize,
 ): void {
   const edge = scratch;
-  const addresses = scratch + EDGE_BYTES;
-  const packed = addresses + (((images * outHeight) << 2) + 15 & ~15);
   const pixels = images * outHeight * outWidth;
+  const packedInput = scratch + EDGE_BYTES;
+  const packed = packedInput + pixels * ROWS_BYTES;
   packPanels(dy, outChannels << 2, pixels, outChannels, packed);
-  let p = addresses;
-  for (let n: usize = 0; n < images; n++) {
-    for (let y: usize = 0; y < outHeight; y++) {
-      store<u32>(p, <u32>(input + n * inImage + y * inRow));
-      p += 4;
-    }
-  }
-  const segments = images * outHeight;
   const cRowBytes = outChannels << 2;
-  const panelBytes = pixels * PANEL_BYTES;
-  let panel = packed;
-  for (let j: usize = 0; j < outChannels; j += PANEL) {
-    const columns = min(PANEL, outChannels - j);
-    for (let ky: usize = 0; ky < filterHeight; ky++) {
-      for (let i: usize = 0; i < run; i += TILE_ROWS) {
-        const rows = min(TILE_ROWS, run - i);
+  for (let ky: usize = 0; ky < filterHeight; ky++) {
+    for (let i: usize = 0; i < run; i += TILE_ROWS) {
+      packPixels(input + ky * inSegment + (i << 2), inImage, inRow, inPixel, images, outHeight, outWidth, packedInput);
+      const rows = min(TILE_ROWS, run - i);
+      let panel = packed;
+      for (let j: usize = 0; j < outChannels; j += PANEL) {
+        const columns = min(PANEL, outChannels - j);
         const c0 = dFilter + (ky * run + i) * cRowBytes + (j << 2);
-        const offset = ky * inSegment + (i << 2);
         if (columns == PANEL && rows == TILE_ROWS) {
-          columnTile(
-            addresses, segments, offset, outWidth, inPixel,
-            c0, c0 + cRowBytes, c0 + 2 * cRowBytes, c0 + 3 * cRowBytes,
-            panel, FROM_C, 0, LINEAR,
+          tile(
+            packedInput, ROWS_BYTES, panel, pixels, c0, c0 + cRowBytes, c0 + 2 * cRowBytes, c0 + 3 * cRowBytes,
+            FROM_C, 0, LINEAR,
           );
         } else {
           readEdge(edge, c0, cRowBytes, rows, columns);
-          columnTile(
-            addresses, segments, offset, outWidth, inPixel, edge, edge + 32, edge + 64, edge + 96,
-            panel, FROM_C, 0, LINEAR,
+          tile(
+            packedInput, ROWS_BYTES, panel, pixels, edge, edge + 32, edge + 64, edge + 96, FROM_C, 0, LINEAR,
           );
           writeEdge(edge, c0, cRowBytes, rows, columns);
         }
+        panel += pixels * PANEL_BYTES;
       }
     }
-    panel += panelBytes;
+  }
+}
+
+/** Packs the four numbers of every window at `from` for `tile`, as [pixel][4]. */
+@inline
+function packPixels(
+  from: usize, inImage: usize, inRow: usize, inPixel: usize,
+  images: usize, height: usize, width: usize, to: usize,
+): void {
+  for (let n: usize = 0; n < images; n++) {
+    for (let y: usize = 0; y < height; y++) {
+      let p = from + n * inImage + y * inRow;
+      for (let x: usize = 0; x < width; x++) {
+        v128.store(to, v128.load(p));
+        p += inPixel;
+        to += ROWS_BYTES;
+      }
+    }
   }
 }

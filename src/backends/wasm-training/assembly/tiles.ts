@@ -1,8 +1,9 @@
-// The two inner loops under every product and convolution: a tile of 4 rows × 8 columns of C stays in
-// registers while k runs. 4 × 8 leaves room for two vectors of B and the broadcast numbers of A among the
-// 15 vector registers that engines allocate; larger tiles spill and measured slower. For the same reason each
-// function is one loop without branches: V8 keeps sums in memory as soon as a second loop or a branch touches
-// them, which costs a quarter of the speed. So runs end by selection, and odd lengths have functions of their own.
+// The inner loop under every product and convolution: a tile of 4 rows × 8 columns of C stays in registers while k
+// runs over packed A and B. 4 × 8 leaves room for two vectors of B, four numbers of A and what is made of them among
+// the 15 vector registers that engines allocate; larger tiles spill. For the same reason the loop takes one k at a
+// time and has no branches: V8 moves the loads of a loop's body to its start, so that unrolled by two it keeps sums in
+// memory, and a second loop or a branch around the sums does the same; each costs a quarter of the speed. Spreading
+// the numbers of A by shuffles instead of loads keeps those loads few.
 
 /** Columns in a panel of B: B is packed as panels of [k][8], padded with zeros. */
 export const PANEL: usize = 8;
@@ -10,6 +11,8 @@ export const PANEL: usize = 8;
 export const PANEL_BYTES: usize = 32;
 /** Rows of C in a tile. */
 export const TILE_ROWS: usize = 4;
+/** Bytes from one k to the next in packed rows of A. */
+export const ROWS_BYTES: usize = 16;
 
 /** What the accumulators start from. */
 export const FROM_ZERO: i32 = 0;
@@ -30,25 +33,15 @@ function activate(v: v128, activation: i32): v128 {
 }
 
 /**
- * c(i) = start + Σ a(i)[k]·b[k]: the numbers of one row of A follow one another, in `segments` runs of `run`
- * numbers that begin `segmentBytes` apart (the rows of a convolution window; a product has one segment).
+ * c(i) = start + Σ_k a[k][i]·b[k]: four neighbouring numbers of A belong to the four rows of C.
+ *
+ * @param a, step where A begins, and bytes from one k to the next
+ * @param b a panel of B
  */
-@inline
-export function rowTile(
-  a0: usize, a1: usize, a2: usize, a3: usize,
+export function tile(
+  a: usize, step: usize, b: usize, depth: usize,
   c0: usize, c1: usize, c2: usize, c3: usize,
-  segments: usize, segmentBytes: usize, run: usize,
-  b: usize, start: i32, bias: usize, activation: i32,
-): void {
-  if (run & 3) rowTileByOne(a0, a1, a2, a3, c0, c1, c2, c3, segments, segmentBytes, run, b, start, bias, activation);
-  else rowTileByFour(a0, a1, a2, a3, c0, c1, c2, c3, segments, segmentBytes, run, b, start, bias, activation);
-}
-
-function rowTileByFour(
-  a0: usize, a1: usize, a2: usize, a3: usize,
-  c0: usize, c1: usize, c2: usize, c3: usize,
-  segments: usize, segmentBytes: usize, run: usize,
-  b: usize, start: i32, bias: usize, activation: i32,
+  start: i32, bias: usize, activation: i32,
 ): void {
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, y0 = x0, y1 = x0, y2 = x0, y3 = x0;
   if (start == FROM_C) {
@@ -60,99 +53,19 @@ function rowTileByFour(
     x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
     y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
   }
-  const jump = segmentBytes - (run << 2) + 16;
-  const end = b + segments * run * PANEL_BYTES;
-  let k = run;
+  const end = b + depth * PANEL_BYTES;
   while (b < end) {
-    let low: v128, high: v128, s: v128;
-    low = v128.load(b); high = v128.load(b, 16);
-    s = v128.load_splat<f32>(a0);
+    const low = v128.load(b), high = v128.load(b, 16), four = v128.load(a);
+    let s = i32x4.shuffle(four, four, 0, 0, 0, 0);
     x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a1);
+    s = i32x4.shuffle(four, four, 1, 1, 1, 1);
     x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a2);
+    s = i32x4.shuffle(four, four, 2, 2, 2, 2);
     x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a3);
+    s = i32x4.shuffle(four, four, 3, 3, 3, 3);
     x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    low = v128.load(b, 32); high = v128.load(b, 48);
-    s = v128.load_splat<f32>(a0, 4);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a1, 4);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a2, 4);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a3, 4);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    low = v128.load(b, 64); high = v128.load(b, 80);
-    s = v128.load_splat<f32>(a0, 8);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a1, 8);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a2, 8);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a3, 8);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    low = v128.load(b, 96); high = v128.load(b, 112);
-    s = v128.load_splat<f32>(a0, 12);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a1, 12);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a2, 12);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a3, 12);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    b += 128;
-    k -= 4;
-    const step = select<usize>(16, jump, k != 0);
-    k = select<usize>(k, run, k != 0);
-    a0 += step; a1 += step; a2 += step; a3 += step;
-  }
-  v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
-  v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
-  v128.store(c2, activate(x2, activation)); v128.store(c2, activate(y2, activation), 16);
-  v128.store(c3, activate(x3, activation)); v128.store(c3, activate(y3, activation), 16);
-}
-
-function rowTileByOne(
-  a0: usize, a1: usize, a2: usize, a3: usize,
-  c0: usize, c1: usize, c2: usize, c3: usize,
-  segments: usize, segmentBytes: usize, run: usize,
-  b: usize, start: i32, bias: usize, activation: i32,
-): void {
-  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, y0 = x0, y1 = x0, y2 = x0, y3 = x0;
-  if (start == FROM_C) {
-    x0 = v128.load(c0); y0 = v128.load(c0, 16);
-    x1 = v128.load(c1); y1 = v128.load(c1, 16);
-    x2 = v128.load(c2); y2 = v128.load(c2, 16);
-    x3 = v128.load(c3); y3 = v128.load(c3, 16);
-  } else if (start == FROM_BIAS) {
-    x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
-    y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
-  }
-  const jump = segmentBytes - (run << 2) + 4;
-  const end = b + segments * run * PANEL_BYTES;
-  let k = run;
-  while (b < end) {
-    let low: v128, high: v128, s: v128;
-    low = v128.load(b); high = v128.load(b, 16);
-    s = v128.load_splat<f32>(a0);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a1);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a2);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a3);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    b += 32;
-    k -= 1;
-    const step = select<usize>(4, jump, k != 0);
-    k = select<usize>(k, run, k != 0);
-    a0 += step; a1 += step; a2 += step; a3 += step;
+    a += step;
+    b += PANEL_BYTES;
   }
   v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
   v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
@@ -161,113 +74,30 @@ function rowTileByOne(
 }
 
 /**
- * The same with A transposed: four neighbouring numbers of A belong to the four rows of C. k runs over
- * `segments` rows whose addresses are listed at `rows`, `run` steps of `step` bytes in each. One number past the
- * list is read.
+ * Packs four rows of A for `tile`, as [k][4]. The numbers of a row follow one another, in `segments` runs of `run`
+ * numbers that begin `segmentBytes` apart (the rows of a convolution window; a product has one segment).
  */
-@inline
-export function columnTile(
-  rows: usize, segments: usize, offset: usize, run: usize, step: usize,
-  c0: usize, c1: usize, c2: usize, c3: usize,
-  b: usize, start: i32, bias: usize, activation: i32,
+export function packRows(
+  a0: usize, a1: usize, a2: usize, a3: usize,
+  segments: usize, segmentBytes: usize, run: usize, to: usize,
 ): void {
-  if (run & 1) columnTileByOne(rows, segments, offset, run, step, c0, c1, c2, c3, b, start, bias, activation);
-  else columnTileByTwo(rows, segments, offset, run, step, c0, c1, c2, c3, b, start, bias, activation);
-}
-
-function columnTileByTwo(
-  rows: usize, segments: usize, offset: usize, run: usize, step: usize,
-  c0: usize, c1: usize, c2: usize, c3: usize,
-  b: usize, start: i32, bias: usize, activation: i32,
-): void {
-  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, y0 = x0, y1 = x0, y2 = x0, y3 = x0;
-  if (start == FROM_C) {
-    x0 = v128.load(c0); y0 = v128.load(c0, 16);
-    x1 = v128.load(c1); y1 = v128.load(c1, 16);
-    x2 = v128.load(c2); y2 = v128.load(c2, 16);
-    x3 = v128.load(c3); y3 = v128.load(c3, 16);
-  } else if (start == FROM_BIAS) {
-    x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
-    y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
+  for (; segments > 0; segments--) {
+    let k: usize = 0;
+    for (; k + 4 <= run; k += 4) {
+      const p = k << 2;
+      transpose4(v128.load(a0 + p), v128.load(a1 + p), v128.load(a2 + p), v128.load(a3 + p), to, ROWS_BYTES);
+      to += 4 * ROWS_BYTES;
+    }
+    for (; k < run; k++) {
+      const p = k << 2;
+      store<f32>(to, load<f32>(a0 + p));
+      store<f32>(to, load<f32>(a1 + p), 4);
+      store<f32>(to, load<f32>(a2 + p), 8);
+      store<f32>(to, load<f32>(a3 + p), 12);
+      to += ROWS_BYTES;
+    }
+    a0 += segmentBytes; a1 += segmentBytes; a2 += segmentBytes; a3 += segmentBytes;
   }
-  const end = b + segments * run * PANEL_BYTES;
-  let k = run;
-  let a = <usize>load<u32>(rows) + offset;
-  while (b < end) {
-    let low: v128, high: v128, s: v128;
-    low = v128.load(b); high = v128.load(b, 16);
-    s = v128.load_splat<f32>(a);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 4);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 8);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 12);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-    a += step;
-
-    low = v128.load(b, 32); high = v128.load(b, 48);
-    s = v128.load_splat<f32>(a);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 4);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 8);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 12);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    b += 64;
-    k -= 2;
-    rows += select<usize>(0, 4, k != 0);
-    a = select<usize>(a + step, <usize>load<u32>(rows) + offset, k != 0);
-    k = select<usize>(k, run, k != 0);
-  }
-  v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
-  v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
-  v128.store(c2, activate(x2, activation)); v128.store(c2, activate(y2, activation), 16);
-  v128.store(c3, activate(x3, activation)); v128.store(c3, activate(y3, activation), 16);
-}
-
-function columnTileByOne(
-  rows: usize, segments: usize, offset: usize, run: usize, step: usize,
-  c0: usize, c1: usize, c2: usize, c3: usize,
-  b: usize, start: i32, bias: usize, activation: i32,
-): void {
-  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, y0 = x0, y1 = x0, y2 = x0, y3 = x0;
-  if (start == FROM_C) {
-    x0 = v128.load(c0); y0 = v128.load(c0, 16);
-    x1 = v128.load(c1); y1 = v128.load(c1, 16);
-    x2 = v128.load(c2); y2 = v128.load(c2, 16);
-    x3 = v128.load(c3); y3 = v128.load(c3, 16);
-  } else if (start == FROM_BIAS) {
-    x0 = v128.load(bias); x1 = x0; x2 = x0; x3 = x0;
-    y0 = v128.load(bias, 16); y1 = y0; y2 = y0; y3 = y0;
-  }
-  const end = b + segments * run * PANEL_BYTES;
-  let k = run;
-  let a = <usize>load<u32>(rows) + offset;
-  while (b < end) {
-    let low: v128, high: v128, s: v128;
-    low = v128.load(b); high = v128.load(b, 16);
-    s = v128.load_splat<f32>(a);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 4);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 8);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
-    s = v128.load_splat<f32>(a, 12);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
-
-    b += 32;
-    k -= 1;
-    rows += select<usize>(0, 4, k != 0);
-    a = select<usize>(a + step, <usize>load<u32>(rows) + offset, k != 0);
-    k = select<usize>(k, run, k != 0);
-  }
-  v128.store(c0, activate(x0, activation)); v128.store(c0, activate(y0, activation), 16);
-  v128.store(c1, activate(x1, activation)); v128.store(c1, activate(y1, activation), 16);
-  v128.store(c2, activate(x2, activation)); v128.store(c2, activate(y2, activation), 16);
-  v128.store(c3, activate(x3, activation)); v128.store(c3, activate(y3, activation), 16);
 }
 
 /** Copies `width` < 8 numbers. */
@@ -327,8 +157,15 @@ export function packPanelsTransposed(b: usize, columnBytes: usize, depth: usize,
     let k: usize = 0;
     if (width == PANEL) {
       for (; k + 4 <= depth; k += 4) {
-        transpose4(from + (k << 2), columnBytes, to);
-        transpose4(from + 4 * columnBytes + (k << 2), columnBytes, to + 16);
+        const p = from + (k << 2), q = p + 4 * columnBytes;
+        transpose4(
+          v128.load(p), v128.load(p + columnBytes), v128.load(p + 2 * columnBytes), v128.load(p + 3 * columnBytes),
+          to, PANEL_BYTES,
+        );
+        transpose4(
+          v128.load(q), v128.load(q + columnBytes), v128.load(q + 2 * columnBytes), v128.load(q + 3 * columnBytes),
+          to + 16, PANEL_BYTES,
+        );
         to += 4 * PANEL_BYTES;
       }
     }
@@ -341,15 +178,13 @@ export function packPanelsTransposed(b: usize, columnBytes: usize, depth: usize,
   }
 }
 
-/** Reads 4 rows of 4 numbers, `rowBytes` apart; writes 4 columns, one panel row apart. */
+/** Stores the columns of four rows, `stepBytes` apart. */
 @inline
-function transpose4(from: usize, rowBytes: usize, to: usize): void {
-  const a = v128.load(from), b = v128.load(from + rowBytes);
-  const c = v128.load(from + 2 * rowBytes), d = v128.load(from + 3 * rowBytes);
+function transpose4(a: v128, b: v128, c: v128, d: v128, to: usize, stepBytes: usize): void {
   const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), cd = i32x4.shuffle(c, d, 0, 4, 1, 5);
   const AB = i32x4.shuffle(a, b, 2, 6, 3, 7), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
   v128.store(to, i64x2.shuffle(ab, cd, 0, 2));
-  v128.store(to + PANEL_BYTES, i64x2.shuffle(ab, cd, 1, 3));
-  v128.store(to + 2 * PANEL_BYTES, i64x2.shuffle(AB, CD, 0, 2));
-  v128.store(to + 3 * PANEL_BYTES, i64x2.shuffle(AB, CD, 1, 3));
+  v128.store(to + stepBytes, i64x2.shuffle(ab, cd, 1, 3));
+  v128.store(to + 2 * stepBytes, i64x2.shuffle(AB, CD, 0, 2));
+  v128.store(to + 3 * stepBytes, i64x2.shuffle(AB, CD, 1, 3));
 }

@@ -1,7 +1,7 @@
 // A CNN on 10,000 images of MNIST, 8 peers with data of their own: DeepSqueeze with 4 bits and 1 bit a number
 // against all-reduce SGD on as many samples. Prints a table in Markdown. Run after a build:
 //
-//   node scripts/mnist.mjs --data <folder with t10k-images-idx3-ubyte.gz and its labels> [--rounds 600] [--seeds 1]
+//   node scripts/mnist.mjs --data <folder with t10k-images-idx3-ubyte.gz and its labels> [--rounds 600] [--seeds 1,2,3]
 import { parseArgs } from "node:util";
 import { runSimulation } from "../dist/cli/run-simulation.js";
 import { parseExperiment } from "../dist/experiment.js";
@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: {
     data: { type: "string" },
     rounds: { type: "string", default: "600" },
-    seeds: { type: "string", default: "1" },
+    seeds: { type: "string", default: "1,2,3" },
     backend: { type: "string", default: "wasm" },
     only: { type: "string" },
   },
@@ -59,7 +59,7 @@ console.log(
   "| seed | run | graph | worst peer % | best peer % | every peer, closed % | below all-reduce | sent per peer | seconds |",
 );
 console.log("|--:|---|---|--:|--:|--:|--:|--:|--:|");
-for (let seed = 1; seed <= Number(values.seeds); seed++) {
+for (const seed of values.seeds.split(",").map(Number)) {
   let reference;
   for (const { topology, ...settings } of runs) {
     const { final, beforeClosing, bytesSentPerPeer, seconds } = await runSimulation({

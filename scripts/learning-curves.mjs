@@ -90,8 +90,8 @@ const algorithms = [
     topology: ring,
     settings: {
       algorithm: "deepsqueeze",
-      compressor: { kind: "sign", scope: "block", block: 256 },
-      consensusRate: { initial: 0.5, decay: "cosine" },
+      compressor: { kind: "sign", scope: "block", block: 64 },
+      consensusRate: { initial: 0.1, decay: "cosine" },
     },
   },
 ];

@@ -5,7 +5,8 @@
 // them. `--quick` leaves 100 M out, `--size N` takes N parameters only, `--only KIND` one kind of compressor.
 // Bytes that must move: what the format cannot do without reading or writing once, counted here per number; a
 // scale that belongs to the whole tensor takes one reading more. The copy's bytes are the vector read and written.
-// The last line is JSON.
+// `--threads N` instead sets N threads beside one, in turns, for 10 M parameters: what is limited by the memory gains
+// little, and with no core free nothing does. The last line is JSON.
 import { parseArgs } from "node:util";
 import { deepsqueeze } from "../dist/algorithms/deepsqueeze.js";
 import { compressorSettings, createCompressor } from "../dist/compressors/index.js";
@@ -13,6 +14,7 @@ import { createReferenceKernels } from "../dist/kernels/reference.js";
 import { createSimdKernels } from "../dist/kernels/simd.js";
 import { createLayout } from "../dist/layout.js";
 import { normal, random } from "../dist/random.js";
+import { workerThreads } from "../dist/threads/node.js";
 import { createVectorSpace } from "../dist/vector.js";
 
 /** Compressors, and what of a vector of float32 a squeeze must read before it can write (1 when a scale needs it all). */
@@ -22,7 +24,7 @@ const CASES = [
   { name: "sign, tensor", written: { kind: "sign" }, readsAhead: 1 },
   { name: "float16", written: { kind: "float16" } },
   { name: "min–max 4 bit", written: { kind: "minmax", bits: 4 } },
-  { name: "min–max 4 bit, block 256", written: { kind: "minmax", bits: 4, block: 256 } },
+  { name: "min–max 4 bit, block 64", written: { kind: "minmax", bits: 4, block: 64 } },
   { name: "min–max 4 bit, nearest", written: { kind: "minmax", bits: 4, rounding: "nearest" } },
   { name: "min–max 8 bit", written: { kind: "minmax", bits: 8 } },
   { name: "QSGD 7 levels", written: { kind: "qsgd" } },
@@ -50,16 +52,19 @@ const COPY_MODULE = new WebAssembly.Module(
 const median = (times) => times.toSorted((a, b) => a - b)[times.length >> 1];
 
 /** A space with its own memory.copy, and a compressor of each case in it. */
-function workplace(cases, length, createKernels) {
+function workplace(cases, length, createKernels, threads) {
   const layout = createLayout([{ name: "weights", shape: [length] }]);
   let memory;
   // Payloads and their staging take less than two vectors for identity, and less than one for any other.
   const capacity = 4 * length * (5 + 0.75 * cases.length) + (1 << 22);
-  const space = createVectorSpace(Math.min(capacity, 2 ** 32 - (1 << 17)), (given) => {
-    memory = given;
-    return createKernels(given);
-  });
-  const { copy } = new WebAssembly.Instance(COPY_MODULE, { env: { memory } }).exports;
+  const space = createVectorSpace(
+    Math.min(capacity, 2 ** 32 - (1 << 17)),
+    (given) => {
+      memory = given;
+      return createKernels(given);
+    },
+    threads,
+  );
   const vectors = { source: space.vector(length), vector: space.vector(length), out: space.vector(length) };
   // Normal numbers, drawn once for the first million and then repeated with other sizes.
   const stream = random(7, "bench");
@@ -67,6 +72,8 @@ function workplace(cases, length, createKernels) {
   const drawn = Math.min(length, 1_000_003);
   for (let k = 0; k < drawn; k++) source[k] = 0.05 * normal(stream, k);
   for (let k = drawn; k < length; k += drawn) source.set(source.subarray(0, Math.min(drawn, length - k)), k);
+  // The module is for a memory that is not shared.
+  const copy = threads ? undefined : new WebAssembly.Instance(COPY_MODULE, { env: { memory } }).exports.copy;
   const copyVector = () => copy(vectors.vector.byteOffset, source.byteOffset, 4 * length);
   const compressors = cases.map(({ written }) =>
     createCompressor(compressorSettings.parse(written), { layout, space }),
@@ -141,9 +148,49 @@ function measureRound(length, rounds) {
   return Object.fromEntries(Object.entries(parts).map(([part, times]) => [`${part}Ms`, median(times)]));
 }
 
+/** Median milliseconds of the vector kernels and of every compressor with one thread and with `threads`, in turns. */
+function measureThreads(cases, length, rounds, threads) {
+  const places = [undefined, threads].map((shared) => workplace(cases, length, createSimdKernels, shared));
+  const acts = new Map();
+  const act = (name, prepare, run) => acts.set(name, { prepare, run, times: places.map(() => []) });
+  for (const name of ["add", "addScaled", "moveTo"]) {
+    act(name, undefined, ({ space, vector, out }) =>
+      space.kernels[name](out.byteOffset, vector.byteOffset, length, SCALE),
+    );
+  }
+  for (const name of ["sumOfSquares", "sumOfMagnitudes", "allFinite"]) {
+    act(name, undefined, ({ space, vector }) => space.kernels[name](vector.byteOffset, length));
+  }
+  cases.forEach(({ name }, c) => {
+    const renew = ({ vector, source }) => vector.set(source);
+    act(`${name}: squeeze`, renew, (place) => {
+      place.payload = place.compressors[c].squeeze(place.vector, random(1, "squeeze"));
+    });
+    act(`${name}: addTo`, undefined, (place) => place.compressors[c].addTo(place.out, place.payload, SCALE));
+  });
+  for (let round = -1; round < rounds; round++) {
+    for (const { prepare, run, times } of acts.values()) {
+      places.forEach((place, p) => {
+        prepare?.(place);
+        const ms = timed(() => run(place));
+        if (round >= 0) times[p].push(ms);
+      });
+    }
+  }
+  return [...acts].map(([name, { times }]) => {
+    const [oneMs, manyMs] = times.map(median);
+    return { name, parameters: length, threads: threads.count, oneMs, manyMs, speedUp: oneMs / manyMs };
+  });
+}
+
 const pad = (text, width) => String(text).padStart(width);
 const { values: options } = parseArgs({
-  options: { quick: { type: "boolean" }, size: { type: "string" }, only: { type: "string" } },
+  options: {
+    quick: { type: "boolean" },
+    size: { type: "string" },
+    only: { type: "string" },
+    threads: { type: "string" },
+  },
 });
 const sizes = options.size
   ? [Number(options.size)]
@@ -151,7 +198,23 @@ const sizes = options.size
 const cases = CASES.filter(({ written }) => !options.only || written.kind === options.only);
 const report = [];
 
-for (const length of sizes) {
+if (options.threads) {
+  const length = options.size ? Number(options.size) : 10_000_000;
+  const threads = await workerThreads(Number(options.threads))(length);
+  if (threads.warning) console.log(threads.warning);
+  console.log(`${length.toLocaleString("en")} parameters, 1 thread and ${threads.count} in turns, ms`);
+  for (const line of measureThreads(cases, length, 15, threads)) {
+    report.push(line);
+    const columns = [line.oneMs.toFixed(3), line.manyMs.toFixed(3), `${line.speedUp.toFixed(2)} ×`];
+    console.log(`${line.name.padEnd(34)}${columns.map((column) => pad(column, 10)).join("")}`);
+  }
+  threads.close();
+} else {
+  for (const length of sizes) measureSize(length);
+}
+console.log(JSON.stringify({ benchmark: "kernels", results: report }));
+
+function measureSize(length) {
   const { copyMs, results } = measure(
     cases,
     length,
@@ -210,4 +273,3 @@ for (const length of sizes) {
     console.log(`DeepSqueeze round with sign and two neighbours, in copies: ${parts.join(", ")}`);
   }
 }
-console.log(JSON.stringify({ benchmark: "kernels", results: report }));

@@ -1,8 +1,12 @@
 // How fast frames go from one process to another over loopback: (a) raw TCP, (b) one raw libp2p stream, (c) our
 // exchange, for three frame sizes on each muxer; then gossip-only rounds per second of a ring of eight processes
-// at 1 M parameters and 1 bit. Needs a build. The last line is JSON.
+// at 1 M parameters and 1 bit. All run on nodes made alike. Needs a build. The last line is JSON.
 //
-//     npm run -s bench:network [-- --repeats 5] [--only 4000000] [--no-gossip]
+//     npm run -s bench:network [-- --casts 3] [--repeats 4] [--only 4000000] [--no-gossip]
+//
+// A cast is a fresh set of processes: how often one collects garbage settles early in its life and then stays, so
+// that one cast says little. Within a cast the contestants take turns, there and back again, and what is compared
+// is what happened in the same turn: whatever else the machine does then hits all alike.
 import { fork } from "node:child_process";
 import { createConnection, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -20,11 +24,11 @@ import {
 import { createNode } from "../dist/transports/libp2p/node.js";
 
 const muxers = ["yamux", "mplex"];
-/** Frame size → frames per measurement. */
+/** Frame size → frames per turn. */
 const sizes = new Map([
-  [100_000, 1000],
-  [4_000_000, 50],
-  [100_000_000, 3],
+  [100_000, 500],
+  [4_000_000, 25],
+  [100_000_000, 2],
 ]);
 /** What the raw libp2p stream is given at a time: the size at which it is fastest. */
 const RAW_CHUNK_BYTES = 256 * 1024;
@@ -200,7 +204,8 @@ function child(task) {
 const { values } = parseArgs({
   options: {
     child: { type: "boolean" },
-    repeats: { type: "string", default: "3" },
+    casts: { type: "string", default: "3" },
+    repeats: { type: "string", default: "4" },
     only: { type: "string" },
     "no-gossip": { type: "boolean" },
     rounds: { type: "string", default: "100" },
@@ -215,48 +220,51 @@ if (values.child) {
 } else {
   const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
   const identities = await Promise.all(Array.from({ length: RING }, generateIdentity));
+  const kinds = [["tcp"], ...muxers.flatMap((muxer) => ["stream", "ours"].map((kind) => [kind, muxer]))];
+  const nameOf = (kind, muxer) => (muxer ? `${kind} ${muxer}` : kind);
+  const names = kinds.map(([kind, muxer]) => nameOf(kind, muxer));
   const results = [];
   for (const [size, frames] of sizes) {
     if (values.only && Number(values.only) !== size) continue;
-    const contestants = [];
-    for (const [kind, muxer] of [
-      ["tcp"],
-      ...muxers.flatMap((each) => [
-        ["stream", each],
-        ["ours", each],
-      ]),
-    ]) {
-      const task = { kind, size, frames, muxer, identities: identities.slice(0, 2) };
-      const receiver = child(task);
-      const sender = await open(task, await receiver.answer);
-      contestants.push({ name: muxer ? `${kind} ${muxer}` : kind, receiver, sender, times: [] });
-    }
-    // In turn, so that whatever else the machine does hits all alike; the first time warms up.
-    for (let k = 0; k <= Number(values.repeats); k++) {
-      for (const { sender, times } of contestants) {
-        const started = performance.now();
-        await sender.once();
-        if (k > 0) times.push(performance.now() - started);
+    /** Name → milliseconds per turn; turn k of one is turn k of all. */
+    const times = Object.fromEntries(names.map((name) => [name, []]));
+    for (let cast = 0; cast < Number(values.casts); cast++) {
+      const contestants = [];
+      for (const [kind, muxer] of kinds) {
+        const task = { kind, size, frames, muxer, identities: identities.slice(0, 2) };
+        const receiver = child(task);
+        const sender = await open(task, await receiver.answer);
+        contestants.push({ name: nameOf(kind, muxer), receiver, sender });
+      }
+      // The first turn warms up.
+      for (let k = 0; k <= Number(values.repeats); k++) {
+        for (const { name, sender } of contestants) {
+          const started = performance.now();
+          await sender.once();
+          if (k > 0) times[name].push(performance.now() - started);
+        }
+        contestants.reverse();
+      }
+      for (const { sender, receiver } of contestants) {
+        await sender.close();
+        receiver.stop();
       }
     }
-    const rates = {};
-    for (const { name, receiver, sender, times } of contestants) {
-      rates[name] = (size * frames) / 1e6 / (median(times) / 1000);
+    const rate = (name) => (size * frames) / 1e6 / (median(times[name]) / 1000);
+    for (const name of names) {
       console.log(
-        `${String(size).padStart(9)} bytes  ${name.padEnd(12)} ${rates[name].toFixed(0).padStart(5)} MB/s`,
+        `${String(size).padStart(9)} bytes  ${name.padEnd(12)} ${rate(name).toFixed(0).padStart(5)} MB/s`,
       );
-      await sender.close();
-      receiver.stop();
     }
     for (const muxer of muxers) {
-      const [stream, ours] = [rates[`stream ${muxer}`], rates[`ours ${muxer}`]];
+      const [stream, ours] = [times[`stream ${muxer}`], times[`ours ${muxer}`]];
       results.push({
         frameBytes: size,
         muxer,
-        tcpMBps: Math.round(rates.tcp),
-        streamMBps: Math.round(stream),
-        oursMBps: Math.round(ours),
-        oursOfStream: Number((ours / stream).toFixed(2)),
+        tcpMBps: Math.round(rate("tcp")),
+        streamMBps: Math.round(rate(`stream ${muxer}`)),
+        oursMBps: Math.round(rate(`ours ${muxer}`)),
+        oursOfStream: Number(median(ours.map((time, turn) => stream[turn] / time)).toFixed(2)),
       });
     }
   }

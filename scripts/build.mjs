@@ -23,8 +23,11 @@ function run(script, ...args) {
 rmSync(join(root, "dist"), { recursive: true, force: true });
 mkdirSync(join(root, "dist"));
 
-/** Compiles `folder`/assembly and embeds the module, as base64, in `folder`/compiled.ts. */
-function compileAssembly(...folder) {
+/** Most pages of a memory, which a module that takes shared memory has to name. */
+const MAX_PAGES = 65536;
+
+/** Compiles `folder`/assembly to a module, as base64. */
+function compileModule(folder, ...options) {
   const wasm = join(root, "dist", "assembly.wasm");
   run(
     command("assemblyscript", "asc"),
@@ -40,16 +43,27 @@ function compileAssembly(...folder) {
     "bulk-memory",
     "-O3",
     "--noAssert",
+    ...options,
   );
   const base64 = readFileSync(wasm).toString("base64");
   rmSync(wasm);
+  return base64;
+}
+
+/** Embeds modules in `folder`/compiled.ts, by the names of its exports. */
+function embed(folder, modules) {
+  const lines = Object.entries(modules).map(([name, base64]) => `export const ${name} =\n  "${base64}";\n`);
   writeFileSync(
     join(root, ...folder, "compiled.ts"),
-    `// Generated from assembly/ by scripts/build.mjs; not committed.\nexport const compiled =\n  "${base64}";\n`,
+    `// Generated from assembly/ by scripts/build.mjs; not committed.\n${lines.join("")}`,
   );
 }
-compileAssembly("src", "kernels");
-compileAssembly("src", "backends", "wasm-training");
+
+const kernels = ["src", "kernels"];
+const shared = ["--sharedMemory", "--maximumMemory", String(MAX_PAGES), "--enable", "threads"];
+embed(kernels, { compiled: compileModule(kernels), compiledShared: compileModule(kernels, ...shared) });
+const trainingKernels = ["src", "backends", "wasm-training"];
+embed(trainingKernels, { compiled: compileModule(trainingKernels) });
 
 run(command("typescript", "tsc"), "-p", "tsconfig.json");
 for (const folder of ["datasets", join("inspect", "page")]) {

@@ -77,7 +77,7 @@ class Sign:
 
 
 class Minmax:
-    def __init__(self, bits, block=64, stochastic=True):
+    def __init__(self, bits, block=256, stochastic=True):
         self.bits, self.block, self.stochastic = bits, block, stochastic
 
     def decode(self, least, step, packed):
@@ -186,7 +186,7 @@ CASES = {
     "sign, tensor": Sign(),
     "float16": Float16(),
     "min–max 4 bit": Minmax(4),
-    "min–max 4 bit, block 256": Minmax(4, block=256),
+    "min–max 4 bit, block 64": Minmax(4, block=64),
     "min–max 4 bit, nearest": Minmax(4, stochastic=False),
     "min–max 8 bit": Minmax(8),
     "QSGD 7 levels": Qsgd(7),

@@ -56,11 +56,14 @@ export { createSchedule, type Schedule, type ScheduleSettings } from "./schedule
 export {
   createSimulation,
   type PreparedSimulation,
+  type SimulateOptions,
   type Simulation,
   type SimulationOptions,
   type SimulationRound,
   simulate,
 } from "./simulate.js";
+export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";
+export { oneThread, type StartThreads, type Threads } from "./threads.js";
 export {
   describeTopology,
   parseTopology,

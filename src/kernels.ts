@@ -9,7 +9,10 @@
  *   multiply-add.
  * - A sum over a range is made of eight float64 partial sums: element k goes to partial k mod 8, and the
  *   total is ((p0+p4)+(p2+p6)) + ((p1+p5)+(p3+p7)). Norms that set a scale take the same order in float32 over runs
- *   of 1024 numbers, and float64 over the runs. Sums of whole numbers are exact, in any order.
+ *   of 1024 numbers, and float64 over the runs. Sums of whole numbers are exact, in any order. The norms of a
+ *   vector (`vector.ts`) are sums of parts of 2^19 numbers, added in their order: threads can share those.
+ *
+ * Threads may share a memory (`threads.ts`), so a kernel keeps nothing in the module's own data but constants.
  *
  * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel. A block of numbers draws
  * from the index of its first number's place in the flat vector on; where 16 bits are enough, two numbers share a draw.

@@ -20,8 +20,9 @@ import { InvalidTopology, RoundTimeout, Unreachable } from "./errors.js";
 import { createPlan, type Experiment } from "./experiment.js";
 import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
 import type { Layout } from "./layout.js";
-import { createPeer, createPeerSpace, type Plan } from "./peer.js";
+import { createPeer, createPeerSpace, type Peer, type Plan } from "./peer.js";
 import type { RoundReport } from "./report.js";
+import { oneThread, type StartThreads, type Threads } from "./threads.js";
 import type { Topology } from "./topology.js";
 import type { Trainer } from "./trainer.js";
 import { createTrainer } from "./trainers/index.js";
@@ -66,6 +67,8 @@ export interface JoinOptions {
   readonly identity: Identity;
   /** A trainer of one's own; it is not disposed of. The experiment's where left out. */
   readonly trainer?: Trainer;
+  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
+  readonly startThreads?: StartThreads;
   /** In the order of preference. Default yamux, then mplex. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
@@ -88,6 +91,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly layout: Layout;
   /** Name of the compressor that learning rounds send through. */
   readonly compressorName: string;
+  /** How many threads share the kernels' work. */
+  readonly threads: number;
   /** What the user should know, one line each. */
   readonly warnings: readonly string[];
   /** Where this peer listens. */
@@ -121,6 +126,8 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
   let finished = 0;
+  let threads: Threads = oneThread;
+  let peer: Peer;
 
   try {
     transport = await createLibp2pTransport({
@@ -142,26 +149,28 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) await transport.close();
     await transport.ready();
+    threads = (await options.startThreads?.(trainer.layout.length)) ?? oneThread;
+    peer = createPeer({
+      id,
+      neighbours,
+      plan,
+      trainer,
+      transport: patient(transport, {
+        id,
+        neighbours: neighbours.map((neighbour) => neighbour.peer),
+        lastRound: rounds - 1,
+        deadlineMs: options.roundDeadlineMs ?? ROUND_DEADLINE_MS,
+        gone,
+      }),
+      threads,
+      clock: () => performance.now(),
+    });
   } catch (error) {
+    threads.close();
     await transport?.close();
     prepared.dispose();
     throw error;
   }
-
-  const peer = createPeer({
-    id,
-    neighbours,
-    plan,
-    trainer,
-    transport: patient(transport, {
-      id,
-      neighbours: neighbours.map((neighbour) => neighbour.peer),
-      lastRound: rounds - 1,
-      deadlineMs: options.roundDeadlineMs ?? ROUND_DEADLINE_MS,
-      gone,
-    }),
-    clock: () => performance.now(),
-  });
 
   return {
     id,
@@ -169,7 +178,8 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     rounds,
     layout: trainer.layout,
     compressorName: prepared.compressorName,
-    warnings: prepared.warnings,
+    threads: threads.count,
+    warnings: threads.warning === undefined ? prepared.warnings : [...prepared.warnings, threads.warning],
     addresses: transport.addresses,
     model: peer.model,
     modelDigest: () => modelDigest(peer.model),
@@ -186,6 +196,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       signal?.removeEventListener("abort", leave);
       await transport.close();
       prepared.dispose();
+      threads.close();
     },
   };
 }

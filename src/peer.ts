@@ -17,6 +17,7 @@ import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
 import { Diverged } from "./errors.js";
 import type { FrameKind } from "./frame.js";
+import { createSimdKernels } from "./kernels/simd.js";
 import type { Layout } from "./layout.js";
 import { createMailbox } from "./mailbox.js";
 import type { Neighbour } from "./mixing.js";
@@ -25,6 +26,7 @@ import { createProjection } from "./projection.js";
 import { random } from "./random.js";
 import type { RoundReport, RoundTimes } from "./report.js";
 import type { Schedule } from "./schedule.js";
+import type { Threads } from "./threads.js";
 import type { Trainer } from "./trainer.js";
 import type { Transport } from "./transport.js";
 import { createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vector.js";
@@ -58,6 +60,8 @@ export interface PeerOptions {
   readonly plan: Plan;
   readonly trainer: Trainer;
   readonly transport: Transport;
+  /** That share the work on a large model; the caller closes them. Only its own where left out. */
+  readonly threads?: Threads;
   /** Milliseconds from any fixed point; used for the reports' times only. */
   readonly clock: () => number;
 }
@@ -85,13 +89,15 @@ const MAX_VECTORS = 7;
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 
 /** Memory for all that a peer of this layout may need. Untouched pages cost nothing, so there is room for any combination. */
-export function createPeerSpace({ length, tensors }: Layout): VectorSpace {
-  return createVectorSpace(spaceBytes(MAX_VECTORS, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length)));
+export function createPeerSpace({ length, tensors }: Layout, threads?: Threads): VectorSpace {
+  const bytes = spaceBytes(MAX_VECTORS, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
+  return createVectorSpace(bytes, createSimdKernels, threads);
 }
 
-export function createPeer({ id, neighbours, plan, trainer, transport, clock }: PeerOptions): Peer {
+export function createPeer(options: PeerOptions): Peer {
+  const { id, neighbours, plan, trainer, transport, threads, clock } = options;
   const { layout } = trainer;
-  const space = createPeerSpace(layout);
+  const space = createPeerSpace(layout, threads);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
   const exact = createCompressor({ kind: "identity" }, { layout, space });

@@ -7,6 +7,7 @@ import type { Layout } from "./layout.js";
 import type { Neighbour } from "./mixing.js";
 import { createPeer, type Peer, type Plan } from "./peer.js";
 import type { RoundReport } from "./report.js";
+import { oneThread, type StartThreads, type Threads } from "./threads.js";
 import type { Topology } from "./topology.js";
 import type { Evaluation, Trainer } from "./trainer.js";
 import { createTrainer } from "./trainers/index.js";
@@ -18,6 +19,8 @@ export interface SimulationOptions {
   readonly plan: Plan;
   /** One per peer. */
   readonly trainers: readonly Trainer[];
+  /** That share the work on large models; the caller closes them. Only its own where left out. */
+  readonly threads?: Threads;
   /** Milliseconds from any fixed point; used for the reports' times only. */
   readonly clock?: () => number;
 }
@@ -46,6 +49,7 @@ export function createSimulation({
   neighbours,
   plan,
   trainers,
+  threads = oneThread,
   clock = () => 0,
 }: SimulationOptions): Simulation {
   const [first] = trainers;
@@ -53,7 +57,15 @@ export function createSimulation({
   const maximumPayloadBytes = 8 * (first?.layout.length ?? 0) + 65536;
   const transports = createMemoryTransports(trainers.length, maximumPayloadBytes);
   const peers = trainers.map((trainer, id) =>
-    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, transport: transports[id]!, clock }),
+    createPeer({
+      id,
+      neighbours: neighbours[id]!,
+      plan,
+      trainer,
+      transport: transports[id]!,
+      threads,
+      clock,
+    }),
   );
   const models = peers.map(({ model }) => model);
   const mean = new Float32Array(first?.layout.length ?? 0);
@@ -102,22 +114,29 @@ async function nextOfAll(
 export interface PreparedSimulation extends Simulation {
   readonly plan: Plan;
   readonly layout: Layout;
+  /** How many threads share the kernels' work. */
+  readonly threads: number;
   /** What the user should know before it runs, one line each. */
   readonly warnings: readonly string[];
-  /** Releases the trainers. */
+  /** Releases the trainers and ends the threads. */
   dispose(): void;
+}
+
+export interface SimulateOptions {
+  /** Milliseconds from any fixed point; used for the reports' times only. */
+  readonly clock?: () => number;
+  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
+  readonly startThreads?: StartThreads;
 }
 
 /**
  * Makes ready to simulate an experiment on a topology.
- *
- * @param clock milliseconds from any fixed point; used for the reports' times only
  * @throws InvalidExperiment or InvalidData, one line, before anything has run
  */
 export async function simulate(
   topology: Topology,
   experiment: Experiment,
-  clock?: () => number,
+  { clock, startThreads }: SimulateOptions = {},
 ): Promise<PreparedSimulation> {
   const { peers, neighbours } = topology.mixing;
   const trainers: Trainer[] = [];
@@ -126,16 +145,24 @@ export async function simulate(
   }
   const { layout } = trainers[0]!;
   const { plan, warnings } = createPlan(experiment, topology.mixing, layout);
-  const simulation = createSimulation({ neighbours, plan, trainers, ...(clock && { clock }) });
-  return {
-    ...simulation,
-    plan,
-    layout,
-    warnings,
-    dispose() {
-      for (const trainer of trainers) trainer.dispose();
-    },
+  const threads = (await startThreads?.(layout.length)) ?? oneThread;
+  const dispose = () => {
+    for (const trainer of trainers) trainer.dispose();
+    threads.close();
   };
+  try {
+    return {
+      ...createSimulation({ neighbours, plan, trainers, threads, ...(clock && { clock }) }),
+      plan,
+      layout,
+      threads: threads.count,
+      warnings: threads.warning === undefined ? warnings : [...warnings, threads.warning],
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }
 
 /** What all models together come to. Writes their mean to `mean`; the sums are float64. */

@@ -6,11 +6,12 @@
 import { InvalidExperiment } from "./errors.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import type { Kernels } from "./kernels.js";
+import { oneThread, type Threads } from "./threads.js";
 
-/** float32 numbers in a vector space's memory. */
-export type Vector = Float32Array<ArrayBuffer>;
+/** float32 numbers in a vector space's memory, which threads may share. */
+export type Vector = Float32Array<ArrayBufferLike>;
 /** Bytes in a vector space's memory. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+export type Bytes = Uint8Array<ArrayBufferLike>;
 
 /** Alignment of every allocation, in bytes: one cache line. */
 const ALIGNMENT = 64;
@@ -19,7 +20,7 @@ const PAGE_BYTES = 65536;
 export const MAX_SPACE_BYTES = 65536 * PAGE_BYTES;
 
 export interface VectorSpace {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
   readonly kernels: Kernels;
   /** A new vector of zeros. @throws InvalidExperiment when the space is full */
   vector(length: number): Vector;
@@ -37,19 +38,22 @@ export function spaceBytes(count: number, length: number, bytes = 0): number {
  *
  * @param capacityBytes room for all vectors and payload buffers; up to 4 GiB
  * @param createKernels the SIMD kernels, or the reference with the same bits
+ * @param threads that share the work of large calls; with more than one, the memory is shared memory
  */
 export function createVectorSpace(
   capacityBytes: number,
   createKernels: (memory: WebAssembly.Memory) => Kernels = createSimdKernels,
+  threads: Threads = oneThread,
 ): VectorSpace {
-  const pages = Math.ceil((capacityBytes + PAGE_BYTES) / PAGE_BYTES);
+  // A page each for what the threads' kernels keep within a call.
+  const pages = Math.ceil(capacityBytes / PAGE_BYTES) + threads.count;
   if (pages * PAGE_BYTES > MAX_SPACE_BYTES) {
     throw new InvalidExperiment(
       `a peer's state of ${capacityBytes} bytes does not fit one WebAssembly memory (${MAX_SPACE_BYTES} bytes): use a smaller model`,
     );
   }
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const kernels = createKernels(memory);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads.count > 1 });
+  const kernels = threads.share(createKernels(memory), memory);
   const buffer = memory.buffer;
   let next = Math.ceil(kernels.heapBase / ALIGNMENT) * ALIGNMENT;
 

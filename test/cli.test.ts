@@ -185,7 +185,7 @@ describe("a run", () => {
     const summary = JSON.parse(stdout);
     expect(summary).toMatchObject({
       algorithm: "deepsqueeze",
-      compressor: "minmax(8 bit, block=64)",
+      compressor: "minmax(8 bit, block=256)",
       rounds: 6,
     });
     expect(summary.final.consensusDistance).toBeLessThan(summary.beforeClosing.consensusDistance);

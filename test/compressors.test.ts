@@ -124,7 +124,7 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
             fill(vector, "gaussian", seed);
             const sent = compressor.squeeze(vector, random(seed)).slice();
             const stream = random(at, "damage");
-            let received = sent;
+            let received: Uint8Array = sent;
             if (damage === "flip") received[at % sent.length]! ^= 1 << (at & 7);
             if (damage === "cut") received = sent.slice(0, at % sent.length);
             if (damage === "extend") received = Uint8Array.of(...sent, 0);
@@ -243,7 +243,7 @@ describe("settings", () => {
 
   it("have defaults for all but the kind", () => {
     for (const { kind } of everyCompressor) expect(written({ kind }).kind).toBe(kind);
-    expect(bench({ kind: "minmax" }, layoutOf(99)).compressor.name).toBe("minmax(4 bit, block=64)");
+    expect(bench({ kind: "minmax" }, layoutOf(99)).compressor.name).toBe("minmax(4 bit, block=256)");
   });
 
   it.each([

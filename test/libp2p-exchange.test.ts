@@ -1,9 +1,13 @@
+import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
 import { createLayout } from "../src/layout.js";
 import { createPeer } from "../src/peer.js";
 import type { Transport } from "../src/transport.js";
+import { decodePrivateKey } from "../src/transports/libp2p/identity.js";
 import type { Muxer } from "../src/transports/libp2p/index.js";
+import { defaultDeadlines, WINDOW_BYTES } from "../src/transports/libp2p/limits.js";
+import { createNode } from "../src/transports/libp2p/node.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
 import {
   createRelay,
@@ -15,6 +19,11 @@ import {
   pattern,
 } from "./support/network.js";
 import { functionTrainer } from "./support/trainers.js";
+
+/** What a connection over TCP has inside. */
+interface Carrier {
+  readonly socket: Socket;
+}
 
 const open: { close(): Promise<void> }[] = [];
 const keep = async <T extends { close(): Promise<void> }>(coming: Promise<T>): Promise<T> => {
@@ -47,7 +56,7 @@ describe.each(Object.entries(carriers))("frames over %s", (_name, address) => {
     "arrive whole and in order, both ways at once, on %s",
     async (muxer) => {
       const [first, second] = await pair(address(), [muxer]);
-      const sizes = [0, 1, 65_523, 65_524, 65_525, 131_056, 1_048_569, 4_000_000];
+      const sizes = [0, 1, 65_523, 65_524, 65_525, 131_056, WINDOW_BYTES - 8, WINDOW_BYTES - 7, 4_000_000];
 
       const send = async (from: Transport, to: number) => {
         for (const [round, size] of sizes.entries()) {
@@ -75,6 +84,65 @@ describe.each(Object.entries(carriers))("frames over %s", (_name, address) => {
     },
   );
 });
+
+it.each(["yamux", "mplex"] as const)(
+  "hands what a stream sends to its socket in one call, on %s",
+  async (muxer) => {
+    const dialling: Carrier[] = [];
+    const topology = await members(2);
+    const nodeOf = (id: number, listen: string[], carriers: Carrier[]) =>
+      createNode({
+        privateKey: decodePrivateKey(topology[id]!.identity.privateKey),
+        listen,
+        muxers: [muxer],
+        neighbours: 1,
+        deadlines: defaultDeadlines,
+        connecting: (connection) => carriers.push(connection as unknown as Carrier),
+        allows: () => true,
+      });
+    const listener = await nodeOf(1, ["/ip4/127.0.0.1/tcp/0"], []);
+    const dialler = await nodeOf(0, [], dialling);
+    open.push({ close: async () => listener.stop() }, { close: async () => dialler.stop() });
+    const sent = [1, 65_519, 65_520, 200_000].map((size, k) => pattern(size, k));
+    const received: Uint8Array[] = [];
+    let missing = 0;
+    let isWhole = () => {};
+    const arrival = (bytes: number) =>
+      new Promise<void>((resolve) => {
+        missing = bytes;
+        isWhole = resolve;
+      });
+    await listener.handle("/test/1.0.0", (stream) => {
+      stream.addEventListener("message", ({ data }) => {
+        received.push(data.slice());
+        missing -= data.byteLength;
+        if (missing === 0) isWhole();
+      });
+    });
+    await listener.start();
+    await dialler.start();
+    const stream = await dialler.dialProtocol(listener.getMultiaddrs(), "/test/1.0.0");
+
+    const { socket } = dialling.at(-1)!;
+    let calls = 0;
+    for (const name of ["_write", "_writev"] as const) {
+      const original = socket[name]!.bind(socket) as (...parameters: unknown[]) => void;
+      socket[name] = (...parameters: unknown[]) => {
+        calls++;
+        original(...parameters);
+      };
+    }
+    for (const bytes of sent) {
+      const before = calls;
+      const whole = arrival(bytes.length);
+      stream.send(bytes);
+      await whole;
+      // Noise makes three parts or more of each 65,519 bytes; by themselves they would be as many calls.
+      expect(calls - before).toBe(1);
+    }
+    expect(Buffer.compare(Buffer.concat(received), Buffer.concat(sent))).toBe(0);
+  },
+);
 
 it("counts the same bytes at both ends of an edge once it is quiet", async () => {
   const [first, second] = await pair("/ip4/127.0.0.1/tcp/0", ["mplex"]);

@@ -153,8 +153,8 @@ describe("a neighbour that goes away", () => {
     const topology = await members(2);
     const lazy = later(await handPeer(topology[1]!.identity, 1, topology[1]!.dial), (each) => each.stop());
     const peer = await joined(topology, 0, { deadlines: { heartbeatMs: 2, progressMs: 10 } });
-    const rejected = expect(peer.send(1, frame(7, 3_000_000))).rejects.toThrow(
-      "peer 0 waited 0.01 s for peer 1 to take the frame of round 7 (1.0 MB of 3.0 MB sent): it is connected, but takes nothing",
+    const rejected = expect(peer.send(1, frame(7, 6_000_000))).rejects.toThrow(
+      "peer 0 waited 0.01 s for peer 1 to take the frame of round 7 (3.1 MB of 6.0 MB sent): it is connected, but takes nothing",
     );
     const channel = await lazy.accepted();
     const theirs = await channel.hello;

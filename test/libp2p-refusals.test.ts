@@ -13,6 +13,7 @@ import {
 } from "../src/transports/libp2p/channel.js";
 import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
 import {
+  CREDIT_STEP_BYTES,
   MAX_CONNECTIONS_PER_NEIGHBOUR,
   MAX_HELLO_BYTES,
   MAX_PENDING_FRAMES,
@@ -170,6 +171,13 @@ describe("what breaks the protocol", () => {
 });
 
 describe("limits", () => {
+  it("what may be under way fits, headers and all, where a muxer stream would reset", () => {
+    const mostHeaders = Math.ceil(WINDOW_BYTES / MAX_PIECE_BODY_BYTES) * 64;
+    expect(WINDOW_BYTES + mostHeaders).toBeLessThan(4 * 1024 * 1024);
+    // The next credit must come before the window is used up, or both ends wait.
+    expect(CREDIT_STEP_BYTES + MAX_PIECE_BODY_BYTES).toBeLessThan(WINDOW_BYTES);
+  });
+
   it(`no more than ${MAX_PENDING_FRAMES} frames of a neighbour wait to be received`, async () => {
     const here = await surroundings();
     const { peer } = here;

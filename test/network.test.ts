@@ -7,6 +7,7 @@ import { modelDigest } from "../src/fingerprint.js";
 import { generateIdentity, type JoinedRun, type JoinOptions, joinRun } from "../src/network.js";
 import type { RoundReport } from "../src/report.js";
 import { simulate } from "../src/simulate.js";
+import type { StartThreads } from "../src/threads.js";
 import { parseTopology, type Topology } from "../src/topology.js";
 import type { Trainer } from "../src/trainer.js";
 import { createTrainer } from "../src/trainers/index.js";
@@ -55,9 +56,13 @@ async function finish(run: JoinedRun): Promise<string> {
   return run.modelDigest();
 }
 
-async function overMemory(graph: object, experiment: Experiment): Promise<string[]> {
+async function overMemory(
+  graph: object,
+  experiment: Experiment,
+  options: Partial<JoinOptions> = {},
+): Promise<string[]> {
   const { topology, joinAs } = await inProcess(graph);
-  const runs = await Promise.all(topology.peers.map(({ id }) => joinAs(id, { experiment })));
+  const runs = await Promise.all(topology.peers.map(({ id }) => joinAs(id, { experiment, ...options })));
   return Promise.all(runs.map(finish));
 }
 
@@ -98,6 +103,29 @@ describe("the same seed gives the same models to the bit", () => {
       expect(peers.map((peer) => peer.modelDigest)).toEqual(expected);
     },
   );
+
+  it("with threads, from whose shared memory payloads go out", async () => {
+    const experiment = parseExperiment({
+      trainer: { kind: "quadratic", dimension: [5000, 16] },
+      compressor: "sign",
+      rounds: 3,
+      seed: 3,
+    });
+    const triangle = { kind: "complete", peers: 3 };
+    const expected = await simulated(parseTopology({ graph: triangle }, "triangle"), experiment);
+    // Workers load JavaScript, so they come from what was built.
+    const built: typeof import("../src/threads/node.js") = await import(
+      new URL("../dist/threads/node.js", import.meta.url).href
+    );
+    let started = 0;
+    const startThreads: StartThreads = async (parameters) => {
+      const threads = await built.workerThreads(2, { minimumLength: 1, pieceLength: 1 })(parameters);
+      started += threads.count;
+      return threads;
+    };
+    expect(await overMemory(triangle, experiment, { startThreads })).toEqual(expected);
+    expect(started).toBe(2 * 3);
+  });
 
   it("and another seed gives others", async () => {
     const settings = { trainer: "quadratic", rounds: 3 };

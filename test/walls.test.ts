@@ -19,7 +19,8 @@ const importsOf = (text: string) =>
   );
 
 /** Folders at the edge, which know the machine they run on. Everything else is the core. */
-const EDGE = /^(network\.ts$|(cli|sinks|inspect|datasets|trainers|models|backends|transports\/libp2p)(\/|$))/;
+const EDGE =
+  /^((network|threads\/(node|worker))\.ts$|(cli|sinks|inspect|datasets|trainers|models|backends|transports\/libp2p)(\/|$))/;
 
 function offenders(
   isInside: (name: string) => boolean,

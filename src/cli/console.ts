@@ -13,6 +13,11 @@ export function note(text: string): void {
   process.stderr.write(text + "\n");
 }
 
+/** Says that a peer's kernels have more threads than one. */
+export function noteThreads(threads: number): void {
+  if (threads > 1) note(`kernels: WebAssembly with SIMD, ${threads} threads`);
+}
+
 export function warn(text: string): void {
   note(`${pc.yellow("warning:")} ${text}`);
 }

@@ -1,5 +1,6 @@
 /** What commander checks option values with. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { MAX_THREADS, MINIMUM_PARAMETERS, type ThreadCount } from "../threads/node.js";
 
 /** A whole number from `minimum` to `maximum`. */
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
@@ -21,6 +22,25 @@ export const portToServe = wholeNumber(0, 65_535);
 /** `0,3,5` */
 export function peerNumbers(text: string): number[] {
   return [...new Set(text.split(",").map((part) => peerNumber(part.trim())))];
+}
+
+function threadCount(text: string): ThreadCount {
+  if (text === "auto") return text;
+  try {
+    return wholeNumber(1, MAX_THREADS)(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}, or auto`);
+  }
+}
+
+/** `--threads`, the same for every command that trains. */
+export function threadsOption(): Option {
+  return new Option(
+    "--threads <count>",
+    `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; the bits are the same`,
+  )
+    .argParser(threadCount)
+    .default("auto");
 }
 
 /** Seconds, given as milliseconds. */

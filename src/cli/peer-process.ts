@@ -8,6 +8,7 @@ import { Interrupted, MurmurationError } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import type { Identity, LinkEvent } from "../network.js";
 import type { RoundReport } from "../report.js";
+import type { ThreadCount } from "../threads/node.js";
 import type { Topology } from "../topology.js";
 import { type PeerSummary, runPeer } from "./run-peer.js";
 
@@ -21,6 +22,8 @@ export type ToPeer =
       readonly directory: string | undefined;
       readonly patienceMs: number | undefined;
       readonly metricsPort: number | undefined;
+      readonly threads: ThreadCount;
+      readonly processes: number;
       /** Folder for the models that the parent wants to see. */
       readonly models: string;
     }
@@ -31,6 +34,7 @@ export type FromPeer =
       readonly kind: "joined";
       readonly compressorName: string;
       readonly rounds: number;
+      readonly threads: number;
       readonly warnings: readonly string[];
     }
   | { readonly kind: "metrics"; readonly url: string }
@@ -65,8 +69,8 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
       signal: stop.signal,
       onMetrics: (url) => void tell({ kind: "metrics", url }),
       onEvent: (event) => void tell({ kind: "event", event }),
-      onJoined: ({ compressorName, rounds, warnings }) =>
-        void tell({ kind: "joined", compressorName, rounds, warnings }),
+      onJoined: ({ compressorName, rounds, threads, warnings }) =>
+        void tell({ kind: "joined", compressorName, rounds, threads, warnings }),
       onRound(report, { model, plan, rounds }) {
         const now = performance.now();
         if (report.evaluation || now - told >= PROGRESS_MS) {

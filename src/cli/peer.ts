@@ -1,11 +1,12 @@
 import { Command, Option } from "commander";
 import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
-import { bytesText, note, numberText, percentText, print, progress, warn } from "./console.js";
+import { isLocal } from "./addresses.js";
+import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumber, portToServe, secondsOption } from "./option-types.js";
+import { peerNumber, portToServe, secondsOption, threadsOption } from "./option-types.js";
 import type { PeerSummary } from "./run-peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 
@@ -28,6 +29,7 @@ export function peerCommand(): Command {
       "serve Prometheus metrics to this machine while it runs; 0 takes a free port",
       portToServe,
     )
+    .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
@@ -61,11 +63,15 @@ export function peerCommand(): Command {
           directory: options.out,
           patienceMs: options.patience,
           metricsPort: options.metrics,
+          threads: options.threads,
+          // This one, and the others that may run here.
+          processes: topology.peers.filter((peer) => peer.id === id || isLocal(peer)).length,
           signal: interrupted.signal,
           onEvent: newsOnly(note),
           onMetrics: (url) => note(`metrics: ${url}`),
           onJoined(run) {
             for (const warning of run.warnings) warn(warning);
+            noteThreads(run.threads);
             bar = progress(`peer ${id}`, run.rounds);
           },
           onRound({ round, loss, evaluation }) {

@@ -12,6 +12,7 @@ import { generateIdentity, type Identity, type LinkEvent } from "../network.js";
 import type { RoundReport } from "../report.js";
 import { observe, type SimulationRound } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
+import type { ThreadCount } from "../threads/node.js";
 import type { Topology } from "../topology.js";
 import { createTrainer } from "../trainers/index.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
@@ -49,9 +50,13 @@ export interface NetworkOptions {
   readonly patienceMs?: number | undefined;
   /** Peer i serves metrics to this machine on this port + i; 0 takes free ones. */
   readonly metricsPort?: number | undefined;
+  /** Threads that share the kernels' work in each peer; `auto`, the default, divides the cores among the peers. */
+  readonly threads?: ThreadCount;
   /** Stops the run; its reason is a text. */
   readonly signal?: AbortSignal;
   readonly warn: (text: string) => void;
+  /** How many threads the peers have, once the first has joined. */
+  readonly onThreads?: (threads: number) => void;
   readonly onProgress?: (progress: NetworkProgress) => void;
   readonly onEvent?: (peer: number, event: LinkEvent) => void;
   /** Where Prometheus reads a peer's metrics from now on. */
@@ -133,7 +138,7 @@ async function withIdentities(
 type Watch = ReturnType<typeof createWatch>;
 
 /** What the peers have said so far. */
-function createWatch(count: number, learningRounds: number, { warn, onProgress }: NetworkOptions) {
+function createWatch(count: number, learningRounds: number, { warn, onThreads, onProgress }: NetworkOptions) {
   const latest = new Map<number, RoundReport>();
   const beforeClosing = new Map<number, RoundReport>();
   const done = new Map<number, PeerSummary>();
@@ -158,7 +163,10 @@ function createWatch(count: number, learningRounds: number, { warn, onProgress }
     joined(message: FromPeer & { kind: "joined" }): void {
       ({ compressorName, rounds } = message);
       // All peers say the same.
-      if (isFirst) for (const warning of message.warnings) warn(warning);
+      if (isFirst) {
+        for (const warning of message.warnings) warn(warning);
+        onThreads?.(message.threads);
+      }
       isFirst = false;
     },
     round(report: RoundReport): void {
@@ -188,7 +196,7 @@ async function runProcesses(
   options: NetworkOptions,
   watch: Watch,
 ): Promise<void> {
-  const { experiment, directory, patienceMs, signal } = options;
+  const { experiment, directory, patienceMs, threads = "auto", signal } = options;
   // 0 is no port to count from: every peer then takes a free one.
   const metricsPortOf = (id: number) => options.metricsPort && options.metricsPort + id;
   const children = new Map<number, ChildProcess>();
@@ -246,6 +254,8 @@ async function runProcesses(
       directory,
       patienceMs,
       metricsPort,
+      threads,
+      processes: identities.size,
       models,
     });
     return new Promise<void>((resolve) => {

@@ -9,6 +9,7 @@ import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "../netwo
 import type { RoundReport, Sink } from "../report.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.js";
+import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
 import { describeMachine } from "./machine.js";
 
@@ -21,6 +22,10 @@ export interface PeerRunOptions {
   readonly directory?: string | undefined;
   /** How long to wait for a neighbour to connect, in milliseconds. */
   readonly patienceMs?: number | undefined;
+  /** Threads that share the kernels' work, `auto` being this process's part of the cores. */
+  readonly threads: ThreadCount;
+  /** Processes with peers of the run on this machine. */
+  readonly processes: number;
   /** Serves metrics to this machine on this port while it runs; 0 takes a free one. */
   readonly metricsPort?: number | undefined;
   /** Stops the run; its reason is a text that goes into the log. */
@@ -62,7 +67,7 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
 }
 
 async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
-  const { topology, experiment, id, identity, directory, patienceMs, signal } = options;
+  const { topology, experiment, id, identity, directory, patienceMs, threads, processes, signal } = options;
   const logFile = directory === undefined ? undefined : join(directory, peerLogName(id));
   if (logFile !== undefined) await requireNew(directory!, logFile);
   const run = await joinRun({
@@ -71,6 +76,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     id,
     identity,
     signal,
+    startThreads: workerThreads(threads, { processes }),
     ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
     ...(options.onEvent && { report: options.onEvent }),
     ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),

@@ -7,6 +7,7 @@ import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from ".
 import type { RoundReport, Sink } from "../report.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
+import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
 import { describeMachine } from "./machine.js";
 
@@ -42,18 +43,23 @@ export interface RunOptions {
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
   readonly warn: (text: string) => void;
-  /** Called once everything is made ready, before the first round. */
-  readonly onReady?: () => void;
+  /** Threads that share the kernels' work; 1 where left out. */
+  readonly threads?: ThreadCount;
+  /** Called once everything is made ready, before the first round, with how many threads there are. */
+  readonly onReady?: (threads: number) => void;
   readonly onRound?: (round: SimulationRound, total: number) => void;
 }
 
 /** Simulates a run, writes its logs, and says what came of it. */
 export async function runSimulation(options: RunOptions): Promise<RunSummary> {
-  const { topology, experiment, directory, warn, onReady, onRound } = options;
-  const simulation = await simulate(topology, experiment, () => performance.now());
+  const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
+  const simulation = await simulate(topology, experiment, {
+    clock: () => performance.now(),
+    startThreads: workerThreads(threads),
+  });
   const { plan, layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
-  onReady?.();
+  onReady?.(simulation.threads);
   const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
 
   const total = plan.rounds + plan.closingRates.length;

@@ -2,8 +2,9 @@ import { Command } from "commander";
 import { backendNames } from "../backend.js";
 import { experimentJsonSchema } from "../experiment.js";
 import { noteBackend, withBackend } from "./backends.js";
-import { numberText, percentText, print, progress, warn } from "./console.js";
+import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
+import { threadsOption } from "./option-types.js";
 import { type RunSummary, runSimulation, standing } from "./run-simulation.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
@@ -17,6 +18,7 @@ export function simulateCommand(): Command {
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--backend <name>", `what computes: ${backendNames.join(" | ")}; short for --trainer.backend`)
+    .addOption(threadsOption())
     .option("--out <folder>", "write the logs there, for murmur inspect")
     .option("--json", "print the summary as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
@@ -32,7 +34,11 @@ export function simulateCommand(): Command {
           experiment,
           directory: options.out,
           warn,
-          onReady: () => noteBackend(),
+          threads: options.threads,
+          onReady(threads) {
+            noteBackend();
+            noteThreads(threads);
+          },
           onRound(round) {
             if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
             const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;

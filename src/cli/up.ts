@@ -8,11 +8,21 @@ import type { LiveServer } from "../inspect/live.js";
 import type { Identity } from "../network.js";
 import type { Topology } from "../topology.js";
 import { isLocal } from "./addresses.js";
-import { bytesText, note, numberText, percentText, print, progress, table, warn } from "./console.js";
+import {
+  bytesText,
+  note,
+  noteThreads,
+  numberText,
+  percentText,
+  print,
+  progress,
+  table,
+  warn,
+} from "./console.js";
 import { eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumbers, portToServe, secondsOption } from "./option-types.js";
+import { peerNumbers, portToServe, secondsOption, threadsOption } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import type { NetworkOutcome } from "./run-network.js";
 import type { PeerSummary } from "./run-peer.js";
@@ -44,6 +54,7 @@ export function upCommand(): Command {
       "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
       portToServe,
     )
+    .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
@@ -67,6 +78,8 @@ export function upCommand(): Command {
           directory,
           patienceMs: options.patience,
           metricsPort: options.metrics,
+          threads: options.threads,
+          onThreads: noteThreads,
           signal: interrupted.signal,
           warn,
           onProgress: ({ finished, loss, accuracy }) =>

@@ -36,8 +36,7 @@ export const identity: CompressorKind<typeof settings> = {
       minimumPayloadBytes: end,
       maximumPayloadBytes: end,
       squeeze(vector) {
-        numbers.set(vector);
-        vector.fill(0);
+        kernels.moveTo(numbers.byteOffset, vector.byteOffset, layout.length);
         return payload;
       },
       addTo(out, received, scale) {

@@ -17,7 +17,7 @@ const settings = z.strictObject({
     .enum(["stochastic", "nearest"])
     .default("stochastic")
     .describe("how a number goes to one of the two levels around it"),
-  ...scopeSettings({ scope: "block", block: 64 }),
+  ...scopeSettings({ scope: "block", block: 256 }),
 });
 
 /**
@@ -56,10 +56,11 @@ export const minmax: CompressorKind<typeof settings> = {
       minimumPayloadBytes: end,
       maximumPayloadBytes: end,
       squeeze(vector, { low, high }) {
-        for (const { offset, length, block, start } of sections) {
+        for (const { offset, length, block, start, blocks } of sections) {
           const v = vector.byteOffset + 4 * offset;
-          const bytes = payload.byteOffset + start;
-          kernels.minmaxSqueeze(v, length, block, bits, stochastic, offset, low, high, bytes);
+          const headers = payload.byteOffset + start;
+          const codes = headers + 8 * blocks;
+          kernels.minmaxSqueeze(v, length, block, bits, stochastic, offset, low, high, headers, codes);
         }
         return payload;
       },
@@ -69,8 +70,10 @@ export const minmax: CompressorKind<typeof settings> = {
         for (const { start, blocks } of sections) {
           requireFinite(name, kernels.minmaxFinite(bytes + start, blocks, bits));
         }
-        for (const { offset, length, block, start } of sections) {
-          kernels.minmaxAddTo(out.byteOffset + 4 * offset, length, block, bits, bytes + start, scale);
+        for (const { offset, length, block, start, blocks } of sections) {
+          const headers = bytes + start;
+          const codes = headers + 8 * blocks;
+          kernels.minmaxAddTo(out.byteOffset + 4 * offset, length, block, bits, headers, codes, scale);
         }
       },
     };

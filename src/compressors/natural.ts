@@ -38,9 +38,10 @@ export const natural: CompressorKind<typeof settings> = {
       minimumPayloadBytes: end,
       maximumPayloadBytes: end,
       squeeze(vector, { low, high }) {
-        for (const { offset, length, block, start } of sections) {
+        for (const { offset, length, block, start, blocks } of sections) {
           const v = vector.byteOffset + 4 * offset;
-          kernels.naturalSqueeze(v, length, block, offset, low, high, payload.byteOffset + start);
+          const bases = payload.byteOffset + start;
+          kernels.naturalSqueeze(v, length, block, offset, low, high, bases, bases + blocks);
         }
         return payload;
       },
@@ -50,8 +51,9 @@ export const natural: CompressorKind<typeof settings> = {
           for (let b = 0; b < blocks; b++) requireCodes(name, received[start + b]! <= LARGEST_BASE);
         }
         const bytes = stage(received).byteOffset;
-        for (const { offset, length, block, start } of sections) {
-          kernels.naturalAddTo(out.byteOffset + 4 * offset, length, block, bytes + start, scale);
+        for (const { offset, length, block, start, blocks } of sections) {
+          const bases = bytes + start;
+          kernels.naturalAddTo(out.byteOffset + 4 * offset, length, block, bases, bases + blocks, scale);
         }
       },
     };

@@ -77,7 +77,7 @@ export function sectionsOf(ranges: readonly Range[], bytesOf: (count: number) =>
   return { sections, end, longestBlock: Math.max(1, ...ranges.map(({ block }) => block)) };
 }
 
-/** How a compressor with these settings is written in names: `block=64`, `tensor` or `whole`. */
+/** How a compressor with these settings is written in names: `block=256`, `tensor` or `whole`. */
 export function scopeName({ scope, block }: { scope: Scope; block?: number }): string {
   return scope === "block" ? `block=${block}` : scope;
 }

@@ -49,9 +49,10 @@ export const ternary: CompressorKind<typeof settings> = {
       minimumPayloadBytes: end,
       maximumPayloadBytes: end,
       squeeze(vector) {
-        for (const { offset, length, block, start } of sections) {
+        for (const { offset, length, block, start, blocks } of sections) {
           const v = vector.byteOffset + 4 * offset;
-          kernels.ternarySqueeze(v, length, block, THRESHOLD, payload.byteOffset + start);
+          const scales = payload.byteOffset + start;
+          kernels.ternarySqueeze(v, length, block, THRESHOLD, scales, scales + 4 * blocks);
         }
         return payload;
       },
@@ -62,8 +63,16 @@ export const ternary: CompressorKind<typeof settings> = {
           requireFinite(name, kernels.allFinite(bytes + start, blocks));
           requireCodes(name, kernels.ternaryCheck(bytes + start + 4 * blocks, size - 4 * blocks));
         }
-        for (const { offset, length, block, start } of sections) {
-          kernels.ternaryAddTo(out.byteOffset + 4 * offset, length, block, bytes + start, scale);
+        for (const { offset, length, block, start, blocks } of sections) {
+          const scales = bytes + start;
+          kernels.ternaryAddTo(
+            out.byteOffset + 4 * offset,
+            length,
+            block,
+            scales,
+            scales + 4 * blocks,
+            scale,
+          );
         }
       },
     };

@@ -1,19 +1,34 @@
 import type { Kernels } from "../kernels.js";
-import { compiled } from "./compiled.js";
+import { compiled, compiledShared } from "./compiled.js";
 
-let compiledModule: WebAssembly.Module | undefined;
+let plainModule: WebAssembly.Module | undefined;
+let sharedModule: WebAssembly.Module | undefined;
 
-function moduleOnce(): WebAssembly.Module {
-  if (!compiledModule) {
-    const bytes = Uint8Array.from(atob(compiled), (character) => character.charCodeAt(0));
-    compiledModule = new WebAssembly.Module(bytes);
-  }
-  return compiledModule;
+function compile(base64: string): WebAssembly.Module {
+  return new WebAssembly.Module(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)));
 }
 
-/** The SIMD kernels over `memory`. */
-export function createSimdKernels(memory: WebAssembly.Memory): Kernels {
-  const { exports } = new WebAssembly.Instance(moduleOnce(), { env: { memory } });
-  const heapBase = (exports.endOfData as () => number)();
-  return { ...exports, heapBase } as unknown as Kernels;
+/** The same code, for a memory of one thread or of several: WebAssembly has it that a module says which it takes. */
+function moduleFor(memory: WebAssembly.Memory): WebAssembly.Module {
+  if (memory.buffer instanceof ArrayBuffer) {
+    plainModule ??= compile(compiled);
+    return plainModule;
+  }
+  sharedModule ??= compile(compiledShared);
+  return sharedModule;
+}
+
+/** What a thread's kernels keep within a call, in bytes; as `assembly/room.ts` has it. */
+export const ROOM_BYTES = 64 * 65;
+
+/**
+ * The SIMD kernels over `memory`.
+ *
+ * @param room where another thread's kernels keep what they must; the first thread's do so before the heap
+ */
+export function createSimdKernels(memory: WebAssembly.Memory, room?: number): Kernels {
+  const { exports } = new WebAssembly.Instance(moduleFor(memory), { env: { memory } });
+  const firstRoom = Math.ceil((exports.endOfData as () => number)() / 64) * 64;
+  (exports.workIn as (address: number) => void)(room ?? firstRoom);
+  return { ...exports, heapBase: firstRoom + ROOM_BYTES } as unknown as Kernels;
 }

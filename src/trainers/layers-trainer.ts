@@ -97,7 +97,11 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   function upload(vector: Vector): void {
     layout.tensors.forEach(({ offset, length }, i) => {
       const variable = variables[i]!;
-      const value = tf.tensor(vector.subarray(offset, offset + length), variable.shape, "float32");
+      const end = offset + length;
+      // Native backends take no views of memory that threads share.
+      const isShared = !(vector.buffer instanceof ArrayBuffer);
+      const numbers = isShared ? vector.slice(offset, end) : vector.subarray(offset, end);
+      const value = tf.tensor(numbers, variable.shape, "float32");
       variable.assign(value);
       value.dispose();
     });

@@ -10,8 +10,8 @@ export const FRACTION: u32 = 0x7fff;
 /** What nearest rounding compares a fraction with, where stochastic rounding takes a draw. */
 const HALF: u32 = 0x3fff;
 
-const TWO_TO_64: f64 = 1.8446744073709552e19;
-const TWO_TO_MINUS_64: f64 = 5.421010862427522e-20;
+export const TWO_TO_64: f64 = 1.8446744073709552e19;
+export const TWO_TO_MINUS_64: f64 = 5.421010862427522e-20;
 
 @inline
 export function codeBytes(count: usize, bits: u32): usize {
@@ -24,10 +24,14 @@ export function conditioner(size: f64): f32 {
   return size < TWO_TO_MINUS_64 ? <f32>TWO_TO_64 : size > TWO_TO_64 ? <f32>TWO_TO_MINUS_64 : 1;
 }
 
+// Constants in memory, for the reason given in random.ts.
+const fractionMasks = memory.data<u32>([0x7fff, 0x7fff, 0x7fff, 0x7fff], 16);
+const codeMasks = memory.data<u32>([0xff00ff, 0xff00ff, 0xff00ff, 0xff00ff], 16);
+
 /** The fractions of eight places that are held as float32 of 2^23 + place. */
 @inline
 export function fractions(x: v128, y: v128): v128 {
-  const mask = i32x4.splat(FRACTION);
+  const mask = v128.load(fractionMasks);
   return i16x8.narrow_i32x4_u(v128.and(x, mask), v128.and(y, mask));
 }
 
@@ -47,7 +51,7 @@ export function limit(stochastic: bool, low: u32, high: u32, index: u32, k: usiz
 export function codesOf(x: v128, y: v128, up: v128): v128 {
   const whole = i16x8.narrow_i32x4_u(i32x4.shr_u(x, FRACTION_BITS), i32x4.shr_u(y, FRACTION_BITS));
   // What the exponent of 2^23 leaves above the code is masked away.
-  return v128.and(i16x8.sub(whole, up), i16x8.splat(0xff));
+  return v128.and(i16x8.sub(whole, up), v128.load(codeMasks));
 }
 
 /** Packs sixteen bytes, each below 2^bits, into 2 · bits bytes. */
@@ -56,7 +60,7 @@ export function storeCodes(p: usize, codes: v128, bits: u32): void {
   if (bits == 8) {
     v128.store(p, codes);
   } else if (bits == 4) {
-    const pairs = v128.and(v128.or(codes, i16x8.shr_u(codes, 4)), i16x8.splat(0xff));
+    const pairs = v128.and(v128.or(codes, i16x8.shr_u(codes, 4)), v128.load(codeMasks));
     store<u64>(p, i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0));
   } else {
     const pairs = v128.and(v128.or(codes, i16x8.shr_u(codes, 6)), i16x8.splat(0x0f));

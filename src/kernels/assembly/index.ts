@@ -9,6 +9,7 @@ export * from "./natural";
 export * from "./randomk";
 export * from "./ternary";
 export * from "./entropy";
+export { workIn } from "./room";
 
 /** First byte that the module's own data leaves free. */
 export function endOfData(): usize {

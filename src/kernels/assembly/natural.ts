@@ -41,9 +41,8 @@ function leave(p: usize, x: v128, exponent: v128, base: v128): void {
 }
 
 export function naturalSqueeze(
-  v: usize, length: usize, block: usize, index: u32, low: u32, high: u32, payload: usize,
+  v: usize, length: usize, block: usize, index: u32, low: u32, high: u32, bases: usize, codes: usize,
 ): void {
-  let codes = payload + (length + block - 1) / block;
   const h4 = i32x4.splat(high);
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
@@ -51,7 +50,7 @@ export function naturalSqueeze(
     const first = index + <u32>start;
     const top = min<i32>(254, <i32>(largestMagnitude(a, count) >> 23) + 1);
     const base = max<i32>(0, top - 127);
-    store<u8>(payload++, <u8>base);
+    store<u8>(bases++, <u8>base);
     const b4 = i32x4.splat(base << 23), b16 = i8x16.splat(<u8>base);
     let weyl = weylAt(low, first);
     let k: usize = 0;
@@ -100,11 +99,12 @@ function decode4(codes: v128, base: v128): v128 {
   return v128.or(magnitude, i32x4.shl(v128.and(codes, i32x4.splat(0x80)), 24));
 }
 
-export function naturalAddTo(out: usize, length: usize, block: usize, payload: usize, factor: f32): void {
-  let codes = payload + (length + block - 1) / block;
+export function naturalAddTo(
+  out: usize, length: usize, block: usize, bases: usize, codes: usize, factor: f32,
+): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
-    addBlock(out + (start << 2), count, load<u8>(payload++), codes, factor);
+    addBlock(out + (start << 2), count, load<u8>(bases++), codes, factor);
     codes += count;
   }
 }

@@ -1,6 +1,7 @@
 // One random number of every stratum. Format and meaning: ../reference/randomk.ts.
 
 import { drawBits } from "./random";
+import { addAtPlaces } from "./sparse";
 
 /** Places that are drawn before their numbers are touched, so that many of those are on their way at a time. */
 const BATCH: usize = 1024;
@@ -42,9 +43,6 @@ export function randomkAddTo(
   for (let first: usize = 0; first < count; first += BATCH) {
     const last = min(first + BATCH, count);
     start = drawPlaces(out, start, first, last, length / count, length % count, index, low, high, places);
-    for (let j = first, from = places; j < last; j++, from += 4) {
-      const p = <usize>load<u32>(from);
-      store<f32>(p, load<f32>(p) + factor * load<f32>(values + (j << 2)));
-    }
+    addAtPlaces(last - first, values + (first << 2), factor, places);
   }
 }

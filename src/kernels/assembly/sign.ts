@@ -1,5 +1,5 @@
 // Sign with L1 scale. Format and meaning: ../reference/sign.ts.
-import { sumOfMagnitudes } from "./vector";
+import { blockOfMagnitudes } from "./vector";
 
 const SIGN: u32 = 0x80000000;
 
@@ -7,11 +7,15 @@ export function signSqueeze(v: usize, length: usize, block: usize, scales: usize
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     const a = v + (start << 2);
-    const scale = <f32>(sumOfMagnitudes(a, count) / <f64>count);
+    const scale = <f32>(blockOfMagnitudes(a, count) / <f64>count);
     store<f32>(scales, scale);
     scales += 4;
     bits = signBlock(a, count, scale, bits);
   }
+}
+
+export function signBits(v: usize, length: usize, scale: f32, bits: usize): void {
+  signBlock(v, length, scale, bits);
 }
 
 /** Leaves the error of four numbers. */

@@ -21,6 +21,9 @@ export function lanePartial(k: usize, lane: usize, x: f64): v128 {
   return f64x2.replace_lane(f64x2.splat(low), 1, high);
 }
 
+/** Numbers of one part of a sum; the sums of the parts are added in their order. */
+export const PART: usize = 1 << 19;
+
 /** Numbers whose sum is taken in float32 before it goes on in float64. */
 export const RUN: usize = 1024;
 

@@ -1,7 +1,7 @@
 // Three levels, five to a byte. Format and meaning: ../reference/ternary.ts.
 
 import { lanePartial, promoteHigh, totalOf } from "./sums";
-import { sumOfMagnitudes } from "./vector";
+import { blockOfMagnitudes } from "./vector";
 
 const TRITS: usize = 5;
 /** The byte of five zero trits: 1 + 3 + 9 + 27 + 81. */
@@ -67,15 +67,16 @@ function timesThree(x: v128): v128 {
   return i8x16.add(i8x16.add(x, x), x);
 }
 
-export function ternarySqueeze(v: usize, length: usize, block: usize, share: f64, payload: usize): void {
-  let codes = payload + ((length + block - 1) / block << 2);
+export function ternarySqueeze(
+  v: usize, length: usize, block: usize, share: f64, scales: usize, codes: usize,
+): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     const a = v + (start << 2);
-    const threshold = <f32>(share * (sumOfMagnitudes(a, count) / <f64>count));
+    const threshold = <f32>(share * (blockOfMagnitudes(a, count) / <f64>count));
     const scale = meanOfSelected(a, count, threshold);
-    store<f32>(payload, scale);
-    payload += 4;
+    store<f32>(scales, scale);
+    scales += 4;
 
     const t4 = f32x4.splat(threshold), s4 = f32x4.splat(scale);
     const plane = tritBytes(count);
@@ -125,13 +126,14 @@ function add8(p: usize, trits: v128, term: v128): void {
   v128.store(p, f32x4.add(v128.load(p, 16), f32x4.mul(term, y)), 16);
 }
 
-export function ternaryAddTo(out: usize, length: usize, block: usize, payload: usize, factor: f32): void {
-  let codes = payload + ((length + block - 1) / block << 2);
+export function ternaryAddTo(
+  out: usize, length: usize, block: usize, scales: usize, codes: usize, factor: f32,
+): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     const o = out + (start << 2);
-    const term = factor * load<f32>(payload);
-    payload += 4;
+    const term = factor * load<f32>(scales);
+    scales += 4;
     const t4 = f32x4.splat(term);
     const plane = tritBytes(count);
     let j: usize = 0;

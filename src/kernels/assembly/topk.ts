@@ -4,6 +4,8 @@
 // histogram, 16 and then 15 bits, counted over candidates only: numbers no smaller than a bound that at
 // least k numbers reach. The table is all zeros between calls.
 
+import { addAtPlaces } from "./sparse";
+
 const MAGNITUDE: u32 = 0x7fffffff;
 /** Bits below the first level of the histogram. */
 const LOW_BITS: u32 = 15;
@@ -227,6 +229,8 @@ export function topkAddTo(
   let sum: u64 = 0; // of the remainders
   let low: usize = 0; // bits of them that were read
   let j: usize = 0;
+  // Up to here eight bytes of remainders can be read at once.
+  const safe = rice && end > remainders + 8 ? min(count, ((end - remainders - 8) << 3) / rice) : 0;
   while (j < count) {
     const first = j;
     const last = min(j + BATCH, count);
@@ -238,14 +242,12 @@ export function topkAddTo(
       }
       bit = from + ctz(word);
       word &= word - 1;
-      sum += (load8(remainders + (low >> 3), end) >> (<u64>low & 7)) & mask;
+      const p = remainders + (low >> 3);
+      sum += ((j < safe ? load<u64>(p) : load8(p, end)) >> (<u64>low & 7)) & mask;
       low += rice;
-      store<u32>(to, <u32>(((bit - <u64>j) << rice) + sum + <u64>j));
+      store<u32>(to, <u32>(out + (<usize>(((bit - <u64>j) << rice) + sum + <u64>j) << 2)));
     }
-    for (let k = first, from = places; k < last; k++, from += 4) {
-      const p = out + (<usize>load<u32>(from) << 2);
-      store<f32>(p, load<f32>(p) + factor * load<f32>(values + (k << 2)));
-    }
+    addAtPlaces(last - first, values + (first << 2), factor, places);
   }
   return quotients + <usize>(bit >> 3) + 1;
 }

@@ -1,6 +1,6 @@
 // Plain vector arithmetic. Meaning and order of every sum: ../reference/vector.ts and ../../kernels.ts.
 
-import { lanePartial, laneOf, promoteHigh, RUN, runTotal, totalOf } from "./sums";
+import { lanePartial, laneOf, PART, promoteHigh, RUN, runTotal, totalOf } from "./sums";
 
 /** 2^-80: a sum of squares this large has lost next to nothing to those that float32 cannot hold. */
 const SMALLEST_SQUARES: f32 = 8.271806125530277e-25;
@@ -42,7 +42,33 @@ export function addScaled(out: usize, v: usize, length: usize, scale: f32): void
   }
 }
 
+/** Bytes that are cleared while they are still in a near cache. */
+const MOVED: usize = 1 << 16;
+
+export function moveTo(out: usize, v: usize, length: usize): void {
+  const bytes = length << 2;
+  for (let at: usize = 0; at < bytes; at += MOVED) {
+    const size = min(MOVED, bytes - at);
+    memory.copy(out + at, v + at, size);
+    memory.fill(v + at, 0, size);
+  }
+}
+
 export function sumOfMagnitudes(v: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += PART) {
+    sum += partOfMagnitudes(v + (start << 2), min(PART, length - start));
+  }
+  return sum;
+}
+
+/** The same for a block, of which most are one part. */
+@inline
+export function blockOfMagnitudes(v: usize, length: usize): f64 {
+  return length <= PART ? partOfMagnitudes(v, length) : sumOfMagnitudes(v, length);
+}
+
+function partOfMagnitudes(v: usize, length: usize): f64 {
   let sum: f64 = 0;
   for (let start: usize = 0; start < length; start += RUN) {
     const p = v + (start << 2);
@@ -112,10 +138,18 @@ export function runOfSquares(v: usize, length: usize): f64 {
     b = f32x4.add(b, laneOf(x * x, k, 4));
   }
   const sum = runTotal(a, b);
-  return sum >= SMALLEST_SQUARES && sum <= f32.MAX_VALUE ? <f64>sum : sumOfSquares(v, length);
+  return sum >= SMALLEST_SQUARES && sum <= f32.MAX_VALUE ? <f64>sum : partOfSquares(v, length);
 }
 
 export function sumOfSquares(v: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += PART) {
+    sum += partOfSquares(v + (start << 2), min(PART, length - start));
+  }
+  return sum;
+}
+
+function partOfSquares(v: usize, length: usize): f64 {
   let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
   let k: usize = 0;
   for (; k + 8 <= length; k += 8) {
@@ -141,6 +175,14 @@ export function sumOfSquares(v: usize, length: usize): f64 {
 }
 
 export function squaredDistance(a: usize, b: usize, length: usize): f64 {
+  let sum: f64 = 0;
+  for (let start: usize = 0; start < length; start += PART) {
+    sum += partOfDistance(a + (start << 2), b + (start << 2), min(PART, length - start));
+  }
+  return sum;
+}
+
+function partOfDistance(a: usize, b: usize, length: usize): f64 {
   let a0 = f64x2.splat(0), a1 = f64x2.splat(0), a2 = f64x2.splat(0), a3 = f64x2.splat(0);
   let k: usize = 0;
   for (; k + 8 <= length; k += 8) {

@@ -23,7 +23,7 @@ import { floats } from "./vector.js";
  */
 export interface MinmaxKernels {
   /**
-   * Writes the payload of `v` and leaves the error in `v`.
+   * Writes the headers and the codes of `v` and leaves the error in `v`.
    *
    * @param stochastic 1: round up with the probability of the fraction; 0: round to the nearest
    * @param index draw that belongs to the first number; the key is (low, high)
@@ -37,19 +37,21 @@ export interface MinmaxKernels {
     index: number,
     low: number,
     high: number,
-    payload: number,
+    headers: number,
+    codes: number,
   ): void;
-  /** out += factor · C(v), from the payload. */
+  /** out += factor · C(v), from headers and codes. */
   minmaxAddTo(
     out: number,
     length: number,
     block: number,
     bits: number,
-    payload: number,
+    headers: number,
+    codes: number,
     factor: number,
   ): void;
   /** 1 when every level of every block is finite, else 0. */
-  minmaxFinite(payload: number, blocks: number, bits: number): number;
+  minmaxFinite(headers: number, blocks: number, bits: number): number;
 }
 
 /** Room for rounding below the largest float32. */
@@ -115,11 +117,12 @@ export function minmaxKernels(buffer: ArrayBuffer): MinmaxKernels {
     length: number,
     block: number,
     bits: number,
-    payload: number,
+    headers: number,
+    firstCodes: number,
     visit: (start: number, count: number, header: number, codes: number) => void,
   ) {
-    let header = payload >>> 0;
-    let codes = header + 8 * Math.ceil(length / block);
+    let header = headers >>> 0;
+    let codes = firstCodes >>> 0;
     for (let start = 0; start < length; start += block) {
       const count = Math.min(block, length - start);
       visit(start, count, header, codes);
@@ -130,8 +133,8 @@ export function minmaxKernels(buffer: ArrayBuffer): MinmaxKernels {
   const view = new DataView(buffer);
 
   return {
-    minmaxSqueeze(v, length, block, bits, stochastic, index, low, high, payload) {
-      forEachBlock(length, block, bits, payload, (start, count, header, codes) => {
+    minmaxSqueeze(v, length, block, bits, stochastic, index, low, high, headers, firstCodes) {
+      forEachBlock(length, block, bits, headers, firstCodes, (start, count, header, codes) => {
         const a = floats(buffer, v + 4 * start, count);
         const fitted = fitLevels(a, bits, stochastic, low, high, index + start);
         view.setFloat32(header, fitted.offset, true);
@@ -140,17 +143,17 @@ export function minmaxKernels(buffer: ArrayBuffer): MinmaxKernels {
         addCodes(buffer, v + 4 * start, count, codes, bits, { centre: 0, ...fitted }, -1);
       });
     },
-    minmaxAddTo(out, length, block, bits, payload, factor) {
-      forEachBlock(length, block, bits, payload, (start, count, header, codes) => {
+    minmaxAddTo(out, length, block, bits, headers, firstCodes, factor) {
+      forEachBlock(length, block, bits, headers, firstCodes, (start, count, header, codes) => {
         const offset = view.getFloat32(header, true);
         const step = view.getFloat32(header + 4, true);
         addCodes(buffer, out + 4 * start, count, codes, bits, { centre: 0, offset, step }, factor);
       });
     },
-    minmaxFinite(payload, blocks, bits) {
+    minmaxFinite(headers, blocks, bits) {
       for (let b = 0; b < blocks; b++) {
-        const offset = view.getFloat32((payload >>> 0) + 8 * b, true);
-        const reach = Math.fround(view.getFloat32((payload >>> 0) + 8 * b + 4, true) * (2 ** bits - 1));
+        const offset = view.getFloat32((headers >>> 0) + 8 * b, true);
+        const reach = Math.fround(view.getFloat32((headers >>> 0) + 8 * b + 4, true) * (2 ** bits - 1));
         if (!Number.isFinite(reach) || !Number.isFinite(Math.fround(offset + reach))) return 0;
       }
       return 1;

@@ -10,7 +10,7 @@ import { bytes, floats } from "./vector.js";
  */
 export interface NaturalKernels {
   /**
-   * Writes the payload of `v` and leaves the error in `v`.
+   * Writes the bases and the codes of `v` and leaves the error in `v`.
    *
    * @param index draw that belongs to the first number; the key is (low, high)
    */
@@ -21,10 +21,18 @@ export interface NaturalKernels {
     index: number,
     low: number,
     high: number,
-    payload: number,
+    bases: number,
+    codes: number,
   ): void;
-  /** out += factor · C(v), from the payload. */
-  naturalAddTo(out: number, length: number, block: number, payload: number, factor: number): void;
+  /** out += factor · C(v), from bases and codes. */
+  naturalAddTo(
+    out: number,
+    length: number,
+    block: number,
+    bases: number,
+    codes: number,
+    factor: number,
+  ): void;
 }
 
 export function naturalKernels(buffer: ArrayBuffer): NaturalKernels {
@@ -32,24 +40,20 @@ export function naturalKernels(buffer: ArrayBuffer): NaturalKernels {
   function forEachBlock(
     length: number,
     block: number,
-    payload: number,
+    bases: number,
+    firstCodes: number,
     visit: (start: number, count: number, header: Uint8Array, codes: Uint8Array) => void,
   ) {
     const blocks = Math.ceil(length / block);
     for (let b = 0; b < blocks; b++) {
       const count = Math.min(block, length - b * block);
-      visit(
-        b * block,
-        count,
-        bytes(buffer, payload + b, 1),
-        bytes(buffer, payload + blocks + b * block, count),
-      );
+      visit(b * block, count, bytes(buffer, bases + b, 1), bytes(buffer, firstCodes + b * block, count));
     }
   }
 
   return {
-    naturalSqueeze(v, length, block, index, low, high, payload) {
-      forEachBlock(length, block, payload, (start, count, header, codes) => {
+    naturalSqueeze(v, length, block, index, low, high, bases, firstCodes) {
+      forEachBlock(length, block, bases, firstCodes, (start, count, header, codes) => {
         const a = floats(buffer, v + 4 * start, count);
         // A float32 is ±2^(field − 127) · (1 + fraction / 2²³): the low 31 bits are field and fraction in one.
         const magnitudes = Array.from(new Uint32Array(a.buffer, a.byteOffset, count), (x) => x & 0x7fffffff);
@@ -69,9 +73,9 @@ export function naturalKernels(buffer: ArrayBuffer): NaturalKernels {
         }
       });
     },
-    naturalAddTo(out, length, block, payload, factor) {
+    naturalAddTo(out, length, block, bases, firstCodes, factor) {
       const scale = Math.fround(factor);
-      forEachBlock(length, block, payload, (start, count, header, codes) => {
+      forEachBlock(length, block, bases, firstCodes, (start, count, header, codes) => {
         const o = floats(buffer, out + 4 * start, count);
         for (let k = 0; k < count; k++) {
           const byte = codes[k]!;

@@ -1,4 +1,4 @@
-import { bytes, floats, orderedSum, sumInRuns } from "./vector.js";
+import { bytes, floats, orderedSum, sumOfMagnitudes } from "./vector.js";
 
 /**
  * Three levels: −scale, 0 and scale. A range of `length` numbers is cut into blocks of `block`; the payload
@@ -10,10 +10,24 @@ import { bytes, floats, orderedSum, sumInRuns } from "./vector.js";
  * mean magnitude of those that are.
  */
 export interface TernaryKernels {
-  /** Writes the payload of `v` and leaves the error in `v`. */
-  ternarySqueeze(v: number, length: number, block: number, share: number, payload: number): void;
-  /** out += factor · C(v), from the payload. */
-  ternaryAddTo(out: number, length: number, block: number, payload: number, factor: number): void;
+  /** Writes the scales and the codes of `v` and leaves the error in `v`. */
+  ternarySqueeze(
+    v: number,
+    length: number,
+    block: number,
+    share: number,
+    scales: number,
+    codes: number,
+  ): void;
+  /** out += factor · C(v), from scales and codes. */
+  ternaryAddTo(
+    out: number,
+    length: number,
+    block: number,
+    scales: number,
+    codes: number,
+    factor: number,
+  ): void;
   /** 1 when each of `count` bytes is at most 242, else 0. */
   ternaryCheck(codes: number, count: number): number;
 }
@@ -27,11 +41,12 @@ export function ternaryKernels(buffer: ArrayBuffer): TernaryKernels {
   function forEachBlock(
     length: number,
     block: number,
-    payload: number,
+    scales: number,
+    firstCodes: number,
     visit: (start: number, count: number, header: number, codes: Uint8Array) => void,
   ) {
-    let header = payload >>> 0;
-    let codes = header + 4 * Math.ceil(length / block);
+    let header = scales >>> 0;
+    let codes = firstCodes >>> 0;
     for (let start = 0; start < length; start += block) {
       const count = Math.min(block, length - start);
       const plane = Math.ceil(count / TRITS);
@@ -42,11 +57,11 @@ export function ternaryKernels(buffer: ArrayBuffer): TernaryKernels {
   }
 
   return {
-    ternarySqueeze(v, length, block, share, payload) {
-      forEachBlock(length, block, payload, (start, count, header, codes) => {
+    ternarySqueeze(v, length, block, share, scales, firstCodes) {
+      forEachBlock(length, block, scales, firstCodes, (start, count, header, codes) => {
         const a = floats(buffer, v + 4 * start, count);
         const magnitude = (k: number) => Math.abs(a[k]!);
-        const threshold = Math.fround(share * (sumInRuns(count, magnitude) / count));
+        const threshold = Math.fround(share * (sumOfMagnitudes(a) / count));
         const selected = (k: number) => magnitude(k) >= threshold;
         const total = orderedSum(count, (k) => (selected(k) ? magnitude(k) : 0));
         const scale = Math.fround(total / Array.from(a.keys()).filter(selected).length);
@@ -60,8 +75,8 @@ export function ternaryKernels(buffer: ArrayBuffer): TernaryKernels {
         }
       });
     },
-    ternaryAddTo(out, length, block, payload, factor) {
-      forEachBlock(length, block, payload, (start, count, header, codes) => {
+    ternaryAddTo(out, length, block, scales, firstCodes, factor) {
+      forEachBlock(length, block, scales, firstCodes, (start, count, header, codes) => {
         const o = floats(buffer, out + 4 * start, count);
         const term = Math.fround(Math.fround(factor) * view.getFloat32(header, true));
         for (let k = 0; k < count; k++) {

@@ -41,6 +41,21 @@ export function sumInRuns(length: number, term: (k: number) => number, smallest 
   return sum;
 }
 
+/** Numbers of one part of a sum. */
+export const PART = 2 ** 19;
+
+/** Σ sum(start, count) over the parts of 2¹⁹ numbers that a range is cut into. */
+function sumInParts(length: number, sum: (start: number, count: number) => number): number {
+  let total = 0;
+  for (let start = 0; start < length; start += PART) total += sum(start, Math.min(PART, length - start));
+  return total;
+}
+
+/** Σ |a_k| */
+export function sumOfMagnitudes(a: Float32Array): number {
+  return sumInParts(a.length, (start, count) => sumInRuns(count, (k) => Math.abs(a[start + k]!)));
+}
+
 /** 2⁻⁸⁰: a float32 sum of squares this large has lost next to nothing to squares that float32 cannot hold. */
 export const SMALLEST_SQUARES = 2 ** -80;
 
@@ -51,6 +66,8 @@ export interface VectorKernels {
   subtractFrom(out: number, v: number, length: number): void;
   /** out += scale · v; `v` need not be aligned. */
   addScaled(out: number, v: number, length: number, scale: number): void;
+  /** out ← v, v ← 0 */
+  moveTo(out: number, v: number, length: number): void;
   /** Σ |v_k|, in float32 over runs of 1024 (`kernels.ts`) */
   sumOfMagnitudes(v: number, length: number): number;
   /** Σ v_k² */
@@ -79,18 +96,24 @@ export function vectorKernels(buffer: ArrayBuffer): VectorKernels {
       const s = Math.fround(scale);
       for (let k = 0; k < length; k++) o[k]! += Math.fround(s * a[k]!);
     },
-    sumOfMagnitudes(v, length) {
+    moveTo(out, v, length) {
       const a = floats(buffer, v, length);
-      return sumInRuns(length, (k) => Math.abs(a[k]!));
+      floats(buffer, out, length).set(a);
+      a.fill(0);
+    },
+    sumOfMagnitudes(v, length) {
+      return sumOfMagnitudes(floats(buffer, v, length));
     },
     sumOfSquares(v, length) {
       const a = floats(buffer, v, length);
-      return orderedSum(length, (k) => a[k]! * a[k]!);
+      return sumInParts(length, (start, count) => orderedSum(count, (k) => a[start + k]! * a[start + k]!));
     },
     squaredDistance(a, b, length) {
       const p = floats(buffer, a, length);
       const q = floats(buffer, b, length);
-      return orderedSum(length, (k) => (p[k]! - q[k]!) ** 2);
+      return sumInParts(length, (start, count) =>
+        orderedSum(count, (k) => (p[start + k]! - q[start + k]!) ** 2),
+      );
     },
     allFinite(v, length) {
       return unalignedFloats(buffer, v, length).every(Number.isFinite) ? 1 : 0;

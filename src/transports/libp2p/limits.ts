@@ -16,11 +16,15 @@ export const PROTOCOL_VERSION = 1;
 export const PIECE_BYTES = 64 * 1024;
 /**
  * Bytes of frames that may be under way on one stream before the receiver must have taken some. Part of the
- * protocol. Far below the 4 MiB that a muxer stream buffers before it resets, so that any muxer is safe with
- * a receiver that is busy.
+ * protocol. Enough to bridge the moments in which a receiver collects garbage; below the 4 MiB that a muxer
+ * stream buffers before it resets, with room for every header, so that any muxer is safe with a receiver that
+ * is busy.
  */
-export const WINDOW_BYTES = 1024 * 1024;
-/** A receiver returns credit when it has taken this much, and when a frame is complete. */
+export const WINDOW_BYTES = 3 * 1024 * 1024;
+/**
+ * A receiver returns credit when it has taken this much, and when a frame is complete. Each is a message of its
+ * own, encrypted and written alone; smaller steps cost more than they hasten.
+ */
 export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
 /** Most bytes of a hello or a refusal. */
 export const MAX_HELLO_BYTES = 8 * 1024;

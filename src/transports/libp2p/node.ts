@@ -15,6 +15,7 @@ import { mplex } from "@libp2p/mplex";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
+import { gatherWrites } from "./gather.js";
 import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR, MAX_STREAMS_PER_CONNECTION } from "./limits.js";
 
 /** Ways to carry many streams on one connection; both are safe here, mplex's messages are the shorter ones. */
@@ -55,10 +56,12 @@ export function createNode({
 }: NodeOptions): Promise<Libp2p> {
   const connectionGater: ConnectionGater = {
     denyInboundConnection(connection) {
+      gatherWrites(connection);
       connecting(connection);
       return false;
     },
     denyOutboundConnection(_peerId, connection) {
+      gatherWrites(connection);
       connecting(connection);
       return false;
     },

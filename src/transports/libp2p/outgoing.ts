@@ -19,7 +19,7 @@ import { PIECE_BYTES, WINDOW_BYTES } from "./limits.js";
  * Pieces go down to the muxer in lots of about this many bytes: few calls, and yet the first is soon on its way.
  * A muxer that is given more may make one message of it, which arrives only when all of it has.
  */
-const WRITE_BYTES = 3 * PIECE_BYTES;
+const WRITE_BYTES = 4 * PIECE_BYTES;
 
 interface Sending {
   readonly frame: Frame;

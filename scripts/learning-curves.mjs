@@ -82,7 +82,7 @@ const algorithms = [
     settings: {
       algorithm: "deepsqueeze",
       compressor: { kind: "minmax", bits: 4, scope: "block", block: 256 },
-      consensusRate: 1,
+      consensusRate: { initial: 0.5, decay: "cosine" },
     },
   },
   {

@@ -167,8 +167,11 @@ describe("a neighbour that goes away", () => {
 describe("ready", () => {
   it("names who is missing and why, once its deadline has passed", async () => {
     const topology = await tcpMembers(3);
-    const first = await joined(topology, 0, { deadlines: { readyMs: 300 } });
     await joined(topology, 2);
+    const log = eventLog();
+    const first = await joined(topology, 0, { report: log.report, deadlines: { readyMs: 300 } });
+    expect(await log.first("connected")).toMatchObject({ neighbour: 2 });
+    expect(await log.first("redialling")).toMatchObject({ neighbour: 1 });
     await expect(first.ready()).rejects.toThrow(
       "peer 0 waited 0.3 s for peer 1 (nothing listens at its address (connection refused)): start what is missing, or find the cause with `murmur doctor`",
     );

@@ -244,11 +244,15 @@ describe("murmur peer", () => {
   it("stopped with Ctrl-C leaves a log that says so; its neighbour says who is missing", async () => {
     const path = await readyTopology(pair);
     const out = join(scratch, "stopped");
-    const args = [...long, "--out", out, "--patience", "1"];
-    const [one, other] = ["0", "1"].map((id) => startMurmur("peer", path, "--id", id, ...args));
-    await one!.says(/peer 0 \d+\/4\d+ /);
-    one!.process.kill("SIGINT");
-    const end = await one!.finished;
+    const peer = (id: number, ...more: string[]) =>
+      startMurmur("peer", path, "--id", String(id), ...long, "--out", out, ...more);
+    const one = peer(0);
+    // The other is in a hurry, so the first has to listen before it starts.
+    await one.says(/peer 1 is not there yet/);
+    const other = peer(1, "--patience", "2");
+    await one.says(/peer 0 \d+\/4\d+ /);
+    one.process.kill("SIGINT");
+    const end = await one.finished;
     expect(end.stderr).toMatch(/peer 0 was stopped after round \d+: Ctrl-C/);
     expect(end.status).toBe(130);
     expect(lines(join(out, "peer-0.jsonl")).at(-1)).toEqual({
@@ -256,7 +260,7 @@ describe("murmur peer", () => {
       outcome: "stopped",
       reason: "Ctrl-C",
     });
-    expectOneLine(await other!.finished, /peer 1 waited 1 s for peer 0 to connect/);
+    expectOneLine(await other.finished, /peer 1 waited 2 s for peer 0 to connect/);
     expect(lines(join(out, "peer-1.jsonl")).at(-1)).toMatchObject({ type: "end", outcome: "stopped" });
   });
 });

@@ -211,6 +211,7 @@ function picture({ title, measure }, curves) {
       `<path class="run run${k}" d="M${56 + 220 * k} 404h44"/><text x="${108 + 220 * k}" y="408">${name}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 920 424" font-family="sans-serif" font-size="13">
+<title>${title}: learning curves</title>
 <style>
 svg { --ink: #24292f; --grid: #d8dee4; --paper: #ffffff; --blue: #0072b2; --orange: #e08a00; --red: #c2185b }
 @media (prefers-color-scheme: dark) {

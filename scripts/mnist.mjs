@@ -70,7 +70,8 @@ for (const seed of values.seeds.split(",").map(Number)) {
         if (round % 100 === 99) console.error(`${settings.name} ${round + 1}/${total} ${consensusDistance}`);
       },
     });
-    reference ??= final.worstAccuracy;
+    if (topology === complete) reference = final.worstAccuracy;
+    const below = (accuracy) => (reference === undefined ? "–" : percent(reference - accuracy));
     const cells = [
       seed,
       settings.name,
@@ -78,8 +79,8 @@ for (const seed of values.seeds.split(",").map(Number)) {
       percent(beforeClosing.worstAccuracy),
       percent(beforeClosing.bestAccuracy),
       percent(final.worstAccuracy),
-      percent(reference - beforeClosing.worstAccuracy),
-      percent(reference - final.worstAccuracy),
+      below(beforeClosing.worstAccuracy),
+      below(final.worstAccuracy),
       `${(bytesSentPerPeer / 1e6).toFixed(1)} MB`,
       seconds.toFixed(0),
     ];

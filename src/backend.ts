@@ -16,10 +16,11 @@ export interface BackendKind {
   /**
    * Loads it and makes it the one that computes. tfjs-core is loaded by then.
    *
+   * @param isNamed whether it was asked for by name, and not only because it may be the fastest
    * @returns what it computes on, in a few words
    * @throws any error; its first line is told to the user
    */
-  start(): Promise<string>;
+  start(isNamed: boolean): Promise<string>;
 }
 
 /** A backend that started. */

@@ -48,7 +48,7 @@ export {
   spectrum,
   weightedMixing,
 } from "./mixing.js";
-export { classTable, partition, type SplitSettings } from "./partition.js";
+export { checkParts, classTable, type MadeSplit, partition, type SplitSettings } from "./partition.js";
 export { createPeer, type Peer, type PeerOptions, type Plan } from "./peer.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./random.js";
 export type { RoundReport, RoundTimes, Sink } from "./report.js";

@@ -26,9 +26,19 @@ const dirichlet = z.strictObject({
   minimumExamples: z.int().min(1).default(10).describe("examples that every peer holds at least"),
 });
 
+const file = z.strictObject({
+  kind: z.literal("file"),
+  path: z
+    .string()
+    .min(1)
+    .describe("file with the numbers of every peer's training examples, as murmur split --out writes it"),
+});
+
 /** How training data is split among peers, told apart by `kind`. */
-export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet]);
+export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet, file]);
 export type SplitSettings = z.output<typeof splitSettings>;
+/** A split that is made here; the other kind is read, and checked by {@link checkParts}. */
+export type MadeSplit = Exclude<SplitSettings, { kind: "file" }>;
 
 /** Splits that look at the class of each example; the others do for examples with several labels too. */
 export const splitsByClass: readonly SplitSettings["kind"][] = ["shards", "dirichlet"];
@@ -61,7 +71,7 @@ export interface PartitionContext {
  */
 export function partition(
   labels: ArrayLike<number>,
-  settings: SplitSettings,
+  settings: MadeSplit,
   context: PartitionContext,
 ): number[][] {
   const { peers } = context;
@@ -80,6 +90,51 @@ export function partition(
           : splitByDirichlet(labels, settings.alpha, settings.minimumExamples, context);
   for (const indices of held) indices.sort((a, b) => a - b);
   return held;
+}
+
+/**
+ * Hold parts that were made elsewhere to what a partition is.
+ *
+ * @param parts for each peer the indices of its examples, in any order
+ * @param source how error messages call them, for example the file's name
+ * @returns the parts with indices ascending
+ * @throws InvalidExperiment parts for another number of peers, a peer without examples, or an example that does
+ *   not exist, has two holders or has none
+ */
+export function checkParts(
+  parts: readonly (readonly number[])[],
+  { examples, peers }: { readonly examples: number; readonly peers: number },
+  source: string,
+): number[][] {
+  const remake = "make it anew with `murmur split --out`, or use the topology and data that it was made for";
+  if (parts.length !== peers) {
+    throw new InvalidExperiment(`${source} is for ${parts.length} peers, not ${peers}: ${remake}`);
+  }
+  const holders = new Int32Array(examples).fill(-1);
+  for (const [peer, indices] of parts.entries()) {
+    if (indices.length === 0)
+      throw new InvalidExperiment(`${source} gives peer ${peer} no example: ${remake}`);
+    for (const index of indices) {
+      const holder = holders[index];
+      if (holder === undefined) {
+        throw new InvalidExperiment(
+          `${source} gives peer ${peer} example ${index}, but the training examples are 0 to ${examples - 1}: ${remake}`,
+        );
+      }
+      if (holder >= 0) {
+        const others = holder === peer ? `peer ${peer}` : `peers ${holder} and ${peer}`;
+        throw new InvalidExperiment(`${source} has example ${index} twice, with ${others}: ${remake}`);
+      }
+      holders[index] = peer;
+    }
+  }
+  const free = holders.indexOf(-1);
+  if (free >= 0) {
+    throw new InvalidExperiment(
+      `${source} gives nobody example ${free} of the ${examples} training examples: ${remake}`,
+    );
+  }
+  return parts.map((indices) => [...indices].sort((a, b) => a - b));
 }
 
 /** Examples of each class held by each peer: `table[peer][class]`. */

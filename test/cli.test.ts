@@ -262,4 +262,25 @@ describe("murmur split", () => {
     expect(again.status).toBe(2);
     expect(again.stderr).toContain("there already");
   });
+
+  it("reads back what it wrote: the same table, and the same run to the bit", () => {
+    const out = join(scratch, "split-again.json");
+    const drawn = ["--split", "dirichlet", "--split.alpha", "0.3"];
+    const read = ["--split", "file", "--split.path", out];
+    const { stdout } = murmur("split", ring4, ...drawn, "--out", out);
+    expect(murmur("split", ring4, ...read).stdout).toBe(stdout);
+    const result = (split: string[]) => {
+      const { stdout: text } = murmur("simulate", ring4, ...split, "--rounds", "3", "--json");
+      const { seconds: _, ...summary } = JSON.parse(text) as { seconds: number };
+      return summary;
+    };
+    expect(result(read)).toEqual(result(drawn));
+  });
+
+  it("refuses a split for other peers in one line", () => {
+    const split = ["--split", "file", "--split.path", file("two.json", { peers: [[0], [1]] })];
+    const { status, stderr } = murmur("simulate", ring4, ...split);
+    expect(status).toBe(2);
+    expect(stderr.trim()).toMatch(/^.*split file .* is for 2 peers, not 4: make it anew.*$/);
+  });
 });

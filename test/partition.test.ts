@@ -1,16 +1,21 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { InvalidExperiment } from "../src/errors.js";
-import { classTable, partition, type SplitSettings, splitSettings } from "../src/partition.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { readSplit } from "../src/datasets/split-file.js";
+import { InvalidData, InvalidExperiment } from "../src/errors.js";
+import { checkParts, classTable, type MadeSplit, partition, splitSettings } from "../src/partition.js";
 
 /** `count` labels in which every class occurs, in a scrambled order. */
 function labelsOf(count: number, classes: number): number[] {
   return Array.from({ length: count }, (_, i) => (i * 7919) % count).map((i) => i % classes);
 }
 
-const everySplit: SplitSettings[] = splitSettings.options.map((option) =>
-  splitSettings.parse({ kind: option.shape.kind.value }),
-);
+const everySplit = splitSettings.options
+  .map((option) => option.shape.kind.value)
+  .filter((kind) => kind !== "file")
+  .map((kind) => splitSettings.parse({ kind }) as MadeSplit);
 
 describe.each(everySplit.map((settings) => [settings.kind, settings] as const))("%s", (_kind, settings) => {
   // At the defaults, sharding needs 2 · peers ≥ classes.
@@ -126,4 +131,107 @@ test("dirichlet: the smallest α still leaves every peer its minimum", () => {
   expect(() =>
     partition(labels, { ...settings, minimumExamples: 63 }, { classes: 10, peers: 8, seed: 5 }),
   ).toThrow(/lower minimumExamples/);
+});
+
+describe("checkParts", () => {
+  const made = fc.record({ peers: fc.integer({ min: 5, max: 12 }), seed: fc.integer() }).map((context) => {
+    const labels = labelsOf(300, 10);
+    return {
+      peers: context.peers,
+      examples: labels.length,
+      parts: partition(labels, { kind: "iid" }, { classes: 10, ...context }),
+    };
+  });
+
+  test("takes every partition, in any order within a peer", () => {
+    fc.assert(
+      fc.property(made, ({ parts, peers, examples }) => {
+        const turned = parts.map((part) => part.toReversed());
+        expect(checkParts(turned, { peers, examples }, "s")).toEqual(parts);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("refuses a partition in which one example was changed, naming the peer", () => {
+    fc.assert(
+      fc.property(
+        made,
+        fc.nat(11),
+        fc.nat(),
+        fc.integer({ min: 0, max: 400 }),
+        ({ parts, peers, examples }, peer, place, index) => {
+          const part = parts[peer % peers]!;
+          fc.pre(part[place % part.length] !== index);
+          part[place % part.length] = index;
+          const check = () => checkParts(parts, { peers, examples }, "s");
+          expect(check).toThrow(InvalidExperiment);
+          expect(check).toThrow(
+            index < examples
+              ? new RegExp(`^s has example ${index} twice, with peer`)
+              : new RegExp(`^s gives peer ${peer % peers} example ${index}, .* 0 to 299: make it anew`),
+          );
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  test.each<[string, number[][], RegExp]>([
+    ["another number of peers", [[0, 1, 2]], /^s is for 1 peers, not 2: make it anew/],
+    ["a peer without examples", [[0, 1, 2], []], /^s gives peer 1 no example: /],
+    [
+      "an example twice with one peer",
+      [
+        [0, 0],
+        [1, 2],
+      ],
+      /^s has example 0 twice, with peer 0: /,
+    ],
+    ["an example that nobody holds", [[0], [2]], /^s gives nobody example 1 of the 3 training examples: /],
+  ])("refuses %s", (_name, parts, message) => {
+    const check = () => checkParts(parts, { peers: 2, examples: 3 }, "s");
+    expect(check).toThrow(InvalidExperiment);
+    expect(check).toThrow(message);
+  });
+});
+
+describe("readSplit", () => {
+  const folder = mkdtempSync(join(tmpdir(), "murmur-split-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const among = { examples: 4, peers: 2 };
+
+  test("gives every peer its examples in ascending order, whatever else the file says", async () => {
+    const path = join(folder, "split.json");
+    writeFileSync(path, JSON.stringify({ seed: 3, peers: [[2], [3, 0, 1]] }));
+    expect(await readSplit(path, among)).toEqual([[2], [0, 1, 3]]);
+  });
+
+  test("refuses every cut-off of a file", async () => {
+    const text = JSON.stringify({ peers: [[2], [3, 0, 1]] });
+    for (let length = 0; length < text.length; length++) {
+      const path = join(folder, `${length}.json`);
+      writeFileSync(path, text.slice(0, length));
+      await expect(readSplit(path, among)).rejects.toThrow(/is not JSON, or is cut off: write it with/);
+    }
+  });
+
+  test.each([
+    ["of another form", { parts: [] }, /^split file .*: peers is missing/],
+    ["of fractions", { peers: [[0, 1.5], [2]] }, /: peers\[0\]\[1\] must be a whole number, not 1.5/],
+    ["of negative numbers", { peers: [[0, -1], [2]] }, /: peers\[0\]\[1\] must be at least 0, not -1/],
+    ["of other data", { peers: [[0, 1, 2, 3], [4]] }, /gives peer 1 example 4, but .* 0 to 3: /],
+    ["for other peers", { peers: [[0, 1, 2, 3]] }, /^split file .* is for 1 peers, not 2: /],
+  ])("refuses a file %s", async (name, content, message) => {
+    const path = join(folder, name);
+    writeFileSync(path, JSON.stringify(content));
+    await expect(readSplit(path, among)).rejects.toThrow(InvalidExperiment);
+    await expect(readSplit(path, among)).rejects.toThrow(message);
+  });
+
+  test("refuses a file that is not there", async () => {
+    const read = readSplit(join(folder, "nowhere"), among);
+    await expect(read).rejects.toThrow(InvalidData);
+    await expect(read).rejects.toThrow(/^split: cannot read .*: there is no such file/);
+  });
 });

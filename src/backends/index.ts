@@ -46,7 +46,7 @@ async function start(name: BackendName): Promise<ActiveBackend> {
   const passedOver: { name: string; reason: string }[] = [];
   for (const kind of candidates) {
     try {
-      active = { name: kind.name, device: await startInstalled(kind), passedOver };
+      active = { name: kind.name, device: await startInstalled(kind, name !== "auto"), passedOver };
     } catch (error) {
       const reason = firstLine(error);
       if (name !== "auto") {
@@ -64,16 +64,16 @@ async function start(name: BackendName): Promise<ActiveBackend> {
   throw new InvalidExperiment("no backend starts here: install this package again");
 }
 
-async function startInstalled(kind: BackendKind): Promise<string> {
+async function startInstalled(kind: BackendKind, isNamed: boolean): Promise<string> {
   const missing = kind.packages.filter((name) => !isInstalled(name));
   if (missing.length > 0) throw new Error(`${missing.join(" and ")} not installed`);
-  return kind.start();
+  return kind.start(isNamed);
 }
 
-/** Starts one backend and says how that went, for a process that does nothing else. */
+/** Starts one backend as `auto` would and says how that went, for a process that does nothing else. */
 export async function startAlone(name: string): Promise<{ device: string } | { reason: string }> {
   try {
-    return { device: await startInstalled(backends.find((kind) => kind.name === name)!) };
+    return { device: await startInstalled(backends.find((kind) => kind.name === name)!, false) };
   } catch (error) {
     return { reason: firstLine(error) };
   }

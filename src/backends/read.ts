@@ -1,4 +1,4 @@
-import { backend, type Tensor } from "@tensorflow/tfjs-core";
+import { backend, getBackend, type Tensor } from "@tensorflow/tfjs-core";
 
 /** What the wasm backend has beyond others: its memory, and where in it each tensor lies. */
 interface OpenMemory {
@@ -6,11 +6,16 @@ interface OpenMemory {
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
 }
 
+/** Whether results can be read at once. Those of WebGPU have to be waited for, which a gradient function cannot. */
+export function readsAtOnce(): boolean {
+  return getBackend() !== "webgpu";
+}
+
 /** Copies a float32 tensor's numbers into `out`, without an array in between where the backend's memory is open. */
-export function readInto(tensor: Tensor, out: Float32Array): void {
+export async function readInto(tensor: Tensor, out: Float32Array): Promise<void> {
   const { wasm, dataIdMap } = backend() as unknown as OpenMemory;
   if (!wasm) {
-    out.set(tensor.dataSync());
+    out.set(await tensor.data());
     return;
   }
   // An address above 2 GiB is negative; the memory's buffer is another one after it grew.

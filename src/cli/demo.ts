@@ -142,7 +142,7 @@ const runProcesses: Run = async (label, topology, experiment) => {
 async function printSetting(topology: Topology, experiment: Experiment, isReal: boolean): Promise<void> {
   const { data, split, seed, rounds } = experiment;
   const dataset = await loadDataset(data);
-  const parts = splitOf(dataset, split, topology.graph.peers, seed);
+  const parts = await splitOf(dataset, split, topology.graph.peers, seed);
   print(`${topologyLine(topology)}. No server: peers only talk to their two neighbours.`);
   print("Each peer sees the handwritten digits of two classes only; the test set has all ten.\n");
   print(splitTable(dataset, parts));

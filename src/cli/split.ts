@@ -26,7 +26,7 @@ export function splitCommand(): Command {
       const { peers } = (await readTopology(topologyFile)).graph;
       const { data, split, seed } = await readExperiment(experimentFile, given());
       const dataset = await loadDataset(data);
-      const parts = splitOf(dataset, split, peers, seed);
+      const parts = await splitOf(dataset, split, peers, seed);
       if (options.out !== undefined) {
         await writeNew(options.out, JSON.stringify({ data, split, seed, peers: parts }));
         note(`examples of every peer: ${options.out}`);

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
 import type { Augmentation } from "../augmentation.js";
-import { readInto } from "../backends/read.js";
+import { readInto, readsAtOnce } from "../backends/read.js";
 import { type Examples, sizeOf } from "../dataset.js";
 import { InvalidData, InvalidExperiment } from "../errors.js";
 import { createLayout, type Layout } from "../layout.js";
@@ -82,7 +82,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   ) as unknown as SeededLayer[];
   refuseAmbientNoise(allLayers);
   const { layout, variables } = weightsOf(model, allLayers);
-  const start = variables.map((variable) => Float32Array.from(variable.dataSync()));
+  const start = variables.map((variable) => startOf(variable, model));
   // Asked of the layers, because a sequential model forgets its own.
   const penalties = () => allLayers.flatMap((layer) => layer.calculateLosses());
   const isRegularised = tf.tidy(() => penalties().length > 0);
@@ -107,10 +107,12 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     });
   }
 
-  function download(vector: Vector): void {
-    layout.tensors.forEach(({ offset, length }, i) => {
-      readInto(variables[i]!, vector.subarray(offset, offset + length));
-    });
+  async function download(vector: Vector): Promise<void> {
+    await Promise.all(
+      layout.tensors.map(({ offset, length }, i) =>
+        readInto(variables[i]!, vector.subarray(offset, offset + length)),
+      ),
+    );
   }
 
   function loadBatch(step: number): void {
@@ -126,7 +128,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   }
 
   /** Cross entropy with its gradient computed in one go, as one node of the tape. */
-  const crossEntropy = tf.customGrad((logits) => {
+  const fusedCrossEntropy = tf.customGrad((logits) => {
     const predictions = logits as tf.Tensor;
     if (logitsGradient.length !== predictions.size) logitsGradient = new Float32Array(predictions.size);
     const { loss } = softmaxCrossEntropy(predictions.dataSync(), batchLabels, classes, logitsGradient);
@@ -136,6 +138,13 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       gradFunc: () => tf.tensor(logitsGradient, predictions.shape),
     };
   });
+  const crossEntropy = (predictions: tf.Tensor) =>
+    readsAtOnce()
+      ? fusedCrossEntropy(predictions)
+      : tf.losses.softmaxCrossEntropy(
+          tf.oneHot(tf.tensor(batchLabels, [batchLabels.length], "int32"), classes),
+          tf.reshape(predictions, [batchLabels.length, classes]),
+        );
 
   function batchLoss(features: tf.Tensor): tf.Scalar {
     const predictions = model.apply(features, { training: true }) as tf.Tensor;
@@ -147,12 +156,12 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   }
 
   /** One optimiser step from the variables' values. */
-  function localStep(step: number): number {
+  async function localStep(step: number): Promise<number> {
     loadBatch(step);
     dropouts.forEach((layer, i) => {
       layer.seed = random(seed, "dropout", peer, step, i).bits(0);
     });
-    return tf.tidy(() => {
+    const loss = tf.tidy(() => {
       const features = tf.tensor(batchFeatures, batchShape);
       const { value, grads } = tf.variableGrads(() => batchLoss(features), variables);
       optimizer.applyGradients(
@@ -164,8 +173,9 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
           };
         }),
       );
-      return value.dataSync()[0]!;
+      return value;
     });
+    return numberOf(loss);
   }
 
   return {
@@ -179,8 +189,10 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       setLearningRate(optimizer, learningRate);
       upload(vector);
       let sum = 0;
-      for (let local = 0; local < localSteps; local++) sum += localStep(round * localSteps + local);
-      download(vector);
+      for (let local = 0; local < localSteps; local++) {
+        sum += await localStep(round * localSteps + local);
+      }
+      await download(vector);
       return sum / localSteps;
     },
     async evaluate(vector) {
@@ -191,21 +203,22 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       for (let first = 0; first < count; first += EVALUATION_BATCH) {
         const last = Math.min(count, first + EVALUATION_BATCH);
         const labels = test.labels.subarray(first * labelsPerExample, last * labelsPerExample);
-        tf.tidy(() => {
+        const result = tf.tidy(() => {
           const features = tf.tensor(test.features.subarray(first * inputSize, last * inputSize), [
             last - first,
             ...inputShape,
           ]);
           const predictions = model.apply(features, { training: false }) as tf.Tensor;
-          if (customLoss) {
-            const mean = customLoss(labelsTensor(labels, labelsPerExample), predictions);
-            loss += mean.dataSync()[0]! * labels.length;
-          } else {
-            const score = softmaxCrossEntropy(predictions.dataSync(), labels, classes);
-            loss += score.loss;
-            correct += score.correct;
-          }
+          return customLoss ? customLoss(labelsTensor(labels, labelsPerExample), predictions) : predictions;
         });
+        if (customLoss) {
+          loss += (await numberOf(result)) * labels.length;
+        } else {
+          const score = softmaxCrossEntropy(await result.data(), labels, classes);
+          result.dispose();
+          loss += score.loss;
+          correct += score.correct;
+        }
       }
       const total = test.labels.length;
       return customLoss ? { loss: loss / total } : { loss: loss / total, accuracy: correct / total };
@@ -215,6 +228,25 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       disposeOptimizer(optimizer);
     },
   };
+}
+
+/** What a variable holds before anything was computed. */
+function startOf(variable: tf.Variable, model: LayersModel): Float32Array {
+  try {
+    return Float32Array.from(variable.dataSync());
+  } catch (cause) {
+    throw new InvalidExperiment(
+      `the weights of model ${model.name} were computed by a backend that cannot be read at once: load them from numbers, or use another backend`,
+      { cause },
+    );
+  }
+}
+
+/** The number in a tensor of one, which is disposed of. */
+async function numberOf(tensor: tf.Tensor): Promise<number> {
+  const [number] = await tensor.data();
+  tensor.dispose();
+  return number!;
 }
 
 function labelsTensor(labels: Int32Array | Float32Array, perExample: number): tf.Tensor {

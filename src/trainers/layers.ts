@@ -3,6 +3,7 @@ import { createAugmentation } from "../augmentation.js";
 import { backendNames } from "../backend.js";
 import { type Dataset, type Examples, sizeOf } from "../dataset.js";
 import { loadDataset } from "../datasets/index.js";
+import { readSplit } from "../datasets/split-file.js";
 import { InvalidExperiment } from "../errors.js";
 import { createModel } from "../models/index.js";
 import { partition, type SplitSettings, splitsByClass } from "../partition.js";
@@ -26,7 +27,7 @@ export const layers: TrainerKind<typeof settings> = {
     const [dataset] = await Promise.all([loadDataset(task.data), useBackend(backend)]);
     const { classes, inputShape, train, test } = dataset;
     const size = sizeOf(inputShape);
-    const indices = splitOf(dataset, task.split, peers, seed)[peer]!;
+    const indices = (await splitOf(dataset, task.split, peers, seed))[peer]!;
     const augment = createAugmentation(task.augmentation, inputShape);
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
@@ -48,11 +49,18 @@ export const layers: TrainerKind<typeof settings> = {
 /**
  * Which training examples of a data set each peer holds.
  *
- * @throws InvalidExperiment a split by class of examples that have several labels
+ * @throws InvalidExperiment a split by class of examples that have several labels, or one that does not fit
+ * @throws InvalidData a split file that cannot be read
  */
-export function splitOf(dataset: Dataset, split: SplitSettings, peers: number, seed: number): number[][] {
+export async function splitOf(
+  dataset: Dataset,
+  split: SplitSettings,
+  peers: number,
+  seed: number,
+): Promise<number[][]> {
   const { classes, inputShape, train } = dataset;
   const count = train.features.length / sizeOf(inputShape);
+  if (split.kind === "file") return readSplit(split.path, { examples: count, peers });
   const hasOneLabel = train.labels.length === count;
   if (!hasOneLabel && splitsByClass.includes(split.kind)) {
     throw new InvalidExperiment(

@@ -10,8 +10,8 @@ import { createCompressor } from "./compressors/index.js";
 import { createLayout } from "./layout.js";
 import type { Vector, VectorSpace } from "./vector.js";
 
-/** Most numbers of the model that one closing round exchanges: 16 MiB. */
-export const MAX_CLOSING_LENGTH = 1 << 22;
+/** Most numbers of the model that one closing round exchanges: 4 MiB. */
+export const MAX_CLOSING_LENGTH = 1 << 20;
 
 /** Who does an exchange, and how far it moves the model. */
 export interface Exchange {

@@ -7,25 +7,33 @@ const EXPONENT: u32 = 0x7f800000;
 const SMALLEST: i32 = 113 << 23;
 const UNIT: f32 = 5.9604644775390625e-8; // 2^-24, the step of the subnormal halves
 
+// Constants of four lanes in memory, for the reason given in random.ts.
+const largests = memory.data<f32>([65504, 65504, 65504, 65504], 16);
+const signBits = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000], 16);
+const exponents = memory.data<u32>([0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000], 16);
+const smallests = memory.data<u32>([0x38800000, 0x38800000, 0x38800000, 0x38800000], 16);
+const thirteens = memory.data<u32>([0x06800000, 0x06800000, 0x06800000, 0x06800000], 16);
+const leastRounders = memory.data<u32>([0x1f800, 0x1f800, 0x1f800, 0x1f800], 16);
+
 /** 2^13 times the power of two at or below a magnitude: added to it, what is beyond a half's precision is rounded away. */
 @inline
 function rounderOf(magnitude: v128): v128 {
-  const exponent = i32x4.max_s(v128.and(magnitude, i32x4.splat(EXPONENT)), i32x4.splat(SMALLEST));
-  return i32x4.add(exponent, i32x4.splat(13 << 23));
+  const exponent = i32x4.max_s(v128.and(magnitude, v128.load(exponents)), v128.load(smallests));
+  return i32x4.add(exponent, v128.load(thirteens));
 }
 
 /** Four halves without their sign (in the low 16 bits of each lane) nearest to x, ties to even; leaves the error. */
 @inline
 function squeeze4(p: usize, x: v128): v128 {
-  const magnitude = f32x4.pmin(f32x4.splat(LARGEST), f32x4.abs(x));
+  const magnitude = f32x4.pmin(v128.load(largests), v128.andnot(x, v128.load(signBits)));
   const rounder = rounderOf(magnitude);
   const rounded = f32x4.add(magnitude, rounder);
   const half = f32x4.sub(rounded, rounder);
-  v128.store(p, f32x4.sub(x, v128.or(half, v128.and(x, i32x4.splat(SIGN)))));
+  v128.store(p, f32x4.sub(x, v128.or(half, v128.and(x, v128.load(signBits)))));
   // The low bits of the sum are the significand, implicit bit included: it adds one to the exponent.
   return i32x4.add(
     i32x4.sub(rounded, rounder),
-    i32x4.sub(i32x4.shr_u(rounder, 13), i32x4.splat((SMALLEST + (13 << 23)) >> 13)),
+    i32x4.sub(i32x4.shr_u(rounder, 13), v128.load(leastRounders)),
   );
 }
 

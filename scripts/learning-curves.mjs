@@ -96,7 +96,7 @@ const algorithms = [
   },
 ];
 const cli = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-mkdirSync(values.out, { recursive: true });
+for (const folder of [values.out, values.pictures ?? values.out]) mkdirSync(folder, { recursive: true });
 // The longest runs first.
 const queue = tasks.flatMap((task) => algorithms.map((algorithm) => ({ task, algorithm })).reverse());
 const folderOf = ({ name }, algorithm) => join(values.out, `${name}-${algorithm.name.replace(/\W+/g, "-")}`);

@@ -1,6 +1,7 @@
 // How fast frames go from one process to another over loopback: (a) raw TCP, (b) one raw libp2p stream, (c) our
 // exchange, for three frame sizes on each muxer; then gossip-only rounds per second of a ring of eight processes
-// at 1 M parameters and 1 bit. All run on nodes made alike. Needs a build. The last line is JSON.
+// at 1 M parameters and 1 bit. All run on nodes made alike, in processes set up as those of peers. Needs a build. The
+// last line is JSON.
 //
 //     npm run -s bench:network [-- --casts 3] [--repeats 4] [--only 4000000] [--no-gossip]
 //
@@ -13,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { multiaddr } from "@multiformats/multiaddr";
 import { algorithms } from "../dist/algorithms/index.js";
+import { keepYoungGenerationSmall } from "../dist/cli/young-generation.js";
 import { createLayout } from "../dist/layout.js";
 import { createPeer } from "../dist/peer.js";
 import { decodePrivateKey } from "../dist/transports/libp2p/identity.js";
@@ -212,6 +214,7 @@ const { values } = parseArgs({
   },
 });
 
+keepYoungGenerationSmall();
 if (values.child) {
   process.once("message", async (task) => {
     if (task.role === "gossip") process.send(await gossip(task), () => process.exit(0));

@@ -12,6 +12,7 @@ import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.j
 import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
 import { describeMachine } from "./machine.js";
+import { keepYoungGenerationSmall } from "./young-generation.js";
 
 export interface PeerRunOptions {
   readonly topology: Topology;
@@ -55,6 +56,7 @@ export interface PeerSummary {
  * @throws CannotListen when the port for metrics is taken
  */
 export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
+  keepYoungGenerationSmall();
   const { metricsPort } = options;
   if (metricsPort === undefined) return takePart(options);
   const metrics = await createPrometheusSink({ port: metricsPort });

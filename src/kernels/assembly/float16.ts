@@ -5,15 +5,18 @@ const SIGN: u32 = 0x80000000;
 const EXPONENT: u32 = 0x7f800000;
 /** The exponent field of 2^-14, the smallest normal half; below it halves are evenly spaced. */
 const SMALLEST: i32 = 113 << 23;
-const UNIT: f32 = 5.9604644775390625e-8; // 2^-24, the step of the subnormal halves
 
 // Constants of four lanes in memory, for the reason given in random.ts.
 const largests = memory.data<f32>([65504, 65504, 65504, 65504], 16);
 const signBits = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000], 16);
 const exponents = memory.data<u32>([0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000], 16);
+const magnitudes = memory.data<u32>([0x0fffe000, 0x0fffe000, 0x0fffe000, 0x0fffe000], 16);
+const rebias = memory.data<u32>([0x38000000, 0x38000000, 0x38000000, 0x38000000], 16);
 const smallests = memory.data<u32>([0x38800000, 0x38800000, 0x38800000, 0x38800000], 16);
 const thirteens = memory.data<u32>([0x06800000, 0x06800000, 0x06800000, 0x06800000], 16);
-const leastRounders = memory.data<u32>([0x1f800, 0x1f800, 0x1f800, 0x1f800], 16);
+/** Of the halves of a sum's bits: the low one holds the significand, the high one 128 times the exponent. */
+const places = memory.data<i16>([1, 8, 1, 8, 1, 8, 1, 8], 16);
+const leastCodes = memory.data<u32>([0x1f800, 0x1f800, 0x1f800, 0x1f800], 16);
 
 /** 2^13 times the power of two at or below a magnitude: added to it, what is beyond a half's precision is rounded away. */
 @inline
@@ -31,21 +34,17 @@ function squeeze4(p: usize, x: v128): v128 {
   const half = f32x4.sub(rounded, rounder);
   v128.store(p, f32x4.sub(x, v128.or(half, v128.and(x, v128.load(signBits)))));
   // The low bits of the sum are the significand, implicit bit included: it adds one to the exponent.
-  return i32x4.add(
-    i32x4.sub(rounded, rounder),
-    i32x4.sub(i32x4.shr_u(rounder, 13), v128.load(leastRounders)),
-  );
+  return i32x4.sub(i32x4.dot_i16x8_s(rounded, v128.load(places)), v128.load(leastCodes));
 }
 
-/** The numbers that four halves, in the low 16 bits of each lane, stand for. */
+/** The numbers that four halves, each extended with its sign to a lane, stand for. */
 @inline
 function fromHalf(h: v128): v128 {
-  const sign = i32x4.shl(v128.and(h, i32x4.splat(0x8000)), 16);
-  const magnitude = v128.and(h, i32x4.splat(0x7fff));
-  const normal = i32x4.add(i32x4.shl(magnitude, 13), i32x4.splat(112 << 23));
-  const subnormal = f32x4.mul(f32x4.convert_i32x4_s(magnitude), f32x4.splat(UNIT));
-  const small = i32x4.lt_s(magnitude, i32x4.splat(0x400));
-  return v128.or(v128.bitselect(subnormal, normal, small), sign);
+  const magnitude = v128.and(i32x4.shl(h, 13), v128.load(magnitudes));
+  const number = i32x4.add(magnitude, v128.load(rebias));
+  // Halves below 2^-14 have no implicit bit: what was read as 2^-15 (1 + m) is to be 2^-14 m.
+  const excess = f32x4.pmin(f32x4.sub(number, v128.load(smallests)), f32x4.splat(0));
+  return v128.or(f32x4.add(number, excess), v128.and(h, v128.load(signBits)));
 }
 
 export function float16Squeeze(v: usize, length: usize, payload: usize): void {
@@ -77,14 +76,14 @@ export function float16AddTo(out: usize, length: usize, payload: usize, factor: 
   for (; k + 8 <= length; k += 8) {
     const p = out + (k << 2);
     const halves = v128.load(payload + (k << 1));
-    const x = fromHalf(i32x4.extend_low_i16x8_u(halves));
-    const y = fromHalf(i32x4.extend_high_i16x8_u(halves));
+    const x = fromHalf(i32x4.extend_low_i16x8_s(halves));
+    const y = fromHalf(i32x4.extend_high_i16x8_s(halves));
     v128.store(p, f32x4.add(v128.load(p), f32x4.mul(scale, x)));
     v128.store(p, f32x4.add(v128.load(p, 16), f32x4.mul(scale, y)), 16);
   }
   for (; k < length; k++) {
     const p = out + (k << 2);
-    const x = fromHalf(i32x4.splat(load<u16>(payload + (k << 1))));
+    const x = fromHalf(i32x4.splat(<i32>load<i16>(payload + (k << 1))));
     store<f32>(p, load<f32>(p) + factor * f32x4.extract_lane(x, 0));
   }
 }

@@ -16,6 +16,7 @@ import { createLayout } from "../dist/layout.js";
 import { normal, random } from "../dist/random.js";
 import { workerThreads } from "../dist/threads/node.js";
 import { createVectorSpace } from "../dist/vector.js";
+import { createBareKernels } from "./bare-memory.mjs";
 
 /** Compressors, and what of a vector of float32 a squeeze must read before it can write (1 when a scale needs it all). */
 const CASES = [
@@ -36,18 +37,6 @@ const CASES = [
 ];
 
 const SCALE = 0.37;
-
-/** A WebAssembly function that is one memory.copy, over the memory that it imports as env.memory. */
-const COPY_MODULE = new WebAssembly.Module(
-  Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...[1, 7, 1, 0x60, 3, 0x7f, 0x7f, 0x7f, 0], // type: (i32, i32, i32) → ()
-    ...[2, 15, 1, 3, 0x65, 0x6e, 0x76, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2, 0, 0], // import env.memory
-    ...[3, 2, 1, 0], // one function of that type
-    ...[7, 8, 1, 4, 0x63, 0x6f, 0x70, 0x79, 0, 0], // export it as "copy"
-    ...[10, 14, 1, 12, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 10, 0, 0, 0x0b], // memory.copy(0, 1, 2)
-  ]),
-);
 
 const median = (times) => times.toSorted((a, b) => a - b)[times.length >> 1];
 
@@ -72,13 +61,12 @@ function workplace(cases, length, createKernels, threads) {
   const drawn = Math.min(length, 1_000_003);
   for (let k = 0; k < drawn; k++) source[k] = 0.05 * normal(stream, k);
   for (let k = drawn; k < length; k += drawn) source.set(source.subarray(0, Math.min(drawn, length - k)), k);
-  // The module is for a memory that is not shared.
-  const copy = threads ? undefined : new WebAssembly.Instance(COPY_MODULE, { env: { memory } }).exports.copy;
-  const copyVector = () => copy(vectors.vector.byteOffset, source.byteOffset, 4 * length);
+  const bare = threads ? undefined : createBareKernels(memory);
+  const copyVector = () => bare.copy(vectors.vector.byteOffset, source.byteOffset, 4 * length);
   const compressors = cases.map(({ written }) =>
     createCompressor(compressorSettings.parse(written), { layout, space }),
   );
-  return { layout, space, ...vectors, copyVector, compressors };
+  return { layout, space, ...vectors, bare, copyVector, compressors };
 }
 
 function timed(act) {
@@ -144,6 +132,35 @@ function measureRound(length, rounds) {
     parts.squeeze.push(squeeze);
     parts.mix.push(mix);
     parts.round.push(share + squeeze + mix);
+  }
+  return Object.fromEntries(Object.entries(parts).map(([part, times]) => [`${part}Ms`, median(times)]));
+}
+
+/**
+ * What the memory itself takes for a hundredth of the numbers at places known beforehand, in median milliseconds:
+ * reading them, and adding to them. A sparse addTo also has to check its payload and to find the places.
+ */
+function measureScatter(length, rounds) {
+  const { space, source, out, bare, copyVector } = workplace([], length, createSimdKernels);
+  const count = Math.floor(length / 100);
+  const stream = random(3, "places");
+  const addresses = space.bytes(4 * count);
+  new Uint32Array(space.buffer, addresses.byteOffset, count).set(
+    Uint32Array.from(
+      { length: count },
+      (_, k) => out.byteOffset + 4 * Math.floor(100 * (k + stream.uniform(k))),
+    ),
+  );
+  const parts = { copy: [], read: [], add: [] };
+  for (let round = -1; round < rounds; round++) {
+    const copy = timed(copyVector);
+    const read = timed(() => bare.sumAt(addresses.byteOffset, count));
+    copyVector();
+    const add = timed(() => bare.addAt(addresses.byteOffset, count, source.byteOffset));
+    if (round < 0) continue;
+    parts.copy.push(copy);
+    parts.read.push(read);
+    parts.add.push(add);
   }
   return Object.fromEntries(Object.entries(parts).map(([part, times]) => [`${part}Ms`, median(times)]));
 }
@@ -215,12 +232,8 @@ if (options.threads) {
 console.log(JSON.stringify({ benchmark: "kernels", results: report }));
 
 function measureSize(length) {
-  const { copyMs, results } = measure(
-    cases,
-    length,
-    length < 1e6 ? 101 : length < 5e7 ? 15 : 3,
-    createSimdKernels,
-  );
+  const rounds = length < 1e6 ? 101 : length < 5e7 ? 15 : 3;
+  const { copyMs, results } = measure(cases, length, rounds, createSimdKernels);
   // The reference is for reading, not for speed: once is enough.
   const reference =
     options.quick || options.size || length > 1e7
@@ -264,8 +277,14 @@ function measureSize(length) {
     report.push(line);
     console.log(`${name.padEnd(24)}|${columns.join(" |")}`);
   });
+  if (!options.only || options.only.endsWith("k")) {
+    const scatter = measureScatter(length, rounds);
+    report.push({ scatter: "bare, 1 % of the numbers", parameters: length, ...scatter });
+    const [read, add] = [scatter.readMs, scatter.addMs].map((ms) => (ms / scatter.copyMs).toFixed(2));
+    console.log(`1 % of the numbers at known places, in copies: reading them ${read}, adding to them ${add}`);
+  }
   if (!options.only || options.only === "sign") {
-    const round = measureRound(length, length < 1e6 ? 101 : length < 5e7 ? 15 : 3);
+    const round = measureRound(length, rounds);
     report.push({ round: "deepsqueeze, sign, two neighbours", parameters: length, ...round });
     const parts = ["share", "squeeze", "mix", "round"].map(
       (part) => `${part} ${(round[`${part}Ms`] / round.copyMs).toFixed(2)}`,

@@ -14,12 +14,18 @@ import { noTraffic } from "../dist/transport.js";
 const parameters = Number(process.argv[2] ?? 100_000_000);
 const CLOSING = "--closing";
 
-/** Answers for both neighbours with the payload that was sent to the first of them. */
+/** Answers for both neighbours with what was sent to them, in memory that is used again, as the libp2p transport does. */
 function echoTransport() {
   const queue = [];
+  const spare = [];
   return {
     async send(to, frame) {
-      queue.push({ from: to, frame: { ...frame, payload: frame.payload.slice() } });
+      const { length } = frame.payload;
+      const index = spare.findIndex(({ byteLength }) => byteLength >= length);
+      const memory = index < 0 ? new ArrayBuffer(length) : spare.splice(index, 1)[0];
+      const payload = new Uint8Array(memory, 0, length);
+      payload.set(frame.payload);
+      queue.push({ from: to, frame: { ...frame, payload }, release: () => spare.unshift(memory) });
     },
     async receive() {
       // A peer listens before it speaks.

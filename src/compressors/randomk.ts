@@ -6,9 +6,6 @@ const settings = z.strictObject({ kind: z.literal("randomk"), ...shareSettings(0
 
 const KEY_BYTES = 8;
 
-/** Working room of the kernels, in bytes. */
-const PLACES_BYTES = 1 << 12;
-
 /**
  * Random-k: k = max(1, ⌊ratio · n⌋) numbers of each range, one drawn from each of k strata of nearly equal
  * length. Which they were is not sent: the payload carries the key of the draws. 32 bits a value and 64 in all.
@@ -34,7 +31,6 @@ export const randomk: CompressorKind<typeof settings> = {
     });
     const payload = space.bytes(end);
     const header = new DataView(space.buffer, payload.byteOffset, KEY_BYTES);
-    const places = space.bytes(PLACES_BYTES).byteOffset;
     const stage = createStaging(space, end);
 
     return {
@@ -47,7 +43,7 @@ export const randomk: CompressorKind<typeof settings> = {
         header.setUint32(4, high, true);
         for (const { offset, length, count, start } of sections) {
           const v = vector.byteOffset + 4 * offset;
-          kernels.randomkSqueeze(v, length, count, offset, low, high, payload.byteOffset + start, places);
+          kernels.randomkSqueeze(v, length, count, offset, low, high, payload.byteOffset + start);
         }
         return payload;
       },
@@ -60,7 +56,7 @@ export const randomk: CompressorKind<typeof settings> = {
         const high = key.getUint32(4, true);
         for (const { offset, length, count, start } of sections) {
           const target = out.byteOffset + 4 * offset;
-          kernels.randomkAddTo(target, length, count, offset, low, high, bytes + start, scale, places);
+          kernels.randomkAddTo(target, length, count, offset, low, high, bytes + start, scale);
         }
       },
     };

@@ -15,9 +15,6 @@ const settings = z.strictObject({ kind: z.literal("topk"), ...shareSettings(0.01
 /** Counting room of the selection, in bytes: 2¹⁶ counters. */
 const TABLE_BYTES = 4 << 16;
 
-/** Working room of the decoder, in bytes. */
-const PLACES_BYTES = 1 << 12;
-
 /** −ln(φ − 1), φ the golden ratio: where the Rice code of one parameter becomes as short as the next's. */
 const RICE_BOUNDARY = 0.4812;
 
@@ -73,7 +70,8 @@ export const topk: CompressorKind<typeof settings> = {
     const maximum = quotientsStart + mostQuotientBytes;
     const payload = space.bytes(maximum);
     const table = space.bytes(TABLE_BYTES).byteOffset;
-    const places = space.bytes(PLACES_BYTES).byteOffset;
+    /** Where the quotients of every range of a checked payload begin. */
+    const starts = new Uint32Array(sections.length);
     const stage = createStaging(space, maximum);
 
     return {
@@ -98,21 +96,19 @@ export const topk: CompressorKind<typeof settings> = {
         const end = bytes + received.length;
         requireFinite(name, kernels.allFinite(bytes, values));
         let quotients = bytes + quotientsStart;
-        for (const { length, count, rice, remainders, most } of sections) {
+        sections.forEach(({ length, count, rice, remainders, most }, s) => {
+          starts[s] = quotients;
           const low = bytes + remaindersStart + remainders;
           const last = Math.min(end, quotients + most);
           quotients = kernels.topkCheck(length, count, rice, low, quotients, last) >>> 0;
           requireCodes(name, quotients);
-        }
+        });
         requireCodes(name, quotients === end);
-        quotients = bytes + quotientsStart;
-        for (const { offset, count, rice, first, remainders } of sections) {
+        sections.forEach(({ offset, count, rice, first, remainders }, s) => {
           const target = out.byteOffset + 4 * offset;
           const low = bytes + remaindersStart + remainders;
-          quotients =
-            kernels.topkAddTo(target, count, rice, bytes + 4 * first, low, quotients, end, scale, places) >>>
-            0;
-        }
+          kernels.topkAddTo(target, count, rice, bytes + 4 * first, low, starts[s]!, end, scale);
+        });
       },
     };
   },

@@ -4,7 +4,7 @@
 // histogram, 16 and then 15 bits, counted over candidates only: numbers no smaller than a bound that at
 // least k numbers reach. The table is all zeros between calls.
 
-import { addAtPlaces } from "./sparse";
+import { addAtPlaces, BATCH, places } from "./sparse";
 
 const MAGNITUDE: u32 = 0x7fffffff;
 /** Bits below the first level of the histogram. */
@@ -161,9 +161,6 @@ export function topkSqueeze(
   return quotients;
 }
 
-/** Places that are decoded before their numbers are touched, so that many of those are on their way at a time. */
-const BATCH: usize = 1024;
-
 /** The eight bytes at `p`, with zeros for those at `end` and beyond. */
 @inline
 function load8(p: usize, end: usize): u64 {
@@ -216,38 +213,56 @@ export function topkCheck(
   return at + <usize>(bit >> 3) + 1;
 }
 
+/** Where the decoder stands between batches: behind the places in the room, eight bytes each. */
+const WORD: usize = BATCH << 2; // 64 bits of quotients, less the ones that were read
+const NEXT: usize = WORD + 8; // where the 64 after them are
+const BEFORE: usize = WORD + 16; // quotient bits before the word, less the places that were decoded
+const SUM: usize = WORD + 24; // of the remainders and of one for every place, less one
+const LOW: usize = WORD + 32; // where the next remainder is, in bits of the memory
+
+/**
+ * Decodes as many places as there is room for from `to` to `last`. What it needs is little enough to stay in registers: all
+ * else is read where a word of quotients is used up.
+ */
+function decodePlaces(out: usize, rice: u32, end: usize, to: usize, last: usize): void {
+  const state = places();
+  const mask: u64 = ((<u64>1) << rice) - 1;
+  let word = load<u64>(state, WORD);
+  let before = load<u64>(state, BEFORE);
+  let sum = load<u64>(state, SUM);
+  let low = load<u64>(state, LOW);
+  for (; to < last; to += 4) {
+    while (!word) {
+      const at = <usize>load<u64>(state, NEXT);
+      word = load8(at, end);
+      store<u64>(state, at + 8, NEXT);
+      before += 64;
+    }
+    const p = min(<usize>(low >> 3), end - 8);
+    sum += ((load<u64>(p) >> (low - (<u64>p << 3))) & mask) + 1;
+    low += rice;
+    store<u32>(to, <u32>(out + (<usize>(((before + ctz(word)) << rice) + sum) << 2)));
+    word &= word - 1;
+    before--;
+  }
+  store<u64>(state, word, WORD);
+  store<u64>(state, before, BEFORE);
+  store<u64>(state, sum, SUM);
+  store<u64>(state, low, LOW);
+}
+
 export function topkAddTo(
   out: usize, count: usize, rice: u32, values: usize, remainders: usize, quotients: usize, end: usize, factor: f32,
-  places: usize,
-): usize {
-  const mask: u64 = ((<u64>1) << rice) - 1;
-  let word: u64 = 0; // 64 quotient bits from bit `from` on, less the ones that were read
-  let from: u64 = 0;
-  from -= 64;
-  let at = quotients;
-  let bit: u64 = 0;
-  let sum: u64 = 0; // of the remainders
-  let low: usize = 0; // bits of them that were read
-  let j: usize = 0;
-  // Up to here eight bytes of remainders can be read at once.
-  const safe = rice && end > remainders + 8 ? min(count, ((end - remainders - 8) << 3) / rice) : 0;
-  while (j < count) {
-    const first = j;
-    const last = min(j + BATCH, count);
-    for (let to = places; j < last; j++, to += 4) {
-      while (!word) {
-        word = load8(at, end);
-        at += 8;
-        from += 64;
-      }
-      bit = from + ctz(word);
-      word &= word - 1;
-      const p = remainders + (low >> 3);
-      sum += ((j < safe ? load<u64>(p) : load8(p, end)) >> (<u64>low & 7)) & mask;
-      low += rice;
-      store<u32>(to, <u32>(out + (<usize>(((bit - <u64>j) << rice) + sum + <u64>j) << 2)));
-    }
-    addAtPlaces(last - first, values + (first << 2), factor, places);
+): void {
+  const state = places();
+  store<u64>(state, 0, WORD);
+  store<u64>(state, quotients, NEXT);
+  store<u64>(state, -64, BEFORE);
+  store<u64>(state, -1, SUM);
+  store<u64>(state, <u64>remainders << 3, LOW);
+  for (let j: usize = 0; j < count; j += BATCH, values += BATCH << 2) {
+    const size = min(BATCH, count - j);
+    decodePlaces(out, rice, end, state, state + (size << 2));
+    addAtPlaces(size, values, factor);
   }
-  return quotients + <usize>(bit >> 3) + 1;
 }

@@ -7,11 +7,7 @@ import { floats } from "./vector.js";
  * of its own. The values are float32; the places follow from the key.
  */
 export interface RandomkKernels {
-  /**
-   * Writes the values drawn with key (low, high) and leaves the error in `v`.
-   *
-   * @param places 2¹² bytes to work in
-   */
+  /** Writes the values drawn with key (low, high) and leaves the error in `v`. */
   randomkSqueeze(
     v: number,
     length: number,
@@ -20,7 +16,6 @@ export interface RandomkKernels {
     low: number,
     high: number,
     values: number,
-    places: number,
   ): void;
   /** out += factor · C(v), from the values. */
   randomkAddTo(
@@ -32,7 +27,6 @@ export interface RandomkKernels {
     high: number,
     values: number,
     factor: number,
-    places: number,
   ): void;
 }
 

@@ -36,11 +36,7 @@ export interface TopkKernels {
     quotients: number,
     end: number,
   ): number;
-  /**
-   * out += factor · C(v), from streams that passed the check; returns where the quotients end.
-   *
-   * @param places 2¹² bytes to work in
-   */
+  /** out += factor · C(v), from streams that passed the check. */
   topkAddTo(
     out: number,
     count: number,
@@ -50,8 +46,7 @@ export interface TopkKernels {
     quotients: number,
     end: number,
     factor: number,
-    places: number,
-  ): number;
+  ): void;
 }
 
 /** Bits written from the lowest of the first byte on. */
@@ -144,7 +139,6 @@ export function topkKernels(buffer: ArrayBuffer): TopkKernels {
         const value = view.getFloat32((values >>> 0) + 4 * j, true);
         floats(buffer, out + 4 * place, 1)[0]! += Math.fround(scale * value);
       });
-      return read.end;
     },
   };
 }

@@ -26,7 +26,7 @@ const theirs = lastLine(python, "compare-pytorch.py", PARAMETERS);
 const ours = lastLine(process.execPath, "bench-kernels.mjs", "--size", PARAMETERS);
 
 console.log(`${PARAMETERS} parameters, one thread, milliseconds; PyTorch ${theirs.version}`);
-console.log("                        |  squeeze    PyTorch  times |    addTo    PyTorch  times");
+console.log("                        |  squeeze    PyTorch  times |    addTo    PyTorch  times |  both");
 const results = [];
 for (const { compressor, squeeze, addTo } of ours.results) {
   const torch = theirs.results[compressor];
@@ -45,7 +45,7 @@ for (const { compressor, squeeze, addTo } of ours.results) {
   const cells = (ms, torchMs, times) =>
     `${ms.toFixed(2).padStart(9)} ${torchMs.toFixed(2).padStart(10)} ${times.toFixed(1).padStart(6)}`;
   console.log(
-    `${compressor.padEnd(24)}|${cells(row.squeezeMs, row.pytorchSqueezeMs, row.squeezeTimes)} |${cells(row.addToMs, row.pytorchAddToMs, row.addToTimes)}`,
+    `${compressor.padEnd(24)}|${cells(row.squeezeMs, row.pytorchSqueezeMs, row.squeezeTimes)} |${cells(row.addToMs, row.pytorchAddToMs, row.addToTimes)} |${row.bothTimes.toFixed(1).padStart(6)}`,
   );
 }
 console.log(JSON.stringify({ benchmark: "compare", parameters: Number(PARAMETERS), results }));

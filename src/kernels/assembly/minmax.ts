@@ -4,7 +4,7 @@ import {
   addCodes, codeBytes, codesOf, FRACTION, FRACTION_BITS, fractions, limit, limits, storeCode, storeCodes, TWO_TO_64,
   TWO_TO_MINUS_64, WHOLE,
 } from "./codes";
-import { drawBits4, weylAt, weylNext } from "./random";
+import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
 import { room } from "./room";
 
 /** Numbers whose sums are sure to fit 32 bits. */
@@ -166,6 +166,7 @@ function findCodes(
   codes: usize,
 ): void {
   store<u32>(record, high, HIGH);
+  const m1 = v128.load(multipliers1), m2 = v128.load(multipliers2);
   const h4 = v128.load32_splat(record, HIGH), i4 = v128.load32_splat(record, INVERSE);
   const c4 = v128.load32_splat(record, CONDITION), l4 = v128.load32_splat(record, RANGE);
   const b4 = plain ? l4 : f32x4.mul(l4, c4);
@@ -181,7 +182,7 @@ function findCodes(
       const p = a + (k << 2);
       const ta = places(v128.load(p), plain, c4, b4, i4), tb = places(v128.load(p, 16), plain, c4, b4, i4);
       const fab = fractions(ta, tb);
-      const upAb = i16x8.gt_s(fab, limits(stochastic, stochastic ? drawBits4(weyl, h4) : weyl));
+      const upAb = i16x8.gt_s(fab, limits(stochastic, stochastic ? drawBits4(weyl, h4, m1, m2) : weyl));
       if (stochastic) weyl = weylNext(weyl);
       const kab = codesOf(ta, tb, upAb);
       const eab = v128.or(fab, i16x8.shl(upAb, 15));
@@ -192,7 +193,7 @@ function findCodes(
 
       const tc = places(v128.load(p, 32), plain, c4, b4, i4), td = places(v128.load(p, 48), plain, c4, b4, i4);
       const fcd = fractions(tc, td);
-      const upCd = i16x8.gt_s(fcd, limits(stochastic, stochastic ? drawBits4(weyl, h4) : weyl));
+      const upCd = i16x8.gt_s(fcd, limits(stochastic, stochastic ? drawBits4(weyl, h4, m1, m2) : weyl));
       if (stochastic) weyl = weylNext(weyl);
       const kcd = codesOf(tc, td, upCd);
       const ecd = v128.or(fcd, i16x8.shl(upCd, 15));

@@ -4,7 +4,7 @@ import {
   addCodes, codeBytes, codesOf, codesWithin, conditioner, FRACTION, FRACTION_BITS, fractions, limit, limits, storeCode,
   storeCodes, WHOLE,
 } from "./codes";
-import { drawBits4, weylAt, weylNext } from "./random";
+import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
 import { RUN } from "./sums";
 import { runOfSquares } from "./vector";
 
@@ -30,7 +30,7 @@ export function qsgdSqueeze(
   v: usize, length: usize, block: usize, bits: u32, levels: f32, shrink: f64, index: u32, low: u32, high: u32,
   units: usize, codes: usize,
 ): void {
-  const h4 = i32x4.splat(high);
+  const h4 = i32x4.splat(high), m1 = v128.load(multipliers1), m2 = v128.load(multipliers2);
   const zero = WHOLE + levels * <f32>FRACTION_ONE;
   const z4 = f32x4.splat(zero);
   const stride: usize = <usize>bits << 1;
@@ -51,10 +51,10 @@ export function qsgdSqueeze(
     for (; k + 16 <= count; k += 16) {
       const p = a + (k << 2);
       const ta = places(v128.load(p), c4, i4, z4), tb = places(v128.load(p, 16), c4, i4, z4);
-      const kab = codesOf(ta, tb, i16x8.gt_s(fractions(ta, tb), limits(true, drawBits4(weyl, h4))));
+      const kab = codesOf(ta, tb, i16x8.gt_s(fractions(ta, tb), limits(true, drawBits4(weyl, h4, m1, m2))));
       weyl = weylNext(weyl);
       const tc = places(v128.load(p, 32), c4, i4, z4), td = places(v128.load(p, 48), c4, i4, z4);
-      const kcd = codesOf(tc, td, i16x8.gt_s(fractions(tc, td), limits(true, drawBits4(weyl, h4))));
+      const kcd = codesOf(tc, td, i16x8.gt_s(fractions(tc, td), limits(true, drawBits4(weyl, h4, m1, m2))));
       weyl = weylNext(weyl);
       storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits);
       to += stride;

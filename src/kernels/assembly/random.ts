@@ -10,10 +10,10 @@ export function weylAt(low: u32, index: u32): v128 {
   return i32x4.add(i32x4.splat(low + index * WEYL), i32x4(0, 0x9e3779b9, 0x3c6ef372, 0xdaa66d2b));
 }
 
-// The compiler of the browser builds a constant of four lanes anew, in several steps, wherever a loop needs it; loading
-// it takes one.
-const fourMultipliers1 = memory.data<u32>([0x21f0aaad, 0x21f0aaad, 0x21f0aaad, 0x21f0aaad], 16);
-const fourMultipliers2 = memory.data<u32>([0x735a2d97, 0x735a2d97, 0x735a2d97, 0x735a2d97], 16);
+// V8 builds a constant of four lanes anew, in several steps, wherever a loop needs it. One that was read from memory before
+// the loop stays in a register, as far as there are enough; so constants of loops are read there, here and in other kernels.
+export const multipliers1 = memory.data<u32>([0x21f0aaad, 0x21f0aaad, 0x21f0aaad, 0x21f0aaad], 16);
+export const multipliers2 = memory.data<u32>([0x735a2d97, 0x735a2d97, 0x735a2d97, 0x735a2d97], 16);
 const fourSteps = memory.data<u32>([0x78dde6e4, 0x78dde6e4, 0x78dde6e4, 0x78dde6e4], 16);
 
 /** Four draws further. */
@@ -22,10 +22,11 @@ export function weylNext(weyl: v128): v128 {
   return i32x4.add(weyl, v128.load(fourSteps));
 }
 
+/** Four draws, with the multipliers above. */
 @inline
-export function drawBits4(weyl: v128, high: v128): v128 {
-  let x = i32x4.mul(v128.xor(weyl, i32x4.shr_u(weyl, 16)), v128.load(fourMultipliers1));
-  x = i32x4.mul(v128.xor(v128.xor(x, i32x4.shr_u(x, 15)), high), v128.load(fourMultipliers2));
+export function drawBits4(weyl: v128, high: v128, m1: v128, m2: v128): v128 {
+  let x = i32x4.mul(v128.xor(weyl, i32x4.shr_u(weyl, 16)), m1);
+  x = i32x4.mul(v128.xor(v128.xor(x, i32x4.shr_u(x, 15)), high), m2);
   return v128.xor(x, i32x4.shr_u(x, 15));
 }
 

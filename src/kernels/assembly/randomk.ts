@@ -1,6 +1,6 @@
 // One random number of every stratum. Format and meaning: ../reference/randomk.ts.
 
-import { drawBits4, weylAt, weylNext } from "./random";
+import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
 import { addAtPlaces, BATCH, places } from "./sparse";
 
 /** Writes the addresses of the numbers drawn from strata first … last − 1, four at a time and so up to three more. */
@@ -8,11 +8,12 @@ function drawRun(
   start: usize, size: u32, first: usize, last: usize, index: u32, low: u32, high: u32, to: usize,
 ): void {
   const h4 = i32x4.splat(high), size4 = i32x4.splat(size);
+  const m1 = v128.load(multipliers1), m2 = v128.load(multipliers2);
   const steps = i32x4.shl(size4, 4);
   let weyl = weylAt(low, index + <u32>first);
   let starts = i32x4.add(i32x4.splat(<u32>start), i32x4.mul(i32x4.shl(size4, 2), i32x4(0, 1, 2, 3)));
   for (const end = to + ((last - first) << 2); to < end; to += 16) {
-    const draws = drawBits4(weyl, h4);
+    const draws = drawBits4(weyl, h4, m1, m2);
     const place = i32x4.shuffle(
       i64x2.extmul_low_i32x4_u(draws, size4), i64x2.extmul_high_i32x4_u(draws, size4), 1, 3, 5, 7,
     );

@@ -39,12 +39,11 @@ function squeeze4(p: usize, x: v128, l4: v128, s4: v128, e4: v128, m4: v128, t4:
 
 /** The numbers that four halves, each extended with its sign to a lane, stand for. */
 @inline
-function fromHalf(h: v128): v128 {
-  const magnitude = v128.and(i32x4.shl(h, 13), v128.load(magnitudes));
-  const number = i32x4.add(magnitude, v128.load(rebias));
+function fromHalf(h: v128, m4: v128, r4: v128, l4: v128, s4: v128): v128 {
+  const number = i32x4.add(v128.and(i32x4.shl(h, 13), m4), r4);
   // Halves below 2^-14 have no implicit bit: what was read as 2^-15 (1 + m) is to be 2^-14 m.
-  const excess = f32x4.pmin(f32x4.sub(number, v128.load(smallests)), f32x4.splat(0));
-  return v128.or(f32x4.add(number, excess), v128.and(h, v128.load(signBits)));
+  const excess = f32x4.pmin(f32x4.sub(number, l4), f32x4.splat(0));
+  return v128.or(f32x4.add(number, excess), v128.and(h, s4));
 }
 
 export function float16Squeeze(v: usize, length: usize, payload: usize): void {
@@ -73,19 +72,20 @@ export function float16Squeeze(v: usize, length: usize, payload: usize): void {
 }
 
 export function float16AddTo(out: usize, length: usize, payload: usize, factor: f32): void {
-  const scale = f32x4.splat(factor);
+  const scale = f32x4.splat(factor), m4 = v128.load(magnitudes), r4 = v128.load(rebias);
+  const l4 = v128.load(smallests), s4 = v128.load(signBits);
   let k: usize = 0;
   for (; k + 8 <= length; k += 8) {
     const p = out + (k << 2);
     const halves = v128.load(payload + (k << 1));
-    const x = fromHalf(i32x4.extend_low_i16x8_s(halves));
-    const y = fromHalf(i32x4.extend_high_i16x8_s(halves));
+    const x = fromHalf(i32x4.extend_low_i16x8_s(halves), m4, r4, l4, s4);
+    const y = fromHalf(i32x4.extend_high_i16x8_s(halves), m4, r4, l4, s4);
     v128.store(p, f32x4.add(v128.load(p), f32x4.mul(scale, x)));
     v128.store(p, f32x4.add(v128.load(p, 16), f32x4.mul(scale, y)), 16);
   }
   for (; k < length; k++) {
     const p = out + (k << 2);
-    const x = fromHalf(i32x4.splat(<i32>load<i16>(payload + (k << 1))));
+    const x = fromHalf(i32x4.splat(<i32>load<i16>(payload + (k << 1))), m4, r4, l4, s4);
     store<f32>(p, load<f32>(p) + factor * f32x4.extract_lane(x, 0));
   }
 }

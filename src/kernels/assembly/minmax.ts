@@ -1,7 +1,7 @@
 // Min–max levels refitted by least squares. Format and meaning: ../reference/minmax.ts.
 
 import {
-  addCodes, codeBytes, codesOf, FRACTION, FRACTION_BITS, fractions, limit, limits, storeCode, storeCodes, TWO_TO_64,
+  addCodes, codeBytes, codeMasks, codesOf, FRACTION, FRACTION_BITS, fractionMasks, fractions, limit, limits, storeCode, storeCodes, subtractCodes, TWO_TO_64,
   TWO_TO_MINUS_64, WHOLE,
 } from "./codes";
 import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
@@ -30,16 +30,6 @@ const HIGH: usize = 56; // of the key of the draws
 // One more record than a chunk has blocks, for the passes that take two at a time: 64 · 65 bytes of the room.
 
 export function minmaxSqueeze(
-  v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, payload: usize,
-  codes: usize,
-): void {
-  if (bits == 8) squeezeBlocks(v, length, block, 8, stochastic, index, low, high, payload, codes);
-  else if (bits == 4) squeezeBlocks(v, length, block, 4, stochastic, index, low, high, payload, codes);
-  else squeezeBlocks(v, length, block, 2, stochastic, index, low, high, payload, codes);
-}
-
-@inline
-function squeezeBlocks(
   v: usize, length: usize, block: usize, bits: u32, stochastic: i32, index: u32, low: u32, high: u32, header: usize,
   codes: usize,
 ): void {
@@ -62,7 +52,7 @@ function squeezeBlocks(
       const a = v + (start << 2);
       const count = min(block, length - start);
       const draw = index + <u32>start;
-      if (!plain) findCodes(a, count, bits, stochastic != 0, false, draw, low, high, record, to);
+      if (!plain) findConditionedCodes(a, count, bits, stochastic != 0, draw, low, high, record, to);
       else if (stochastic) {
         if (bits == 8) drawCodes8(a, count, draw, low, high, record, to);
         else if (bits == 4) drawCodes4(a, count, draw, low, high, record, to);
@@ -76,7 +66,7 @@ function squeezeBlocks(
     fitLevels(last, <f64>block, <f64>(end - first - (last - records - RECORD) / RECORD * block), levels, header);
     for (let start = first; start < end; start += block, header += 8, codes += blockBytes) {
       const count = min(block, length - start);
-      addCodes(v + (start << 2), count, codes, bits, 0, load<f32>(header), load<f32>(header, 4), -1);
+      leaveError(v + (start << 2), count, codes, bits, load<f32>(header), load<f32>(header, 4));
     }
   }
 }
@@ -149,8 +139,8 @@ const wholes = memory.data<f32>([8388608, 8388608, 8388608, 8388608], 16);
 
 /** The places of four numbers, each as a float32 of 2^23 + place. */
 @inline
-function places(x: v128, plain: bool, condition: v128, base: v128, inverse: v128): v128 {
-  return f32x4.add(f32x4.mul(f32x4.sub(plain ? x : f32x4.mul(x, condition), base), inverse), v128.load(wholes));
+function places(x: v128, plain: bool, condition: v128, base: v128, inverse: v128, whole: v128): v128 {
+  return f32x4.add(f32x4.mul(f32x4.sub(plain ? x : f32x4.mul(x, condition), base), inverse), whole);
 }
 
 /** {Σ of a's lanes, Σ of b's lanes} in the two halves, two lanes each. */
@@ -167,6 +157,7 @@ function findCodes(
 ): void {
   store<u32>(record, high, HIGH);
   const m1 = v128.load(multipliers1), m2 = v128.load(multipliers2);
+  const f4 = v128.load(fractionMasks), k4 = v128.load(codeMasks), w4 = v128.load(wholes);
   const h4 = v128.load32_splat(record, HIGH), i4 = v128.load32_splat(record, INVERSE);
   const c4 = v128.load32_splat(record, CONDITION), l4 = v128.load32_splat(record, RANGE);
   const b4 = plain ? l4 : f32x4.mul(l4, c4);
@@ -180,28 +171,28 @@ function findCodes(
     let sumK16 = i16x8.splat(0), sumKk = sumK16, sumE = sumK16, sumEk = sumK16;
     for (; k < end; k += 16) {
       const p = a + (k << 2);
-      const ta = places(v128.load(p), plain, c4, b4, i4), tb = places(v128.load(p, 16), plain, c4, b4, i4);
-      const fab = fractions(ta, tb);
+      const ta = places(v128.load(p), plain, c4, b4, i4, w4), tb = places(v128.load(p, 16), plain, c4, b4, i4, w4);
+      const fab = fractions(ta, tb, f4);
       const upAb = i16x8.gt_s(fab, limits(stochastic, stochastic ? drawBits4(weyl, h4, m1, m2) : weyl));
       if (stochastic) weyl = weylNext(weyl);
-      const kab = codesOf(ta, tb, upAb);
+      const kab = codesOf(ta, tb, upAb, k4);
       const eab = v128.or(fab, i16x8.shl(upAb, 15));
       sumK16 = i16x8.add(sumK16, kab);
       sumKk = i32x4.add(sumKk, i32x4.dot_i16x8_s(kab, kab));
       sumE = i32x4.add(sumE, i32x4.extadd_pairwise_i16x8_s(eab));
       sumEk = i32x4.add(sumEk, i32x4.dot_i16x8_s(eab, kab));
 
-      const tc = places(v128.load(p, 32), plain, c4, b4, i4), td = places(v128.load(p, 48), plain, c4, b4, i4);
-      const fcd = fractions(tc, td);
+      const tc = places(v128.load(p, 32), plain, c4, b4, i4, w4), td = places(v128.load(p, 48), plain, c4, b4, i4, w4);
+      const fcd = fractions(tc, td, f4);
       const upCd = i16x8.gt_s(fcd, limits(stochastic, stochastic ? drawBits4(weyl, h4, m1, m2) : weyl));
       if (stochastic) weyl = weylNext(weyl);
-      const kcd = codesOf(tc, td, upCd);
+      const kcd = codesOf(tc, td, upCd, k4);
       const ecd = v128.or(fcd, i16x8.shl(upCd, 15));
       sumK16 = i16x8.add(sumK16, kcd);
       sumKk = i32x4.add(sumKk, i32x4.dot_i16x8_s(kcd, kcd));
       sumE = i32x4.add(sumE, i32x4.extadd_pairwise_i16x8_s(ecd));
       sumEk = i32x4.add(sumEk, i32x4.dot_i16x8_s(ecd, kcd));
-      storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits);
+      storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits, k4);
       to += stride;
     }
     const ofK = foldPair(i32x4.extadd_pairwise_i16x8_s(sumK16), sumKk);
@@ -213,6 +204,12 @@ function findCodes(
   v128.store(record, sumsK, SUMS_K);
   v128.store(record, sumsE, SUMS_E);
   if (k < count) findLastCodes(a, k, count, bits, stochastic, index, low, high, record, to);
+}
+
+function findConditionedCodes(
+  a: usize, count: usize, bits: u32, stochastic: bool, index: u32, low: u32, high: u32, record: usize, codes: usize,
+): void {
+  findCodes(a, count, bits, stochastic, false, index, low, high, record, codes);
 }
 
 // A function of its own for every case, since the compiler makes one of calls that differ in constants only.
@@ -310,6 +307,12 @@ function fitLevels(last: usize, block: f64, rest: f64, levels: f64, header: usiz
   }
 }
 
+function leaveError(v: usize, count: usize, codes: usize, bits: u32, offset: f32, step: f32): void {
+  if (bits == 8) subtractCodes(v, count, codes, 8, false, 0, offset, step);
+  else if (bits == 4) subtractCodes(v, count, codes, 4, false, 0, offset, step);
+  else subtractCodes(v, count, codes, 2, false, 0, offset, step);
+}
+
 export function minmaxAddTo(
   out: usize, length: usize, block: usize, bits: u32, payload: usize, codes: usize, factor: f32,
 ): void {
@@ -324,7 +327,7 @@ function addBlocks(
 ): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
-    addCodes(out + (start << 2), count, codes, bits, 0, load<f32>(payload), load<f32>(payload, 4), factor);
+    addCodes(out + (start << 2), count, codes, bits, false, 0, load<f32>(payload), load<f32>(payload, 4), factor);
     payload += 8;
     codes += codeBytes(count, bits);
   }

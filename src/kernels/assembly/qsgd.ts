@@ -1,8 +1,8 @@
 // QSGD. Format and meaning: ../reference/qsgd.ts.
 
 import {
-  addCodes, codeBytes, codesOf, codesWithin, conditioner, FRACTION, FRACTION_BITS, fractions, limit, limits, storeCode,
-  storeCodes, WHOLE,
+  addCodes, codeBytes, codeMasks, codesOf, codesWithin, conditioner, FRACTION, FRACTION_BITS, fractionMasks, fractions, limit, limits, storeCode,
+  storeCodes, subtractCodes, WHOLE,
 } from "./codes";
 import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
 import { RUN } from "./sums";
@@ -30,7 +30,18 @@ export function qsgdSqueeze(
   v: usize, length: usize, block: usize, bits: u32, levels: f32, shrink: f64, index: u32, low: u32, high: u32,
   units: usize, codes: usize,
 ): void {
+  if (bits == 8) squeezeBlocks(v, length, block, 8, levels, shrink, index, low, high, units, codes);
+  else if (bits == 4) squeezeBlocks(v, length, block, 4, levels, shrink, index, low, high, units, codes);
+  else squeezeBlocks(v, length, block, 2, levels, shrink, index, low, high, units, codes);
+}
+
+@inline
+function squeezeBlocks(
+  v: usize, length: usize, block: usize, bits: u32, levels: f32, shrink: f64, index: u32, low: u32, high: u32,
+  units: usize, codes: usize,
+): void {
   const h4 = i32x4.splat(high), m1 = v128.load(multipliers1), m2 = v128.load(multipliers2);
+  const f4 = v128.load(fractionMasks), k4 = v128.load(codeMasks);
   const zero = WHOLE + levels * <f32>FRACTION_ONE;
   const z4 = f32x4.splat(zero);
   const stride: usize = <usize>bits << 1;
@@ -51,12 +62,12 @@ export function qsgdSqueeze(
     for (; k + 16 <= count; k += 16) {
       const p = a + (k << 2);
       const ta = places(v128.load(p), c4, i4, z4), tb = places(v128.load(p, 16), c4, i4, z4);
-      const kab = codesOf(ta, tb, i16x8.gt_s(fractions(ta, tb), limits(true, drawBits4(weyl, h4, m1, m2))));
+      const kab = codesOf(ta, tb, i16x8.gt_s(fractions(ta, tb, f4), limits(true, drawBits4(weyl, h4, m1, m2))), k4);
       weyl = weylNext(weyl);
       const tc = places(v128.load(p, 32), c4, i4, z4), td = places(v128.load(p, 48), c4, i4, z4);
-      const kcd = codesOf(tc, td, i16x8.gt_s(fractions(tc, td), limits(true, drawBits4(weyl, h4, m1, m2))));
+      const kcd = codesOf(tc, td, i16x8.gt_s(fractions(tc, td, f4), limits(true, drawBits4(weyl, h4, m1, m2))), k4);
       weyl = weylNext(weyl);
-      storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits);
+      storeCodes(to, i8x16.narrow_i16x8_u(kab, kcd), bits, k4);
       to += stride;
     }
     if (k < count) memory.fill(to, 0, codeBytes(count - k, bits));
@@ -65,7 +76,7 @@ export function qsgdSqueeze(
       const up = <u32>((place & FRACTION) > limit(true, low, high, first, k));
       storeCode(to, j, (place >> FRACTION_BITS) + up, bits);
     }
-    addCodes(a, count, codes, bits, levels, 0, unit, -1);
+    subtractCodes(a, count, codes, bits, true, <i32>levels, 0, unit);
     codes += codeBytes(count, bits);
   }
 }
@@ -73,9 +84,18 @@ export function qsgdSqueeze(
 export function qsgdAddTo(
   out: usize, length: usize, block: usize, bits: u32, levels: f32, units: usize, codes: usize, factor: f32,
 ): void {
+  if (bits == 8) addBlocks(out, length, block, 8, levels, units, codes, factor);
+  else if (bits == 4) addBlocks(out, length, block, 4, levels, units, codes, factor);
+  else addBlocks(out, length, block, 2, levels, units, codes, factor);
+}
+
+@inline
+function addBlocks(
+  out: usize, length: usize, block: usize, bits: u32, levels: f32, units: usize, codes: usize, factor: f32,
+): void {
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
-    addCodes(out + (start << 2), count, codes, bits, levels, 0, load<f32>(units), factor);
+    addCodes(out + (start << 2), count, codes, bits, true, <i32>levels, 0, load<f32>(units), factor);
     units += 4;
     codes += codeBytes(count, bits);
   }

@@ -77,12 +77,13 @@ function findRange(a: usize, count: usize, range: usize): void {
   let least = f32x4.splat(f32.MAX_VALUE), most = f32x4.splat(-f32.MAX_VALUE);
   let least2 = least, most2 = most;
   let i: usize = 0;
-  for (; i + 8 <= count; i += 8) {
-    const x = v128.load(a + (i << 2)), y = v128.load(a + (i << 2), 16);
-    least = f32x4.pmin(least, x);
-    most = f32x4.pmax(most, x);
-    least2 = f32x4.pmin(least2, y);
-    most2 = f32x4.pmax(most2, y);
+  for (; i + 16 <= count; i += 16) {
+    const p = a + (i << 2);
+    const x = v128.load(p), y = v128.load(p, 16), z = v128.load(p, 32), w = v128.load(p, 48);
+    least = f32x4.pmin(f32x4.pmin(least, x), z);
+    most = f32x4.pmax(f32x4.pmax(most, x), z);
+    least2 = f32x4.pmin(f32x4.pmin(least2, y), w);
+    most2 = f32x4.pmax(f32x4.pmax(most2, y), w);
   }
   for (; i < count; i++) {
     const x = f32x4.splat(load<f32>(a + (i << 2)));

@@ -5,11 +5,19 @@ import { lanePartial, laneOf, PART, promoteHigh, RUN, runTotal, totalOf } from "
 /** 2^-80: a sum of squares this large has lost next to nothing to those that float32 cannot hold. */
 const SMALLEST_SQUARES: f32 = 8.271806125530277e-25;
 
+@inline
+function add4(out: usize, v: usize): void {
+  v128.store(out, f32x4.add(v128.load(out), v128.load(v)));
+}
+
 export function add(out: usize, v: usize, length: usize): void {
   let k: usize = 0;
-  for (; k + 4 <= length; k += 4) {
-    const p = k << 2;
-    v128.store(out + p, f32x4.add(v128.load(out + p), v128.load(v + p)));
+  for (; k + 16 <= length; k += 16) {
+    const to = out + (k << 2), from = v + (k << 2);
+    add4(to, from);
+    add4(to + 16, from + 16);
+    add4(to + 32, from + 32);
+    add4(to + 48, from + 48);
   }
   for (; k < length; k++) {
     const p = k << 2;
@@ -29,12 +37,20 @@ export function subtractFrom(out: usize, v: usize, length: usize): void {
   }
 }
 
+@inline
+function addScaled4(out: usize, v: usize, scale: v128): void {
+  v128.store(out, f32x4.add(v128.load(out), f32x4.mul(scale, v128.load(v))));
+}
+
 export function addScaled(out: usize, v: usize, length: usize, scale: f32): void {
   const s = f32x4.splat(scale);
   let k: usize = 0;
-  for (; k + 4 <= length; k += 4) {
-    const p = k << 2;
-    v128.store(out + p, f32x4.add(v128.load(out + p), f32x4.mul(s, v128.load(v + p))));
+  for (; k + 16 <= length; k += 16) {
+    const to = out + (k << 2), from = v + (k << 2);
+    addScaled4(to, from, s);
+    addScaled4(to + 16, from + 16, s);
+    addScaled4(to + 32, from + 32, s);
+    addScaled4(to + 48, from + 48, s);
   }
   for (; k < length; k++) {
     const p = k << 2;
@@ -211,15 +227,19 @@ function partOfDistance(a: usize, b: usize, length: usize): f64 {
 }
 
 export function allFinite(v: usize, length: usize): i32 {
-  // A number minus itself is 0 when it is finite and NaN when it is not.
-  let bad = i32x4.splat(0);
+  // A number minus itself is 0 when it is finite and NaN when it is not, and so are sums of those.
+  let a = f32x4.splat(0), b = a, c = a, d = a;
   let k: usize = 0;
-  for (; k + 4 <= length; k += 4) {
-    const x = v128.load(v + (k << 2));
-    const d = f32x4.sub(x, x);
-    bad = v128.or(bad, f32x4.ne(d, d));
+  for (; k + 16 <= length; k += 16) {
+    const p = v + (k << 2);
+    const x = v128.load(p), y = v128.load(p, 16), z = v128.load(p, 32), w = v128.load(p, 48);
+    a = f32x4.add(a, f32x4.sub(x, x));
+    b = f32x4.add(b, f32x4.sub(y, y));
+    c = f32x4.add(c, f32x4.sub(z, z));
+    d = f32x4.add(d, f32x4.sub(w, w));
   }
-  if (v128.any_true(bad)) return 0;
+  const sum = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+  if (v128.any_true(f32x4.ne(sum, sum))) return 0;
   for (; k < length; k++) {
     if (!isFinite(load<f32>(v + (k << 2)))) return 0;
   }

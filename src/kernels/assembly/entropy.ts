@@ -7,13 +7,41 @@ const LEAST_STATE: u32 = 1 << 16;
 const PRESENCE_BYTES: usize = 32;
 const STATES: usize = 4;
 
-// The working room: 256 frequencies, 256 sums of those before, and the symbol of each of the 4096 slots.
+// The working room: 256 frequencies, 256 sums of those before, and 4096 bytes for what is needed at a time: the symbol of each
+// of the decoder's slots; while the encoder counts, its counts, and then the reciprocals of the frequencies.
 const STARTS: usize = SYMBOLS << 2;
 const SLOTS: usize = SYMBOLS << 3;
+const RECIPROCALS: usize = SLOTS;
 
 @inline
 function frequencyAt(table: usize, symbol: usize): u32 {
   return load<u32>(table + (symbol << 2));
+}
+
+@inline
+function bump(counts: usize, symbol: u32): void {
+  const p = counts + (<usize>symbol << 2);
+  store<u32>(p, load<u32>(p) + 1);
+}
+
+/** How often each byte occurs. Four tables take turns, so that equal neighbours do not wait for each other. */
+function countSymbols(bytes: usize, count: usize, table: usize): void {
+  const counts = table + SLOTS;
+  memory.fill(counts, 0, SYMBOLS << 4);
+  let k: usize = 0;
+  for (; k + 4 <= count; k += 4) {
+    const four = load<u32>(bytes + k);
+    bump(counts, four & 0xff);
+    bump(counts + (SYMBOLS << 2), (four >> 8) & 0xff);
+    bump(counts + (SYMBOLS << 3), (four >> 16) & 0xff);
+    bump(counts + 3 * (SYMBOLS << 2), four >> 24);
+  }
+  for (; k < count; k++) bump(counts, load<u8>(bytes + k));
+  for (let p: usize = 0; p < SYMBOLS << 2; p += 16) {
+    const a = v128.load(counts + p), b = v128.load(counts + p, SYMBOLS << 2);
+    const c = v128.load(counts + p, SYMBOLS << 3), d = v128.load(counts + p, 3 * (SYMBOLS << 2));
+    v128.store(table + p, i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
+  }
 }
 
 /** Turns counts into frequencies that sum to 4096, of which every byte that occurs has one. */
@@ -50,27 +78,29 @@ function sumStarts(table: usize): u32 {
   return start;
 }
 
-/** Where the last word went; they go from the last to the first. */
-let wordsAt: usize = 0;
-
-@inline
-function push(state: u32, symbol: u32, table: usize): u32 {
-  const frequency = frequencyAt(table, symbol);
-  if (<u64>state >= (<u64>frequency) << (32 - PRECISION)) {
-    wordsAt -= 2;
-    store<u16>(wordsAt, state);
-    state >>= 16;
+/** Writes ⌈2^44 / f⌉ for every frequency f: with it a state below f · 2^20 is divided by f in one multiplication, exactly. */
+function findReciprocals(table: usize): void {
+  for (let s: usize = 0; s < SYMBOLS; s++) {
+    const frequency = <u64>frequencyAt(table, s);
+    if (frequency) store<u64>(table + RECIPROCALS + (s << 3), (((<u64>1) << 44) + frequency - 1) / frequency);
   }
-  const quotient = state / frequency;
+}
+
+/** 1 when a state has to write a word before it takes up a symbol of this frequency. */
+@inline
+function overflows(state: u32, frequency: u32): u32 {
+  return <u32>(state >> (32 - PRECISION) >= frequency);
+}
+
+/** The state with one more symbol. */
+@inline
+function push(state: u32, frequency: u32, symbol: u32, table: usize): u32 {
+  const quotient = <u32>((<u64>state * load<u64>(table + RECIPROCALS + (<usize>symbol << 3))) >> 44);
   return (quotient << PRECISION) + (state - quotient * frequency) + load<u32>(table + STARTS + (<usize>symbol << 2));
 }
 
 export function entropyEncode(bytes: usize, count: usize, to: usize, limit: usize, table: usize): usize {
-  memory.fill(table, 0, SYMBOLS << 2);
-  for (let k: usize = 0; k < count; k++) {
-    const p = table + (<usize>load<u8>(bytes + k) << 2);
-    store<u32>(p, load<u32>(p) + 1);
-  }
+  countSymbols(bytes, count, table);
   let present: usize = 0;
   for (let s: usize = 0; s < SYMBOLS; s++) present += <usize>(frequencyAt(table, s) > 0);
   const statesAt = to + PRESENCE_BYTES + (present << 1);
@@ -89,33 +119,52 @@ export function entropyEncode(bytes: usize, count: usize, to: usize, limit: usiz
     p += 2;
   }
 
+  findReciprocals(table);
   let a = LEAST_STATE, b = a, c = a, d = a;
-  wordsAt = end;
+  /** Where the last word went; they go from the last to the first. */
+  let at = end;
   let k = count;
   // The last few, so that the rest are whole turns.
   for (; k & 3; k--) {
     const symbol = <u32>load<u8>(bytes + k - 1);
+    const frequency = frequencyAt(table, symbol);
     const turn = (k - 1) & 3;
-    if (turn == 0) a = push(a, symbol, table);
-    else if (turn == 1) b = push(b, symbol, table);
-    else c = push(c, symbol, table);
+    // With so few no state overflows: it began as the least.
+    if (turn == 0) a = push(a, frequency, symbol, table);
+    else if (turn == 1) b = push(b, frequency, symbol, table);
+    else c = push(c, frequency, symbol, table);
   }
   for (; k; k -= 4) {
     const four = load<u32>(bytes + k - 4);
-    d = push(d, four >> 24, table);
-    c = push(c, (four >> 16) & 0xff, table);
-    b = push(b, (four >> 8) & 0xff, table);
-    a = push(a, four & 0xff, table);
+    const sa = four & 0xff, sb = (four >> 8) & 0xff, sc = (four >> 16) & 0xff, sd = four >> 24;
+    const fa = frequencyAt(table, sa), fb = frequencyAt(table, sb);
+    const fc = frequencyAt(table, sc), fd = frequencyAt(table, sd);
+    // Without branches: whether a word is due cannot be foretold. One that is not due is written over.
+    const wd = overflows(d, fd);
+    store<u16>(at - 2, d);
+    at -= <usize>wd << 1;
+    d = push(d >> (wd << 4), fd, sd, table);
+    const wc = overflows(c, fc);
+    store<u16>(at - 2, c);
+    at -= <usize>wc << 1;
+    c = push(c >> (wc << 4), fc, sc, table);
+    const wb = overflows(b, fb);
+    store<u16>(at - 2, b);
+    at -= <usize>wb << 1;
+    b = push(b >> (wb << 4), fb, sb, table);
+    const wa = overflows(a, fa);
+    store<u16>(at - 2, a);
+    at -= <usize>wa << 1;
+    a = push(a >> (wa << 4), fa, sa, table);
     // Words that went too far are where the states go, of which there are more bytes than a turn takes.
-    if (wordsAt < words) return 0;
+    if (at < words) return 0;
   }
-  if (wordsAt < words) return 0;
   store<u32>(statesAt, a);
   store<u32>(statesAt, b, 4);
   store<u32>(statesAt, c, 8);
   store<u32>(statesAt, d, 12);
-  const size = end - wordsAt;
-  memory.copy(words, wordsAt, size);
+  const size = end - at;
+  memory.copy(words, at, size);
   return words + size;
 }
 

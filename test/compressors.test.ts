@@ -153,6 +153,44 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
   },
 );
 
+describe("where a payload lies", () => {
+  it.each(everyCompressor.map((written) => [JSON.stringify(written), written] as const))(
+    "%s reads the same at the very end of the memory as elsewhere",
+    (_title, written) => {
+      for (const ns of [[1], [7, 90], [1500]]) {
+        const { compressor, vector, out, space } = bench(written, layoutOf(...ns));
+        fill(vector, "gaussian", 4);
+        const sent = compressor.squeeze(vector, random(4)).slice();
+        compressor.addTo(out, sent, 0.5);
+        const elsewhere = out.slice();
+        const last = new Uint8Array(space.buffer, space.buffer.byteLength - sent.length);
+        last.set(sent);
+        compressor.addTo(out.fill(0), last, 0.5);
+        expect(out).toEqual(elsewhere);
+      }
+    },
+  );
+
+  it.each([["identity"], ["float16"]] as const)(
+    "%s reads a received payload in pieces, and adds none when the last one is damaged",
+    (kind) => {
+      // More than two pieces of 2¹⁸ bytes, and the last one odd.
+      const { compressor, vector, out } = bench({ kind }, layoutOf(300_001));
+      fill(vector, "gaussian", 5);
+      const own = compressor.squeeze(vector, random(5));
+      const received = own.slice();
+      compressor.addTo(out, own, 0.5);
+      const expected = out.slice();
+      compressor.addTo(out.fill(0), received, 0.5);
+      expect(Buffer.from(out.slice().buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+      received.fill(0xff, received.length - 2);
+      out.fill(7);
+      expect(() => compressor.addTo(out, received, 0.5)).toThrow(MalformedPayload);
+      expect(out.every((x) => x === 7)).toBe(true);
+    },
+  );
+});
+
 describe("known numbers", () => {
   const ones = (n: number) => new Array<number>(n).fill(1);
   const cases: [Written, number[], number[]][] = [

@@ -10,7 +10,13 @@ const length = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, ma
 const seed = fc.integer({ min: 0, max: 1e6 });
 const spaces = [createSimdKernels, createReferenceKernels].map((create) => {
   const space = createVectorSpace(1 << 17, create);
-  return { space, a: space.vector(2000), b: space.vector(2000), bytes: space.bytes(9000) };
+  return {
+    space,
+    a: space.vector(2000),
+    b: space.vector(2000),
+    bytes: space.bytes(9000),
+    room: space.bytes(1 << 13),
+  };
 });
 
 /** What `act` returns and leaves behind, with either kind of kernels on the same numbers. */
@@ -125,5 +131,41 @@ describe("float16 kernels", () => {
       const halves = new Uint16Array(space.buffer, bytes.byteOffset, cases.length);
       expect(Array.from(halves)).toEqual(cases.map(([, half]) => half));
     }
+  });
+});
+
+describe("entropy kernels", () => {
+  /** Bytes of `bits` random bits each, so that some occur often or are alone, and how far beyond their size the limit is. */
+  const inputs = fc.record({
+    input: fc
+      .tuple(fc.integer({ min: 0, max: 1500 }), fc.integer({ min: 0, max: 8 }), seed)
+      .map(([n, bits, seed]) =>
+        Uint8Array.from(
+          { length: n },
+          (_, k) => random(seed).bits(k) & random(seed, 2).bits(k) & (2 ** bits - 1),
+        ),
+      ),
+    limit: fc.integer({ min: 0, max: 2200 }),
+  });
+
+  it("write the same code with SIMD and without, and read it back", () => {
+    fc.assert(
+      fc.property(inputs, ({ input, limit }) => {
+        const codes = spaces.map(({ space, a, bytes, room }) => {
+          const [source, to, table] = [a.byteOffset, bytes.byteOffset, room.byteOffset];
+          new Uint8Array(space.buffer, source, input.length).set(input);
+          const end = space.kernels.entropyEncode(source, input.length, to, limit, table) >>> 0;
+          if (!end) return undefined;
+          const code = new Uint8Array(space.buffer, to, end - to).slice();
+          new Uint8Array(space.buffer, source, input.length).fill(0);
+          expect(space.kernels.entropyDecode(to, end, source, input.length, table)).toBe(1);
+          expect(new Uint8Array(space.buffer, source, input.length)).toEqual(input);
+          return code;
+        });
+        expect(codes[0]).toEqual(codes[1]);
+        if (codes[0]) expect(codes[0].length).toBeLessThanOrEqual(limit);
+      }),
+      { numRuns: 150 },
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { createStaging, requireFinite, requireLength } from "./ranges.js";
+import { createPieces, requireFinite, requireLength } from "./ranges.js";
 
 const settings = z.strictObject({ kind: z.literal("float16") });
 
@@ -18,7 +18,7 @@ export const float16: CompressorKind<typeof settings> = {
     const { kernels } = space;
     const end = 2 * layout.length;
     const payload = space.bytes(end);
-    const stage = createStaging(space, end);
+    const forEachPiece = createPieces(space, layout.length, 2);
 
     return {
       name,
@@ -31,9 +31,12 @@ export const float16: CompressorKind<typeof settings> = {
       },
       addTo(out, received, scale) {
         requireLength(name, received, end);
-        const bytes = stage(received).byteOffset;
-        requireFinite(name, kernels.float16Finite(bytes, layout.length));
-        kernels.float16AddTo(out.byteOffset, layout.length, bytes, scale);
+        forEachPiece(received, (pointer, _first, count) => {
+          requireFinite(name, kernels.float16Finite(pointer, count));
+        });
+        forEachPiece(received, (pointer, first, count) => {
+          kernels.float16AddTo(out.byteOffset + 4 * first, count, pointer, scale);
+        });
       },
     };
   },

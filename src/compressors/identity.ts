@@ -1,11 +1,8 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { createStaging, requireFinite, requireLength } from "./ranges.js";
+import { createPieces, requireFinite, requireLength } from "./ranges.js";
 
 const settings = z.strictObject({ kind: z.literal("identity") });
-
-/** Bytes of a received payload that are in the vector space at a time; a multiple of 4. */
-const STAGED_BYTES = 1 << 16;
 
 /** No compression: C(v) = v as float32, little-endian. Four bytes a number; α = 1. */
 export const identity: CompressorKind<typeof settings> = {
@@ -16,19 +13,7 @@ export const identity: CompressorKind<typeof settings> = {
     const numbers = space.vector(layout.length);
     const end = numbers.byteLength;
     const payload = new Uint8Array(space.buffer, numbers.byteOffset, end);
-    const stage = createStaging(space, Math.min(end, STAGED_BYTES));
-
-    /** Calls `visit` with the address of every piece of the payload, the index of its first number and their count. */
-    function forEachPiece(
-      received: Uint8Array,
-      visit: (pointer: number, first: number, count: number) => void,
-    ) {
-      const step = received.buffer === space.buffer ? Math.max(end, 1) : STAGED_BYTES;
-      for (let byte = 0; byte < end; byte += step) {
-        const piece = stage(received.subarray(byte, byte + step));
-        visit(piece.byteOffset, byte / 4, piece.length / 4);
-      }
-    }
+    const forEachPiece = createPieces(space, layout.length, 4);
 
     return {
       name,

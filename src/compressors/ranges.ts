@@ -92,6 +92,26 @@ export function createStaging(space: VectorSpace, maximumBytes: number): (payloa
   };
 }
 
+/** Bytes of a received payload that are in the vector space at a time, where it is read in pieces: a share of a near cache. */
+const PIECE_BYTES = 1 << 18;
+
+/**
+ * Brings payloads of `count` items into the vector space piece by piece, so that there need be no room for all of one.
+ *
+ * @returns calls `visit` with the address of every piece, the index of its first item and how many it has
+ */
+export function createPieces(space: VectorSpace, count: number, itemBytes: number) {
+  const end = count * itemBytes;
+  const stage = createStaging(space, Math.min(end, PIECE_BYTES));
+  return (payload: Uint8Array, visit: (pointer: number, first: number, count: number) => void): void => {
+    const step = payload.buffer === space.buffer ? Math.max(end, 1) : PIECE_BYTES;
+    for (let byte = 0; byte < end; byte += step) {
+      const piece = stage(payload.subarray(byte, byte + step));
+      visit(piece.byteOffset, byte / itemBytes, piece.length / itemBytes);
+    }
+  };
+}
+
 /** @throws MalformedPayload unless the payload has exactly this length */
 export function requireLength(name: string, payload: Uint8Array, expected: number): void {
   if (payload.length !== expected) {

@@ -113,13 +113,14 @@ function loadCode(codes: usize, k: usize, bits: u32): u32 {
   return (<u32>load<u8>(codes + (bit >> 3)) >> (<u32>bit & 7)) & ((1 << bits) - 1);
 }
 
-/** What the lower, and the upper, four of eight codes less their centre stand for; they are not negative unless `centred`. */
+/** What the lower four of eight codes less their centre stand for; none is negative unless `centred`. */
 @inline
 function decodeLow(codes: v128, centred: bool, offset4: v128, step4: v128): v128 {
   const code = centred ? i32x4.extend_low_i16x8_s(codes) : i32x4.extend_low_i16x8_u(codes);
   return f32x4.add(offset4, f32x4.mul(step4, f32x4.convert_i32x4_s(code)));
 }
 
+/** The same for the upper four. */
 @inline
 function decodeHigh(codes: v128, centred: bool, offset4: v128, step4: v128): v128 {
   const code = centred ? i32x4.extend_high_i16x8_s(codes) : i32x4.extend_high_i16x8_u(codes);
@@ -132,7 +133,7 @@ function plus4(x: v128, subtracts: bool, factor: v128, q: v128): v128 {
   return subtracts ? f32x4.sub(x, q) : f32x4.add(x, f32x4.mul(factor, q));
 }
 
-/** out += factor · (offset + step · (code − centre)). How many bits, and whether the centre is 0, is known when this is compiled. */
+/** out += factor · (offset + step · (code − centre)), with a centre other than 0 only if `centred`. */
 @inline
 export function addCodes(
   out: usize, count: usize, codes: usize, bits: u32, centred: bool, centre: i32, offset: f32, step: f32, factor: f32,

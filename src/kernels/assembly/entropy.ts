@@ -7,8 +7,8 @@ const LEAST_STATE: u32 = 1 << 16;
 const PRESENCE_BYTES: usize = 32;
 const STATES: usize = 4;
 
-// The working room: 256 frequencies, 256 sums of those before, and 4096 bytes for what is needed at a time: the symbol of each
-// of the decoder's slots; while the encoder counts, its counts, and then the reciprocals of the frequencies.
+// The working room: 256 frequencies, 256 sums of those before, and 4096 bytes for what is needed at a time: the symbol of
+// each of the decoder's slots; while the encoder counts, its counts, and then the reciprocals of the frequencies.
 const STARTS: usize = SYMBOLS << 2;
 const SLOTS: usize = SYMBOLS << 3;
 const RECIPROCALS: usize = SLOTS;

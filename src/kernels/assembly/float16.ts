@@ -6,13 +6,13 @@ const EXPONENT: u32 = 0x7f800000;
 /** The exponent field of 2^-14, the smallest normal half; below it halves are evenly spaced. */
 const SMALLEST: i32 = 113 << 23;
 
-// Constants of four lanes in memory, for the reason given in random.ts.
+// Read before the loops, for the reason given in random.ts.
 const largests = memory.data<f32>([65504, 65504, 65504, 65504], 16);
 const signBits = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000], 16);
 const exponents = memory.data<u32>([0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000], 16);
 const magnitudes = memory.data<u32>([0x0fffe000, 0x0fffe000, 0x0fffe000, 0x0fffe000], 16);
 const rebias = memory.data<u32>([0x38000000, 0x38000000, 0x38000000, 0x38000000], 16);
-const signs8 = memory.data<u16>([0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000], 16);
+const signsOf8 = memory.data<u16>([0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000], 16);
 const smallests = memory.data<u32>([0x38800000, 0x38800000, 0x38800000, 0x38800000], 16);
 const thirteens = memory.data<u32>([0x06800000, 0x06800000, 0x06800000, 0x06800000], 16);
 /** Of the halves of a sum's bits: the low one holds the significand, the high one 128 times the exponent. */
@@ -21,20 +21,21 @@ const leastCodes = memory.data<u32>([0x1f800, 0x1f800, 0x1f800, 0x1f800], 16);
 
 /** 2^13 times the power of two at or below a magnitude: added to it, what is beyond a half's precision is rounded away. */
 @inline
-function rounderOf(magnitude: v128, exponents4: v128, smallests4: v128, thirteens4: v128): v128 {
-  return i32x4.add(i32x4.max_s(v128.and(magnitude, exponents4), smallests4), thirteens4);
+function rounderOf(magnitude: v128, exponent: v128, smallest: v128, thirteen: v128): v128 {
+  return i32x4.add(i32x4.max_s(v128.and(magnitude, exponent), smallest), thirteen);
 }
 
-/** Four halves without their sign (in the low 16 bits of each lane) nearest to x, ties to even; leaves the error. */
+/** Leaves the error of four numbers, of which these are the magnitudes of the halves. */
 @inline
-function squeeze4(p: usize, x: v128, l4: v128, s4: v128, e4: v128, m4: v128, t4: v128, p4: v128, c4: v128): v128 {
-  const magnitude = f32x4.pmin(l4, v128.andnot(x, s4));
-  const rounder = rounderOf(magnitude, e4, m4, t4);
-  const rounded = f32x4.add(magnitude, rounder);
-  const half = f32x4.sub(rounded, rounder);
-  v128.store(p, f32x4.sub(x, v128.or(half, v128.and(x, s4))));
+function leave(p: usize, x: v128, half: v128, sign: v128): void {
+  v128.store(p, f32x4.sub(x, v128.or(half, v128.and(x, sign))));
+}
+
+/** Four halves without their sign, in the low 16 bits of each lane, from the sums of magnitudes and rounders. */
+@inline
+function codesOf(sum: v128, places: v128, least: v128): v128 {
   // The low bits of the sum are the significand, implicit bit included: it adds one to the exponent.
-  return i32x4.sub(i32x4.dot_i16x8_s(rounded, p4), c4);
+  return i32x4.sub(i32x4.dot_i16x8_s(sum, places), least);
 }
 
 /** The numbers that four halves, each extended with its sign to a lane, stand for. */
@@ -53,9 +54,14 @@ export function float16Squeeze(v: usize, length: usize, payload: usize): void {
   for (; k + 8 <= length; k += 8) {
     const p = v + (k << 2);
     const x = v128.load(p), y = v128.load(p, 16);
+    const ofX = f32x4.pmin(l4, v128.andnot(x, s4)), ofY = f32x4.pmin(l4, v128.andnot(y, s4));
+    const rounderX = rounderOf(ofX, e4, m4, t4), rounderY = rounderOf(ofY, e4, m4, t4);
+    const sumX = f32x4.add(ofX, rounderX), sumY = f32x4.add(ofY, rounderY);
+    leave(p, x, f32x4.sub(sumX, rounderX), s4);
+    leave(p + 16, y, f32x4.sub(sumY, rounderY), s4);
+    const halves = i16x8.narrow_i32x4_s(codesOf(sumX, p4, c4), codesOf(sumY, p4, c4));
     // Narrowing the upper halves keeps the signs.
-    const signs = v128.and(i16x8.narrow_i32x4_s(x, y), v128.load(signs8));
-    const halves = i16x8.narrow_i32x4_s(squeeze4(p, x, l4, s4, e4, m4, t4, p4, c4), squeeze4(p + 16, y, l4, s4, e4, m4, t4, p4, c4));
+    const signs = v128.and(i16x8.narrow_i32x4_s(x, y), v128.load(signsOf8));
     v128.store(payload + (k << 1), v128.or(halves, signs));
   }
   for (; k < length; k++) {

@@ -1,8 +1,8 @@
 // Min–max levels refitted by least squares. Format and meaning: ../reference/minmax.ts.
 
 import {
-  addCodes, codeBytes, codeMasks, codesOf, FRACTION, FRACTION_BITS, fractionMasks, fractions, limit, limits, storeCode, storeCodes, subtractCodes, TWO_TO_64,
-  TWO_TO_MINUS_64, WHOLE,
+  addCodes, codeBytes, codeMasks, codesOf, FRACTION, FRACTION_BITS, fractionMasks, fractions, limit, limits, storeCode,
+  storeCodes, subtractCodes, TWO_TO_64, TWO_TO_MINUS_64, WHOLE,
 } from "./codes";
 import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
 import { room } from "./room";

@@ -78,7 +78,7 @@ function sumStarts(table: usize): u32 {
   return start;
 }
 
-/** Writes ⌈2^44 / f⌉ for every frequency f: with it a state below f · 2^20 is divided by f in one multiplication, exactly. */
+/** Writes ⌈2^44 / f⌉ for every frequency f: by it a state below f · 2^20 is divided in one multiplication, exactly. */
 function findReciprocals(table: usize): void {
   for (let s: usize = 0; s < SYMBOLS; s++) {
     const frequency = <u64>frequencyAt(table, s);

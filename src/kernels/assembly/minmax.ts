@@ -150,7 +150,7 @@ function foldPair(a: v128, b: v128): v128 {
   return i32x4.add(i32x4.shuffle(a, b, 0, 1, 4, 5), i32x4.shuffle(a, b, 2, 3, 6, 7));
 }
 
-/** Writes the codes of a block, and their sums. Whether it is plain, with a condition of 1, is known when this is compiled. */
+/** Writes the codes of a block, and their sums; `plain` leaves a condition of 1 out. */
 @inline
 function findCodes(
   a: usize, count: usize, bits: u32, stochastic: bool, plain: bool, index: u32, low: u32, high: u32, record: usize,

@@ -1,8 +1,8 @@
 // QSGD. Format and meaning: ../reference/qsgd.ts.
 
 import {
-  addCodes, codeBytes, codeMasks, codesOf, codesWithin, conditioner, FRACTION, FRACTION_BITS, fractionMasks, fractions, limit,
-  limits, storeCode, storeCodes, subtractCodes, WHOLE,
+  addCodes, codeBytes, codeMasks, codesOf, codesWithin, conditioner, FRACTION, FRACTION_BITS, fractionMasks, fractions,
+  limit, limits, storeCode, storeCodes, subtractCodes, WHOLE,
 } from "./codes";
 import { drawBits4, multipliers1, multipliers2, weylAt, weylNext } from "./random";
 import { RUN } from "./sums";

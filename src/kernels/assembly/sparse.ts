@@ -12,8 +12,8 @@ export function places(): usize {
 }
 
 /**
- * Adds factor · value to the number at each of the first `count` places. Eight are read before one is written: a write between two reads
- * that miss the caches would keep them from being on their way together.
+ * Adds factor · value to the number at each of the first `count` places. Eight are read before one is written: a write
+ * between two reads that miss the caches would keep them from being on their way together.
  */
 @inline
 export function addAtPlaces(count: usize, values: usize, factor: f32): void {

@@ -213,56 +213,90 @@ export function topkCheck(
   return at + <usize>(bit >> 3) + 1;
 }
 
-/** Where the decoder stands between batches: behind the places in the room, eight bytes each. */
-const WORD: usize = BATCH << 2; // 64 bits of quotients, less the ones that were read
-const NEXT: usize = WORD + 8; // where the 64 after them are
-const BEFORE: usize = WORD + 16; // quotient bits before the word, less the places that were decoded
-const SUM: usize = WORD + 24; // of the remainders and of one for every place, less one
-const LOW: usize = WORD + 32; // where the next remainder is, in bits of the memory
+/** Where the decoder stands between batches: behind the places in the room, four bytes each. */
+const BIT: usize = BATCH << 2; // of the quotients, the next one
+const ZEROS: usize = BIT + 4; // how many zeros were before it
+const SUM: usize = BIT + 8; // of the remainders and of one for every place, less one
+const LOW: usize = BIT + 12; // of the remainders, the next bit
+
+/** Remainders of at most this many bits are read four at a time. */
+const SHORT: u32 = 14;
+
+/** Writes the address of the number that has `zeros` zeros of quotients, and this sum of remainders, before it. */
+@inline
+function storePlace(to: usize, out: usize, zeros: u32, radix: u32, sum: u32): void {
+  store<u32>(to, <u32>out + ((zeros * radix + sum) << 2));
+}
 
 /**
- * Decodes as many places as there is room for from `to` to `last`. What it needs is little enough to stay in registers: all
- * else is read where a word of quotients is used up.
+ * Decodes as many places as there is room for from `to` to `last`: four at a time, where eight bytes hold what they need, or
+ * else one.
  */
-function decodePlaces(out: usize, rice: u32, end: usize, to: usize, last: usize): void {
+function decodePlaces(
+  out: usize, rice: u32, radix: u32, remainders: usize, quotients: usize, end: usize, to: usize, last: usize,
+): void {
   const state = places();
-  const mask: u64 = ((<u64>1) << rice) - 1;
-  let word = load<u64>(state, WORD);
-  let before = load<u64>(state, BEFORE);
-  let sum = load<u64>(state, SUM);
-  let low = load<u64>(state, LOW);
-  for (; to < last; to += 4) {
-    while (!word) {
-      const at = <usize>load<u64>(state, NEXT);
-      word = load8(at, end);
-      store<u64>(state, at + 8, NEXT);
-      before += 64;
+  let bit = load<u32>(state, BIT), zeros = load<u32>(state, ZEROS);
+  let sum = load<u32>(state, SUM), low = load<u32>(state, LOW);
+  const mask = radix - 1;
+  // Remainders come before quotients, and end where these have eight bytes left.
+  const safe = rice <= SHORT ? end - 8 : 0;
+  while (to < last) {
+    const at = quotients + <usize>(bit >> 3);
+    if (at <= safe && to + 16 <= last) {
+      const a = load<u64>(at) >> (bit & 7);
+      const b = a & (a - 1), c = b & (b - 1), d = c & (c - 1);
+      if (d) {
+        let bits = load<u64>(remainders + <usize>(low >> 3)) >> (low & 7);
+        low += rice << 2;
+        sum += (<u32>bits & mask) + 1;
+        storePlace(to, out, zeros + <u32>ctz(a), radix, sum);
+        bits >>= rice;
+        sum += (<u32>bits & mask) + 1;
+        storePlace(to + 4, out, zeros + <u32>ctz(b) - 1, radix, sum);
+        bits >>= rice;
+        sum += (<u32>bits & mask) + 1;
+        storePlace(to + 8, out, zeros + <u32>ctz(c) - 2, radix, sum);
+        bits >>= rice;
+        sum += (<u32>bits & mask) + 1;
+        const skipped = <u32>ctz(d);
+        zeros += skipped - 3;
+        storePlace(to + 12, out, zeros, radix, sum);
+        bit += skipped + 1;
+        to += 16;
+        continue;
+      }
     }
-    const p = min(<usize>(low >> 3), end - 8);
-    sum += ((load<u64>(p) >> (low - (<u64>p << 3))) & mask) + 1;
+    let word = load8(at, end) >> (bit & 7);
+    while (!word) {
+      zeros += 64 - (bit & 7);
+      bit += 64 - (bit & 7);
+      word = load8(quotients + <usize>(bit >> 3), end);
+    }
+    const skipped = <u32>ctz(word);
+    zeros += skipped;
+    bit += skipped + 1;
+    sum += (<u32>(load8(remainders + <usize>(low >> 3), end) >> (low & 7)) & mask) + 1;
     low += rice;
-    store<u32>(to, <u32>(out + (<usize>(((before + ctz(word)) << rice) + sum) << 2)));
-    word &= word - 1;
-    before--;
+    storePlace(to, out, zeros, radix, sum);
+    to += 4;
   }
-  store<u64>(state, word, WORD);
-  store<u64>(state, before, BEFORE);
-  store<u64>(state, sum, SUM);
-  store<u64>(state, low, LOW);
+  store<u32>(state, bit, BIT);
+  store<u32>(state, zeros, ZEROS);
+  store<u32>(state, sum, SUM);
+  store<u32>(state, low, LOW);
 }
 
 export function topkAddTo(
   out: usize, count: usize, rice: u32, values: usize, remainders: usize, quotients: usize, end: usize, factor: f32,
 ): void {
   const state = places();
-  store<u64>(state, 0, WORD);
-  store<u64>(state, quotients, NEXT);
-  store<u64>(state, -64, BEFORE);
-  store<u64>(state, -1, SUM);
-  store<u64>(state, <u64>remainders << 3, LOW);
-  for (let j: usize = 0; j < count; j += BATCH, values += BATCH << 2) {
-    const size = min(BATCH, count - j);
-    decodePlaces(out, rice, end, state, state + (size << 2));
-    addAtPlaces(size, values, factor);
+  const radix: u32 = 1 << rice;
+  v128.store(state, i32x4(0, 0, -1, 0), BIT);
+  for (; count > BATCH; count -= BATCH, values += BATCH << 2) {
+    decodePlaces(out, rice, radix, remainders, quotients, end, state, state + (BATCH << 2));
+    addAtPlaces(BATCH, values, factor);
   }
+  decodePlaces(out, rice, radix, remainders, quotients, end, state, state + (count << 2));
+  addAtPlaces(count, values, factor);
 }

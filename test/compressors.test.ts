@@ -191,6 +191,33 @@ describe("where a payload lies", () => {
   );
 });
 
+describe("places of top-k", () => {
+  const gaps: [string, number, number, (k: number, n: number) => boolean][] = [
+    ["all at the end, a thousand zeros of quotients before them", 100_000, 0.01, (k, n) => k >= n - 1000],
+    ["half at the start and half at the end", 100_000, 0.01, (k, n) => k < 500 || k >= n - 500],
+    ["none next to another", 100_000, 0.01, (k) => k % 97 === 96],
+    [
+      "so few that remainders take more bits than are read four at a time",
+      300_000,
+      2e-5,
+      (k) => k % 40_009 === 7,
+    ],
+  ];
+  it.each(gaps)("%s", (_title, n, ratio, isLarge) => {
+    const [simd, reference] = (["simd", "reference"] as const).map((kernels) => {
+      const { compressor, vector, out } = bench({ kind: "topk", ratio }, layoutOf(n), kernels);
+      for (let k = 0; k < n; k++) vector[k] = isLarge(k, n) ? 5 + (k % 11) : (k % 13) / 13;
+      const payload = compressor.squeeze(vector, random(1)).slice();
+      compressor.addTo(out, payload, 1);
+      return { payload, out: out.slice() };
+    });
+    expect(simd!.payload).toEqual(reference!.payload);
+    const wrong = simd!.out.findIndex((x, k) => x !== reference!.out[k]);
+    expect(wrong).toBe(-1);
+    expect(simd!.out.reduce((count, x) => count + (x === 0 ? 0 : 1), 0)).toBe(Math.floor(ratio * n));
+  });
+});
+
 describe("known numbers", () => {
   const ones = (n: number) => new Array<number>(n).fill(1);
   const cases: [Written, number[], number[]][] = [

@@ -7,6 +7,15 @@ const TRITS: usize = 5;
 /** The byte of five zero trits: 1 + 3 + 9 + 27 + 81. */
 const CENTRE: i32 = 121;
 
+// Read before the loops, for the reason given in random.ts.
+const magnitudes = memory.data<u32>([0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff], 16);
+const signs = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000], 16);
+const ones = memory.data<u32>([1, 1, 1, 1], 16);
+const onesOf8 = memory.data<u32>([0x10001, 0x10001, 0x10001, 0x10001], 16);
+const threesOf8 = memory.data<u32>([0x30003, 0x30003, 0x30003, 0x30003], 16);
+/** 2^9 / 3, rounded up. */
+const thirdsOf8 = memory.data<u32>([0xab00ab, 0xab00ab, 0xab00ab, 0xab00ab], 16);
+
 @inline
 function tritBytes(count: usize): usize {
   return (count + TRITS - 1) / TRITS;
@@ -45,20 +54,22 @@ function meanOfSelected(a: usize, count: usize, threshold: f32): f32 {
 
 /** Leaves the error of four numbers and gives their trits, −1, 0 or 1. */
 @inline
-function squeeze4(p: usize, threshold: v128, scale: v128): v128 {
+function squeeze4(p: usize, threshold: v128, scale: v128, magnitude: v128, sign: v128, one: v128): v128 {
   const x = v128.load(p);
-  const selected = f32x4.ge(f32x4.abs(x), threshold);
+  const selected = f32x4.ge(v128.and(x, magnitude), threshold);
   const negative = f32x4.lt(x, f32x4.splat(0));
-  const q = v128.and(selected, v128.or(scale, v128.and(negative, i32x4.splat(0x80000000))));
+  const q = v128.and(selected, v128.or(scale, v128.and(negative, sign)));
   v128.store(p, f32x4.sub(x, q));
-  return v128.and(selected, v128.or(negative, i32x4.splat(1)));
+  return v128.and(selected, v128.or(negative, one));
 }
 
 /** The same for sixteen numbers, a byte to a trit. */
 @inline
-function squeeze16(p: usize, threshold: v128, scale: v128): v128 {
-  const a = squeeze4(p, threshold, scale), b = squeeze4(p + 16, threshold, scale);
-  const c = squeeze4(p + 32, threshold, scale), d = squeeze4(p + 48, threshold, scale);
+function squeeze16(p: usize, threshold: v128, scale: v128, magnitude: v128, sign: v128, one: v128): v128 {
+  const a = squeeze4(p, threshold, scale, magnitude, sign, one);
+  const b = squeeze4(p + 16, threshold, scale, magnitude, sign, one);
+  const c = squeeze4(p + 32, threshold, scale, magnitude, sign, one);
+  const d = squeeze4(p + 48, threshold, scale, magnitude, sign, one);
   return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
 }
 
@@ -79,17 +90,18 @@ export function ternarySqueeze(
     scales += 4;
 
     const t4 = f32x4.splat(threshold), s4 = f32x4.splat(scale);
+    const m4 = v128.load(magnitudes), sign4 = v128.load(signs), one4 = v128.load(ones);
     const plane = tritBytes(count);
     const stride = plane << 2;
     let j: usize = 0;
     // Bytes whose five numbers, one in each plane, all exist.
     for (; (TRITS - 1) * plane + j + 16 <= count; j += 16) {
       const p = a + (j << 2);
-      let codes16 = squeeze16(p + 4 * stride, t4, s4);
-      codes16 = i8x16.add(timesThree(codes16), squeeze16(p + 3 * stride, t4, s4));
-      codes16 = i8x16.add(timesThree(codes16), squeeze16(p + 2 * stride, t4, s4));
-      codes16 = i8x16.add(timesThree(codes16), squeeze16(p + stride, t4, s4));
-      codes16 = i8x16.add(timesThree(codes16), squeeze16(p, t4, s4));
+      let codes16 = squeeze16(p + 4 * stride, t4, s4, m4, sign4, one4);
+      codes16 = i8x16.add(timesThree(codes16), squeeze16(p + 3 * stride, t4, s4, m4, sign4, one4));
+      codes16 = i8x16.add(timesThree(codes16), squeeze16(p + 2 * stride, t4, s4, m4, sign4, one4));
+      codes16 = i8x16.add(timesThree(codes16), squeeze16(p + stride, t4, s4, m4, sign4, one4));
+      codes16 = i8x16.add(timesThree(codes16), squeeze16(p, t4, s4, m4, sign4, one4));
       v128.store(codes + j, i8x16.add(codes16, i8x16.splat(<i8>CENTRE)));
     }
     for (; j < plane; j++) {
@@ -98,10 +110,10 @@ export function ternarySqueeze(
       for (let k = j; k < count; k += plane) {
         const p = a + (k << 2);
         const x = load<f32>(p);
-        if (abs(x) >= threshold) {
-          code += x < 0 ? -weight : weight;
-          store<f32>(p, x - (x < 0 ? -scale : scale));
-        }
+        // Without branches: whether a number is kept cannot be foretold.
+        const kept: u32 = 0 - <u32>(abs(x) >= threshold), negative = <u32>(x < 0);
+        code += <i32>(kept & (1 - (negative << 1))) * weight;
+        store<f32>(p, x - reinterpret<f32>(kept & (reinterpret<u32>(scale) | (negative << 31))));
         weight *= 3;
       }
       store<u8>(codes + j, <u8>code);
@@ -112,16 +124,16 @@ export function ternarySqueeze(
 
 /** ⌊x / 3⌋ of eight numbers below 256. */
 @inline
-function thirds(x: v128): v128 {
-  return i16x8.shr_u(i16x8.mul(x, i16x8.splat(171)), 9);
+function thirds(x: v128, third: v128): v128 {
+  return i16x8.shr_u(i16x8.mul(x, third), 9);
 }
 
 /** out += term · (trit − 1) for eight trits. */
 @inline
-function add8(p: usize, trits: v128, term: v128): void {
-  const signs = i16x8.sub(trits, i16x8.splat(1));
-  const x = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(signs));
-  const y = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(signs));
+function add8(p: usize, trits: v128, one: v128, term: v128): void {
+  const signed = i16x8.sub(trits, one);
+  const x = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(signed));
+  const y = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(signed));
   v128.store(p, f32x4.add(v128.load(p), f32x4.mul(term, x)));
   v128.store(p, f32x4.add(v128.load(p, 16), f32x4.mul(term, y)), 16);
 }
@@ -129,6 +141,7 @@ function add8(p: usize, trits: v128, term: v128): void {
 export function ternaryAddTo(
   out: usize, length: usize, block: usize, scales: usize, codes: usize, factor: f32,
 ): void {
+  const third = v128.load(thirdsOf8), three = v128.load(threesOf8), one = v128.load(onesOf8);
   for (let start: usize = 0; start < length; start += block) {
     const count = min(block, length - start);
     const o = out + (start << 2);
@@ -142,9 +155,9 @@ export function ternaryAddTo(
       let x = i16x8.extend_low_i8x16_u(all), y = i16x8.extend_high_i8x16_u(all);
       let p = o + (j << 2);
       for (let trit: usize = 0; trit < TRITS; trit++) {
-        const xThird = thirds(x), yThird = thirds(y);
-        add8(p, i16x8.sub(x, i16x8.mul(xThird, i16x8.splat(3))), t4);
-        add8(p + 32, i16x8.sub(y, i16x8.mul(yThird, i16x8.splat(3))), t4);
+        const xThird = thirds(x, third), yThird = thirds(y, third);
+        add8(p, i16x8.sub(x, i16x8.mul(xThird, three)), one, t4);
+        add8(p + 32, i16x8.sub(y, i16x8.mul(yThird, three)), one, t4);
         x = xThird;
         y = yThird;
         p += plane << 2;

@@ -13,8 +13,7 @@ import { useBackend } from "../dist/backends/index.js";
 import { sizeOf } from "../dist/dataset.js";
 import { createModel, modelSettings } from "../dist/models/index.js";
 import { normal, random } from "../dist/random.js";
-import { createLayersTrainer } from "../dist/trainers/layers-trainer.js";
-import { createOptimizer, optimizerSettings } from "../dist/trainers/optimizers.js";
+import { createMeasuredTrainer } from "./measured-trainer.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -46,30 +45,20 @@ async function createRun(kind) {
     features: Float32Array.from({ length: count * size }, tokens ? token : (_, k) => normal(draws, k)),
     labels: Int32Array.from({ length: tokens ? count * size : count }, token),
   };
-  const trainer = createLayersTrainer({
+  const trainer = await createMeasuredTrainer({
     model: await createModel(modelSettings.parse({ kind, ...settings }), {
       inputShape,
       classes: CLASSES,
       seed: 1,
     }),
-    optimizer: await createOptimizer(optimizerSettings.parse({ kind: "sgd" })),
-    train: examples,
-    test: examples,
+    examples,
     batchSize: BATCH,
-    seed: 1,
-    peer: 0,
   });
-  const vector = new Float32Array(trainer.layout.length);
-  trainer.initialize(vector);
-  let round = 0;
   return {
-    parameters: vector.length,
+    ...trainer,
     async run(steps) {
-      for (const last = round + steps; round < last; round++) {
-        await trainer.step(vector, { round, learningRate: 0.01 });
-      }
+      for (let step = 0; step < steps; step++) await trainer.step();
     },
-    dispose: () => trainer.dispose(),
   };
 }
 

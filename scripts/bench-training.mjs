@@ -11,8 +11,7 @@ import { registerTrainingKernels } from "../dist/backends/wasm-training/index.js
 import { sizeOf } from "../dist/dataset.js";
 import { createModel, modelSettings } from "../dist/models/index.js";
 import { random } from "../dist/random.js";
-import { createLayersTrainer } from "../dist/trainers/layers-trainer.js";
-import { createOptimizer, optimizerSettings } from "../dist/trainers/optimizers.js";
+import { createMeasuredTrainer } from "./measured-trainer.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -118,22 +117,12 @@ async function prepare({ model: settings, inputShape }) {
     return loss;
   }
 
-  const examples = { features, labels };
-  const trainer = createLayersTrainer({
+  const trainer = await createMeasuredTrainer({
     model: await create(),
-    optimizer: await createOptimizer(optimizerSettings.parse({ kind: "sgd" })),
-    train: examples,
-    test: examples,
+    examples: { features, labels },
     batchSize: BATCH,
-    seed: 1,
-    peer: 0,
   });
-  const vector = new Float32Array(trainer.layout.length);
-  trainer.initialize(vector);
-  let round = 0;
-  const trainerStep = () => trainer.step(vector, { round: round++, learningRate: 0.01 });
-
-  return { program, trainerStep };
+  return { program, trainerStep: trainer.step };
 }
 
 async function clocked(steps, step) {

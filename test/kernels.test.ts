@@ -135,16 +135,14 @@ describe("float16 kernels", () => {
 });
 
 describe("entropy kernels", () => {
-  /** Bytes of `bits` random bits each, so that some occur often or are alone, and how far beyond their size the limit is. */
+  /** Bytes of at most `bits` bits, small ones more often, or all the same; and the most that their code may take. */
   const inputs = fc.record({
     input: fc
       .tuple(fc.integer({ min: 0, max: 1500 }), fc.integer({ min: 0, max: 8 }), seed)
-      .map(([n, bits, seed]) =>
-        Uint8Array.from(
-          { length: n },
-          (_, k) => random(seed).bits(k) & random(seed, 2).bits(k) & (2 ** bits - 1),
-        ),
-      ),
+      .map(([n, bits, seed]) => {
+        const [one, other] = [random(seed, 1), random(seed, 2)];
+        return Uint8Array.from({ length: n }, (_, k) => one.bits(k) & other.bits(k) & (2 ** bits - 1));
+      }),
     limit: fc.integer({ min: 0, max: 2200 }),
   });
 
@@ -166,6 +164,71 @@ describe("entropy kernels", () => {
         if (codes[0]) expect(codes[0].length).toBeLessThanOrEqual(limit);
       }),
       { numRuns: 150 },
+    );
+  });
+});
+
+describe("top-k kernels", () => {
+  const count = 60;
+  const widest = 15;
+  const space = createVectorSpace(2 ** (widest + 10), createSimdKernels);
+  const out = space.vector(200 * 2 ** widest);
+  const values = space.vector(count);
+  const streams = space.bytes(1024);
+
+  it.each([0, 1, 6, 13, 14, widest])("find the places of remainders of %i bits", (rice) => {
+    fc.assert(
+      fc.property(seed, (seed) => {
+        const draws = random(seed, rice);
+        // One quotient that is longer than a word, and brings the remainders after it out of step.
+        const gaps = Array.from(
+          { length: count },
+          (_, k) => (draws.bits(k) % 2 ** (rice + 1)) + (k === 5 ? 70 * 2 ** rice : 0),
+        );
+        const low = gaps.flatMap((gap) => Array.from({ length: rice }, (_, b) => (gap >>> b) & 1));
+        const high = gaps.flatMap((gap) => [...new Array<number>(gap >>> rice).fill(0), 1]);
+        const remainders = streams.byteOffset;
+        const quotients = remainders + Math.ceil(low.length / 8);
+        const end = quotients + Math.ceil(high.length / 8);
+        // Ones all around, which nothing may be made of.
+        streams.fill(0xff).fill(0, 0, end - remainders);
+        low.forEach((bit, k) => {
+          streams[k >> 3]! |= bit << (k & 7);
+        });
+        high.forEach((bit, k) => {
+          streams[quotients - remainders + (k >> 3)]! |= bit << (k & 7);
+        });
+        let next = 0;
+        const places = gaps.map((gap) => {
+          const place = next + gap;
+          next = place + 1;
+          return place;
+        });
+        values.forEach((_, k) => {
+          values[k] = k + 1;
+        });
+
+        const check = (length: number) =>
+          space.kernels.topkCheck(length, count, rice, remainders, quotients, end) >>> 0;
+        expect([check(next), check(next - 1)]).toEqual([end, 0]);
+        const add = (factor: number) =>
+          space.kernels.topkAddTo(
+            out.byteOffset,
+            count,
+            rice,
+            values.byteOffset,
+            remainders,
+            quotients,
+            end,
+            factor,
+          );
+        add(2);
+        expect(places.map((place) => out[place])).toEqual(gaps.map((_, k) => 2 * (k + 1)));
+        // Nothing is anywhere else: taking it away again at those places leaves zeros.
+        for (const place of places) out[place] = 0;
+        expect(space.kernels.sumOfSquares(out.byteOffset, out.length)).toBe(0);
+      }),
+      { numRuns: 10 },
     );
   });
 });

@@ -207,6 +207,7 @@ function findCodes(
   if (k < count) findLastCodes(a, k, count, bits, stochastic, index, low, high, record, to);
 }
 
+/** For the few blocks whose numbers need conditioning, whatever the bits; apart, to keep it out of the others' code. */
 function findConditionedCodes(
   a: usize, count: usize, bits: u32, stochastic: bool, index: u32, low: u32, high: u32, record: usize, codes: usize,
 ): void {
@@ -308,6 +309,7 @@ function fitLevels(last: usize, block: f64, rest: f64, levels: f64, header: usiz
   }
 }
 
+/** v −= offset + step · code */
 function leaveError(v: usize, count: usize, codes: usize, bits: u32, offset: f32, step: f32): void {
   if (bits == 8) subtractCodes(v, count, codes, 8, false, 0, offset, step);
   else if (bits == 4) subtractCodes(v, count, codes, 4, false, 0, offset, step);

@@ -1,28 +1,35 @@
 /**
- * The wire. One frame is one message to one neighbour: an 8-byte header, then a compressor's payload.
+ * The wire. One frame is one half of a numbered exchange on an edge: a 12-byte header, then a payload.
  * Little-endian:
  *
- *     byte 0      version, 1
- *     byte 1      kind, 1 = exchange, 2 = closing consensus
- *     bytes 2–3   zero
- *     bytes 4–7   round, uint32
- *     bytes 8–    payload
+ *     byte 0       version, 2
+ *     byte 1       kind, 1 = learning round, 2 = closing consensus
+ *     byte 2       step: which of the round's exchanges this is, from 0
+ *     byte 3       zero
+ *     bytes 4–7    round, uint32
+ *     bytes 8–11   number of the exchange on its edge, uint32, from 0
+ *     bytes 12–    payload
  *
  * Whatever carries frames delimits them and keeps them whole.
  */
 import { MalformedFrame } from "./errors.js";
 
-export const FRAME_VERSION = 1;
-export const FRAME_HEADER_BYTES = 8;
-/** Most rounds a run may have: rounds travel as uint32. */
+export const FRAME_VERSION = 2;
+export const FRAME_HEADER_BYTES = 12;
+/** Most rounds a run may have, and most exchanges of an edge: both travel as uint32. */
 export const MAX_ROUND = 2 ** 32 - 1;
+/** Most exchanges of one round on one edge: steps travel as a byte. */
+export const MAX_STEPS = 256;
 
-const kinds = ["exchange", "closing"] as const;
+const kinds = ["learning", "closing"] as const;
 export type FrameKind = (typeof kinds)[number];
 
 export interface Frame {
   readonly kind: FrameKind;
   readonly round: number;
+  readonly step: number;
+  /** Number of the exchange on its edge. */
+  readonly exchange: number;
   readonly payload: Uint8Array;
 }
 
@@ -32,11 +39,14 @@ export function frameBytes(payload: Uint8Array): number {
 }
 
 /** The header alone, for carriers that send header and payload without joining them. */
-export function encodeHeader({ kind, round }: Frame): Uint8Array {
+export function encodeHeader({ kind, round, step, exchange }: Frame): Uint8Array {
   const header = new Uint8Array(FRAME_HEADER_BYTES);
   header[0] = FRAME_VERSION;
   header[1] = kinds.indexOf(kind) + 1;
-  new DataView(header.buffer).setUint32(4, round, true);
+  header[2] = step;
+  const view = new DataView(header.buffer);
+  view.setUint32(4, round, true);
+  view.setUint32(8, exchange, true);
   return header;
 }
 
@@ -66,8 +76,8 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
     );
   }
   const kind = kinds[bytes[1]! - 1];
-  if (kind === undefined || bytes[2] !== 0 || bytes[3] !== 0) {
-    throw new MalformedFrame(`frame header ${[...bytes.subarray(0, 4)].join(" ")} is none of this version's`);
+  if (kind === undefined || bytes[3] !== 0) {
+    throw new MalformedFrame(`frame header ${[...bytes.subarray(0, 4)].join(" ")} is not valid in version ${FRAME_VERSION}`);
   }
   const payload = bytes.subarray(FRAME_HEADER_BYTES);
   if (payload.length > maximumPayloadBytes) {
@@ -75,6 +85,6 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
       `payload of ${payload.length} bytes exceeds this model's limit of ${maximumPayloadBytes}`,
     );
   }
-  const round = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
-  return { kind, round, payload };
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return { kind, round: view.getUint32(4, true), step: bytes[2]!, exchange: view.getUint32(8, true), payload };
 }

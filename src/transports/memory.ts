@@ -1,6 +1,14 @@
 import { InvalidTopology } from "../errors.js";
 import { decodeFrame, encodeFrame } from "../frame.js";
-import { type Delivery, noTraffic, type Traffic, type Transport } from "../transport.js";
+import { MAX_UNRELEASED_FRAMES, noTraffic, type Traffic, type Transport } from "../transport.js";
+import { createEventQueue } from "./event-queue.js";
+
+/** One direction of an edge. */
+interface Lane {
+  /** Encoded frames that the receiver has no room for yet, oldest first. */
+  readonly waiting: Uint8Array[];
+  unreleased: number;
+}
 
 /**
  * Transports between peers of one process. Every frame is encoded and decoded, so that a simulation runs
@@ -10,72 +18,63 @@ import { type Delivery, noTraffic, type Traffic, type Transport } from "../trans
  * @returns one transport per peer, by id
  */
 export function createMemoryTransports(peers: number, maximumPayloadBytes: number): Transport[] {
-  const inboxes = Array.from({ length: peers }, () => createInbox());
+  const queues = Array.from({ length: peers }, () => createEventQueue());
+  const traffics = queues.map(() => new Map<number, Traffic>());
 
-  return inboxes.map((inbox, id): Transport => {
-    const edges = new Map<number, Traffic>();
-    inbox.count = (from, bytes) => {
-      const edge = edgeTo(edges, from);
-      edge.bytesReceived += bytes;
-      edge.messagesReceived++;
+  return queues.map((queue, id): Transport => {
+    const lanes = new Map<number, Lane>();
+    const trafficOf = (neighbour: number) => entry(traffics[id]!, neighbour, noTraffic);
+
+    /** Moves frames to the receiver for as long as it has room, and acknowledges each. */
+    const deliver = (to: number, lane: Lane): void => {
+      while (lane.waiting.length > 0 && lane.unreleased < MAX_UNRELEASED_FRAMES) {
+        const bytes = lane.waiting.shift()!;
+        lane.unreleased++;
+        const received = entry(traffics[to]!, id, noTraffic);
+        received.bytesReceived += bytes.length;
+        received.messagesReceived++;
+        let isReleased = false;
+        const release = () => {
+          if (isReleased) return;
+          isReleased = true;
+          lane.unreleased--;
+          deliver(to, lane);
+        };
+        const frame = decodeFrame(bytes, maximumPayloadBytes);
+        queues[to]!.put({ kind: "frame", peer: id, frame, release });
+        queue.put({ kind: "acknowledged", peer: to });
+      }
     };
+
     return {
-      async send(to, frame) {
-        const target = inboxes[to];
-        if (!target)
+      send(to, frame) {
+        if (to === id || !(to in queues))
           throw new InvalidTopology(`peer ${id} sends to peer ${to}, but there are ${peers} peers`);
         const bytes = encodeFrame(frame);
-        const edge = edgeTo(edges, to);
-        edge.bytesSent += bytes.length;
-        edge.messagesSent++;
-        target.count(id, bytes.length);
-        target.deliver({ from: id, frame: decodeFrame(bytes, maximumPayloadBytes) });
+        decodeFrame(bytes, maximumPayloadBytes);
+        const sent = trafficOf(to);
+        sent.bytesSent += bytes.length;
+        sent.messagesSent++;
+        const lane = entry(lanes, to, () => ({ waiting: [], unreleased: 0 }));
+        lane.waiting.push(bytes);
+        deliver(to, lane);
       },
-      receive: () => inbox.next(),
-      traffic: (neighbour) => edgeTo(edges, neighbour),
+      next: queue.next,
+      // The exchange counts what it refuses; in one process there is no connection to end.
+      refuse() {},
+      traffic: trafficOf,
       async close() {
-        inbox.close();
+        queue.close();
       },
     };
   });
 }
 
-function edgeTo(edges: Map<number, Traffic>, neighbour: number): Traffic {
-  let edge = edges.get(neighbour);
-  if (!edge) {
-    edge = noTraffic();
-    edges.set(neighbour, edge);
+function entry<Value>(map: Map<number, Value>, key: number, create: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = create();
+    map.set(key, value);
   }
-  return edge;
-}
-
-/** A queue with one reader. */
-function createInbox() {
-  const waiting: Delivery[] = [];
-  let reader: ((delivery: Delivery | undefined) => void) | undefined;
-  let closed = false;
-  return {
-    count: (_from: number, _bytes: number): void => {},
-    deliver(delivery: Delivery): void {
-      if (closed) return;
-      if (reader) {
-        reader(delivery);
-        reader = undefined;
-      } else {
-        waiting.push(delivery);
-      }
-    },
-    next(): Promise<Delivery | undefined> {
-      const delivery = waiting.shift();
-      if (delivery || closed) return Promise.resolve(delivery);
-      return new Promise((resolve) => {
-        reader = resolve;
-      });
-    },
-    close(): void {
-      closed = true;
-      reader?.(undefined);
-      reader = undefined;
-    },
-  };
+  return value;
 }

@@ -1,0 +1,22 @@
+/** Time, behind one port: the runtime reads and waits through a clock, so that tests and simulated networks own it. */
+export interface Clock {
+  /** Milliseconds from any fixed point. */
+  now(): number;
+  /**
+   * Calls back once, after so many milliseconds.
+   * @returns cancels the call; safe to use twice
+   */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+/** The time of this machine. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Time that stands still: no deadline passes, and equal runs report equal times. */
+export const stoppedClock: Clock = { now: () => 0, after: () => () => {} };

@@ -10,14 +10,15 @@
  *
  * After the last round the closing consensus makes all models equal (algorithms/closing.ts).
  */
-import type { AlgorithmKind, RoundSteps } from "./algorithm.js";
+import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes, createClosing, totalRounds } from "./algorithms/closing.js";
 import type { Clock } from "./clock.js";
 import { createCompressionMeter } from "./compression-meter.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
-import { Diverged, MalformedPayload } from "./errors.js";
-import { createExchanges, type Exchanges, type Patience } from "./exchange/exchanges.js";
-import { participation } from "./exchange/participation.js";
+import { Diverged, InvalidExperiment, MalformedPayload } from "./errors.js";
+import { createLaps, drive, type Laps } from "./exchange/drive.js";
+import { createExchanges, type Exchanges, type Patience, type Step } from "./exchange/exchanges.js";
+import type { EdgeSchedule } from "./exchange/participation.js";
 import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
 import type { Frame } from "./frame.js";
 import { createSimdKernels } from "./kernels/simd.js";
@@ -28,6 +29,7 @@ import { createProjection } from "./projection.js";
 import { random } from "./random.js";
 import type { RoundReport, RoundTimes } from "./report.js";
 import type { Schedule } from "./schedule.js";
+import type { State } from "./state.js";
 import type { Threads } from "./threads.js";
 import type { Trainer } from "./trainer.js";
 import type { Transport } from "./transport.js";
@@ -44,8 +46,8 @@ export interface Plan {
   readonly learningRate: Schedule;
   /** η by round. */
   readonly consensusRate: Schedule;
-  /** Share of the edges that work in a round, in (0, 1]. All where left out. */
-  readonly participation?: number;
+  /** Which edges work in a round. All where left out. */
+  readonly edges?: EdgeSchedule;
   /** η of each exact exchange of the closing consensus. */
   readonly closingRates: readonly number[];
   /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
@@ -88,6 +90,8 @@ export interface Peer {
   readonly largestPayloadBytes: number;
   /** The live model vector x. */
   readonly model: Vector;
+  /** What the algorithm keeps beside the model. */
+  readonly state: State;
   /** What this peer evaluates: the model, unless its algorithm says otherwise. */
   readonly point: Vector;
   /** What neighbours must agree on before they exchange anything. Asked for before the run. */
@@ -141,7 +145,6 @@ export function createPeer(options: PeerOptions): Peer {
     compressor,
   });
   const projection = plan.projection && createProjection(layout, plan.projection.size, seed);
-  const takesPart = participation(seed, plan.participation ?? 1, id);
   const rounds = totalRounds(plan, layout.length);
 
   /** Looks at a neighbour's payload as the round and step that it belongs to will. */
@@ -159,88 +162,28 @@ export function createPeer(options: PeerOptions): Peer {
   const rate = (round: number): number =>
     closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round);
 
-  /** Runs the steps of one round. @returns undefined when the transport was closed meanwhile */
-  async function drive(
-    steps: RoundSteps,
-    edges: readonly Neighbour[],
-    exchanges: Exchanges,
-    clock: Clock,
-  ): Promise<Laps | undefined> {
-    const isClosing = round >= plan.rounds;
-    const common = {
-      kind: isClosing ? "closing" : "learning",
-      round,
-      edges,
-      isStrict: isClosing || round === plan.rounds - 1,
-    } as const;
-    const laps = createLaps(clock);
-    try {
-      meter.begin(0);
-      let next = steps.next();
-      laps.end("compressMs");
-      for (let step = 0; !next.done; step++) {
-        exchanges.offer({ ...common, step, outgoing: next.value });
-        laps.end("compressMs");
-        const settled = await exchanges.settle({ ...common, step });
-        if (!settled) return undefined;
-        laps.end("waitMs");
-        meter.begin(step + 1);
-        next = steps.next(settled);
-        if (!isClosing) observer.see(settled);
-        laps.end("mixMs");
-      }
-      return laps;
-    } finally {
-      // A round that ends early ends at a yield, where model and state are valid.
-      steps.return();
-    }
-  }
-
   async function* run({
     transport,
     clock,
     patience = unbounded,
   }: Network): AsyncGenerator<RoundReport, void> {
-    const exchanges = createExchanges({ id, edges: neighbours, rate, check, transport, clock, patience });
+    requirePatience(kind, patience);
+    const lastRound = plan.rounds - 1;
+    const exchanges = createExchanges({
+      ...{ id, edges: neighbours, rate, check, lastRound },
+      ...{ transport, clock, patience },
+    });
     const began = clock.now();
-    /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
-    const isDue = (every: number) =>
-      round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
 
     for (round = 0; round < rounds; round++) {
-      const isClosing = round >= plan.rounds;
+      const isClosing = round > lastRound;
+      const laps = createLaps(clock);
       const learningRate = isClosing ? 0 : plan.learningRate(round);
-      const consensusRate = rate(round);
+      const loss = isClosing ? undefined : await learn(learningRate);
+      laps.end("computeMs");
 
-      const started = clock.now();
-      let loss: number | undefined;
-      if (!isClosing) {
-        update.set(algorithm.point);
-        loss = await trainer.step(update, { round, learningRate });
-        kernels.addScaled(update.byteOffset, algorithm.point.byteOffset, layout.length, -1);
-        if (!Number.isFinite(loss)) diverged("loss", loss);
-      }
-      const computeMs = clock.now() - started;
-
-      const edges = isClosing ? neighbours : exchanges.ready().filter((edge) => takesPart(edge, round));
-      const steps = isClosing
-        ? closing[round - plan.rounds]!.round()
-        : algorithm.round(update, {
-            edges,
-            consensusRate,
-            random: (...key) => random(seed, "squeeze", id, round, ...key),
-          });
-      const laps = await drive(steps, edges, exchanges, clock);
-      if (!laps) return;
-
-      const pointNorm = norm(algorithm.point);
-      if (!Number.isFinite(pointNorm)) diverged("model", pointNorm);
-      const sent = meter.read();
-      const refused = exchanges.takeRefusals();
-      const missed = exchanges.late();
-      const waitedFor = exchanges.lastToArrive();
-      const observation = isClosing ? undefined : observer.conclude(sent?.errorNorm ?? 0, consensusRate);
-      const evaluation = isDue(plan.evaluateEvery) ? await trainer.evaluate(algorithm.point) : undefined;
+      const isOver = isClosing ? await close(exchanges, laps) : await gossip(exchanges, laps);
+      if (!isOver) return;
 
       yield {
         peer: id,
@@ -248,27 +191,78 @@ export function createPeer(options: PeerOptions): Peer {
         kind: isClosing ? "closing" : "learning",
         ...(loss !== undefined && { loss }),
         learningRate,
-        consensusRate,
-        modelNorm: pointNorm,
-        ...(sent && {
-          compressionError: sent.compressionError,
-          residual: pointNorm === 0 ? 0 : sent.errorNorm / pointNorm,
-        }),
-        ...(missed.length > 0 && { missed }),
+        consensusRate: rate(round),
+        ...(await measure(isClosing)),
         traffic: neighbours.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
-        ...(refused.length > 0 && { refused }),
-        ...observation,
-        ...(evaluation && { evaluation }),
-        ...(projection &&
-          isDue(plan.projection!.every) && { projection: projection.project(algorithm.point) }),
-        time: {
-          computeMs,
-          ...laps.times,
-          ...(waitedFor !== undefined && { waitedFor }),
-          elapsedMs: clock.now() - began,
-        },
+        ...whatHappened(exchanges),
+        time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
       };
     }
+  }
+
+  /** u ← the local update at the algorithm's point. @returns the training loss */
+  async function learn(learningRate: number): Promise<number> {
+    const { point } = algorithm;
+    update.set(point);
+    const loss = await trainer.step(update, { round, learningRate });
+    kernels.addScaled(update.byteOffset, point.byteOffset, layout.length, -1);
+    if (!Number.isFinite(loss)) diverged("loss", loss);
+    return loss;
+  }
+
+  /** One learning round of the algorithm. @returns false when the transport was closed meanwhile */
+  async function gossip(exchanges: Exchanges, laps: Laps): Promise<boolean> {
+    const go = (wait: Step["wait"], edges: readonly Neighbour[], ...attempt: number[]) =>
+      drive({
+        steps: algorithm.round(update, {
+          edges,
+          consensusRate: rate(round),
+          random: (...key) => random(seed, "squeeze", id, round, ...attempt, ...key),
+        }),
+        ...{ kind: "learning", round, edges, wait, exchanges, laps, meter },
+        settled: observer.see,
+      });
+    const works = ({ peer }: Neighbour) => plan.edges?.(id, peer, round) ?? true;
+    if (!(await go("patient", exchanges.ready().filter(works)))) return false;
+    if (round < plan.rounds - 1 || kind.steps === 0) return true;
+    // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
+    for (let again = 1; !exchanges.isFinished(); again++) {
+      update.fill(0);
+      if (!(await go("any", exchanges.unfinished(), again))) return false;
+    }
+    return true;
+  }
+
+  /** One round of the closing consensus. @returns false when the transport was closed meanwhile */
+  function close(exchanges: Exchanges, laps: Laps): Promise<boolean> {
+    const steps = closing[round - plan.rounds]!.round();
+    return drive({
+      ...{ steps, kind: "closing", round, edges: neighbours, wait: "all", exchanges, laps, meter },
+    });
+  }
+
+  /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
+  function isDue(every: number): boolean {
+    return round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
+  }
+
+  /** What the model and its compression are like after a round. */
+  async function measure(isClosing: boolean) {
+    const { point } = algorithm;
+    const modelNorm = norm(point);
+    if (!Number.isFinite(modelNorm)) diverged("model", modelNorm);
+    const sent = isClosing ? undefined : meter.read();
+    const observation = isClosing ? undefined : observer.conclude(sent?.errorNorm ?? 0, rate(round));
+    return {
+      modelNorm,
+      ...(sent && {
+        compressionError: sent.compressionError,
+        residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
+      }),
+      ...observation,
+      ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
+      ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
+    };
   }
 
   return {
@@ -281,6 +275,7 @@ export function createPeer(options: PeerOptions): Peer {
       closingPayloadBytes(layout.length),
     ),
     model,
+    state: algorithm.state,
     point: algorithm.point,
     fingerprint: () => ({
       ...plan.fingerprint,
@@ -295,21 +290,22 @@ export function createPeer(options: PeerOptions): Peer {
 /** Neighbours in this process, which need no deadline. */
 const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
 
-/** The parts of a round's exchanges, in milliseconds. */
-interface Laps {
-  readonly times: Pick<RoundTimes, "compressMs" | "waitMs" | "mixMs">;
-  end(part: keyof Laps["times"]): void;
+/** @throws InvalidExperiment an algorithm that cannot do without an edge */
+function requirePatience({ name, needs, steps }: AlgorithmKind, { patienceMs }: Patience): void {
+  if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
+  throw new InvalidExperiment(
+    `algorithm ${name} needs every edge in every round: leave the patience out, or use another algorithm`,
+  );
 }
 
-function createLaps(clock: Clock): Laps {
-  const times = { compressMs: 0, waitMs: 0, mixMs: 0 };
-  let last = clock.now();
-  return {
-    times,
-    end(part) {
-      const now = clock.now();
-      times[part] += now - last;
-      last = now;
-    },
-  };
+/** Edges that a round went on without, and frames that were refused. */
+function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" | "refused"> {
+  const missed = exchanges.late();
+  const refused = exchanges.takeRefusals();
+  return { ...(missed.length > 0 && { missed }), ...(refused.length > 0 && { refused }) };
+}
+
+function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {
+  const last = exchanges.lastToArrive();
+  return last === undefined ? {} : { waitedFor: last };
 }

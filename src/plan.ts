@@ -4,6 +4,7 @@ import { algorithms } from "./algorithms/index.js";
 import { createCompressor } from "./compressors/index.js";
 import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
 import { InvalidExperiment } from "./errors.js";
+import { participation } from "./exchange/participation.js";
 import type { Experiment } from "./experiment.js";
 import { digest, type Fingerprint } from "./fingerprint.js";
 import type { Layout } from "./layout.js";
@@ -28,7 +29,7 @@ export interface Prepared {
  * @throws InvalidExperiment an algorithm that cannot work on this graph or with these settings
  */
 export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layout): Prepared {
-  const { rounds, seed, compressor, participation } = experiment;
+  const { rounds, seed, compressor, participation: share } = experiment;
   const { evaluateEvery, projectEvery, projectionSize } = experiment;
   const algorithm: AlgorithmKind = algorithms[experiment.algorithm];
   requireFit(algorithm, experiment, mixing);
@@ -64,7 +65,7 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
       rounds,
       learningRate: createSchedule(experiment.learningRate, rounds),
       consensusRate: createSchedule(consensusRate, rounds),
-      participation,
+      edges: participation(seed, share),
       closingRates: rates,
       evaluateEvery,
       ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),

@@ -37,13 +37,20 @@ export interface Step {
   readonly step: number;
   /** Those of `ready()` on which to exchange. */
   readonly edges: readonly Neighbour[];
-  /** Whether to wait for every open exchange, however late. */
-  readonly isStrict: boolean;
+  /**
+   * What to wait for: every open exchange; those that are not late, which is the same at the barrier; or, once the last
+   * round meets its late edges, until one of them can exchange again.
+   */
+  readonly wait: "all" | "patient" | "any";
 }
 
 export interface Exchanges {
   /** Edges whose last exchange is over. */
   ready(): readonly Neighbour[];
+  /** Edges on which the last round must exchange once more: their ends have not agreed on which exchange is the last. */
+  unfinished(): readonly Neighbour[];
+  /** Whether the last round is over on every edge. */
+  isFinished(): boolean;
   /** Sends this peer's halves of a step. */
   offer(step: Step & { readonly outgoing: Outgoing }): void;
   /**
@@ -118,29 +125,32 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     }
   };
 
-  const isOver = (): boolean =>
-    closed !== undefined || !ledger.isWaiting() || ledger.obstacle() !== undefined;
+  const isOver = (wait: Step["wait"]): boolean =>
+    closed !== undefined ||
+    !ledger.isWaiting() ||
+    ledger.obstacle() !== undefined ||
+    (wait === "any" && ledger.unfinished().length > 0);
 
   /** Resolves once nothing is awaited, or something stands in the way of it. */
-  const over = async ({ round, isStrict }: Step): Promise<void> => {
-    if (isOver()) return;
+  const over = async ({ round, wait }: Step): Promise<void> => {
+    if (isOver(wait)) return;
     const timers: (() => void)[] = [];
     let isOverdue = false;
     await new Promise<void>((resolve) => {
       wake = () => {
-        if (isOver() || isOverdue) resolve();
+        if (isOver(wait) || isOverdue) resolve();
       };
       const overdue = (): void => {
         isOverdue = true;
         wake?.();
       };
       if (deadlineMs < Number.POSITIVE_INFINITY) timers.push(clock.after(deadlineMs, overdue));
-      if (patienceMs === undefined || isStrict) return;
+      if (patienceMs === undefined || wait !== "patient") return;
       const late = () => {
         ledger.tick(clock.now(), patienceMs);
         wake?.();
         // A timer may fire a little early.
-        if (!isOver()) timers.push(clock.after(1, late));
+        if (!isOver(wait)) timers.push(clock.after(1, late));
       };
       timers.push(clock.after(patienceMs, late));
     });
@@ -158,9 +168,11 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
   return {
     ready: ledger.ready,
+    unfinished: ledger.unfinished,
+    isFinished: ledger.isFinished,
 
-    offer({ kind, round, step, edges, isStrict, outgoing }) {
-      if (isStrict) ledger.awaitAll();
+    offer({ kind, round, step, edges, wait, outgoing }) {
+      if (wait !== "patient") ledger.awaitAll();
       const now = clock.now();
       for (const edge of edges) {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);

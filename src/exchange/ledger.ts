@@ -49,6 +49,8 @@ export interface LedgerOptions {
    * broke the protocol is late at once, and its two ends may be rounds apart.
    */
   readonly isBarrier: boolean;
+  /** The last learning round: an edge is finished with an exchange that both of its ends offered in it. */
+  readonly lastRound: number;
 }
 
 export interface Ledger {
@@ -57,6 +59,10 @@ export interface Ledger {
    * barrier an edge that cannot settle is among them, so that the run ends with its reason.
    */
   ready(): readonly Neighbour[];
+  /** Edges that are ready, and whose ends have not yet agreed on which exchange is their last. None at the barrier. */
+  unfinished(): readonly Neighbour[];
+  /** Whether the ends of every edge have agreed on which exchange is their last. Always at the barrier. */
+  isFinished(): boolean;
   /** Opens the next exchange of an edge that is ready. @returns the frame to send, unless the edge only receives */
   offered(edge: Neighbour, offer: Offer, now: number): Frame | undefined;
   /** A frame arrived. One that is refused is released at once. */
@@ -98,6 +104,7 @@ interface Account {
   open: Offer | undefined;
   openedAt: number;
   isLate: boolean;
+  isFinished: boolean;
   unacknowledged: number;
   /** Frames of the exchanges `exchange`, `exchange` + 1, … */
   readonly arrived: Arrived[];
@@ -105,9 +112,11 @@ interface Account {
   violation: MurmurationError | undefined;
 }
 
+const edgeOf = ({ edge }: Account): Neighbour => edge;
+
 const nothing: Bytes = new Uint8Array(0);
 
-export function createLedger({ id, edges, rate, check, isBarrier }: LedgerOptions): Ledger {
+export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: LedgerOptions): Ledger {
   const accounts = edges.map(
     (edge, index): Account => ({
       index,
@@ -118,6 +127,7 @@ export function createLedger({ id, edges, rate, check, isBarrier }: LedgerOption
       open: undefined,
       openedAt: 0,
       isLate: false,
+      isFinished: false,
       unacknowledged: 0,
       arrived: [],
       unreachable: undefined,
@@ -152,6 +162,8 @@ export function createLedger({ id, edges, rate, check, isBarrier }: LedgerOption
       const own = sends ? open.payload : nothing;
       settled[index] = { edge, own, theirs: payload, rate: rate(Math.min(open.round, round)) };
     }
+    const theirRound = theirs?.frame.round ?? open.round;
+    account.isFinished = Math.min(sends ? open.round : theirRound, theirRound) >= lastRound;
     account.open = undefined;
     account.exchange++;
     if (account.unacknowledged === 0) account.isLate = false;
@@ -179,7 +191,12 @@ export function createLedger({ id, edges, rate, check, isBarrier }: LedgerOption
   };
 
   return {
-    ready: () => accounts.filter(isReady).map(({ edge }) => edge),
+    ready: () => accounts.filter((each) => isReady(each) && (isBarrier || !each.isFinished)).map(edgeOf),
+
+    unfinished: () =>
+      isBarrier ? [] : accounts.filter((each) => isReady(each) && !each.isFinished).map(edgeOf),
+
+    isFinished: () => isBarrier || accounts.every((account) => account.isFinished),
 
     offered(edge, offer, now) {
       const account = byPeer.get(edge.peer)!;

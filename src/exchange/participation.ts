@@ -1,14 +1,14 @@
-import type { Neighbour } from "../mixing.js";
 import { random } from "../random.js";
 
+/** Whether the edge between two peers works in a round. The same at both of its ends. */
+export type EdgeSchedule = (a: number, b: number, round: number) => boolean;
+
 /**
- * Which edges work in a round, when only a share of them does. Both ends of an edge draw the same coin, so an
- * edge that is skipped is skipped at both.
- *
- * @param share probability in (0, 1] that an edge takes part in a round
+ * Each edge works in a round with probability `share`, in (0, 1]. Both ends draw the same coin, so an edge that is
+ * skipped is skipped at both.
  */
-export function participation(seed: number, share: number, id: number) {
-  return ({ peer }: Neighbour, round: number): boolean =>
-    share >= 1 ||
-    random(seed, "participation", Math.min(id, peer), Math.max(id, peer)).uniform(round) < share;
+export function participation(seed: number, share: number): EdgeSchedule {
+  if (share >= 1) return () => true;
+  return (a, b, round) =>
+    random(seed, "participation", Math.min(a, b), Math.max(a, b)).uniform(round) < share;
 }

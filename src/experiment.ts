@@ -10,6 +10,7 @@ import { InvalidExperiment } from "./errors.js";
 import { MAX_ROUND } from "./frame.js";
 import type { Layout } from "./layout.js";
 import { closingRates, type Mixing, maximumConsensusRate, optimalConsensusRate, spectrum } from "./mixing.js";
+import { optimizerSettings } from "./optimizers/index.js";
 import type { Plan } from "./peer.js";
 import { DEFAULT_PROJECTION_SIZE } from "./projection.js";
 import { createSchedule, scheduleSettings } from "./schedule.js";
@@ -19,6 +20,9 @@ import { trainerSettings } from "./trainers/index.js";
 
 /** Most numbers in a logged projection. */
 export const MAX_PROJECTION_SIZE = 2 ** 18;
+
+/** Most local steps per round. */
+const MAX_LOCAL_STEPS = 1 << 20;
 
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
@@ -64,6 +68,10 @@ export const experimentSettings = z.strictObject({
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
   trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
   ...taskSettings.shape,
+  optimizer: optimizerSettings
+    .prefault({ kind: defaultKinds.optimizer })
+    .describe("what turns gradients into steps"),
+  localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });
 
 export type Experiment = z.output<typeof experimentSettings>;
@@ -137,6 +145,8 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
       compressor,
       rounds,
       learningRate: createSchedule(experiment.learningRate, rounds),
+      optimizer: experiment.optimizer,
+      localSteps: experiment.localSteps,
       consensusRate: consensusSchedule,
       closingRates:
         algorithm === "alone" || closingRounds === 0

@@ -34,6 +34,13 @@ export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./frame.js
 export type { Edge, Graph } from "./graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
 export { createLayout, type Layout, type Tensor } from "./layout.js";
+export {
+  createLearner,
+  type Learner,
+  type LearnerOptions,
+  type LocalRound,
+  learnerVectors,
+} from "./learner.js";
 export { createMailbox, type Mailbox, type Refusal } from "./mailbox.js";
 export {
   type Closing,
@@ -48,6 +55,13 @@ export {
   spectrum,
   weightedMixing,
 } from "./mixing.js";
+export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
+export {
+  createOptimizer,
+  type OptimizerSettings,
+  optimizerSettings,
+  optimizerVectors,
+} from "./optimizers/index.js";
 export { checkParts, classTable, type MadeSplit, partition, type SplitSettings } from "./partition.js";
 export { createPeer, type Peer, type PeerOptions, type Plan } from "./peer.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./random.js";
@@ -62,6 +76,7 @@ export {
   type SimulationRound,
   simulate,
 } from "./simulate.js";
+export type { NamedValues, State } from "./state.js";
 export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";
 export { oneThread, type StartThreads, type Threads } from "./threads.js";
 export {
@@ -72,7 +87,7 @@ export {
   type TopologyPeer,
   topologyJsonSchema,
 } from "./topology.js";
-export type { Evaluation, LocalStep, Trainer, TrainerContext } from "./trainer.js";
+export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainer.js";
 export { createTrainer, type TrainerSettings } from "./trainers/index.js";
 export type { Delivery, Traffic, Transport } from "./transport.js";
 export { createMemoryTransports } from "./transports/memory.js";

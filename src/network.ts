@@ -230,7 +230,7 @@ export async function prepareRun({
   const { plan, warnings } = createPlan(experiment, mixing, layout);
 
   // A space of its own, for a look at what the peer will have.
-  const space = createPeerSpace(layout);
+  const space = createPeerSpace(layout, plan);
   const model = space.vector(layout.length);
   trainer.initialize(model);
   const settings: CompressorSettings = plan.algorithm.compresses ? plan.compressor : { kind: "identity" };

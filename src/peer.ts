@@ -1,7 +1,7 @@
 /**
  * One peer's life, top to bottom. The simulator is N of these over memory; a network run is N over libp2p.
  *
- *     x ← x + u                          local learning                            trainer
+ *     x ← x + u                          local learning                            trainer, optimizer
  *     v = share(x)                       what to tell the neighbours               algorithm
  *     q = C(v), keep v − C(v)            compress it, keep what was lost           compressor
  *     send q, receive q_j                one frame per neighbour                   transport, mailbox
@@ -17,9 +17,11 @@ import { Diverged } from "./errors.js";
 import type { FrameKind } from "./frame.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import type { Layout } from "./layout.js";
+import { createLearner, learnerVectors } from "./learner.js";
 import { createMailbox } from "./mailbox.js";
 import type { Neighbour } from "./mixing.js";
 import { createObserver, type Observation } from "./observer.js";
+import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
 import { createProjection } from "./projection.js";
 import { random } from "./random.js";
 import type { RoundReport, RoundTimes } from "./report.js";
@@ -38,6 +40,10 @@ export interface Plan {
   readonly rounds: number;
   /** γ by round. */
   readonly learningRate: Schedule;
+  /** What turns gradients into updates. */
+  readonly optimizer: OptimizerSettings;
+  /** H: optimiser steps per round. */
+  readonly localSteps: number;
   /** η by round. */
   readonly consensusRate: Schedule;
   /** η of each exact exchange of the closing consensus. */
@@ -81,25 +87,37 @@ interface Exchanged {
   readonly time: Pick<RoundTimes, "compressMs" | "waitMs" | "mixMs" | "waitedFor">;
 }
 
-/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, the observer's, a payload and its staging, a closing payload. */
-const MAX_VECTORS = 7;
+/** Model-sized vectors a peer may need beside the learner's: x, u, the algorithm's two, the observer's, a payload and its staging, a closing payload. */
+const MAX_VECTORS = 8;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 
 /** Memory for all that a peer of this layout may need. Untouched pages cost nothing, so there is room for any combination. */
-export function createPeerSpace({ length, tensors }: Layout, threads?: Threads): VectorSpace {
-  const bytes = spaceBytes(MAX_VECTORS, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
+export function createPeerSpace(
+  { length, tensors }: Layout,
+  { optimizer, localSteps }: Pick<Plan, "optimizer" | "localSteps">,
+  threads?: Threads,
+): VectorSpace {
+  const vectors = MAX_VECTORS + learnerVectors(optimizer, localSteps);
+  const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
   return createVectorSpace(bytes, createSimdKernels, threads);
 }
 
 export function createPeer(options: PeerOptions): Peer {
   const { id, neighbours, plan, trainer, transport, threads, clock } = options;
   const { layout } = trainer;
-  const space = createPeerSpace(layout, threads);
+  const space = createPeerSpace(layout, plan, threads);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
   const model = space.vector(layout.length);
   trainer.initialize(model);
+  const update = space.vector(layout.length);
+  const learner = createLearner({
+    trainer,
+    optimizer: createOptimizer(plan.optimizer, { length: layout.length, space }),
+    localSteps: plan.localSteps,
+    space,
+  });
 
   const settings: CompressorSettings = plan.algorithm.compresses ? plan.compressor : { kind: "identity" };
   const compressor = createCompressor(settings, { layout, space });
@@ -181,8 +199,9 @@ export function createPeer(options: PeerOptions): Peer {
         : { ...learning, consensusRate: plan.consensusRate(round) };
 
       const started = clock();
-      const loss = isClosing ? undefined : await trainer.step(model, { round, learningRate });
+      const loss = isClosing ? undefined : await learner.learn(model, update, { round, learningRate });
       if (loss !== undefined && !Number.isFinite(loss)) throw diverged(round, "loss", loss);
+      if (!isClosing) kernels.add(model.byteOffset, update.byteOffset, model.length);
       const computeMs = clock() - started;
 
       const kind = isClosing ? "closing" : "exchange";

@@ -17,6 +17,7 @@ import { algorithms } from "../dist/algorithms/index.js";
 import { keepYoungGenerationSmall } from "../dist/cli/young-generation.js";
 import { createLayout } from "../dist/layout.js";
 import { createPeer } from "../dist/peer.js";
+import { stateless } from "../dist/trainer.js";
 import { decodePrivateKey } from "../dist/transports/libp2p/identity.js";
 import {
   createLibp2pTransport,
@@ -171,6 +172,8 @@ async function gossip({ id, identities, ports, rounds }) {
       compressor: { kind: "sign", scope: "tensor", block: 64 },
       rounds,
       learningRate: () => 0,
+      optimizer: { kind: "sgd", weightDecay: 0 },
+      localSteps: 1,
       consensusRate: () => 0.2,
       closingRates: [],
       evaluateEvery: 0,
@@ -178,8 +181,9 @@ async function gossip({ id, identities, ports, rounds }) {
     trainer: {
       layout: createLayout([{ name: "model", shape: [PARAMETERS] }]),
       initialize: (model) => model.fill(1 + id),
-      step: async () => 0,
+      gradient: async () => 0,
       evaluate: async () => ({ loss: 0 }),
+      ...stateless,
       dispose() {},
     },
     transport,

@@ -7,6 +7,7 @@ import { type AlgorithmName, algorithms } from "./algorithms/index.js";
 import { compressorSettings } from "./compressors/index.js";
 import { InvalidExperiment } from "./errors.js";
 import { MAX_ROUND } from "./frame.js";
+import { optimizerSettings } from "./optimizers/index.js";
 import { DEFAULT_PROJECTION_SIZE } from "./projection.js";
 import { scheduleSettings } from "./schedule.js";
 import { checked } from "./settings.js";
@@ -15,6 +16,9 @@ import { trainerSettings } from "./trainers/index.js";
 
 /** Most numbers in a logged projection. */
 export const MAX_PROJECTION_SIZE = 2 ** 18;
+
+/** Most local steps per round. */
+const MAX_LOCAL_STEPS = 1 << 20;
 
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
@@ -66,6 +70,10 @@ export const experimentSettings = z.strictObject({
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
   trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
   ...taskSettings.shape,
+  optimizer: optimizerSettings
+    .prefault({ kind: defaultKinds.optimizer })
+    .describe("what turns gradients into steps"),
+  localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });
 
 export type Experiment = z.output<typeof experimentSettings>;

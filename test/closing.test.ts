@@ -6,19 +6,18 @@ import { closingRates, spectrum } from "../src/mixing.js";
 import type { Plan } from "../src/peer.js";
 import { createSimulation } from "../src/simulate.js";
 import { parseTopology } from "../src/topology.js";
-import type { Trainer } from "../src/trainer.js";
+import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** A chain of three with a model of so many numbers, different at every peer, that nobody learns from. */
 function chain(length: number) {
-  const trainer = (peer: number): Trainer => ({
-    layout: createLayout([{ name: "numbers", shape: [length] }]),
-    initialize(model) {
-      for (let k = 0; k < length; k++) model[k] = peer * (1 + (k % 7));
-    },
-    step: async () => 0,
-    evaluate: async () => ({ loss: 0 }),
-    dispose() {},
-  });
+  const trainer = (peer: number) =>
+    functionTrainer(
+      createLayout([{ name: "numbers", shape: [length] }]),
+      (model) => {
+        for (let k = 0; k < length; k++) model[k] = peer * (1 + (k % 7));
+      },
+      () => 0,
+    );
   const { mixing } = parseTopology({ graph: { kind: "chain", peers: 3 } }, "test");
   const { rates } = closingRates(spectrum(mixing));
   const plan: Plan = {
@@ -27,6 +26,7 @@ function chain(length: number) {
     compressor: { kind: "identity" },
     rounds: 1,
     learningRate: () => 0,
+    ...plainDescent,
     consensusRate: () => 1,
     closingRates: rates,
     evaluateEvery: 0,

@@ -18,7 +18,7 @@ import {
   memoryAddress,
   pattern,
 } from "./support/network.js";
-import { functionTrainer } from "./support/trainers.js";
+import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** What a connection over TCP has inside. */
 interface Carrier {
@@ -206,9 +206,7 @@ describe("a run of peers", () => {
         trainer: functionTrainer(
           layout,
           (model) => model.fill(0),
-          (model, round) => {
-            for (let k = 0; k < 7; k++) model[k] = model[k]! - 0.1 * (model[k]! - Math.sin(id + k + round));
-          },
+          (point, k, round) => point[k]! - Math.sin(id + k + round),
         ),
         plan: {
           seed: 3,
@@ -216,6 +214,7 @@ describe("a run of peers", () => {
           compressor: { kind: "sign", scope: "whole", block: 64 },
           rounds: 12,
           learningRate: () => 0.1,
+          ...plainDescent,
           consensusRate: () => 0.5,
           closingRates: [0.9, 0.7],
           evaluateEvery: 0,

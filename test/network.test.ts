@@ -315,9 +315,9 @@ async function slowTrainer(
   const trainer = await createTrainer(experiment, { peer, peers, seed: experiment.seed });
   return {
     ...trainer,
-    async step(model, step) {
-      if (step.round === round) await until.opened;
-      return trainer.step(model, step);
+    async gradient(point, out, step) {
+      if (step === round) await until.opened;
+      return trainer.gradient(point, out, step);
     },
   };
 }

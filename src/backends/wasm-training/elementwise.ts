@@ -17,24 +17,6 @@ export const reluGrad: TrainingKernel = {
   },
 };
 
-/** x + factor·y; our own name, used by trainers/scaled.ts. */
-export const addScaled: TrainingKernel = {
-  name: "AddScaled",
-  run(context, inputs, attributes) {
-    const x = input(inputs, "x");
-    const y = input(inputs, "y");
-    const out = context.output(x.shape);
-    context.assembly.addScaled!(
-      context.address(x),
-      context.address(y),
-      attributes.factor as number,
-      context.address(out),
-      sizeOf(x.shape),
-    );
-    return out;
-  },
-};
-
 /** The gradient of gather, so of embeddings. */
 export const unsortedSegmentSum: TrainingKernel = {
   name: "UnsortedSegmentSum",

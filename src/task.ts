@@ -10,11 +10,13 @@ const MAX_BATCH_SIZE = 1 << 20;
 const MAX_LOCAL_STEPS = 1 << 20;
 
 export const taskSettings = z.strictObject({
-  model: modelSettings.prefault({ kind: "mlp" }),
-  data: datasetSettings.prefault({ kind: "digits" }),
-  augmentation: augmentationSettings.prefault({}).describe("random changes to images that are learned from"),
-  split: splitSettings.prefault({ kind: "shards" }),
-  optimizer: optimizerSettings.prefault({ kind: "sgd" }),
+  model: modelSettings.prefault({ kind: "mlp" }).describe("what is trained"),
+  data: datasetSettings.prefault({ kind: "digits" }).describe("training and test examples"),
+  augmentation: augmentationSettings.prefault({}).describe("random changes to training images"),
+  split: splitSettings
+    .prefault({ kind: "shards" })
+    .describe("how training examples are divided among the peers"),
+  optimizer: optimizerSettings.prefault({ kind: "sgd" }).describe("how a local step moves the model"),
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(32).describe("examples per local step"),
   localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });

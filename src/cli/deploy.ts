@@ -47,8 +47,7 @@ const kinds = { compose: composeFiles, kubernetes: kubernetesFiles } as const;
 
 export function deployCommand(): Command {
   const command = new Command("deploy");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
+  command
     .description("write what Docker Compose or Kubernetes need to run every peer in a container of its own")
     .addArgument(new Argument("<kind>", "what for").choices(Object.keys(kinds)))
     .argument("<topology>", "topology file (JSON) with identities")
@@ -85,6 +84,8 @@ export function deployCommand(): Command {
         for (const line of nextSteps(kind, options.out, options.image)) print(line);
       },
     );
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 /** The topology with every peer listening on all of its container's interfaces, dialled at the host named for it. */

@@ -25,11 +25,8 @@ interface DoctorOptions {
 
 export function doctorCommand(): Command {
   const command = new Command("doctor");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description(
-      "say what this machine can compute with; with a topology, try every edge and name the first layer that fails",
-    )
+  command
+    .description("list usable backends; with a topology, try every edge and name the first layer that fails")
     .argument("[topology]", "topology file (JSON), with the peers' identities and addresses")
     .argument("[experiment]", "experiment file (JSON): compare its settings with those of peers that run")
     .option("--id <peer>", "only the edges of this peer", peerNumber)
@@ -79,6 +76,8 @@ export function doctorCommand(): Command {
         if (failures.length > 0) process.exitCode = FOUND_PROBLEM;
       },
     );
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 /** The keys that are here: that of --id, or all. */

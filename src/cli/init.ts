@@ -27,18 +27,11 @@ const START = {
 
 export function initCommand(): Command {
   const command = new Command("init");
-  const { graph } = topologyJsonSchema().properties as { graph: object };
-  const given = addSettingsOptions(command, {
-    properties: {
-      graph: { description: "who talks to whom", ...graph },
-      ...experimentJsonSchema().properties!,
-    },
-  });
-  return command
-    .description("write a topology and an experiment to start from; asks where a terminal can answer")
+  command
+    .description("write a topology and an experiment to start from; prompts when interactive")
     .argument("[folder]", "where to write them", ".")
     .option("--peers <count>", `how many peers; default ${DEFAULT_PEERS}`, wholeNumber(1))
-    .option("--yes", "ask nothing: what is not given has its default")
+    .option("--yes", "do not prompt; use defaults for what is not given")
     .action(async (folder: string, options: { peers?: number; yes?: boolean }) => {
       let answers: Answers = {
         settings: given(),
@@ -63,6 +56,14 @@ export function initCommand(): Command {
       print(`${topologyLine(parseTopology(topology, "topology"))}\n`);
       print(`murmur up ${join(folder, "topology.json")} ${join(folder, "experiment.json")}`);
     });
+  const { graph } = topologyJsonSchema().properties as { graph: object };
+  const given = addSettingsOptions(command, {
+    properties: {
+      graph,
+      ...experimentJsonSchema().properties!,
+    },
+  });
+  return command;
 }
 
 export interface Answers {

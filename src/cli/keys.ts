@@ -26,10 +26,10 @@ interface PeerEntry {
 
 export function keysCommand(): Command {
   return new Command("keys")
-    .description("make a key for every peer, and write who they are into the topology file")
+    .description("make a key for every peer, and record their PeerIds in the topology file")
     .argument("<topology>", "topology file (JSON)")
     .option("--out <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
-    .option("--peers <ids>", "only these peers, as in 0,3", peerNumbers)
+    .option("--peers <ids>", "only these peers: comma-separated ids, e.g. 0,3", peerNumbers)
     .option(
       "--base-port <port>",
       "peers without addresses listen on this port plus their number, on their host or on loopback",

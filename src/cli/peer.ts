@@ -12,9 +12,8 @@ import { addSettingsOptions } from "./settings-options.js";
 
 export function peerCommand(): Command {
   const command = new Command("peer");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description("be one peer of a run, in the foreground")
+  command
+    .description("run one peer in the foreground")
     .argument("<topology>", "topology file (JSON), with the peers' identities and addresses")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .addOption(
@@ -85,6 +84,8 @@ export function peerCommand(): Command {
       }
       print(options.json ? JSON.stringify(summary) : outcomeText(summary));
     });
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 export function lossText(loss: number | undefined): string {

@@ -32,14 +32,13 @@ import { topologyLine } from "./topology.js";
 
 export function upCommand(): Command {
   const command = new Command("up");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description("start all peers of this machine, each as a process, and watch them")
+  command
+    .description("run all peers of this machine, each as a process")
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option(
       "--peers <ids>",
-      "these peers, as in 0,3; default: those whose host or address is this machine's",
+      "comma-separated peer ids, e.g. 0,3; default: those whose host or address is this machine's",
       peerNumbers,
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
@@ -108,6 +107,8 @@ export function upCommand(): Command {
         await live?.close();
       }
     });
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 function printOutcome({ summary, peers }: NetworkOutcome, directory: string | undefined): void {

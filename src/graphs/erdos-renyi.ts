@@ -7,7 +7,7 @@ import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 const settings = z.strictObject({
   kind: z.literal("erdos-renyi"),
   peers: peerCount,
-  probability: z.number().positive().max(1).describe("Probability of each edge"),
+  probability: z.number().positive().max(1).describe("probability of each edge"),
   seed,
 });
 

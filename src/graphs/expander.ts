@@ -10,14 +10,14 @@ const settings = z
   .strictObject({
     kind: z.literal("expander"),
     peers: peerCount,
-    degree: z.int().min(2).describe("Neighbours of every peer, at least 3"),
+    degree: z.int().min(2).describe("neighbours of every peer, at least 3"),
     seed,
     minimumGap: z
       .number()
       .positive()
       .max(1)
       .optional()
-      .describe("Spectral gap the graph must reach; by default the Ramanujan bound of its degree"),
+      .describe("spectral gap the graph must reach; by default the Ramanujan bound of its degree"),
   })
   .superRefine(requireRegular);
 

@@ -67,7 +67,7 @@ const settings = z
   .strictObject({
     kind: z.literal("random-regular"),
     peers: peerCount,
-    degree: z.int().min(2).describe("Neighbours of every peer, at least 3"),
+    degree: z.int().min(2).describe("neighbours of every peer, at least 3"),
     seed,
   })
   .superRefine(requireRegular);

@@ -70,7 +70,7 @@ export interface JoinOptions {
   readonly trainer?: Trainer;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
-  /** In the order of preference. Default yamux, then mplex. */
+  /** In the order of preference. Default mplex, then yamux. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
   /** For the neighbours' frames of a round, in milliseconds. Default {@link ROUND_DEADLINE_MS}. */

@@ -101,6 +101,18 @@ export function parseTopology(input: unknown, source: string): Topology {
   };
 }
 
+/**
+ * The peer of this number.
+ *
+ * @param source what messages call the topology
+ * @throws InvalidTopology when there is none
+ */
+export function requirePeer({ name, peers }: Topology, id: number, source = name): TopologyPeer {
+  const peer = peers[id];
+  if (peer) return peer;
+  throw new InvalidTopology(`${source} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`);
+}
+
 function parseText(text: string, source: string): unknown {
   if (text.length > MAX_TOPOLOGY_CHARACTERS) {
     throw new InvalidTopology(

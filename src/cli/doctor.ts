@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
 import type { Fingerprint, Identity } from "../network.js";
-import type { Topology } from "../topology.js";
+import { requirePeer, type Topology } from "../topology.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { printBackends } from "./backends.js";
 import { note, print, table, warn } from "./console.js";
@@ -89,11 +89,7 @@ async function findIdentities(
   const { findIdentity, keysFolder, readIdentity } = await import("./key-files.js");
   const folder = keys ?? keysFolder(topologyFile);
   if (id !== undefined) {
-    if (id >= topology.peers.length) {
-      throw new InvalidTopology(
-        `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
-      );
-    }
+    requirePeer(topology, id, topologyFile);
     return new Map([[id, await readIdentity(folder, id, warn)]]);
   }
   const identities = new Map<number, Identity>();

@@ -1,20 +1,18 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { FileProblem, InvalidTopology, MurmurationError } from "../errors.js";
+import { FileProblem, MurmurationError } from "../errors.js";
 import { experimentJsonSchema, parseExperiment } from "../experiment.js";
+import { sizedGraph } from "../graphs/index.js";
 import { parseTopology, topologyJsonSchema } from "../topology.js";
 import { print } from "./console.js";
-import { createFile, prettyJson } from "./files.js";
+import { createFile, makeFolder, prettyJson } from "./files.js";
 import { wholeNumber } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { topologyLine } from "./topology.js";
 
 const DEFAULT_PEERS = 8;
-/** Neighbours of every peer in graphs that leave it open. */
-const DEFAULT_DEGREE = 4;
 
 /** What a new experiment file shows, for people to change; everything else has its default. */
 const START = {
@@ -49,7 +47,7 @@ export function initCommand(): Command {
       if (existing.length > 0) {
         throw new FileProblem(`${folder} has ${existing.join(", ")} already: name another folder`);
       }
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       for (const [name, content] of Object.entries(files)) {
         await createFile(join(folder, name), prettyJson(content));
       }
@@ -77,38 +75,11 @@ export function compose({ settings, peers = DEFAULT_PEERS }: Answers) {
   const { graph = "ring", ...fields } = settings;
   const given = typeof graph === "string" ? { kind: graph } : (graph as { kind?: string });
   const kind = given.kind ?? "ring";
-  const topology = { graph: { ...sized(kind, peers), ...given } };
+  const topology = { graph: { ...sizedGraph(kind, peers), ...given } };
   const experiment = { ...START, ...fields };
   parseTopology(topology, "topology");
   parseExperiment(experiment);
   return { topology, experiment };
-}
-
-/** A graph of this kind with this many peers. */
-function sized(kind: string, peers: number): Record<string, unknown> {
-  switch (kind) {
-    case "torus": {
-      let rows = Math.floor(Math.sqrt(peers));
-      while (peers % rows !== 0) rows--;
-      return { kind, rows, columns: peers / rows };
-    }
-    case "hypercube":
-      return { kind, dimension: exactly(Math.log2(peers), kind, peers, "a power of two") };
-    case "margulis":
-      return { kind, side: exactly(Math.sqrt(peers), kind, peers, "a square") };
-    case "expander":
-    case "random-regular":
-      return { kind, peers, degree: DEFAULT_DEGREE };
-    case "erdos-renyi":
-      return { kind, peers, probability: Math.min(1, (2 * Math.log(peers)) / peers) };
-    default:
-      return { kind, peers };
-  }
-}
-
-function exactly(size: number, kind: string, peers: number, what: string): number {
-  if (Number.isInteger(size)) return size;
-  throw new InvalidTopology(`a ${kind} cannot have ${peers} peers: give --peers ${what}`);
 }
 
 /** Asks for what was not given; asks again where an answer cannot be used. */

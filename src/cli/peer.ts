@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
+import { requirePeer } from "../topology.js";
 import { isLocal } from "./addresses.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { newsOnly } from "./events.js";
@@ -35,11 +35,7 @@ export function peerCommand(): Command {
       const { id }: { id: number } = options;
       const topology = await readTopology(topologyFile);
       const experiment = await readExperiment(experimentFile, given());
-      if (id >= topology.peers.length) {
-        throw new InvalidTopology(
-          `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
-        );
-      }
+      requirePeer(topology, id, topologyFile);
       // Loaded here, so that other commands do not wait for libp2p.
       const [{ keysFolder, readIdentity }, { runPeer }] = await Promise.all([
         import("./key-files.js"),

@@ -4,7 +4,7 @@ import { type GraphKind, isConnected } from "../graph.js";
 import { gapReaches, metropolisMixing, spectralGap, spectrum } from "../mixing.js";
 import { random } from "../random.js";
 import { requireRegular, sampleRegularGraph } from "./random-regular.js";
-import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
+import { DEFAULT_DEGREE, MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
 const settings = z
   .strictObject({
@@ -49,4 +49,5 @@ export const expander: GraphKind<typeof settings> = {
         `(one had ${best.toPrecision(3)}): lower minimumGap, or raise the degree`,
     );
   },
+  sized: (peers) => ({ kind: "expander", peers, degree: DEFAULT_DEGREE }),
 };

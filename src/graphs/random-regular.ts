@@ -2,7 +2,7 @@ import { z } from "zod";
 import { InvalidTopology } from "../errors.js";
 import { createSimpleGraph, type Edge, type Graph, type GraphKind, isConnected } from "../graph.js";
 import { type Random, random } from "../random.js";
-import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
+import { DEFAULT_DEGREE, MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
 /** Switches tried per edge; the chain forgets the graph it started from long before. */
 const SWITCHES_PER_EDGE = 20;
@@ -84,4 +84,5 @@ export const randomRegular: GraphKind<typeof settings> = {
       `none of ${MAX_SAMPLES} random graphs of ${peers} peers and degree ${degree} is connected: raise the degree`,
     );
   },
+  sized: (peers) => ({ kind: "random-regular", peers, degree: DEFAULT_DEGREE }),
 };

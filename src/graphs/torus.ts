@@ -43,4 +43,9 @@ export const torus: GraphKind<typeof settings> = {
     }
     return createSimpleGraph(rows * columns, pairs);
   },
+  sized(peers) {
+    let rows = Math.floor(Math.sqrt(peers));
+    while (peers % rows !== 0) rows--;
+    return { kind: "torus", rows, columns: peers / rows };
+  },
 };

@@ -8,10 +8,12 @@ import { splitSettings } from "./partition.js";
 const MAX_BATCH_SIZE = 1 << 20;
 
 export const taskSettings = z.strictObject({
-  model: modelSettings.prefault({ kind: "mlp" }),
-  data: datasetSettings.prefault({ kind: "digits" }),
-  augmentation: augmentationSettings.prefault({}).describe("random changes to images that are learned from"),
-  split: splitSettings.prefault({ kind: "shards" }),
+  model: modelSettings.prefault({ kind: "mlp" }).describe("what is trained"),
+  data: datasetSettings.prefault({ kind: "digits" }).describe("training and test examples"),
+  augmentation: augmentationSettings.prefault({}).describe("random changes to training images"),
+  split: splitSettings
+    .prefault({ kind: "shards" })
+    .describe("how training examples are divided among the peers"),
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(32).describe("examples per local step"),
 });
 export type Task = z.output<typeof taskSettings>;

@@ -24,7 +24,7 @@ const settings = z.strictObject({
     .min(1)
     .max(127)
     .default(7)
-    .describe("steps between 0 and the norm; 1 takes 2 bits a number, up to 7 take 4, more take 8"),
+    .describe("quantisation levels (1: 2 bits/parameter, ≤ 7: 4, ≤ 127: 8)"),
   ...scopeSettings({ scope: "block", block: 512 }),
   coding: z
     .enum(["fixed", "entropy"])

@@ -14,7 +14,7 @@ const settings = z.strictObject({
   backend: z
     .enum(backendNames)
     .default("wasm")
-    .describe("what computes; auto: the fastest that starts, see murmur doctor"),
+    .describe("tfjs backend; auto: the fastest that starts, see murmur doctor"),
 });
 
 /** Trains the task's model on the peer's part of the task's data, with tfjs. See {@link createLayersTrainer}. */

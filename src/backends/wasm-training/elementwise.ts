@@ -7,7 +7,7 @@ export const reluGrad: TrainingKernel = {
     const dy = input(inputs, "dy");
     const x = input(inputs, "x");
     const out = context.output(x.shape);
-    context.assembly.reluGradient!(
+    context.assembly.reluGradient(
       context.address(dy),
       context.address(x),
       context.address(out),
@@ -27,7 +27,7 @@ export const unsortedSegmentSum: TrainingKernel = {
     const numSegments = attributes.numSegments as number;
     const rest = x.shape.slice(segmentIds.shape.length);
     const out = context.output([numSegments, ...rest]);
-    context.assembly.segmentSum!(
+    context.assembly.segmentSum(
       context.address(x),
       context.address(segmentIds),
       context.address(out),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { alone } from "../src/algorithms/alone.js";
-import { closingPayloadBytes, MAX_CLOSING_LENGTH, totalRounds } from "../src/closing.js";
+import { closingPayloadBytes, MAX_CLOSING_LENGTH, totalRounds } from "../src/algorithms/closing.js";
+import { FRAME_HEADER_BYTES } from "../src/frame.js";
 import { createLayout } from "../src/layout.js";
 import { closingRates, spectrum } from "../src/mixing.js";
 import type { Plan } from "../src/peer.js";
@@ -49,7 +50,7 @@ describe("closing consensus", () => {
       before = sent;
     }
     // Two eigenvalues beside 1, so two exchanges for each of the two parts.
-    const header = 8;
+    const header = FRAME_HEADER_BYTES;
     const [first, last] = [closingPayloadBytes(length), 12].map((bytes) => bytes + header);
     expect(payloads).toEqual([first, first, last, last]);
     expect(totalRounds(plan, length)).toBe(1 + 4);

@@ -158,7 +158,7 @@ describe("joining a run", () => {
     expect(edge).toMatchObject({ neighbour: 1, messagesSent: one.rounds, messagesReceived: one.rounds });
     // What the socket carried: more than the frames alone.
     expect(edge!.bytesSent).toBeGreaterThan(one.rounds * 8);
-    expect(one.modelDigest()).toBe(modelDigest(one.model));
+    expect(one.modelDigest()).toBe(modelDigest(one.point));
     await one.close();
     await one.close();
     expect(disposals).toBe(0);

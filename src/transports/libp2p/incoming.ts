@@ -4,8 +4,9 @@
  */
 import { MalformedFrame } from "../../errors.js";
 import { decodeFrame, FRAME_HEADER_BYTES, type Frame } from "../../frame.js";
+import { MAX_UNRELEASED_FRAMES } from "../../transport.js";
 import { type Channel, type Ending, Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./channel.js";
-import { CREDIT_STEP_BYTES, MAX_PENDING_FRAMES } from "./limits.js";
+import { CREDIT_STEP_BYTES } from "./limits.js";
 
 export interface Incoming {
   readonly channel: Channel | undefined;
@@ -17,15 +18,15 @@ export interface Incoming {
    * Takes up a new stream.
    *
    * @param next the number of the first frame that the other end has no confirmation of
-   * @throws MalformedFrame when it goes back behind what it had confirmed
+   * @throws MalformedFrame when it goes back behind what was confirmed, or leaves frames out
    */
   resume(next: number): void;
   attach(channel: Channel, ended: (ending: Ending) => void): void;
-  /** The reader took one frame: there is room for another. */
-  took(): void;
+  /** From now on no frame is delivered or confirmed. */
+  stop(): void;
 }
 
-/** @param deliver takes a frame, and the way to give its memory back */
+/** @param deliver takes a frame; `release` gives its memory back and makes room for another */
 export function createIncoming(
   maximumPayloadBytes: number,
   deliver: (frame: Frame, release: () => void) => void,
@@ -33,7 +34,9 @@ export function createIncoming(
   const maximumFrameBytes = FRAME_HEADER_BYTES + maximumPayloadBytes;
   let channel: Channel | undefined;
   let last: number | undefined;
-  let pending = 0;
+  /** Delivered frames that are not released. */
+  let unreleased = 0;
+  let isStopped = false;
   /** Whether the last frame still has to be confirmed, because there was no room for another or the stream broke. */
   let owesConfirmation = false;
   /** Memory of earlier frames that was given back. Large new memory costs as much as what is copied there. */
@@ -46,11 +49,11 @@ export function createIncoming(
   };
   const giveBack = (memory: ArrayBuffer): void => {
     // The newest is of the size that is in use now.
-    if (spare.unshift(memory) > MAX_PENDING_FRAMES) spare.pop();
+    if (spare.unshift(memory) > MAX_UNRELEASED_FRAMES) spare.pop();
   };
 
   const confirm = (): void => {
-    if (!owesConfirmation || !channel || pending >= MAX_PENDING_FRAMES) return;
+    if (!owesConfirmation || !channel || isStopped || unreleased >= MAX_UNRELEASED_FRAMES) return;
     owesConfirmation = false;
     channel.send(Kind.taken, last!);
   };
@@ -69,8 +72,10 @@ export function createIncoming(
       if (next < Math.max(1, last ?? 1)) {
         throw new MalformedFrame(`frame number ${next} is offered again after ${last ?? 0}`);
       }
-      // A gap is a frame that the sender gave up after its deadline.
-      if (last === undefined || next > last + 1) last = next - 1;
+      if (last !== undefined && next > last + 1) {
+        throw new MalformedFrame(`frame number ${next} is offered where ${last + 1} is due`);
+      }
+      last ??= next - 1;
       owesConfirmation = next === last;
     },
     attach(next, ended) {
@@ -86,7 +91,7 @@ export function createIncoming(
             throw new MalformedFrame(`frame begins after ${filled} of ${assembling.length} bytes of another`);
           if (owesConfirmation) {
             throw new MalformedFrame(
-              `frame begins while ${pending} others wait: no more than ${MAX_PENDING_FRAMES} may`,
+              `frame begins while ${unreleased} others are unreleased; the limit is ${MAX_UNRELEASED_FRAMES}`,
             );
           }
           if (sequence !== last! + 1)
@@ -113,20 +118,24 @@ export function createIncoming(
           if (taken < CREDIT_STEP_BYTES && !isComplete) return;
           const reply = listOf(message(Kind.credit, taken));
           taken = 0;
-          if (isComplete) {
+          if (isComplete && isStopped) {
+            assembling = undefined;
+          } else if (isComplete) {
             const frame = decodeFrame(assembling!, maximumPayloadBytes);
             const { buffer } = assembling!;
             assembling = undefined;
             last = announced;
-            pending++;
-            owesConfirmation = pending >= MAX_PENDING_FRAMES;
+            unreleased++;
+            owesConfirmation = unreleased >= MAX_UNRELEASED_FRAMES;
             if (!owesConfirmation) reply.append(message(Kind.taken, announced));
             next.sendList(reply);
-            let isOurs = false;
+            let isReleased = false;
             deliver(frame, () => {
-              if (isOurs) return;
-              isOurs = true;
+              if (isReleased) return;
+              isReleased = true;
               giveBack(buffer);
+              unreleased--;
+              confirm();
             });
           } else {
             next.sendList(reply);
@@ -141,9 +150,8 @@ export function createIncoming(
       });
       confirm();
     },
-    took() {
-      pending--;
-      confirm();
+    stop() {
+      isStopped = true;
     },
   };
 }

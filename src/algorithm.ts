@@ -1,50 +1,116 @@
 /**
- * Gossip algorithms. An algorithm owns the peer's state beside the model and does the two halves of an
- * exchange; what lies between them (compressing, sending, waiting) is the peer's business.
+ * Gossip algorithms. An algorithm is a generator over one round: it gets the local update, yields what to send, and is
+ * resumed with what has settled. When and over what payloads travel is the exchange's business (exchange/README.md).
+ *
+ *     const settled = yield payload;                    the same payload on every edge
+ *     const settled = yield (edge) => payload;          one per edge
  */
 import type { Compressor } from "./compressor.js";
-import type { Vector, VectorSpace } from "./vector.js";
+import type { Outgoing } from "./exchange/exchanges.js";
+import type { Settled } from "./exchange/ledger.js";
+import type { Layout } from "./layout.js";
+import type { Neighbour } from "./mixing.js";
+import type { Random } from "./random.js";
+import type { State } from "./state.js";
+import type { Bytes, Vector, VectorSpace } from "./vector.js";
 
-/** A neighbour's payload of this round. */
-export interface Heard {
-  readonly payload: Uint8Array;
-  /** The edge's weight w_ij. */
-  readonly weight: number;
+/** What one round gets besides the local update. */
+export interface Round {
+  /** The edges that take part, in the order of the neighbours. */
+  readonly edges: readonly Neighbour[];
+  /** η of this round; a pair that settles carries the rate of its own round. */
+  readonly consensusRate: number;
+  /** The stream of a payload's draws: of the round's one payload, or of what the key names. */
+  readonly random: (...key: readonly (string | number)[]) => Random;
 }
 
+export type RoundSteps = Generator<Outgoing, void, readonly Settled[]>;
+
 export interface Algorithm {
-  readonly name: string;
-  /** The vectors it keeps between rounds, by name: what a snapshot must hold beside the model. */
-  readonly state: Readonly<Record<string, Vector>>;
+  /** What survives a round beside the model; consistent whenever `round` is not running. */
+  readonly state: State;
+  /** Where gradients are taken and what is evaluated: the model, unless the algorithm says otherwise. */
+  readonly point: Vector;
   /**
-   * First half, called after local learning has moved the model: the vector whose compressed form goes to
-   * the neighbours, or undefined when this algorithm does not exchange. The caller squeezes it, which
-   * leaves the compression error behind in it.
-   */
-  share(): Vector | undefined;
-  /**
-   * Second half: move the model towards the neighbours that were heard. An edge that is left out at both of
-   * its ends changes nothing, so the mean of all models stays exact.
+   * One round: applies the local update and exchanges.
    *
-   * @param own the payload that `share`'s vector was squeezed to
-   * @param heard the neighbours' payloads, in the same neighbour order in every round
-   * @param consensusRate η
+   * Model and state are valid whenever it is suspended, also when it is ended there. An edge that is left out at both
+   * of its ends changes nothing, so that the mean of all models moves by the updates alone.
+   *
+   * @param update u of x ← x + u; the algorithm may overwrite it
    */
-  mix(own: Uint8Array, heard: readonly Heard[], consensusRate: number): void;
+  round(update: Vector, round: Round): RoundSteps;
+  /**
+   * Looks at a payload of step `step` before it is settled. The compressor's check where left out.
+   * @throws MalformedPayload
+   */
+  check?(payload: Bytes, step: number): void;
+  /** What the state shows about the neighbours' models; asked for now and then. */
+  observe?(): Sighting;
+}
+
+/** What an algorithm's state shows about its neighbours. */
+export interface Sighting {
+  /** Estimate of (1/n) Σ_i ‖x_i − x̄‖². */
+  readonly consensus: number;
+  /** ‖x_j − x_i‖ by edge, where the state holds it. */
+  readonly distances?: readonly number[];
 }
 
 /** What an algorithm is made for. */
 export interface AlgorithmContext {
-  /** The peer's model; the trainer moves it too. */
+  /** This peer. */
+  readonly id: number;
   readonly model: Vector;
+  readonly layout: Layout;
   readonly space: VectorSpace;
+  /** The experiment's, or identity for an algorithm that does not compress. */
   readonly compressor: Compressor;
+  /** Every edge of this peer, in the order in which `Round.edges` names some of them. */
+  readonly edges: readonly Neighbour[];
+}
+
+/** What an algorithm needs of graph, network and compressor. */
+export interface Needs {
+  /** `symmetric`: W = Wᵀ on undirected edges. `directed`: works on directed edges too. */
+  readonly graph: "symmetric" | "directed";
+  /** Whether an exchange that is skipped does lasting harm, so that every edge must work in every round. */
+  readonly everyEdge: boolean;
+  /** Whether the compressor must be a contraction, as error feedback needs. */
+  readonly contraction: boolean;
+}
+
+/** What a consensus rate is suggested from. */
+export interface RateBasis {
+  /** η* of the graph, the fastest rate of exact gossip. */
+  readonly optimalRate: number;
+  /** What the compressor does to this layout; measured on first use. */
+  readonly measure: () => CompressorBehaviour;
+}
+
+/** What a compressor does to a normally distributed vector of a layout. */
+export interface CompressorBehaviour {
+  /** ‖v − C(v)‖² / ‖v‖² of one squeeze. */
+  readonly error: number;
+  /** Steady ‖δ‖ / ‖x‖ when the same x is sent again and again with error feedback. */
+  readonly residual: number;
 }
 
 /** One kind of algorithm; a new one is a file in `algorithms/` and a line in `algorithms/index.ts`. */
 export interface AlgorithmKind {
   readonly name: string;
-  /** Whether the experiment's compressor is used; otherwise the algorithm sends full float32 models. */
+  /** Model-sized vectors of state for a peer of this degree, beside the model. */
+  readonly vectors: (degree: number) => number;
+  /** Exchanges of one round on an edge; 0 where nothing is exchanged. */
+  readonly steps: number;
+  /** Whether the experiment's compressor is used; otherwise payloads are exact. */
   readonly compresses: boolean;
+  /** What payloads hold, for tables and observers. */
+  readonly sends: "model" | "difference" | "update" | "nothing";
+  readonly needs: Needs;
+  /** Bytes that a payload may have beyond the compressor's. */
+  readonly extraPayloadBytes?: number;
+  /** η where the user names none. */
+  readonly suggestRate: (basis: RateBasis) => number;
   create(context: AlgorithmContext): Algorithm;
 }

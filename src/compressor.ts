@@ -1,5 +1,5 @@
 /**
- * Compressors: two verbs (DESIGN in the README). A compressor is made for one layout and one vector space,
+ * Compressors: two verbs, squeeze and addTo. A compressor is made for one layout and one vector space,
  * owns its payload buffer, and allocates nothing per round.
  */
 import type { z } from "zod";
@@ -29,6 +29,13 @@ export interface Compressor {
    * @returns a view of the compressor's payload buffer, valid until its next `squeeze`
    */
   squeeze(vector: Vector, random: Random): Bytes;
+  /**
+   * Looks at a whole payload, as a receiver does before it keeps one.
+   *
+   * @param payload in any buffer
+   * @throws MalformedPayload wrong length, a scale that is not finite, an index out of range or order
+   */
+  check(payload: Uint8Array): void;
   /**
    * out += scale · C(v), straight from the bytes. The whole payload is checked before `out` is touched.
    *

@@ -5,14 +5,10 @@
 import { z } from "zod";
 import { type AlgorithmName, algorithms } from "./algorithms/index.js";
 import { compressorSettings } from "./compressors/index.js";
-import { suggestConsensusRate } from "./consensus-rate.js";
 import { InvalidExperiment } from "./errors.js";
 import { MAX_ROUND } from "./frame.js";
-import type { Layout } from "./layout.js";
-import { closingRates, type Mixing, maximumConsensusRate, optimalConsensusRate, spectrum } from "./mixing.js";
-import type { Plan } from "./peer.js";
 import { DEFAULT_PROJECTION_SIZE } from "./projection.js";
-import { createSchedule, scheduleSettings } from "./schedule.js";
+import { scheduleSettings } from "./schedule.js";
 import { checked } from "./settings.js";
 import { taskSettings } from "./task.js";
 import { trainerSettings } from "./trainers/index.js";
@@ -43,6 +39,12 @@ export const experimentSettings = z.strictObject({
     .union([z.literal("auto"), scheduleSettings])
     .default("auto")
     .describe("η: how far an exchange moves a model towards its neighbours; auto measures the compressor"),
+  participation: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe("share of the edges that work in a round; the others are skipped at both ends"),
   learningRate: scheduleSettings.default(0.1).describe("γ: a number, or how it moves with the round"),
   rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("rounds that learn"),
   closingRounds: z
@@ -100,51 +102,4 @@ export function experimentJsonSchema(): Record<string, unknown> {
     schema.properties[field] = { anyOf: [{ type: "string" }, schema.properties[field]!] };
   }
   return schema;
-}
-
-/** A plan, and what the user should know about it before it runs. */
-export interface Prepared {
-  readonly plan: Plan;
-  /** One line each. */
-  readonly warnings: readonly string[];
-}
-
-/** What all peers of this experiment do on this graph with a model of this layout. */
-export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layout): Prepared {
-  const { algorithm, compressor, rounds, closingRounds, seed } = experiment;
-  const { evaluateEvery, projectEvery, projectionSize } = experiment;
-  const eigenvalues = spectrum(mixing);
-  const optimalRate = optimalConsensusRate(eigenvalues);
-  const consensusRate =
-    experiment.consensusRate === "auto"
-      ? suggestConsensusRate(algorithm, compressor, layout, optimalRate)
-      : experiment.consensusRate;
-  const consensusSchedule = createSchedule(consensusRate, rounds);
-
-  const warnings: string[] = [];
-  const bound = maximumConsensusRate(eigenvalues);
-  const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
-  if (algorithm !== "alone" && largest >= bound) {
-    warnings.push(
-      `consensus rate ${largest} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${optimalRate.toFixed(3)}`,
-    );
-  }
-
-  return {
-    plan: {
-      seed,
-      algorithm: algorithms[algorithm],
-      compressor,
-      rounds,
-      learningRate: createSchedule(experiment.learningRate, rounds),
-      consensusRate: consensusSchedule,
-      closingRates:
-        algorithm === "alone" || closingRounds === 0
-          ? []
-          : closingRates(eigenvalues, closingRounds === "auto" ? undefined : closingRounds).rates,
-      evaluateEvery,
-      ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),
-    },
-    warnings,
-  };
 }

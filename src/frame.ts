@@ -77,7 +77,9 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
   }
   const kind = kinds[bytes[1]! - 1];
   if (kind === undefined || bytes[3] !== 0) {
-    throw new MalformedFrame(`frame header ${[...bytes.subarray(0, 4)].join(" ")} is not valid in version ${FRAME_VERSION}`);
+    throw new MalformedFrame(
+      `frame header ${[...bytes.subarray(0, 4)].join(" ")} is not valid in version ${FRAME_VERSION}`,
+    );
   }
   const payload = bytes.subarray(FRAME_HEADER_BYTES);
   if (payload.length > maximumPayloadBytes) {
@@ -86,5 +88,11 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return { kind, round: view.getUint32(4, true), step: bytes[2]!, exchange: view.getUint32(8, true), payload };
+  return {
+    kind,
+    round: view.getUint32(4, true),
+    step: bytes[2]!,
+    exchange: view.getUint32(8, true),
+    payload,
+  };
 }

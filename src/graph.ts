@@ -1,6 +1,6 @@
 /**
- * Graphs: who talks to whom. Undirected and simple, because an exchange must count at both of its ends or
- * at neither: that is what keeps the mean of all models exact.
+ * Graphs: who talks to whom. Simple, and undirected unless a kind says otherwise: an exchange that counts at both of its
+ * ends or at neither keeps the mean of all models exact. On a directed graph payloads travel one way along each edge.
  */
 import type { z } from "zod";
 import { InvalidTopology } from "./errors.js";
@@ -17,8 +17,9 @@ export type Edge = readonly [number, number];
 export interface Graph {
   /** Count of peers n; they are numbered 0 … n − 1. */
   readonly peers: number;
-  /** Every edge once, its lower peer first, in ascending order. */
+  /** Every edge once, in ascending order; its lower peer first, or its sender on a directed graph. */
   readonly edges: readonly Edge[];
+  readonly isDirected?: true;
 }
 
 /**
@@ -33,12 +34,13 @@ export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
 }
 
 /**
- * The simple graph with these edges. A pair that comes twice, in either direction, is one edge.
+ * The simple graph with these edges. A pair that comes twice, in either direction, is one edge; of a directed graph,
+ * only in the same direction.
  *
  * @param peers 1 … `MAX_PEERS`
  * @throws InvalidTopology a number of peers out of range, an edge to a peer that is not there or to itself
  */
-export function createSimpleGraph(peers: number, pairs: Iterable<Edge>): Graph {
+export function createSimpleGraph(peers: number, pairs: Iterable<Edge>, isDirected = false): Graph {
   if (!Number.isInteger(peers) || peers < 1 || peers > MAX_PEERS) {
     throw new InvalidTopology(`a graph has 1 to ${MAX_PEERS} peers, not ${peers}`);
   }
@@ -50,25 +52,26 @@ export function createSimpleGraph(peers: number, pairs: Iterable<Edge>): Graph {
       throw new InvalidTopology(`edge ${a}–${b} names peer ${peer}, but ${range}`);
     }
     if (a === b) throw new InvalidTopology(`edge ${a}–${b} joins peer ${a} to itself: leave it out`);
-    codes.add(Math.min(a, b) * peers + Math.max(a, b));
+    codes.add(isDirected ? a * peers + b : Math.min(a, b) * peers + Math.max(a, b));
   }
   const edges = [...codes]
     .sort((a, b) => a - b)
     .map((code): Edge => [Math.floor(code / peers), code % peers]);
-  return { peers, edges };
+  return { peers, edges, ...(isDirected && { isDirected }) };
 }
 
-/** Every peer's neighbours, ascending. */
+/** Every peer's neighbours, ascending; on a directed graph those that it sends to or receives from. */
 export function neighbours(graph: Graph): number[][] {
   const lists = Array.from({ length: graph.peers }, (): number[] => []);
   // Edges ascend, so the lower neighbours of a peer come in order in the first pass and the higher in the second.
   for (const [a, b] of graph.edges) lists[b]!.push(a);
   for (const [a, b] of graph.edges) lists[a]!.push(b);
-  return lists;
+  return graph.isDirected ? lists.map((list) => [...new Set(list)].sort((a, b) => a - b)) : lists;
 }
 
 /** Every peer's count of neighbours. */
 export function degrees(graph: Graph): number[] {
+  if (graph.isDirected) return neighbours(graph).map((list) => list.length);
   const counts = new Array<number>(graph.peers).fill(0);
   for (const [a, b] of graph.edges) {
     counts[a]!++;
@@ -95,6 +98,15 @@ export function components(graph: Graph): number[][] {
     }
     found.push(component.sort((a, b) => a - b));
   }
+  return found;
+}
+
+/** The peers that a payload of `start` can reach along edges in their direction, or against it. */
+export function reachable({ peers, edges }: Graph, start: number, isForward = true): Set<number> {
+  const next = Array.from({ length: peers }, (): number[] => []);
+  for (const [a, b] of edges) next[isForward ? a : b]!.push(isForward ? b : a);
+  const found = new Set([start]);
+  for (const peer of found) for (const other of next[peer]!) found.add(other);
   return found;
 }
 

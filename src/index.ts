@@ -14,27 +14,46 @@
  * simulation.dispose();
  * ```
  */
-export type { Algorithm, AlgorithmContext, AlgorithmKind, Heard } from "./algorithm.js";
+export type {
+  Algorithm,
+  AlgorithmContext,
+  AlgorithmKind,
+  CompressorBehaviour,
+  Needs,
+  Round,
+  RoundSteps,
+  Sighting,
+} from "./algorithm.js";
 export { type AlgorithmName, algorithms } from "./algorithms/index.js";
+export { type Clock, stoppedClock, systemClock } from "./clock.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
-export { measureCompressor, suggestConsensusRate } from "./consensus-rate.js";
+export { measureCompressor } from "./consensus-rate.js";
 export type { Dataset, Examples } from "./dataset.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export * from "./errors.js";
 export {
-  createPlan,
-  type Experiment,
-  experimentJsonSchema,
-  type Prepared,
-  parseExperiment,
-} from "./experiment.js";
+  createExchanges,
+  type Exchanges,
+  type ExchangesOptions,
+  type Outgoing,
+  type Patience,
+  type Step,
+} from "./exchange/exchanges.js";
+export {
+  createLedger,
+  type Ledger,
+  type LedgerOptions,
+  type Offer,
+  type Refusal,
+  type Settled,
+} from "./exchange/ledger.js";
+export { type Experiment, experimentJsonSchema, parseExperiment } from "./experiment.js";
 export { modelDigest } from "./fingerprint.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./frame.js";
 export type { Edge, Graph } from "./graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
 export { createLayout, type Layout, type Tensor } from "./layout.js";
-export { createMailbox, type Mailbox, type Refusal } from "./mailbox.js";
 export {
   type Closing,
   closingRates,
@@ -49,7 +68,9 @@ export {
   weightedMixing,
 } from "./mixing.js";
 export { checkParts, classTable, type MadeSplit, partition, type SplitSettings } from "./partition.js";
-export { createPeer, type Peer, type PeerOptions, type Plan } from "./peer.js";
+export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
+export { createPlan, type Prepared } from "./plan.js";
+export { type PreparedPeers, type PrepareOptions, preparePeers } from "./prepare.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./random.js";
 export type { RoundReport, RoundTimes, Sink } from "./report.js";
 export { createSchedule, type Schedule, type ScheduleSettings } from "./schedule.js";
@@ -62,6 +83,7 @@ export {
   type SimulationRound,
   simulate,
 } from "./simulate.js";
+export type { State } from "./state.js";
 export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";
 export { oneThread, type StartThreads, type Threads } from "./threads.js";
 export {
@@ -74,6 +96,6 @@ export {
 } from "./topology.js";
 export type { Evaluation, LocalStep, Trainer, TrainerContext } from "./trainer.js";
 export { createTrainer, type TrainerSettings } from "./trainers/index.js";
-export type { Delivery, Traffic, Transport } from "./transport.js";
+export type { Closed, EdgeEvent, Traffic, Transport } from "./transport.js";
 export { createMemoryTransports } from "./transports/memory.js";
 export { createVectorSpace, type Vector, type VectorSpace } from "./vector.js";

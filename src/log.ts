@@ -70,7 +70,7 @@ const traffic = z.object({
 export const peerRound = z.object({
   type: z.literal("round"),
   round: z.int().nonnegative(),
-  kind: z.enum(["exchange", "closing"]),
+  kind: z.enum(["learning", "closing"]),
   loss: z.number().optional(),
   learningRate: z.number(),
   consensusRate: z.number(),
@@ -99,7 +99,7 @@ export const peerRound = z.object({
 export const graphRound = z.object({
   type: z.literal("graph"),
   round: z.int().nonnegative(),
-  kind: z.enum(["exchange", "closing"]),
+  kind: z.enum(["learning", "closing"]),
   consensusDistance: z.number(),
   meanModelNorm: z.number(),
   meanEvaluation: evaluation.optional(),

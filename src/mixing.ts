@@ -8,15 +8,21 @@
  */
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { InvalidExperiment, InvalidTopology } from "./errors.js";
-import { components, degrees, type Graph, neighbours } from "./graph.js";
+import { components, degrees, type Graph, neighbours, reachable } from "./graph.js";
 
+/** One end of an edge: the neighbour at the other end, and how much travels along it. */
 export interface Neighbour {
   readonly peer: number;
-  /** w_ij, equal at both ends of the edge. */
+  /** w_ij, equal at both ends of the edge. On a directed edge, the share that its sender gives away along it. */
   readonly weight: number;
+  /** Which way payloads travel on a directed edge, as this peer sees it; left out: both ways. */
+  readonly direction?: "in" | "out";
 }
 
-/** A proven mixing matrix W: symmetric, rows and columns sum to 1, zero where there is no edge, gap > 0. */
+/**
+ * A validated mixing matrix W: symmetric, rows and columns sum to 1, zero where there is no edge, gap > 0. On a directed
+ * graph only the columns sum to 1: what a peer keeps and gives away.
+ */
 export interface Mixing {
   /** Count of peers n. */
   readonly peers: number;
@@ -24,6 +30,7 @@ export interface Mixing {
   readonly weights: Float64Array;
   /** Every peer's neighbours, ascending. */
   readonly neighbours: readonly (readonly Neighbour[])[];
+  readonly isDirected?: true;
 }
 
 /** How far a given row sum may be from 1, and w_ij from w_ji: room for weights written with six decimals. */
@@ -44,6 +51,51 @@ export function metropolisMixing(graph: Graph): Mixing {
   requireConnected(graph);
   const counts = degrees(graph);
   return mixingOf(graph, (i, j) => 1 / (1 + Math.max(counts[i]!, counts[j]!)));
+}
+
+/**
+ * Push weights of a directed graph: a peer keeps 1 / (1 + d) and gives as much along each of its d outgoing edges.
+ *
+ * @throws InvalidTopology the graph is not strongly connected, or two peers send to each other
+ * @see Kempe, Dobra & Gehrke 2003, “Gossip-based computation of aggregate information”
+ */
+export function pushMixing(graph: Graph): Mixing {
+  requireStronglyConnected(graph);
+  const n = graph.peers;
+  const weights = new Float64Array(n * n);
+  const outgoing = Array.from({ length: n }, () => 0);
+  for (const [from] of graph.edges) outgoing[from]!++;
+  const lists = Array.from({ length: n }, (): Neighbour[] => []);
+  for (const [from, to] of graph.edges) {
+    const weight = 1 / (1 + outgoing[from]!);
+    weights[to * n + from] = weight;
+    lists[from]!.push({ peer: to, weight, direction: "out" });
+    lists[to]!.push({ peer: from, weight, direction: "in" });
+  }
+  for (let peer = 0; peer < n; peer++) {
+    weights[peer * n + peer] = 1 / (1 + outgoing[peer]!);
+    lists[peer]!.sort((a, b) => a.peer - b.peer);
+  }
+  return { peers: n, weights, neighbours: lists, isDirected: true };
+}
+
+function requireStronglyConnected(graph: Graph): void {
+  const codes = new Set(graph.edges.map(([a, b]) => a * graph.peers + b));
+  const twoWay = graph.edges.find(([a, b]) => codes.has(b * graph.peers + a));
+  if (twoWay) {
+    throw new InvalidTopology(
+      `peers ${twoWay[0]} and ${twoWay[1]} send to each other: a directed graph has one direction per edge; leave one out, or make the graph undirected`,
+    );
+  }
+  for (const isForward of [true, false]) {
+    const found = reachable(graph, 0, isForward);
+    const missing = Array.from({ length: graph.peers }, (_, peer) => peer).find((peer) => !found.has(peer));
+    if (missing === undefined) continue;
+    const [from, to] = isForward ? [0, missing] : [missing, 0];
+    throw new InvalidTopology(
+      `the directed graph is not strongly connected: no path leads from peer ${from} to peer ${to}; add an edge`,
+    );
+  }
 }
 
 /**
@@ -158,7 +210,7 @@ function shorten(value: number): string {
 const knownSpectra = new WeakMap<Mixing, readonly number[]>();
 
 /**
- * Eigenvalues of W, descending: 1 first, then what governs how disagreements shrink. Computed once per mixing,
+ * Eigenvalues of W, descending (their moduli on a directed graph): 1 first, then what governs how disagreements shrink. Computed once per mixing,
  * in time cubic in the number of peers: a millisecond for 16, a second for 512, ten for 1024.
  */
 export function spectrum(mixing: Mixing): readonly number[] {
@@ -169,6 +221,11 @@ export function spectrum(mixing: Mixing): readonly number[] {
 
 function decompose(mixing: Mixing): number[] {
   const matrix = matrixOf(mixing);
+  if (mixing.isDirected) {
+    const { realEigenvalues, imaginaryEigenvalues } = new EigenvalueDecomposition(matrix);
+    const moduli = realEigenvalues.map((real, k) => Math.hypot(real, imaginaryEigenvalues[k]!));
+    return moduli.map((modulus) => Math.min(1, modulus)).sort((a, b) => b - a);
+  }
   const { realEigenvalues } = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
   // W's eigenvalues are at most 1; what is above is rounding.
   return Array.from(realEigenvalues, (value) => Math.min(1, value)).sort((a, b) => b - a);

@@ -1,38 +1,35 @@
 /**
- * What one peer can tell about the run from its own state and its neighbours' messages, with no server and
- * nothing added to the wire.
+ * What one peer can tell about the run from its own state and its neighbours' payloads. Nothing is added to the wire.
  *
- * A single compressed message is a poor picture of the neighbour's model. But error feedback telescopes: over
- * T rounds
+ * One compressed payload is a poor picture of the neighbour's model, but error feedback telescopes: over T rounds
  *
  *     (1/T) Σ_t q_j(t) = (1/T) Σ_t x_j(t) + (δ_j(0) − δ_j(T)) / T
  *
- * so the mean of T messages shows the model with the compression error divided by T. The observer takes one
- * neighbour after another and averages q_j − q over T rounds: two additions per round and one vector of the
- * model's size.
+ * so the mean of T payloads shows the model with the compression error divided by T. The observer takes one neighbour
+ * after another and averages q_j − q over T rounds: two additions per round and one vector of the model's size.
  *
- * From these follows an estimate of (1/n) Σ_i ‖x_i − x̄‖², taking it that the models scatter independently around
- * their mean. Averaging also removes the noise that compression put into the models themselves in the last
- * exchange, η Σ_j w_ij (δ_i − δ_j); the first message of the T tells how large that is. With s = Σ_j w_ij,
- * r = Σ_j w_ij², m the squared norm of the first q_j − q and d² that of the mean, both averaged over the neighbours:
+ * The estimate of (1/n) Σ_i ‖x_i − x̄‖² assumes that models scatter independently around their mean. Averaging also
+ * removes the noise that compression put into the models in the last exchange, η Σ_j w_ij (δ_i − δ_j); the first of the
+ * T payloads shows how large that is. With s = Σ_j w_ij, r = Σ_j w_ij², m the squared norm of the first q_j − q and d²
+ * that of the mean, both averaged over the neighbours:
  *
  *     C_i = d²/2 + (m − d²)/2 · η²(s² + r) / ((1 + ηs)² + η²r + 1)
  *
- * It is good to a factor of about two while ‖δ‖ stays within a few times ‖x‖; a compressor with a longer memory than T
- * rounds (top-k of few numbers) leaves (δ_i(0) − δ_i(T)) / T in it, and the estimate is high.
- * On sparse graphs neighbours lie closer together than strangers and the estimate is low: by the graph's spectrum
- * the mean of Σ_j w_ij d_ij² / 2 over all peers is between (1 − λ₂) and (1 − λ_n) times the consensus distance.
+ * It is good to a factor of about two while ‖δ‖ stays within a few times ‖x‖. On sparse graphs it is low: the mean of
+ * Σ_j w_ij d_ij² / 2 over all peers is between (1 − λ₂) and (1 − λ_n) times the consensus distance.
  *
- * CHOCO sends differences, not models; it keeps Σ_j w_ij (x̂_j − x̂) anyway, whose squared norm is
- * (s² + r) times the consensus distance in the same sense.
+ * Algorithms whose state shows the neighbours' models (`Algorithm.observe`) are asked instead.
  */
-import type { Algorithm } from "./algorithm.js";
+import type { Algorithm, AlgorithmKind, Sighting } from "./algorithm.js";
 import type { Compressor } from "./compressor.js";
+import type { Settled } from "./exchange/ledger.js";
 import type { Neighbour } from "./mixing.js";
-import type { Vector, VectorSpace } from "./vector.js";
+import type { VectorSpace } from "./vector.js";
 
 /** T: rounds over which one neighbour's messages are averaged. */
 export const OBSERVED_ROUNDS = 16;
+/** Longest model whose payloads are averaged: for longer ones the observer's vector would cost too much. */
+export const MAX_OBSERVED_LENGTH = 1 << 22;
 /** A neighbour further away than this many times the median of the others is said to drift. */
 export const DRIFT_FACTOR = 3;
 /** Rounds over which the norm of the residual is averaged before it is compared. */
@@ -54,84 +51,75 @@ export interface Observation {
 }
 
 export interface Observer {
+  /** What has settled in a step of the round. */
+  see(settled: readonly Settled[]): void;
   /**
-   * To be called after every exchange that learned.
+   * The round is over.
    *
-   * @param own the payload this peer sent
-   * @param heard the neighbours' payloads in the order of the neighbours, undefined where none arrived
    * @param residualNorm ‖δ‖
    * @param consensusRate η
    */
-  observe(
-    own: Uint8Array,
-    heard: readonly (Uint8Array | undefined)[],
-    residualNorm: number,
-    consensusRate: number,
-  ): Observation;
+  conclude(residualNorm: number, consensusRate: number): Observation;
 }
 
 export interface ObserverOptions {
   readonly neighbours: readonly Neighbour[];
   readonly length: number;
   readonly space: VectorSpace;
+  readonly kind: AlgorithmKind;
   readonly algorithm: Algorithm;
   readonly compressor: Compressor;
 }
 
-export function createObserver({
-  neighbours,
-  length,
-  space,
-  algorithm,
-  compressor,
-}: ObserverOptions): Observer {
+export function createObserver(options: ObserverOptions): Observer {
+  const { algorithm, neighbours } = options;
   const residual = createResidualWatch();
-  const { disagreement } = algorithm.state;
-  const read = disagreement
-    ? createDisagreementReader(disagreement, neighbours, space)
-    : createDistanceReader(neighbours, space.vector(length), space, compressor);
+  const reader = algorithm.observe
+    ? createStateReader(() => algorithm.observe!(), neighbours)
+    : createPayloadReader(options);
   return {
-    observe(own, heard, residualNorm, consensusRate) {
-      const seen = read(own, heard, consensusRate);
+    see: (settled) => reader?.see(settled),
+    conclude(residualNorm, consensusRate) {
+      const seen = reader?.conclude(consensusRate) ?? {};
       const growth = residual(residualNorm);
-      const warnings = [...(seen.warnings ?? [])];
-      if (growth !== undefined) {
-        warnings.push(
-          `η = ${consensusRate} is too large for this compressor: the residual grows, ${growth.toFixed(1)} times in ${RESIDUAL_WINDOWS * RESIDUAL_ROUNDS} rounds; halve the consensus rate or compress less`,
-        );
-      }
-      return { ...seen, ...(warnings.length > 0 && { warnings }) };
+      if (growth === undefined) return seen;
+      const warning = `η = ${consensusRate} is too large for this compressor: the residual grew ${growth.toFixed(1)} times in ${RESIDUAL_WINDOWS * RESIDUAL_ROUNDS} rounds; halve the consensus rate or compress less`;
+      return { ...seen, warnings: [...(seen.warnings ?? []), warning] };
     },
   };
 }
 
-type Reader = (
-  own: Uint8Array,
-  heard: readonly (Uint8Array | undefined)[],
-  consensusRate: number,
-) => Observation;
+interface Reader {
+  see(settled: readonly Settled[]): void;
+  conclude(consensusRate: number): Observation;
+}
 
 /** What is known of one neighbour. */
 interface Seen {
-  /** ‖q_j − q‖² of one message. */
+  /** ‖q_j − q‖² of one round. */
   readonly single: number;
-  /** ‖q_j − q‖² of the mean of T messages. */
+  /** ‖q_j − q‖² of the mean of T rounds. */
   readonly averaged: number;
 }
 
-/** Averages one neighbour's messages after another. */
-function createDistanceReader(
-  neighbours: readonly Neighbour[],
-  difference: Vector,
-  { kernels }: VectorSpace,
-  compressor: Compressor,
-): Reader {
-  const { byteOffset, length } = difference;
-  const squaredNorm = () => kernels.sumOfSquares(byteOffset, length);
+/** Averages one neighbour's payloads after another; undefined where payloads do not show models, or cost too much. */
+function createPayloadReader({
+  neighbours,
+  length,
+  space,
+  kind,
+  compressor,
+}: ObserverOptions): Reader | undefined {
+  const isReadable = kind.sends === "model" && kind.extraPayloadBytes === undefined;
+  if (!isReadable || length > MAX_OBSERVED_LENGTH || neighbours.length === 0) return undefined;
+  const { kernels } = space;
+  const difference = space.vector(length);
+  const squaredNorm = () => kernels.sumOfSquares(difference.byteOffset, length);
   const seen: (Seen | undefined)[] = neighbours.map(() => undefined);
-  const timesFar = neighbours.map(() => 0);
+  const drift = createDriftWatch(neighbours);
   let current = 0;
   let rounds = 0;
+  let payloads = 0;
   let single = 0;
 
   const start = (neighbour: number) => {
@@ -140,41 +128,72 @@ function createDistanceReader(
     difference.fill(0);
   };
 
-  return (own, heard, consensusRate) => {
-    const payload = heard[current];
-    if (!payload) {
-      // A gap in the messages breaks the telescope.
-      if (neighbours.length > 0) start((current + 1) % neighbours.length);
-      return {};
-    }
-    compressor.addTo(difference, payload, 1);
-    compressor.addTo(difference, own, -1);
-    if (rounds === 0) single = squaredNorm();
-    rounds++;
-    if (rounds < OBSERVED_ROUNDS) return {};
+  return {
+    see(settled) {
+      const pair = settled.find(({ edge }) => edge === neighbours[current]);
+      if (!pair) return;
+      compressor.addTo(difference, pair.theirs, 1);
+      compressor.addTo(difference, pair.own, -1);
+      payloads++;
+    },
+    conclude(consensusRate) {
+      const isWhole = payloads === kind.steps;
+      payloads = 0;
+      if (!isWhole) {
+        // A gap in the payloads breaks the telescope.
+        start((current + 1) % neighbours.length);
+        return {};
+      }
+      if (rounds === 0) single = squaredNorm();
+      rounds++;
+      if (rounds < OBSERVED_ROUNDS) return {};
 
-    const observed = current;
-    const averaged = squaredNorm() / rounds ** 2;
-    const distance = Math.sqrt(averaged);
-    seen[observed] = { single, averaged };
-    start((observed + 1) % neighbours.length);
+      const observed = current;
+      const averaged = squaredNorm() / rounds ** 2;
+      seen[observed] = { single, averaged };
+      start((observed + 1) % neighbours.length);
+      const distances = seen.map((each) => each && Math.sqrt(each.averaged));
+      const warnings = drift(observed, distances);
+      return {
+        observed: { neighbour: neighbours[observed]!.peer, distance: Math.sqrt(averaged) },
+        consensusEstimate: estimate(neighbours, seen, consensusRate),
+        ...(warnings.length > 0 && { warnings }),
+      };
+    },
+  };
+}
 
+/** Asks the algorithm's state once in T rounds. */
+function createStateReader(observe: () => Sighting, neighbours: readonly Neighbour[]): Reader {
+  const drift = createDriftWatch(neighbours);
+  let rounds = 0;
+  return {
+    see() {},
+    conclude() {
+      rounds++;
+      if (rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
+      const { consensus, distances } = observe();
+      const warnings = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
+      return { consensusEstimate: consensus, ...(warnings.length > 0 && { warnings }) };
+    },
+  };
+}
+
+/** Warns of a neighbour that is far away twice in a row, and then not again until it came back. */
+function createDriftWatch(neighbours: readonly Neighbour[]) {
+  const timesFar = neighbours.map(() => 0);
+  return (observed: number, distances: readonly (number | undefined)[]): string[] => {
+    const distance = distances[observed]!;
     const usual = median(
-      seen.flatMap((other, k) => (other && k !== observed ? Math.sqrt(other.averaged) : [])),
+      distances.flatMap((other, k) => (other !== undefined && k !== observed ? other : [])),
     );
     const isFar = usual !== undefined && usual > 0 && distance > DRIFT_FACTOR * usual;
     timesFar[observed] = isFar ? timesFar[observed]! + 1 : 0;
-    const { peer } = neighbours[observed]!;
-    return {
-      observed: { neighbour: peer, distance },
-      consensusEstimate: estimate(neighbours, seen, consensusRate),
-      // Once is chance; twice in a row is told, and then not again until it came back.
-      ...(timesFar[observed] === 2 && {
-        warnings: [
-          `peer ${peer} drifts: its model is ${(distance / usual!).toFixed(1)} times as far away as the other neighbours'`,
-        ],
-      }),
-    };
+    return timesFar[observed] === 2
+      ? [
+          `peer ${neighbours[observed]!.peer} drifts: its model is ${(distance / usual!).toFixed(1)} times as far away as the other neighbours'`,
+        ]
+      : [];
   };
 }
 
@@ -204,21 +223,6 @@ function weightSums(neighbours: readonly Neighbour[]) {
   return {
     sum: neighbours.reduce((total, { weight }) => total + weight, 0),
     squares: neighbours.reduce((total, { weight }) => total + weight ** 2, 0),
-  };
-}
-
-/** Reads the disagreement that the algorithm keeps itself. */
-function createDisagreementReader(
-  { byteOffset, length }: Vector,
-  neighbours: readonly Neighbour[],
-  { kernels }: VectorSpace,
-): Reader {
-  const { sum, squares } = weightSums(neighbours);
-  let rounds = 0;
-  return () => {
-    rounds++;
-    if (rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
-    return { consensusEstimate: kernels.sumOfSquares(byteOffset, length) / (sum ** 2 + squares) };
   };
 }
 

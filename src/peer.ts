@@ -1,29 +1,35 @@
 /**
  * One peer's life, top to bottom. The simulator is N of these over memory; a network run is N over libp2p.
  *
- *     x ← x + u                          local learning                            trainer
- *     v = share(x)                       what to tell the neighbours               algorithm
+ *     u  = local update                  gradient, optimiser                       learner
+ *     v                                  apply u, choose what to send              algorithm
  *     q = C(v), keep v − C(v)            compress it, keep what was lost           compressor
- *     send q, receive q_j                one frame per neighbour                   transport, mailbox
- *     x ← x + η Σ_j w_ij (q_j − q)       mix                                       algorithm
+ *     send q, receive q_j                both halves of each edge's exchange       exchange, transport
+ *     x ← x + η Σ_j w_ij (q_j − q)       mix what has settled                      algorithm
  *     report
  *
- * After the last round the closing consensus makes all models equal (closing.ts).
+ * After the last round the closing consensus makes all models equal (algorithms/closing.ts).
  */
 import type { AlgorithmKind } from "./algorithm.js";
-import { createClosing, type Exchange } from "./closing.js";
+import { closingPayloadBytes, createClosing, totalRounds } from "./algorithms/closing.js";
+import type { Clock } from "./clock.js";
+import { createCompressionMeter } from "./compression-meter.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
-import { Diverged } from "./errors.js";
-import type { FrameKind } from "./frame.js";
+import { Diverged, InvalidExperiment, MalformedPayload } from "./errors.js";
+import { createLaps, drive, type Laps } from "./exchange/drive.js";
+import { createExchanges, type Exchanges, type Patience, type Step } from "./exchange/exchanges.js";
+import type { EdgeSchedule } from "./exchange/participation.js";
+import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
+import type { Frame } from "./frame.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import type { Layout } from "./layout.js";
-import { createMailbox } from "./mailbox.js";
 import type { Neighbour } from "./mixing.js";
-import { createObserver, type Observation } from "./observer.js";
+import { createObserver } from "./observer.js";
 import { createProjection } from "./projection.js";
 import { random } from "./random.js";
 import type { RoundReport, RoundTimes } from "./report.js";
 import type { Schedule } from "./schedule.js";
+import type { State } from "./state.js";
 import type { Threads } from "./threads.js";
 import type { Trainer } from "./trainer.js";
 import type { Transport } from "./transport.js";
@@ -34,12 +40,14 @@ export interface Plan {
   readonly seed: number;
   readonly algorithm: AlgorithmKind;
   readonly compressor: CompressorSettings;
-  /** Rounds that learn. */
+  /** Learning rounds. */
   readonly rounds: number;
   /** γ by round. */
   readonly learningRate: Schedule;
   /** η by round. */
   readonly consensusRate: Schedule;
+  /** Which edges work in a round. All where left out. */
+  readonly edges?: EdgeSchedule;
   /** η of each exact exchange of the closing consensus. */
   readonly closingRates: readonly number[];
   /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
@@ -49,172 +57,255 @@ export interface Plan {
    * last one and after closing; left out: never.
    */
   readonly projection?: { readonly every: number; readonly size: number };
+  /** What peers must agree on besides what each one computes itself. */
+  readonly fingerprint?: Fingerprint;
 }
 
 export interface PeerOptions {
   readonly id: number;
-  /** In ascending order. */
+  /** This peer's ends of its edges, in ascending order of the neighbours. */
   readonly neighbours: readonly Neighbour[];
   readonly plan: Plan;
   readonly trainer: Trainer;
-  readonly transport: Transport;
   /** That share the work on a large model; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
-  /** Milliseconds from any fixed point; used for the reports' times only. */
-  readonly clock: () => number;
+}
+
+/** What a peer runs over. */
+export interface Network {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** How long to wait for neighbours. Without bounds where left out. */
+  readonly patience?: Patience;
 }
 
 export interface Peer {
   readonly id: number;
+  readonly layout: Layout;
   /** Name of the compressor that learning rounds send through. */
   readonly compressorName: string;
-  /** The live model vector. */
+  /** Learning rounds and closing rounds. */
+  readonly rounds: number;
+  /** Most bytes of a payload of any round. */
+  readonly largestPayloadBytes: number;
+  /** The live model vector x. */
   readonly model: Vector;
-  /** Runs the whole plan, one report per round; ends early when the transport is closed. */
-  run(): AsyncGenerator<RoundReport, void>;
+  /** What the algorithm keeps beside the model. */
+  readonly state: State;
+  /** What this peer evaluates: the model, unless its algorithm says otherwise. */
+  readonly point: Vector;
+  /** What neighbours must agree on before they exchange anything. Asked for before the run. */
+  fingerprint(): Fingerprint;
+  /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
+  run(network: Network): AsyncGenerator<RoundReport, void>;
 }
 
-/** What an exchange came to; `sent` is absent when the algorithm does not exchange. */
-interface Exchanged {
-  readonly sent?: { readonly compressionError: number; readonly errorNorm: number };
-  readonly observation?: Observation;
-  readonly time: Pick<RoundTimes, "compressMs" | "waitMs" | "mixMs" | "waitedFor">;
-}
-
-/** Model-sized vectors a peer may need beside payloads: x, the algorithm's two, the observer's, a payload and its staging, a closing payload. */
-const MAX_VECTORS = 7;
+/** Vectors beside the algorithm's and the learner's: model, update, a payload, its staging, a closing payload, the observer's. */
+const COMMON_VECTORS = 6;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 
-/** Memory for all that a peer of this layout may need. Untouched pages cost nothing, so there is room for any combination. */
-export function createPeerSpace({ length, tensors }: Layout, threads?: Threads): VectorSpace {
-  const bytes = spaceBytes(MAX_VECTORS, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
+/** Memory for all that a peer needs. Untouched pages cost nothing. */
+function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
+  const { length, tensors } = trainer.layout;
+  const vectors = COMMON_VECTORS + plan.algorithm.vectors(neighbours.length);
+  const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
   return createVectorSpace(bytes, createSimdKernels, threads);
 }
 
 export function createPeer(options: PeerOptions): Peer {
-  const { id, neighbours, plan, trainer, transport, threads, clock } = options;
+  const { id, neighbours, plan, trainer } = options;
   const { layout } = trainer;
-  const space = createPeerSpace(layout, threads);
+  const { algorithm: kind, seed } = plan;
+  const space = createPeerSpace(options);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
   const model = space.vector(layout.length);
+  const update = space.vector(layout.length);
   trainer.initialize(model);
 
-  const settings: CompressorSettings = plan.algorithm.compresses ? plan.compressor : { kind: "identity" };
-  const compressor = createCompressor(settings, { layout, space });
-  const algorithm = plan.algorithm.create({ model, space, compressor });
-  const learning = { algorithm, compressor };
-  const closing = createClosing(model, space, plan.closingRates);
-  // Observing takes a vector of its own; runs that log no projections of their models do without it.
-  const observer =
-    plan.projection && createObserver({ neighbours, length: layout.length, space, ...learning });
-  const projection = plan.projection && createProjection(layout, plan.projection.size, plan.seed);
-  const mailbox = createMailbox(
-    transport,
-    neighbours.map(({ peer }) => peer),
-  );
-
-  /** One exchange with the neighbours. Undefined when the transport was closed meanwhile. */
-  async function exchange(
-    kind: FrameKind,
-    round: number,
-    { algorithm, compressor, consensusRate }: Exchange,
-  ): Promise<Exchanged | undefined> {
-    const started = clock();
-    const shared = algorithm.share();
-    if (!shared) return { time: { compressMs: 0, waitMs: 0, mixMs: 0 } };
-
-    const sharedNorm = norm(shared);
-    if (!Number.isFinite(sharedNorm)) throw diverged(round, "model", sharedNorm);
-    const payload = compressor.squeeze(shared, random(plan.seed, "squeeze", id, round));
-    const errorNorm = norm(shared);
-    const compressed = clock();
-
-    const [payloads] = await Promise.all([
-      mailbox.collect(round),
-      ...neighbours.map(({ peer }) => transport.send(peer, { kind, round, payload })),
-    ]);
-    if (!payloads) return undefined;
-    const received = clock();
-    const waitedFor = mailbox.lastToArrive();
-
-    const heard = payloads.map((heardPayload, k) => ({
-      payload: heardPayload,
-      weight: neighbours[k]!.weight,
-    }));
-    algorithm.mix(payload, heard, consensusRate);
-    return {
-      time: {
-        compressMs: compressed - started,
-        waitMs: received - compressed,
-        mixMs: clock() - received,
-        ...(waitedFor !== undefined && { waitedFor }),
-      },
-      sent: { compressionError: sharedNorm === 0 ? 0 : errorNorm / sharedNorm, errorNorm },
-      ...(observer &&
-        kind === "exchange" && {
-          observation: observer.observe(payload, payloads, errorNorm, consensusRate),
-        }),
-    };
-  }
-
-  function diverged(round: number, what: string, value: number): Diverged {
-    return new Diverged(
-      `peer ${id} diverged in round ${round}: its ${what} is ${value}; lower the learning rate or the consensus rate`,
+  let round = 0;
+  const diverged = (what: string, value: number): never => {
+    throw new Diverged(
+      `peer ${id} diverged in round ${round + 1}: its ${what} is ${value}; lower the learning rate or the consensus rate`,
     );
+  };
+  const settings: CompressorSettings = kind.compresses ? plan.compressor : { kind: "identity" };
+  const plain = createCompressor(settings, { layout, space });
+  const meter = createCompressionMeter(plain, norm, (value) => diverged("model", value));
+  const { compressor } = meter;
+  const algorithm = kind.create({ id, model, layout, space, compressor, edges: neighbours });
+  const closing = createClosing(algorithm.point, space, plan.closingRates);
+  const observer = createObserver({
+    neighbours,
+    length: layout.length,
+    space,
+    kind,
+    algorithm,
+    compressor,
+  });
+  const projection = plan.projection && createProjection(layout, plan.projection.size, seed);
+  const rounds = totalRounds(plan, layout.length);
+
+  /** Looks at a neighbour's payload as the round and step that it belongs to will. */
+  function check({ kind, round, step, payload }: Frame): void {
+    if (kind === "learning") {
+      (algorithm.check ?? compressor.check)(payload, step);
+      return;
+    }
+    const part = closing[round - plan.rounds];
+    if (!part) throw new MalformedPayload(`round ${round + 1} is not a closing round`);
+    part.check(payload);
   }
 
-  async function* run(): AsyncGenerator<RoundReport, void> {
-    const lastLearning = plan.rounds - 1;
-    const rounds = plan.rounds + closing.length;
-    const began = clock();
-    /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
-    const isDue = (every: number, round: number) =>
-      round === lastLearning || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
+  /** η of any round. */
+  const rate = (round: number): number =>
+    closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round);
 
-    for (let round = 0; round < rounds; round++) {
-      const isClosing = round > lastLearning;
+  async function* run({
+    transport,
+    clock,
+    patience = unbounded,
+  }: Network): AsyncGenerator<RoundReport, void> {
+    requirePatience(kind, patience);
+    const lastRound = plan.rounds - 1;
+    const exchanges = createExchanges({
+      ...{ id, edges: neighbours, rate, check, lastRound },
+      ...{ transport, clock, patience },
+    });
+    const began = clock.now();
+
+    for (round = 0; round < rounds; round++) {
+      const isClosing = round > lastRound;
+      const laps = createLaps(clock);
       const learningRate = isClosing ? 0 : plan.learningRate(round);
-      const next = isClosing
-        ? closing[round - plan.rounds]!
-        : { ...learning, consensusRate: plan.consensusRate(round) };
+      const loss = isClosing ? undefined : await learn(learningRate);
+      laps.end("computeMs");
 
-      const started = clock();
-      const loss = isClosing ? undefined : await trainer.step(model, { round, learningRate });
-      if (loss !== undefined && !Number.isFinite(loss)) throw diverged(round, "loss", loss);
-      const computeMs = clock() - started;
-
-      const kind = isClosing ? "closing" : "exchange";
-      const result = await exchange(kind, round, next);
-      if (!result) return;
-      const { sent, observation, time } = result;
-
-      const modelNorm = norm(model);
-      if (!Number.isFinite(modelNorm)) throw diverged(round, "model", modelNorm);
-      const refused = mailbox.takeRefusals();
+      const isOver = isClosing ? await close(exchanges, laps) : await gossip(exchanges, laps);
+      if (!isOver) return;
 
       yield {
         peer: id,
         round,
-        kind,
+        kind: isClosing ? "closing" : "learning",
         ...(loss !== undefined && { loss }),
         learningRate,
-        consensusRate: next.consensusRate,
-        modelNorm,
-        ...(sent && {
-          compressionError: sent.compressionError,
-          residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
-        }),
+        consensusRate: rate(round),
+        ...(await measure(isClosing)),
         traffic: neighbours.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
-        ...(refused.length > 0 && { refused }),
-        ...observation,
-        ...(isDue(plan.evaluateEvery, round) && { evaluation: await trainer.evaluate(model) }),
-        ...(projection && isDue(plan.projection!.every, round) && { projection: projection.project(model) }),
-        time: { computeMs, ...time, elapsedMs: clock() - began },
+        ...whatHappened(exchanges),
+        time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
       };
     }
   }
 
-  return { id, compressorName: compressor.name, model, run };
+  /** u ← the local update at the algorithm's point. @returns the training loss */
+  async function learn(learningRate: number): Promise<number> {
+    const { point } = algorithm;
+    update.set(point);
+    const loss = await trainer.step(update, { round, learningRate });
+    kernels.addScaled(update.byteOffset, point.byteOffset, layout.length, -1);
+    if (!Number.isFinite(loss)) diverged("loss", loss);
+    return loss;
+  }
+
+  /** One learning round of the algorithm. @returns false when the transport was closed meanwhile */
+  async function gossip(exchanges: Exchanges, laps: Laps): Promise<boolean> {
+    const go = (wait: Step["wait"], edges: readonly Neighbour[], ...attempt: number[]) =>
+      drive({
+        steps: algorithm.round(update, {
+          edges,
+          consensusRate: rate(round),
+          random: (...key) => random(seed, "squeeze", id, round, ...attempt, ...key),
+        }),
+        ...{ kind: "learning", round, edges, wait, exchanges, laps, meter },
+        settled: observer.see,
+      });
+    const works = ({ peer }: Neighbour) => plan.edges?.(id, peer, round) ?? true;
+    if (!(await go("patient", exchanges.ready().filter(works)))) return false;
+    if (round < plan.rounds - 1 || kind.steps === 0) return true;
+    // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
+    for (let again = 1; !exchanges.isFinished(); again++) {
+      update.fill(0);
+      if (!(await go("any", exchanges.unfinished(), again))) return false;
+    }
+    return true;
+  }
+
+  /** One round of the closing consensus. @returns false when the transport was closed meanwhile */
+  function close(exchanges: Exchanges, laps: Laps): Promise<boolean> {
+    const steps = closing[round - plan.rounds]!.round();
+    return drive({
+      ...{ steps, kind: "closing", round, edges: neighbours, wait: "all", exchanges, laps, meter },
+    });
+  }
+
+  /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
+  function isDue(every: number): boolean {
+    return round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
+  }
+
+  /** What the model and its compression are like after a round. */
+  async function measure(isClosing: boolean) {
+    const { point } = algorithm;
+    const modelNorm = norm(point);
+    if (!Number.isFinite(modelNorm)) diverged("model", modelNorm);
+    const sent = isClosing ? undefined : meter.read();
+    const observation = isClosing ? undefined : observer.conclude(sent?.errorNorm ?? 0, rate(round));
+    return {
+      modelNorm,
+      ...(sent && {
+        compressionError: sent.compressionError,
+        residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
+      }),
+      ...observation,
+      ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
+      ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
+    };
+  }
+
+  return {
+    id,
+    layout,
+    compressorName: compressor.name,
+    rounds,
+    largestPayloadBytes: Math.max(
+      compressor.maximumPayloadBytes + (kind.extraPayloadBytes ?? 0),
+      closingPayloadBytes(layout.length),
+    ),
+    model,
+    state: algorithm.state,
+    point: algorithm.point,
+    fingerprint: () => ({
+      ...plan.fingerprint,
+      compressor: compressor.name,
+      layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
+      initialModel: modelDigest(model),
+    }),
+    run,
+  };
+}
+
+/** Neighbours in this process, which need no deadline. */
+const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
+
+/** @throws InvalidExperiment an algorithm that cannot do without an edge */
+function requirePatience({ name, needs, steps }: AlgorithmKind, { patienceMs }: Patience): void {
+  if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
+  throw new InvalidExperiment(
+    `algorithm ${name} needs every edge in every round: leave the patience out, or use another algorithm`,
+  );
+}
+
+/** Edges that a round went on without, and frames that were refused. */
+function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" | "refused"> {
+  const missed = exchanges.late();
+  const refused = exchanges.takeRefusals();
+  return { ...(missed.length > 0 && { missed }), ...(refused.length > 0 && { refused }) };
+}
+
+function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {
+  const last = exchanges.lastToArrive();
+  return last === undefined ? {} : { waitedFor: last };
 }

@@ -1,5 +1,6 @@
 /** What a round reports, and where reports go. */
-import type { Refusal } from "./mailbox.js";
+import type { Refusal } from "./exchange/ledger.js";
+import type { FrameKind } from "./frame.js";
 import type { Observation } from "./observer.js";
 import type { Evaluation } from "./trainer.js";
 import type { Traffic } from "./transport.js";
@@ -21,7 +22,7 @@ export interface RoundReport extends Observation {
   readonly peer: number;
   readonly round: number;
   /** Whether the round learned, or belonged to the closing consensus. */
-  readonly kind: "exchange" | "closing";
+  readonly kind: FrameKind;
   /** Mean training loss; absent in closing rounds. */
   readonly loss?: number;
   /** γ */

@@ -2,15 +2,17 @@
  * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
  * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
  */
-import { createPlan, type Experiment } from "./experiment.js";
+import { type Clock, stoppedClock } from "./clock.js";
+import type { Experiment } from "./experiment.js";
+import type { FrameKind } from "./frame.js";
 import type { Layout } from "./layout.js";
 import type { Neighbour } from "./mixing.js";
 import { createPeer, type Peer, type Plan } from "./peer.js";
+import { preparePeers } from "./prepare.js";
 import type { RoundReport } from "./report.js";
 import { oneThread, type StartThreads, type Threads } from "./threads.js";
 import type { Topology } from "./topology.js";
 import type { Evaluation, Trainer } from "./trainer.js";
-import { createTrainer } from "./trainers/index.js";
 import { createMemoryTransports } from "./transports/memory.js";
 
 export interface SimulationOptions {
@@ -21,14 +23,14 @@ export interface SimulationOptions {
   readonly trainers: readonly Trainer[];
   /** That share the work on large models; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
-  /** Milliseconds from any fixed point; used for the reports' times only. */
-  readonly clock?: () => number;
+  /** For the reports' times. It stands still where left out. */
+  readonly clock?: Clock;
 }
 
 /** One round of the whole graph. */
 export interface SimulationRound {
   readonly round: number;
-  readonly kind: "exchange" | "closing";
+  readonly kind: FrameKind;
   /** By peer. */
   readonly reports: readonly RoundReport[];
   /** (1/n) Σ_i ‖x_i − x̄‖² after the round. */
@@ -50,29 +52,23 @@ export function createSimulation({
   plan,
   trainers,
   threads = oneThread,
-  clock = () => 0,
+  clock = stoppedClock,
 }: SimulationOptions): Simulation {
-  const [first] = trainers;
-  // No payload is longer than a full float32 model and its headers.
-  const maximumPayloadBytes = 8 * (first?.layout.length ?? 0) + 65536;
-  const transports = createMemoryTransports(trainers.length, maximumPayloadBytes);
   const peers = trainers.map((trainer, id) =>
-    createPeer({
-      id,
-      neighbours: neighbours[id]!,
-      plan,
-      trainer,
-      transport: transports[id]!,
-      threads,
-      clock,
-    }),
+    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads }),
   );
-  const models = peers.map(({ model }) => model);
+  return simulationOf(peers, trainers, clock);
+}
+
+function simulationOf(peers: readonly Peer[], trainers: readonly Trainer[], clock: Clock): Simulation {
+  const [first] = peers;
+  const transports = createMemoryTransports(peers.length, first?.largestPayloadBytes ?? 0);
+  const models = peers.map(({ point }) => point);
   const mean = new Float32Array(first?.layout.length ?? 0);
   const closeAll = () => Promise.all(transports.map((transport) => transport.close()));
 
   async function* run(): AsyncGenerator<SimulationRound, void> {
-    const runs = peers.map((peer) => peer.run());
+    const runs = peers.map((peer, id) => peer.run({ transport: transports[id]!, clock }));
     try {
       for (;;) {
         const reports = await nextOfAll(runs, closeAll);
@@ -85,7 +81,7 @@ export function createSimulation({
           reports,
           consensusDistance,
           meanModelNorm,
-          ...(evaluation && { meanEvaluation: await first!.evaluate(mean) }),
+          ...(evaluation && { meanEvaluation: await trainers[0]!.evaluate(mean) }),
         };
       }
     } finally {
@@ -123,8 +119,8 @@ export interface PreparedSimulation extends Simulation {
 }
 
 export interface SimulateOptions {
-  /** Milliseconds from any fixed point; used for the reports' times only. */
-  readonly clock?: () => number;
+  /** For the reports' times. It stands still where left out. */
+  readonly clock?: Clock;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
 }
@@ -136,33 +132,10 @@ export interface SimulateOptions {
 export async function simulate(
   topology: Topology,
   experiment: Experiment,
-  { clock, startThreads }: SimulateOptions = {},
+  { clock = stoppedClock, startThreads }: SimulateOptions = {},
 ): Promise<PreparedSimulation> {
-  const { peers, neighbours } = topology.mixing;
-  const trainers: Trainer[] = [];
-  for (let peer = 0; peer < peers; peer++) {
-    trainers.push(await createTrainer(experiment, { peer, peers, seed: experiment.seed }));
-  }
-  const { layout } = trainers[0]!;
-  const { plan, warnings } = createPlan(experiment, topology.mixing, layout);
-  const threads = (await startThreads?.(layout.length)) ?? oneThread;
-  const dispose = () => {
-    for (const trainer of trainers) trainer.dispose();
-    threads.close();
-  };
-  try {
-    return {
-      ...createSimulation({ neighbours, plan, trainers, threads, ...(clock && { clock }) }),
-      plan,
-      layout,
-      threads: threads.count,
-      warnings: threads.warning === undefined ? warnings : [...warnings, threads.warning],
-      dispose,
-    };
-  } catch (error) {
-    dispose();
-    throw error;
-  }
+  const { peers, trainers, ...prepared } = await preparePeers({ topology, experiment, startThreads });
+  return { ...simulationOf(peers, trainers, clock), ...prepared, layout: peers[0]!.layout };
 }
 
 /** What all models together come to. Writes their mean to `mean`; the sums are float64. */

@@ -10,6 +10,7 @@ import {
   metropolisMixing,
   optimalConsensusRate,
   predictedRounds,
+  pushMixing,
   secondEigenvalue,
   smallestEigenvalue,
   spectralGap,
@@ -88,10 +89,7 @@ export function parseTopology(input: unknown, source: string): Topology {
   const value = typeof input === "string" ? parseText(input, source) : input;
   const settings = checked(topologySettings, value, { what: source }, InvalidTopology);
   const graph = within(`${source}: graph`, () => createGraph(settings.graph));
-  const { weights } = settings;
-  const mixing = within(source, () =>
-    weights === "metropolis" ? metropolisMixing(graph) : weightedMixing(graph, weights),
-  );
+  const mixing = within(source, () => mixingOf(graph, settings.weights));
   return {
     name: settings.name ?? `${settings.graph.kind}-${graph.peers}`,
     graphSettings: settings.graph,
@@ -99,6 +97,16 @@ export function parseTopology(input: unknown, source: string): Topology {
     mixing,
     peers: within(source, () => completePeers(settings.peers ?? [], graph.peers)),
   };
+}
+
+function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
+  if (graph.isDirected && weights !== "metropolis") {
+    throw new InvalidTopology(
+      "weights are given for a directed graph, which takes equal shares: leave them out",
+    );
+  }
+  if (graph.isDirected) return pushMixing(graph);
+  return weights === "metropolis" ? metropolisMixing(graph) : weightedMixing(graph, weights);
 }
 
 function parseText(text: string, source: string): unknown {
@@ -206,7 +214,7 @@ export const ROUNDS_FACTOR = 1e-2;
 export function describeTopology({ name, graphSettings, graph, mixing }: Topology): TopologyDescription {
   const eigenvalues = spectrum(mixing);
   const counts = degrees(graph);
-  const closing = closingRates(eigenvalues);
+  const closing = mixing.isDirected ? { rates: [], contraction: 1 } : closingRates(eigenvalues);
   const optimal = optimalConsensusRate(eigenvalues);
   return {
     name,

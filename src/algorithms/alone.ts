@@ -1,8 +1,20 @@
 import type { AlgorithmKind } from "../algorithm.js";
 
-/** No exchange: every peer learns on its own data only. What the others must beat. */
+/** No exchange: every peer trains on its own data only. The lower baseline. */
 export const alone: AlgorithmKind = {
   name: "alone",
+  vectors: () => 0,
+  steps: 0,
   compresses: false,
-  create: () => ({ name: "alone", state: {}, share: () => undefined, mix() {} }),
+  sends: "nothing",
+  needs: { graph: "directed", everyEdge: false, contraction: false },
+  suggestRate: () => 0,
+  create: ({ model, space: { kernels } }) => ({
+    state: { vectors: {}, scalars: {} },
+    point: model,
+    // biome-ignore lint/correctness/useYield: there is nothing to send
+    *round(update) {
+      kernels.add(model.byteOffset, update.byteOffset, model.length);
+    },
+  }),
 };

@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mixCompressed } from "./mix-compressed.js";
+import { mix } from "./mix.js";
 
 /**
  * CHOCO-SGD: what travels is the compressed difference to a public copy x̂ that sender and receivers keep equal.
@@ -7,32 +7,46 @@ import { mixCompressed } from "./mix-compressed.js";
  *     q = C(h − x̂)      x̂ ← x̂ + q      x ← h + γ Σ_j w_ij (x̂_j − x̂)
  *
  * The neighbours' copies are only ever needed as s = Σ_j w_ij (x̂_j − x̂), so two vectors beside the model are
- * enough while the weights stay the same. There is no floor, but a lost message stays lost in s.
+ * enough while the weights stay the same. There is no floor, but an exchange that is skipped stays missing in s.
  *
  * @see Koloskova et al. 2020, “Decentralized Deep Learning with Arbitrary Communication Compression”, Algorithm 1
  */
 export const choco: AlgorithmKind = {
   name: "choco",
+  vectors: () => 2,
+  steps: 1,
   compresses: true,
-  create({ model, space, compressor }) {
-    const { length } = model;
+  sends: "difference",
+  needs: { graph: "symmetric", everyEdge: true, contraction: true },
+  suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 0.6 * (1 - measure().error)),
+  create({ model, space, compressor, edges }) {
     const { kernels } = space;
-    // Between rounds this holds x̂; from share to mix it holds h − x̂, then the error h − x̂ − q, in place.
+    const { byteOffset, length } = model;
     const publicCopy = space.vector(length);
     const disagreement = space.vector(length);
+    const sum = edges.reduce((total, { weight }) => total + weight, 0);
+    const squares = edges.reduce((total, { weight }) => total + weight ** 2, 0);
     return {
-      name: "choco",
-      state: { publicCopy, disagreement },
-      share() {
-        kernels.subtractFrom(publicCopy.byteOffset, model.byteOffset, length);
-        return publicCopy;
-      },
-      mix(own, heard, consensusRate) {
+      state: { vectors: { publicCopy, disagreement }, scalars: {} },
+      point: model,
+      *round(update, { random, consensusRate }) {
+        kernels.add(byteOffset, update.byteOffset, length);
+        kernels.subtractFrom(publicCopy.byteOffset, byteOffset, length);
+        const own = compressor.squeeze(publicCopy, random());
         // x̂ + q = h − (h − x̂ − q)
-        kernels.subtractFrom(publicCopy.byteOffset, model.byteOffset, length);
-        mixCompressed(compressor, disagreement, own, heard, 1);
-        kernels.addScaled(model.byteOffset, disagreement.byteOffset, length, consensusRate);
+        kernels.subtractFrom(publicCopy.byteOffset, byteOffset, length);
+        const settled = yield own;
+        mix(
+          compressor,
+          disagreement,
+          settled.map((pair) => ({ ...pair, rate: 1 })),
+        );
+        kernels.addScaled(byteOffset, disagreement.byteOffset, length, consensusRate);
       },
+      // Independent models scatter as Σ_j w_ij (x̂_j − x̂) does, with (s² + r) times the variance.
+      observe: () => ({
+        consensus: kernels.sumOfSquares(disagreement.byteOffset, length) / (sum ** 2 + squares || 1),
+      }),
     };
   },
 };

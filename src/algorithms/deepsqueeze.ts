@@ -1,30 +1,41 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mixCompressed } from "./mix-compressed.js";
+import { mix } from "./mix.js";
 
 /**
  * DeepSqueeze: what travels is the error-compensated model.
  *
  *     v = h + δ      q = C(v)      δ ← v − q      x ← h + η Σ_j w_ij (q_j − q)
  *
- * with h the model after local learning, so that X⁺ = H·W_eff up to the compression error, where
- * W_eff = (1 − η)I + ηW. It keeps nothing about its neighbours, so a lost exchange costs only itself.
+ * with h the model after the local update, so that X⁺ = H·W_eff up to the compression error, where
+ * W_eff = (1 − η)I + ηW. It keeps nothing about its neighbours, so a skipped exchange costs only itself.
+ *
+ * The disagreement that compression keeps alive grows with η·‖δ‖, so the suggested rate is 0.3 · ‖x‖ / ‖δ‖ of the
+ * compressor's steady residual: the published tuned values within a factor of two.
  *
  * @see Tang et al. 2019, “DeepSqueeze: Decentralization Meets Error-Compensated Compression”, Algorithm 1
  */
 export const deepsqueeze: AlgorithmKind = {
   name: "deepsqueeze",
+  vectors: () => 1,
+  steps: 1,
   compresses: true,
+  sends: "model",
+  needs: { graph: "symmetric", everyEdge: false, contraction: true },
+  suggestRate({ optimalRate, measure }) {
+    const { residual } = measure();
+    return residual === 0 ? optimalRate : Math.min(optimalRate, 0.3 / residual);
+  },
   create({ model, space, compressor }) {
-    const residual = space.vector(model.length);
+    const { kernels } = space;
+    const { byteOffset, length } = model;
+    const residual = space.vector(length);
     return {
-      name: "deepsqueeze",
-      state: { residual },
-      share() {
-        space.kernels.add(residual.byteOffset, model.byteOffset, model.length);
-        return residual;
-      },
-      mix(own, heard, consensusRate) {
-        mixCompressed(compressor, model, own, heard, consensusRate);
+      state: { vectors: { residual }, scalars: {} },
+      point: model,
+      *round(update, { random }) {
+        kernels.add(byteOffset, update.byteOffset, length);
+        kernels.add(residual.byteOffset, byteOffset, length);
+        mix(compressor, model, yield compressor.squeeze(residual, random()));
       },
     };
   },

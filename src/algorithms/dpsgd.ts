@@ -1,26 +1,30 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mixCompressed } from "./mix-compressed.js";
+import { mix } from "./mix.js";
 
 /**
  * D-PSGD: exact gossip of full models, x ← h + η Σ_j w_ij (h_j − h), the baseline of every comparison.
  *
- * It shares the model itself. Squeezing takes C(h) out of the model and leaves the error there; adding the
- * payload back restores it, so no second vector is needed. With identity the error is zero.
+ * The model itself is encoded: squeezing takes C(h) out of it and leaves the error there, and adding the payload
+ * restores it before anything is awaited. So no second vector is needed. With identity the error is zero.
  *
  * @see Lian et al. 2017, “Can Decentralized Algorithms Outperform Centralized Algorithms?”, Algorithm 1
  */
 export const dpsgd: AlgorithmKind = {
   name: "dpsgd",
+  vectors: () => 0,
+  steps: 1,
   compresses: false,
-  create({ model, compressor }) {
-    return {
-      name: "dpsgd",
-      state: {},
-      share: () => model,
-      mix(own, heard, consensusRate) {
-        compressor.addTo(model, own, 1);
-        mixCompressed(compressor, model, own, heard, consensusRate);
-      },
-    };
-  },
+  sends: "model",
+  needs: { graph: "symmetric", everyEdge: false, contraction: false },
+  suggestRate: ({ optimalRate }) => optimalRate,
+  create: ({ model, space: { kernels }, compressor }) => ({
+    state: { vectors: {}, scalars: {} },
+    point: model,
+    *round(update, { random }) {
+      kernels.add(model.byteOffset, update.byteOffset, model.length);
+      const own = compressor.squeeze(model, random());
+      compressor.addTo(model, own, 1);
+      mix(compressor, model, yield own);
+    },
+  }),
 };

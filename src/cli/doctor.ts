@@ -3,6 +3,8 @@ import pc from "picocolors";
 import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
 import type { Fingerprint, Identity } from "../network.js";
+import { graphFingerprint } from "../plan.js";
+import { preparePeers } from "../prepare.js";
 import type { Topology } from "../topology.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { printBackends } from "./backends.js";
@@ -53,14 +55,14 @@ export function doctorCommand(): Command {
         const isCompared = experimentFile !== undefined || Object.keys(settings).length > 0;
         const experiment = isCompared ? await readExperiment(experimentFile, settings) : undefined;
         // Loaded here, so that other commands do not wait for libp2p.
-        const { graphFingerprint, prepareRun } = await import("../network.js");
         const { layers } = await import("../transports/libp2p/diagnose.js");
         const identities = await findIdentities(topology, topologyFile, options);
-        let fingerprint: Fingerprint = graphFingerprint(topology);
+        let fingerprint: Fingerprint = graphFingerprint(topology.mixing);
         if (experiment) {
-          const prepared = await prepareRun({ topology, experiment, id: [...identities.keys()][0]! });
-          fingerprint = prepared.fingerprint;
-          prepared.dispose();
+          const ids = [[...identities.keys()][0]!];
+          const { peers, dispose } = await preparePeers({ topology, experiment, ids });
+          fingerprint = peers[0]!.fingerprint();
+          dispose();
         } else {
           note("no experiment is named: of the fingerprints only topology and version are compared");
         }

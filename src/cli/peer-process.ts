@@ -71,7 +71,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
       onEvent: (event) => void tell({ kind: "event", event }),
       onJoined: ({ compressorName, rounds, threads, warnings }) =>
         void tell({ kind: "joined", compressorName, rounds, threads, warnings }),
-      onRound(report, { model, plan, rounds }) {
+      onRound(report, { point, plan, rounds }) {
         const now = performance.now();
         if (report.evaluation || now - told >= PROGRESS_MS) {
           told = now;
@@ -79,7 +79,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
         }
         if (report.round !== plan.rounds - 1 && report.round !== rounds - 1) return;
         // A copy: the model moves on while the file is written.
-        const bytes = new Uint8Array(model.buffer, model.byteOffset, model.byteLength).slice();
+        const bytes = new Uint8Array(point.buffer, point.byteOffset, point.byteLength).slice();
         writes.push(writeFile(modelFile(models, start.id, report.round), bytes));
       },
     });

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { totalRounds } from "../closing.js";
+import { systemClock } from "../clock.js";
 import { FileProblem } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
@@ -55,22 +55,22 @@ export interface RunOptions {
 export async function runSimulation(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
   const simulation = await simulate(topology, experiment, {
-    clock: () => performance.now(),
+    clock: systemClock,
     startThreads: workerThreads(threads),
   });
-  const { plan, layout } = simulation;
+  const { layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
   onReady?.(simulation.threads);
   const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
 
-  const total = totalRounds(plan, layout.length);
+  const total = simulation.peers[0]!.rounds;
   const started = performance.now();
   let last: SimulationRound | undefined;
   let beforeClosing: SimulationRound | undefined;
   try {
     for await (const round of simulation.run()) {
       logs?.write(round);
-      if (round.kind === "exchange") beforeClosing = round;
+      if (round.kind === "learning") beforeClosing = round;
       last = round;
       onRound?.(round, total);
     }

@@ -20,6 +20,13 @@ export const float16: CompressorKind<typeof settings> = {
     const payload = space.bytes(end);
     const forEachPiece = createPieces(space, layout.length, 2);
 
+    const check = (received: Uint8Array): void => {
+      requireLength(name, received, end);
+      forEachPiece(received, (pointer, _first, count) => {
+        requireFinite(name, kernels.float16Finite(pointer, count));
+      });
+    };
+
     return {
       name,
       contraction: 1 - 2 ** -22,
@@ -29,11 +36,9 @@ export const float16: CompressorKind<typeof settings> = {
         kernels.float16Squeeze(vector.byteOffset, layout.length, payload.byteOffset);
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        forEachPiece(received, (pointer, _first, count) => {
-          requireFinite(name, kernels.float16Finite(pointer, count));
-        });
+        check(received);
         forEachPiece(received, (pointer, first, count) => {
           kernels.float16AddTo(out.byteOffset + 4 * first, count, pointer, scale);
         });

@@ -15,6 +15,13 @@ export const identity: CompressorKind<typeof settings> = {
     const payload = new Uint8Array(space.buffer, numbers.byteOffset, end);
     const forEachPiece = createPieces(space, layout.length, 4);
 
+    const check = (received: Uint8Array): void => {
+      requireLength(name, received, end);
+      forEachPiece(received, (pointer, _first, count) => {
+        requireFinite(name, kernels.allFinite(pointer, count));
+      });
+    };
+
     return {
       name,
       contraction: 1,
@@ -24,11 +31,9 @@ export const identity: CompressorKind<typeof settings> = {
         kernels.moveTo(numbers.byteOffset, vector.byteOffset, layout.length);
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        forEachPiece(received, (pointer, _first, count) => {
-          requireFinite(name, kernels.allFinite(pointer, count));
-        });
+        check(received);
         forEachPiece(received, (pointer, first, count) => {
           kernels.addScaled(out.byteOffset + 4 * first, pointer, count, scale);
         });

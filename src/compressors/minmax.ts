@@ -50,6 +50,16 @@ export const minmax: CompressorKind<typeof settings> = {
     const payload = space.bytes(end);
     const stage = createStaging(space, end);
 
+    /** @returns where the payload lies in the space */
+    const check = (received: Uint8Array): number => {
+      requireLength(name, received, end);
+      const bytes = stage(received).byteOffset;
+      for (const { start, blocks } of sections) {
+        requireFinite(name, kernels.minmaxFinite(bytes + start, blocks, bits));
+      }
+      return bytes;
+    };
+
     return {
       name,
       contraction: stochastic ? 1 / (1 + omega) : Math.max(1 - omega, 1 / Math.max(1, n - 1) ** 2),
@@ -64,12 +74,9 @@ export const minmax: CompressorKind<typeof settings> = {
         }
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        const bytes = stage(received).byteOffset;
-        for (const { start, blocks } of sections) {
-          requireFinite(name, kernels.minmaxFinite(bytes + start, blocks, bits));
-        }
+        const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {
           const headers = bytes + start;
           const codes = headers + 8 * blocks;

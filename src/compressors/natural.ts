@@ -32,6 +32,13 @@ export const natural: CompressorKind<typeof settings> = {
     const payload = space.bytes(end);
     const stage = createStaging(space, end);
 
+    const check = (received: Uint8Array): void => {
+      requireLength(name, received, end);
+      for (const { start, blocks } of sections) {
+        for (let b = 0; b < blocks; b++) requireCodes(name, received[start + b]! <= LARGEST_BASE);
+      }
+    };
+
     return {
       name,
       contraction: 7 / 8,
@@ -45,11 +52,9 @@ export const natural: CompressorKind<typeof settings> = {
         }
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        for (const { start, blocks } of sections) {
-          for (let b = 0; b < blocks; b++) requireCodes(name, received[start + b]! <= LARGEST_BASE);
-        }
+        check(received);
         const bytes = stage(received).byteOffset;
         for (const { offset, length, block, start, blocks } of sections) {
           const bases = bytes + start;

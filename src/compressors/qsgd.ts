@@ -93,6 +93,18 @@ export const qsgd: CompressorKind<typeof settings> = {
       return plainCodes.byteOffset;
     }
 
+    /** @returns where the units and the unpacked codes of the payload lie in the space */
+    const check = (received: Uint8Array): { units: number; codes: number } => {
+      requireLengthWithin(name, received, minimum, maximum);
+      const bytes = stage(received);
+      const codes = codesOf(bytes);
+      requireFinite(name, kernels.qsgdFinite(bytes.byteOffset, unitBytes / 4, levels));
+      for (const { length, block, start } of sections) {
+        requireCodes(name, kernels.qsgdCheck(codes + start, length, block, bits, levels));
+      }
+      return { units: bytes.byteOffset, codes };
+    };
+
     return {
       name,
       contraction: unscaled ? Math.max(0, 1 - omega) : 1 / (1 + omega),
@@ -116,15 +128,10 @@ export const qsgd: CompressorKind<typeof settings> = {
         payload.set(plainCodes, codesStart);
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLengthWithin(name, received, minimum, maximum);
-        const bytes = stage(received);
-        const codes = codesOf(bytes);
-        let units = bytes.byteOffset;
-        requireFinite(name, kernels.qsgdFinite(units, unitBytes / 4, levels));
-        for (const { length, block, start } of sections) {
-          requireCodes(name, kernels.qsgdCheck(codes + start, length, block, bits, levels));
-        }
+        const { units: first, codes } = check(received);
+        let units = first;
         for (const { offset, length, block, start, blocks } of sections) {
           const target = out.byteOffset + 4 * offset;
           kernels.qsgdAddTo(target, length, block, bits, levels, units, codes + start, scale);

@@ -33,6 +33,14 @@ export const randomk: CompressorKind<typeof settings> = {
     const header = new DataView(space.buffer, payload.byteOffset, KEY_BYTES);
     const stage = createStaging(space, end);
 
+    /** @returns where the payload lies in the space */
+    const check = (received: Uint8Array): number => {
+      requireLength(name, received, end);
+      const bytes = stage(received).byteOffset;
+      requireFinite(name, kernels.allFinite(bytes + KEY_BYTES, (end - KEY_BYTES) / 4));
+      return bytes;
+    };
+
     return {
       name,
       contraction: 1 / Math.max(1, ...sections.map(({ length, count }) => Math.ceil(length / count))),
@@ -47,10 +55,9 @@ export const randomk: CompressorKind<typeof settings> = {
         }
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        const bytes = stage(received).byteOffset;
-        requireFinite(name, kernels.allFinite(bytes + KEY_BYTES, (end - KEY_BYTES) / 4));
+        const bytes = check(received);
         const key = new DataView(space.buffer, bytes, KEY_BYTES);
         const low = key.getUint32(0, true);
         const high = key.getUint32(4, true);

@@ -33,6 +33,16 @@ export const sign: CompressorKind<typeof settings> = {
     const payload = space.bytes(end);
     const stage = createStaging(space, end);
 
+    /** @returns where the payload lies in the space */
+    const check = (received: Uint8Array): number => {
+      requireLength(name, received, end);
+      const bytes = stage(received).byteOffset;
+      for (const { start, blocks } of sections) {
+        requireFinite(name, kernels.allFinite(bytes + start, blocks));
+      }
+      return bytes;
+    };
+
     return {
       name,
       contraction: 1 / longestBlock,
@@ -45,12 +55,9 @@ export const sign: CompressorKind<typeof settings> = {
         }
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        const bytes = stage(received).byteOffset;
-        for (const { start, blocks } of sections) {
-          requireFinite(name, kernels.allFinite(bytes + start, blocks));
-        }
+        const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {
           const scales = bytes + start;
           kernels.signAddTo(out.byteOffset + 4 * offset, length, block, scales, scales + 4 * blocks, scale);

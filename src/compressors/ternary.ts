@@ -43,6 +43,17 @@ export const ternary: CompressorKind<typeof settings> = {
     const payload = space.bytes(end);
     const stage = createStaging(space, end);
 
+    /** @returns where the payload lies in the space */
+    const check = (received: Uint8Array): number => {
+      requireLength(name, received, end);
+      const bytes = stage(received).byteOffset;
+      for (const { start, blocks, bytes: size } of sections) {
+        requireFinite(name, kernels.allFinite(bytes + start, blocks));
+        requireCodes(name, kernels.ternaryCheck(bytes + start + 4 * blocks, size - 4 * blocks));
+      }
+      return bytes;
+    };
+
     return {
       name,
       contraction: (4 * THRESHOLD * (1 - THRESHOLD)) / longestBlock,
@@ -56,13 +67,9 @@ export const ternary: CompressorKind<typeof settings> = {
         }
         return payload;
       },
+      check,
       addTo(out, received, scale) {
-        requireLength(name, received, end);
-        const bytes = stage(received).byteOffset;
-        for (const { start, blocks, bytes: size } of sections) {
-          requireFinite(name, kernels.allFinite(bytes + start, blocks));
-          requireCodes(name, kernels.ternaryCheck(bytes + start + 4 * blocks, size - 4 * blocks));
-        }
+        const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {
           const scales = bytes + start;
           kernels.ternaryAddTo(

@@ -74,6 +74,27 @@ export const topk: CompressorKind<typeof settings> = {
     const starts = new Uint32Array(sections.length);
     const stage = createStaging(space, maximum);
 
+    /**
+     * Leaves in `starts` where each section's quotients begin.
+     * @returns where the payload lies in the space
+     */
+    const check = (received: Uint8Array): number => {
+      requireLengthWithin(name, received, minimum, maximum);
+      const bytes = stage(received).byteOffset;
+      const end = bytes + received.length;
+      requireFinite(name, kernels.allFinite(bytes, values));
+      let quotients = bytes + quotientsStart;
+      sections.forEach(({ length, count, rice, remainders, most }, s) => {
+        starts[s] = quotients;
+        const low = bytes + remaindersStart + remainders;
+        const last = Math.min(end, quotients + most);
+        quotients = kernels.topkCheck(length, count, rice, low, quotients, last) >>> 0;
+        requireCodes(name, quotients);
+      });
+      requireCodes(name, quotients === end);
+      return bytes;
+    };
+
     return {
       name,
       contraction: Math.min(1, ...sections.map(({ count, length }) => count / length)),
@@ -90,20 +111,10 @@ export const topk: CompressorKind<typeof settings> = {
         }
         return payload.subarray(0, quotients - bytes);
       },
+      check,
       addTo(out, received, scale) {
-        requireLengthWithin(name, received, minimum, maximum);
-        const bytes = stage(received).byteOffset;
+        const bytes = check(received);
         const end = bytes + received.length;
-        requireFinite(name, kernels.allFinite(bytes, values));
-        let quotients = bytes + quotientsStart;
-        sections.forEach(({ length, count, rice, remainders, most }, s) => {
-          starts[s] = quotients;
-          const low = bytes + remaindersStart + remainders;
-          const last = Math.min(end, quotients + most);
-          quotients = kernels.topkCheck(length, count, rice, low, quotients, last) >>> 0;
-          requireCodes(name, quotients);
-        });
-        requireCodes(name, quotients === end);
         sections.forEach(({ offset, count, rice, first, remainders }, s) => {
           const target = out.byteOffset + 4 * offset;
           const low = bytes + remaindersStart + remainders;

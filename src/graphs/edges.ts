@@ -18,6 +18,7 @@ const settings = z
       .array(z.tuple([end, end]))
       .max(MAX_EDGES)
       .describe("Pairs of peers that talk to each other"),
+    directed: z.boolean().optional().describe("The first peer of a pair sends to the second, and not back"),
   })
   .superRefine(({ peers = MAX_PEERS, edges }, context) => {
     for (const [index, [a, b]] of edges.entries()) {
@@ -34,8 +35,8 @@ const settings = z
 /** A graph written out edge by edge. An edge that is listed twice, in either direction, counts once. */
 export const edges: GraphKind<typeof settings> = {
   settings,
-  create({ edges, peers = countPeers(edges) }) {
-    return createSimpleGraph(peers, edges);
+  create({ edges, directed, peers = countPeers(edges) }) {
+    return createSimpleGraph(peers, edges, directed);
   },
 };
 

@@ -2,23 +2,29 @@ import { z } from "zod";
 import { createSimpleGraph, type Edge, type GraphKind } from "../graph.js";
 import { peerCount } from "./sizes.js";
 
-const settings = z.strictObject({ kind: z.literal("exponential"), peers: peerCount });
+const settings = z.strictObject({
+  kind: z.literal("exponential"),
+  peers: peerCount,
+  directed: z
+    .boolean()
+    .optional()
+    .describe("Peer i sends to i + 1, i + 2, i + 4, … only, for algorithms that need no answer"),
+});
 
 /**
- * The undirected exponential graph: peer i talks to i ± 1, i ± 2, i ± 4, … modulo n. Degree about 2 log₂ n.
- *
- * The literature's exponential graph is directed (i sends to i + 2^k only). It is not used here: an exchange
- * must count at both ends or at neither, so W has to be symmetric.
+ * The exponential graph: peer i talks to i ± 1, i ± 2, i ± 4, … modulo n. Degree about 2 log₂ n. Directed, as in the
+ * literature, i sends to i + 2^k only; an offset of n / 2 is then left out, because both peers would send to each other.
  *
  * @see Ying et al. 2021, “Exponential Graph is Provably Efficient for Decentralized Deep Training” (directed)
  */
 export const exponential: GraphKind<typeof settings> = {
   settings,
-  create({ peers }) {
+  create({ peers, directed }) {
     const pairs: Edge[] = [];
     for (let offset = 1; offset < peers; offset *= 2) {
+      if (directed && 2 * offset === peers && peers > 2) continue;
       for (let peer = 0; peer < peers; peer++) pairs.push([peer, (peer + offset) % peers]);
     }
-    return createSimpleGraph(peers, pairs);
+    return createSimpleGraph(peers, pairs, directed);
   },
 };

@@ -1,13 +1,16 @@
 import type { AlgorithmKind } from "../../src/algorithm.js";
-import {
-  type CompressorSettings,
-  compressorSettings,
-  createCompressor,
-} from "../../src/compressors/index.js";
+import { type Clock, stoppedClock } from "../../src/clock.js";
+import { type CompressorSettings, compressorSettings } from "../../src/compressors/index.js";
+import type { Patience } from "../../src/exchange/exchanges.js";
+import type { EdgeSchedule } from "../../src/exchange/participation.js";
 import type { Layout } from "../../src/layout.js";
 import type { Mixing } from "../../src/mixing.js";
+import { createPeer, type Peer, type Plan } from "../../src/peer.js";
 import { normal, random } from "../../src/random.js";
-import { createVectorSpace, spaceBytes } from "../../src/vector.js";
+import type { RoundReport } from "../../src/report.js";
+import type { Transport } from "../../src/transport.js";
+import { createMemoryTransports } from "../../src/transports/memory.js";
+import { updateTrainer } from "./trainers.js";
 
 /** Default settings of every compressor in the index. */
 export const everyCompressor: CompressorSettings[] = compressorSettings.options.map((option) =>
@@ -24,76 +27,98 @@ export interface GossipOptions {
   readonly offset?: number;
   /** Initial models; N(0, I) + offset when left out. */
   readonly initial?: (peer: number, k: number) => number;
+  /** Local updates; none when left out. */
+  readonly update?: (peer: number, k: number, round: number) => number;
+  readonly rate: number | ((round: number) => number);
+  readonly rounds: number;
+  readonly edges?: EdgeSchedule;
+  readonly closingRates?: readonly number[];
+  readonly clock?: Clock;
+  readonly patience?: Patience;
+  /** Puts something between a peer and its transport. */
+  readonly wrap?: (transport: Transport, id: number) => Transport;
 }
 
-/** What one round is told: local updates, and which messages arrive. */
-export interface GossipRound {
-  readonly update?: (peer: number, k: number) => number;
-  readonly hears?: (to: number, from: number) => boolean;
-}
-
-/** All peers' algorithms without peers, frames or transports: for laws about the exchange itself. */
-export function createGossip({
-  mixing,
-  layout,
-  algorithm,
-  compressor,
-  seed = 1,
-  offset = 0,
-  initial,
-}: GossipOptions) {
-  const { peers } = mixing;
+/** Real peers over memory transports whose local learning is prescribed: for laws about exchanges. */
+export function createGossip(options: GossipOptions) {
+  const { mixing, layout, algorithm, compressor, seed = 1, offset = 0, initial, update, rate } = options;
+  const { rounds, edges, closingRates = [], clock = stoppedClock, patience, wrap = (each) => each } = options;
   const { length } = layout;
-  const nodes = Array.from({ length: peers }, (_, peer) => {
-    const space = createVectorSpace(spaceBytes(8, length, 1 << 20));
-    const model = space.vector(length);
-    const draws = random(seed, "initial", peer);
-    for (let k = 0; k < length; k++) model[k] = initial ? initial(peer, k) : normal(draws, k) + offset;
-    const codec = createCompressor(compressor, { layout, space });
-    return { space, model, codec, algorithm: algorithm.create({ model, space, compressor: codec }) };
+  const plan: Plan = {
+    seed,
+    algorithm,
+    compressor,
+    rounds,
+    learningRate: () => 1,
+    consensusRate: typeof rate === "number" ? () => rate : rate,
+    closingRates,
+    evaluateEvery: 0,
+    ...(edges && { edges }),
+  };
+  const peers = Array.from({ length: mixing.peers }, (_, id): Peer => {
+    const draws = random(seed, "initial", id);
+    const trainer = updateTrainer(
+      layout,
+      (k) => (initial ? initial(id, k) : normal(draws, k) + offset),
+      (k, round) => update?.(id, k, round) ?? 0,
+    );
+    return createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer });
   });
-  let count = 0;
+  const most = Math.max(...peers.map(({ largestPayloadBytes }) => largestPayloadBytes));
+  const transports = createMemoryTransports(peers.length, most).map(wrap);
+  const runs = peers.map((peer, id) =>
+    peer.run({ transport: transports[id]!, clock, ...(patience && { patience }) }),
+  );
+  const models = peers.map(({ model }) => model);
 
   return {
-    nodes,
-    models: nodes.map(({ model }) => model),
-    /** One exchange; returns what every peer sent. */
-    round(consensusRate: number, { update, hears = () => true }: GossipRound = {}): Uint8Array[] {
-      const sent = nodes.map(({ model, codec, algorithm }, peer) => {
-        if (update) for (let k = 0; k < length; k++) model[k]! += update(peer, k);
-        const shared = algorithm.share();
-        return shared
-          ? codec.squeeze(shared, random(seed, "squeeze", peer, count)).slice()
-          : new Uint8Array();
-      });
-      for (const [peer, { algorithm }] of nodes.entries()) {
-        if (sent[peer]!.length === 0) continue;
-        const heard = mixing.neighbours[peer]!.filter((edge) => hears(peer, edge.peer)).map((edge) => ({
-          payload: sent[edge.peer]!,
-          weight: edge.weight,
-        }));
-        algorithm.mix(sent[peer]!, heard, consensusRate);
-      }
-      count++;
-      return sent;
+    peers,
+    models,
+    transports,
+    /** Every peer's next round; undefined once they have ended. */
+    async round(): Promise<RoundReport[] | undefined> {
+      const results = await Promise.all(runs.map((run) => run.next()));
+      const reports = results.flatMap((result) => (result.done ? [] : [result.value]));
+      return reports.length === runs.length ? reports : undefined;
     },
+    /** Runs every peer to its end, each at its own pace. */
+    async finish(): Promise<RoundReport[][]> {
+      return Promise.all(
+        runs.map(async (run) => {
+          const reports: RoundReport[] = [];
+          for await (const report of run) reports.push(report);
+          return reports;
+        }),
+      );
+    },
+    close: () => Promise.all(transports.map((transport) => transport.close())),
     mean(): Float64Array {
       const mean = new Float64Array(length);
-      for (const { model } of nodes) for (let k = 0; k < length; k++) mean[k]! += model[k]! / peers;
+      for (const model of models) for (let k = 0; k < length; k++) mean[k]! += model[k]! / peers.length;
       return mean;
     },
     /** (1/n) Σ_i ‖x_i − x̄‖² */
     consensusDistance(): number {
       const mean = this.mean();
       let sum = 0;
-      for (const { model } of nodes) for (let k = 0; k < length; k++) sum += (model[k]! - mean[k]!) ** 2;
-      return sum / peers;
+      for (const model of models) for (let k = 0; k < length; k++) sum += (model[k]! - mean[k]!) ** 2;
+      return sum / peers.length;
     },
     /** ‖δ_i‖² summed over peers, for algorithms with a residual. */
     squaredResiduals(): number {
       let sum = 0;
-      for (const { algorithm } of nodes) for (const x of algorithm.state.residual ?? []) sum += x * x;
+      for (const { state } of peers) for (const x of state.vectors.residual ?? []) sum += x * x;
       return sum;
+    },
+    /** The largest magnitude in models and states, to which rounding errors are relative. */
+    largest(): number {
+      let most = 1;
+      for (const { model, state } of peers) {
+        for (const vector of [model, ...Object.values(state.vectors)]) {
+          for (const x of vector) most = Math.max(most, Math.abs(x));
+        }
+      }
+      return most;
     },
   };
 }

@@ -19,3 +19,20 @@ export function functionTrainer(
     dispose() {},
   };
 }
+
+/** A trainer with prescribed updates, number by number. */
+export function updateTrainer(
+  layout: Layout,
+  initial: (k: number) => number,
+  update: (k: number, round: number) => number,
+): Trainer {
+  return functionTrainer(
+    layout,
+    (model) => {
+      for (let k = 0; k < layout.length; k++) model[k] = initial(k);
+    },
+    (model, round) => {
+      for (let k = 0; k < layout.length; k++) model[k]! += update(k, round);
+    },
+  );
+}

@@ -3,23 +3,16 @@
  * (`closingRates` in mixing.ts). It takes a large model part by part, each to its consensus before the next, so
  * that a peer never holds its neighbours' whole models.
  */
-import type { Algorithm } from "./algorithm.js";
-import { dpsgd } from "./algorithms/dpsgd.js";
-import type { Compressor } from "./compressor.js";
-import { createCompressor } from "./compressors/index.js";
-import { createLayout } from "./layout.js";
-import type { Vector, VectorSpace } from "./vector.js";
+import type { RoundSteps } from "../algorithm.js";
+import type { Compressor } from "../compressor.js";
+import { createCompressor } from "../compressors/index.js";
+import { createLayout } from "../layout.js";
+import { random } from "../random.js";
+import type { Bytes, Vector, VectorSpace } from "../vector.js";
+import { mix } from "./mix.js";
 
 /** Most numbers of the model that one closing round exchanges: 4 MiB. */
 export const MAX_CLOSING_LENGTH = 1 << 20;
-
-/** Who does an exchange, and how far it moves the model. */
-export interface Exchange {
-  readonly algorithm: Algorithm;
-  readonly compressor: Compressor;
-  /** η */
-  readonly consensusRate: number;
-}
 
 /** Rounds of a whole run of a model of `length` numbers: those that learn, and the closing ones. */
 export function totalRounds(
@@ -34,12 +27,20 @@ export function closingPayloadBytes(length: number): number {
   return 4 * Math.min(length, MAX_CLOSING_LENGTH);
 }
 
-/** The exchange of every closing round, in their order. */
+/** One round of the closing consensus. */
+export interface ClosingRound {
+  readonly consensusRate: number;
+  round(): RoundSteps;
+  /** @throws MalformedPayload */
+  check(payload: Bytes): void;
+}
+
+/** Every closing round, in their order. */
 export function createClosing(
   model: Vector,
   space: VectorSpace,
   closingRates: readonly number[],
-): readonly Exchange[] {
+): readonly ClosingRound[] {
   if (closingRates.length === 0) return [];
   const compressors = new Map<number, Compressor>();
   const exactFor = (length: number): Compressor => {
@@ -51,12 +52,20 @@ export function createClosing(
     }
     return exact;
   };
-  const rounds: Exchange[] = [];
+  const rounds: ClosingRound[] = [];
   for (let first = 0; first < model.length; first += MAX_CLOSING_LENGTH) {
     const part = model.subarray(first, first + MAX_CLOSING_LENGTH);
-    const compressor = exactFor(part.length);
-    const algorithm = dpsgd.create({ model: part, space, compressor });
-    for (const consensusRate of closingRates) rounds.push({ algorithm, compressor, consensusRate });
+    const { check } = exactFor(part.length);
+    for (const consensusRate of closingRates) {
+      rounds.push({ consensusRate, check, round: () => exchangeExactly(part, exactFor(part.length)) });
+    }
   }
   return rounds;
+}
+
+/** Squeezing takes the numbers out of the vector; adding the payload restores them before anything is awaited. */
+function* exchangeExactly(part: Vector, exact: Compressor): RoundSteps {
+  const own = exact.squeeze(part, random(0, "exact"));
+  exact.addTo(part, own, 1);
+  mix(exact, part, yield own);
 }

@@ -1,0 +1,64 @@
+import type { AlgorithmKind } from "../algorithm.js";
+
+/**
+ * CHOCO with its public copies on the edges. Both ends of an edge keep the same pair (h_i, h_j), and an exchange is one
+ * compressed difference each way:
+ *
+ *     q_i = C(x_i − h_i)      h_i ← h_i + q_i      h_j ← h_j + q_j      x_i ← x_i + η w_ij (h_j − h_i)
+ *
+ * An edge's state follows from its numbered exchanges alone, so both ends compute the same transfer, whenever they do:
+ * the mean is exact whatever is late or skipped. No floor; η = 1 with one bit a parameter.
+ *
+ * Each end holds h_i and d = h_j − h_i. The lower peer's payload enters d first, so that the two ends hold d and −d to
+ * the bit.
+ *
+ * @see Koloskova et al. 2020, Algorithm 1 (the copies); Takezawa et al. 2022, “Communication Compression for
+ *   Decentralized Learning with Operator Splitting Methods” (state on edges)
+ */
+export const edgeChoco: AlgorithmKind = {
+  name: "edge-choco",
+  vectors: (degree) => 2 * degree,
+  steps: 1,
+  compresses: true,
+  sends: "difference",
+  needs: { graph: "symmetric", everyEdge: false, contraction: true },
+  suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 1.25 * (1 - measure().error)),
+  create({ id, model, space, compressor, edges }) {
+    const { kernels } = space;
+    const { byteOffset, length } = model;
+    const copies = edges.map(() => space.vector(length));
+    const differences = edges.map(() => space.vector(length));
+    const norm = (v: { byteOffset: number }) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, length));
+    const named = edges.flatMap(({ peer }, k) => [
+      [`copy ${peer}`, copies[k]!] as const,
+      [`difference ${peer}`, differences[k]!] as const,
+    ]);
+    return {
+      state: { vectors: Object.fromEntries(named), scalars: {} },
+      point: model,
+      *round(update, { random }) {
+        kernels.add(byteOffset, update.byteOffset, length);
+        const settled = yield (edge) => {
+          update.set(copies[edges.indexOf(edge)]!);
+          kernels.subtractFrom(update.byteOffset, byteOffset, length);
+          return compressor.squeeze(update, random(edge.peer));
+        };
+        for (const { edge, own, theirs, rate } of settled) {
+          const k = edges.indexOf(edge);
+          const difference = differences[k]!;
+          compressor.addTo(copies[k]!, own, 1);
+          if (id < edge.peer) compressor.addTo(difference, own, -1);
+          compressor.addTo(difference, theirs, 1);
+          if (id > edge.peer) compressor.addTo(difference, own, -1);
+          kernels.addScaled(byteOffset, difference.byteOffset, length, rate * edge.weight);
+        }
+      },
+      observe() {
+        const distances = differences.map(norm);
+        const weights = edges.reduce((sum, { weight }) => sum + weight, 0);
+        const sum = edges.reduce((total, { weight }, k) => total + weight * distances[k]! ** 2, 0);
+        return { consensus: weights === 0 ? 0 : sum / (2 * weights), distances };
+      },
+    };
+  },
+};

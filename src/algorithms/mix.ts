@@ -1,0 +1,21 @@
+import type { Compressor } from "../compressor.js";
+import type { Settled } from "../exchange/ledger.js";
+import type { Bytes, Vector } from "../vector.js";
+
+/** out += Σ_j η w_ij (C_j − C_i), straight from the payloads that settled. */
+export function mix(compressor: Compressor, out: Vector, settled: readonly Settled[]): void {
+  let own: Bytes | undefined;
+  let total = 0;
+  // Edges that were sent the same payload subtract it once.
+  for (const pair of settled) {
+    if (own !== undefined && own !== pair.own) {
+      compressor.addTo(out, own, -total);
+      total = 0;
+    }
+    own = pair.own;
+    const weight = pair.rate * pair.edge.weight;
+    compressor.addTo(out, pair.theirs, weight);
+    total += weight;
+  }
+  if (own !== undefined) compressor.addTo(out, own, -total);
+}

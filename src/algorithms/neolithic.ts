@@ -1,0 +1,46 @@
+import type { AlgorithmKind } from "../algorithm.js";
+import { mix } from "./mix.js";
+
+/** R: compressed messages of one round. */
+const PASSES = 4;
+
+/**
+ * Fast compressed communication, as NEOLITHIC has it, in DeepSqueeze's place: a round sends R messages, each the
+ * compression of what the ones before it left out,
+ *
+ *     q_r = C(v − Σ_{s<r} q_s)      δ ← v − Σ_r q_r      x ← h + η Σ_r Σ_j w_ij (q_jr − q_r)
+ *
+ * so that a contraction of 1 − α acts as one of (1 − α)^R. R is the knob between bytes and accuracy.
+ *
+ * @see Huang et al. 2022, “Lower Bounds and Nearly Optimal Algorithms in Distributed Learning with Communication
+ *   Compression”, Algorithm 1 (FCC); there the messages are gradients on a complete graph
+ */
+export const neolithic: AlgorithmKind = {
+  name: "neolithic",
+  vectors: () => 1,
+  steps: PASSES,
+  compresses: true,
+  sends: "model",
+  needs: { graph: "symmetric", everyEdge: false, contraction: true },
+  suggestRate({ optimalRate, measure }) {
+    // DeepSqueeze's rule, for the residual that R passes leave.
+    const left = measure().error ** (PASSES / 2);
+    return left === 0 ? optimalRate : Math.min(optimalRate, (0.3 * (1 - left)) / left);
+  },
+  create({ model, space, compressor }) {
+    const { kernels } = space;
+    const { byteOffset, length } = model;
+    const residual = space.vector(length);
+    return {
+      state: { vectors: { residual }, scalars: {} },
+      point: model,
+      *round(update, { random }) {
+        kernels.add(byteOffset, update.byteOffset, length);
+        kernels.add(residual.byteOffset, byteOffset, length);
+        for (let pass = 0; pass < PASSES; pass++) {
+          mix(compressor, model, yield compressor.squeeze(residual, random(pass)));
+        }
+      },
+    };
+  },
+};

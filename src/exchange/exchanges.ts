@@ -1,0 +1,206 @@
+/**
+ * Runs one peer's exchanges: what an algorithm yields goes into the ledger and out as frames; edge events come in, until
+ * nothing is awaited any more.
+ */
+import type { Clock } from "../clock.js";
+import { RoundTimeout } from "../errors.js";
+import type { FrameKind } from "../frame.js";
+import type { Neighbour } from "../mixing.js";
+import type { EdgeEvent, Transport } from "../transport.js";
+import type { Bytes } from "../vector.js";
+import { createLedger, type LedgerOptions, type Refusal, type Settled } from "./ledger.js";
+
+/** What one step of a round sends: the same payload on every edge, or one per edge. */
+export type Outgoing = Bytes | ((edge: Neighbour) => Bytes);
+
+/** How long a peer waits for its neighbours. */
+export interface Patience {
+  /** A step that takes longer than this ends the run, in milliseconds. */
+  readonly deadlineMs: number;
+  /**
+   * After so many milliseconds a round goes on without the edges that are late; their exchanges settle in a later
+   * round. Left out: the strict barrier, where a round waits for every edge.
+   */
+  readonly patienceMs?: number;
+}
+
+export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier"> {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly patience: Patience;
+}
+
+/** One step of a round. */
+export interface Step {
+  readonly kind: FrameKind;
+  readonly round: number;
+  readonly step: number;
+  /** Those of `ready()` on which to exchange. */
+  readonly edges: readonly Neighbour[];
+  /**
+   * What to wait for: every open exchange; those that are not late, which is the same at the barrier; or, once the last
+   * round meets its late edges, until one of them can exchange again.
+   */
+  readonly wait: "all" | "patient" | "any";
+}
+
+export interface Exchanges {
+  /** Edges whose last exchange is over. */
+  ready(): readonly Neighbour[];
+  /** Edges on which the last round must exchange once more: their ends have not agreed on which exchange is the last. */
+  unfinished(): readonly Neighbour[];
+  /** Whether the last round is over on every edge. */
+  isFinished(): boolean;
+  /** Sends this peer's halves of a step. */
+  offer(step: Step & { readonly outgoing: Outgoing }): void;
+  /**
+   * Waits for the other halves.
+   *
+   * @returns what has settled, from this step or an earlier one; undefined when the transport was closed
+   * @throws RoundTimeout, or what made an edge fail: Unreachable, MalformedPayload, …
+   */
+  settle(step: Step): Promise<readonly Settled[] | undefined>;
+  /** The neighbour that the last exchange waited for longest; undefined when it did not wait. */
+  lastToArrive(): number | undefined;
+  /** Neighbours whose exchange is late. */
+  late(): readonly number[];
+  /** The frames that were refused since the last call. */
+  takeRefusals(): readonly Refusal[];
+}
+
+export function createExchanges(options: ExchangesOptions): Exchanges {
+  const { id, transport, clock, patience } = options;
+  const { deadlineMs, patienceMs } = patience;
+  const isBarrier = patienceMs === undefined;
+  const ledger = createLedger({ ...options, isBarrier });
+  const outboxes = new Map<number, Uint8Array<ArrayBuffer>>();
+  let refusals: Refusal[] = [];
+  let last: number | undefined;
+  let closed: { readonly error?: unknown } | undefined;
+  let wake: (() => void) | undefined;
+  let isReading = false;
+
+  /** A copy that outlives the compressor's buffer. An edge has one open exchange, and so one copy. */
+  const keep = ({ peer }: Neighbour, payload: Bytes): Bytes => {
+    let memory = outboxes.get(peer);
+    if (!memory || memory.length < payload.length) {
+      memory = new Uint8Array(payload.length);
+      outboxes.set(peer, memory);
+    }
+    const copy = memory.subarray(0, payload.length);
+    copy.set(payload);
+    return copy;
+  };
+
+  /** At the barrier, a payload for all edges stays where it is until every neighbour has it. */
+  const payloadOf = (outgoing: Outgoing, edge: Neighbour): Bytes =>
+    typeof outgoing === "function" ? keep(edge, outgoing(edge)) : isBarrier ? outgoing : keep(edge, outgoing);
+
+  const apply = (event: EdgeEvent): void => {
+    if (event.kind === "frame") {
+      ledger.received(event.peer, event.frame, event.release);
+      last = event.peer;
+      refuse();
+    } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
+    else if (event.kind === "down") ledger.down(event.peer, event.error);
+    else ledger.up(event.peer);
+  };
+  const refuse = (): void => {
+    for (const refusal of ledger.takeRefusals()) {
+      refusals.push(refusal);
+      transport.refuse(refusal.from, refusal.reason);
+    }
+  };
+  const read = async (): Promise<void> => {
+    isReading = true;
+    while (!closed) {
+      const event = await transport.next();
+      try {
+        if (event.kind === "closed") closed = event;
+        else apply(event);
+      } catch (error) {
+        closed = { error };
+      }
+      wake?.();
+    }
+  };
+
+  const isOver = (wait: Step["wait"]): boolean =>
+    closed !== undefined ||
+    !ledger.isWaiting() ||
+    ledger.obstacle() !== undefined ||
+    (wait === "any" && ledger.unfinished().length > 0);
+
+  /** Resolves once nothing is awaited, or something stands in the way of it. */
+  const over = async ({ round, wait }: Step): Promise<void> => {
+    if (isOver(wait)) return;
+    const timers: (() => void)[] = [];
+    let isOverdue = false;
+    await new Promise<void>((resolve) => {
+      wake = () => {
+        if (isOver(wait) || isOverdue) resolve();
+      };
+      const overdue = (): void => {
+        isOverdue = true;
+        wake?.();
+      };
+      if (deadlineMs < Number.POSITIVE_INFINITY) timers.push(clock.after(deadlineMs, overdue));
+      if (patienceMs === undefined || wait !== "patient") return;
+      const late = () => {
+        ledger.tick(clock.now(), patienceMs);
+        wake?.();
+        // A timer may fire a little early.
+        if (!isOver(wait)) timers.push(clock.after(1, late));
+      };
+      timers.push(clock.after(patienceMs, late));
+    });
+    wake = undefined;
+    for (const cancel of timers) cancel();
+    if (isOverdue) throw timeout(round);
+  };
+
+  const timeout = (round: number): RoundTimeout => {
+    const missing = ledger.awaited();
+    return new RoundTimeout(
+      `peer ${id} waited ${deadlineMs / 1000} s in round ${round + 1} for peer${missing.length > 1 ? "s" : ""} ${missing.join(", ")}, connected but silent: check those peers or raise the round deadline`,
+    );
+  };
+
+  return {
+    ready: ledger.ready,
+    unfinished: ledger.unfinished,
+    isFinished: ledger.isFinished,
+
+    offer({ kind, round, step, edges, wait, outgoing }) {
+      if (wait !== "patient") ledger.awaitAll();
+      const now = clock.now();
+      for (const edge of edges) {
+        const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
+        const frame = ledger.offered(edge, { kind, round, step, payload }, now);
+        if (frame) transport.send(edge.peer, frame);
+      }
+      refuse();
+      last = undefined;
+      if (!isReading) void read();
+    },
+
+    async settle(step) {
+      await over(step);
+      if (closed?.error) throw closed.error;
+      if (closed) return undefined;
+      const obstacle = ledger.obstacle();
+      if (obstacle) throw obstacle;
+      return ledger.takeSettled();
+    },
+
+    lastToArrive: () => last,
+    late: ledger.late,
+    takeRefusals() {
+      const taken = refusals;
+      refusals = [];
+      return taken;
+    },
+  };
+}
+
+const nothing: Bytes = new Uint8Array(0);

@@ -218,21 +218,21 @@ describe("limits", () => {
     expect(CREDIT_STEP_BYTES + MAX_PIECE_BODY_BYTES).toBeLessThan(WINDOW_BYTES);
   });
 
-  it(`no more than ${MAX_UNRELEASED_FRAMES} frames of a neighbour are held`, async () => {
+  it(`no more than ${MAX_UNRELEASED_FRAMES} frames are confirmed and delivered before one is released`, async () => {
     const here = await surroundings();
     const { peer } = here;
     const channel = await greeted(here);
     const taken: number[] = [];
-    let tookSecond = () => {};
-    const second = new Promise<void>((resolve) => {
-      tookSecond = resolve;
+    let tookThird = () => {};
+    const third = new Promise<void>((resolve) => {
+      tookThird = resolve;
     });
     const ended = new Promise<NonNullable<Channel["ending"]>>((resolve) =>
       channel.listen({
         credit() {},
         taken(sequence) {
           taken.push(sequence);
-          if (sequence === 2) tookSecond();
+          if (sequence === 3) tookThird();
         },
         ended: resolve,
       }),
@@ -246,22 +246,25 @@ describe("limits", () => {
     };
     frame(1);
     frame(2);
+    frame(3);
     expect(await channel.isAlive(10_000)).toBe(true);
     expect(await channel.isAlive(10_000)).toBe(true);
-    // The second is complete, but confirmed only once a frame is released.
-    expect(taken).toEqual([1]);
+    // The third is complete, but neither confirmed nor delivered.
+    expect(taken).toEqual([1, 2]);
     const events = [await peer.events.next("frame"), await peer.events.next("frame")];
     expect(await channel.isAlive(10_000)).toBe(true);
-    expect(taken).toEqual([1]);
-    events[0]!.release();
-    await second;
     expect(taken).toEqual([1, 2]);
-    frame(3);
+    expect(peer.events.seen.length).toBe(2);
+    events[0]!.release();
+    await third;
+    expect(taken).toEqual([1, 2, 3]);
     frame(4);
-    expect((await ended).reason).toBe("frame begins while 2 others are unreleased; the limit is 2");
+    frame(5);
+    expect((await ended).reason).toBe("frame 5 begins before frame 4 is confirmed");
     // What was complete before is not lost.
-    expect(events[1]!.frame.round).toBe(2);
     expect((await peer.events.next("frame")).frame.round).toBe(3);
+    events[1]!.release();
+    expect((await peer.events.next("frame")).frame.round).toBe(4);
   });
 
   it.each(["yamux", "mplex"] as const)(

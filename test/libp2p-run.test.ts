@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
+import { stoppedClock } from "../src/clock.js";
 import { createLayout } from "../src/layout.js";
 import { createPeer } from "../src/peer.js";
 import type { Transport } from "../src/transport.js";
@@ -23,12 +24,10 @@ describe("a run of peers", () => {
 
   /** DeepSqueeze on a ring, where every peer pulls towards its own point; the models at the end. */
   async function run(transports: readonly Transport[]): Promise<number[][]> {
-    const all = transports.map((transport, id) =>
+    const all = transports.map((_, id) =>
       createPeer({
         id,
         neighbours: ring(id).map((peer) => ({ peer, weight: 1 / 3 })),
-        transport,
-        clock: () => 0,
         trainer: functionTrainer(
           layout,
           (model) => model.fill(0),
@@ -50,8 +49,11 @@ describe("a run of peers", () => {
     );
     await Promise.all(
       all.map(async (peer) => {
-        for await (const { traffic } of peer.run()) expect(traffic.length).toBe(2);
-        await transports[peer.id]!.close();
+        const transport = transports[peer.id]!;
+        for await (const { traffic } of peer.run({ transport, clock: stoppedClock })) {
+          expect(traffic.length).toBe(2);
+        }
+        await transport.close();
       }),
     );
     return all.map(({ model }) => [...model]);

@@ -8,6 +8,15 @@ import { MAX_UNRELEASED_FRAMES } from "../../transport.js";
 import { type Channel, type Ending, Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./channel.js";
 import { CREDIT_STEP_BYTES } from "./limits.js";
 
+/** Frames whose memory is in use at a time: those that are not released, and one that waits. */
+const MAX_HELD_FRAMES = MAX_UNRELEASED_FRAMES + 1;
+
+/** A whole frame and the memory it lies in. */
+interface Complete {
+  readonly frame: Frame;
+  readonly memory: ArrayBuffer;
+}
+
 export interface Incoming {
   readonly channel: Channel | undefined;
   /** Number of the last frame that is complete. */
@@ -36,8 +45,10 @@ export function createIncoming(
   let last: number | undefined;
   /** Delivered frames that are not released. */
   let unreleased = 0;
+  /** The last frame, complete, while there is no room to deliver it. */
+  let waiting: Complete | undefined;
   let isStopped = false;
-  /** Whether the last frame still has to be confirmed, because there was no room for another or the stream broke. */
+  /** Whether the last frame still has to be confirmed: it waits, or the stream broke before it could be. */
   let owesConfirmation = false;
   /** Memory of earlier frames that was given back. Large new memory costs as much as what is copied there. */
   const spare: ArrayBuffer[] = [];
@@ -49,11 +60,29 @@ export function createIncoming(
   };
   const giveBack = (memory: ArrayBuffer): void => {
     // The newest is of the size that is in use now.
-    if (spare.unshift(memory) > MAX_UNRELEASED_FRAMES) spare.pop();
+    if (spare.unshift(memory) > MAX_HELD_FRAMES) spare.pop();
   };
 
-  const confirm = (): void => {
-    if (!owesConfirmation || !channel || isStopped || unreleased >= MAX_UNRELEASED_FRAMES) return;
+  const handOver = ({ frame, memory }: Complete): void => {
+    unreleased++;
+    let isReleased = false;
+    deliver(frame, () => {
+      if (isReleased) return;
+      isReleased = true;
+      giveBack(memory);
+      unreleased--;
+      advance();
+    });
+  };
+  /** Delivers what waits, if there is room now, and confirms what is delivered. */
+  const advance = (): void => {
+    if (isStopped) return;
+    if (waiting && unreleased < MAX_UNRELEASED_FRAMES) {
+      const complete = waiting;
+      waiting = undefined;
+      handOver(complete);
+    }
+    if (waiting || !owesConfirmation || !channel) return;
     owesConfirmation = false;
     channel.send(Kind.taken, last!);
   };
@@ -67,6 +96,8 @@ export function createIncoming(
     },
     forget() {
       last = undefined;
+      if (waiting) giveBack(waiting.memory);
+      waiting = undefined;
     },
     resume(next) {
       if (next < Math.max(1, last ?? 1)) {
@@ -90,9 +121,7 @@ export function createIncoming(
           if (assembling)
             throw new MalformedFrame(`frame begins after ${filled} of ${assembling.length} bytes of another`);
           if (owesConfirmation) {
-            throw new MalformedFrame(
-              `frame begins while ${unreleased} others are unreleased; the limit is ${MAX_UNRELEASED_FRAMES}`,
-            );
+            throw new MalformedFrame(`frame ${sequence} begins before frame ${last} is confirmed`);
           }
           if (sequence !== last! + 1)
             throw new MalformedFrame(`frame number ${sequence} where ${last! + 1} is due`);
@@ -122,21 +151,14 @@ export function createIncoming(
             assembling = undefined;
           } else if (isComplete) {
             const frame = decodeFrame(assembling!, maximumPayloadBytes);
-            const { buffer } = assembling!;
+            const complete = { frame, memory: assembling!.buffer };
             assembling = undefined;
             last = announced;
-            unreleased++;
             owesConfirmation = unreleased >= MAX_UNRELEASED_FRAMES;
             if (!owesConfirmation) reply.append(message(Kind.taken, announced));
             next.sendList(reply);
-            let isReleased = false;
-            deliver(frame, () => {
-              if (isReleased) return;
-              isReleased = true;
-              giveBack(buffer);
-              unreleased--;
-              confirm();
-            });
+            if (owesConfirmation) waiting = complete;
+            else handOver(complete);
           } else {
             next.sendList(reply);
           }
@@ -148,7 +170,7 @@ export function createIncoming(
           ended(ending);
         },
       });
-      confirm();
+      advance();
     },
     stop() {
       isStopped = true;

@@ -19,7 +19,7 @@ const cosine = (initial) => ({ initial, decay: "cosine" });
 const tasks = [
   {
     name: "digits, MLP",
-    rounds: 1000,
+    rounds: 2000,
     learningRate: cosine(0.6),
     split: { kind: "shards", classesPerPeer: 2 },
   },

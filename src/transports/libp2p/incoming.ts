@@ -5,8 +5,9 @@
 import { MalformedFrame } from "../../errors.js";
 import { decodeFrame, FRAME_HEADER_BYTES, type Frame } from "../../frame.js";
 import { MAX_UNRELEASED_FRAMES } from "../../transport.js";
-import { type Channel, type Ending, Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./channel.js";
+import type { Channel, Ending } from "./channel.js";
 import { CREDIT_STEP_BYTES } from "./limits.js";
+import { Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./messages.js";
 
 /** Frames whose memory is in use at a time: those that are not released, and one that waits. */
 const MAX_HELD_FRAMES = MAX_UNRELEASED_FRAMES + 1;

@@ -210,6 +210,18 @@ describe("a neighbour that comes back", () => {
   });
 });
 
+it("a malformed frame does not count as received: its number is due again", async () => {
+  const here = await surroundings();
+  const channel = await greeted(here);
+  const ended = endOf(channel);
+  wire(message(Kind.frame, 1, 12), messageHeader(Kind.piece, 12), new Uint8Array(12).fill(9))(channel);
+  expect((await ended).reason).toMatch(/^frame version 9/);
+  const again = await here.hand.open(await here.connect());
+  again.sendHello(here.hand.hello({ sequence: 1 }));
+  expect((await again.hello).sequence).toBe(0);
+  expect(here.peer.refusals(1)).toBe(1);
+});
+
 describe("limits", () => {
   it("what may be under way fits, headers and all, where a muxer stream would reset", () => {
     const mostHeaders = Math.ceil(WINDOW_BYTES / MAX_PIECE_BODY_BYTES) * 64;

@@ -20,7 +20,7 @@ interface Carrier {
 /**
  * From now on, what this connection sends at a time goes to its socket in one call, uncopied; no change without a
  * socket. Noise cuts what it encrypts into short lists of a length, a text and a tag, and libp2p writes each of them
- * by itself: three system calls for 64 KiB, and a packet of two bytes.
+ * alone: three system calls for 64 KiB, and a packet of two bytes.
  */
 export function gatherWrites(connection: MultiaddrConnection): void {
   const carrier = connection as unknown as Carrier;

@@ -1,7 +1,7 @@
 /**
  * The edge to one neighbour, wired together: dialling (redial.ts), the two streams (streams.ts) with their frames
- * (outgoing.ts, incoming.ts), what is known of the neighbour (standing.ts), and deadlines. The end with the lower
- * number dials; the other one only after some patience, or when this peer has no address.
+ * (outgoing.ts, incoming.ts), deadlines (expiry.ts), and what is known of the neighbour (standing.ts). The end with
+ * the lower number dials; the other one only after some patience, or when this peer has no address.
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Clock } from "../../clock.js";
@@ -9,12 +9,13 @@ import { IdentityInUse, Unreachable } from "../../errors.js";
 import type { Frame } from "../../frame.js";
 import { type EdgeEvent, noTraffic, type Traffic } from "../../transport.js";
 import { createChannel, type Ending } from "./channel.js";
+import { createExpiry } from "./expiry.js";
 import type { Self } from "./handshake.js";
 import { createIncoming } from "./incoming.js";
 import { type Deadlines, MAX_VIOLATIONS } from "./limits.js";
 import type { LinkEvent } from "./link-event.js";
 import { createOutgoing } from "./outgoing.js";
-import { describeFailure, megabytes, seconds } from "./reasons.js";
+import { describeFailure } from "./reasons.js";
 import { createRedial } from "./redial.js";
 import { after, initialStanding, isBanned, type Standing, type StandingEvent } from "./standing.js";
 import { createStreams } from "./streams.js";
@@ -79,10 +80,13 @@ export function createLink(options: LinkOptions): Link {
   });
   const leastMs = dials === "later" ? deadlines.patienceMs : 0;
   const redial = createRedial({ id, neighbour, clock, deadlines, leastMs, attempt: connect });
+  const expiry = createExpiry({
+    ...{ id, neighbour, clock, deadlines, outgoing, expired },
+    reason: () => standing.reason,
+  });
   let standing = initialStanding(dials === "first" ? "not dialled yet" : "it has not connected yet");
   let isOpening = false;
   let isStopped = false;
-  let cancelExpiry = () => {};
 
   function apply(event: StandingEvent): void {
     standing = after(standing, event);
@@ -116,7 +120,7 @@ export function createLink(options: LinkOptions): Link {
   function attached(): void {
     if (channels().length < 2 || standing.isConnected) return;
     const { isDown } = standing;
-    cancelExpiry();
+    expiry.cancel();
     apply({ kind: "connected" });
     report({ kind: "connected", neighbour });
     if (isDown) emit({ kind: "up", peer: neighbour });
@@ -140,7 +144,7 @@ export function createLink(options: LinkOptions): Link {
     if (isStopped) return;
     if (isConnected) {
       report({ kind: "disconnected", neighbour, reason: ending.reason });
-      expectWithin(deadlines.reconnectMs);
+      expiry.expectConnection(deadlines.reconnectMs);
     }
     if (ending.kind === "left") redial.left();
     if (!outgoing.channel) tryAgain(ending.reason);
@@ -156,29 +160,13 @@ export function createLink(options: LinkOptions): Link {
     refused(reason, { kind: "violated" });
     if (wasBanned || !isBanned(standing)) return;
     redial.cancel();
-    expire(banned);
+    expired(banned);
     for (const channel of channels()) channel.refuse({ code: "refused", reason: banned });
     for (const connection of connections()) connection.abort(new Error(banned));
   }
 
-  function expectWithin(deadlineMs: number): void {
-    const waited = `peer ${id} waited ${seconds(deadlineMs)} for peer ${neighbour} to connect`;
-    cancelExpiry();
-    cancelExpiry = clock.after(deadlineMs, () => expire(`${waited}: ${standing.reason}`));
-  }
-
-  function expectProgress(): void {
-    const { stalled } = outgoing;
-    if (!stalled || stalled.forMs < deadlines.progressMs) return;
-    const { frame, sentBytes, totalBytes } = stalled;
-    expire(
-      `peer ${id} waited ${seconds(deadlines.progressMs)} for peer ${neighbour} to take the frame of round ${frame.round + 1} (${megabytes(sentBytes)} of ${megabytes(totalBytes)} sent): it is connected, but takes nothing`,
-    );
-    outgoing.channel?.abort("it takes nothing");
-  }
-
   /** The edge is down until both streams are open again. */
-  function expire(reason: string): void {
+  function expired(reason: string): void {
     if (standing.isDown) return;
     apply({ kind: "expired" });
     report({ kind: "unreachable", neighbour, reason });
@@ -191,7 +179,7 @@ export function createLink(options: LinkOptions): Link {
       return standing;
     },
     start() {
-      expectWithin(deadlines.readyMs);
+      expiry.expectConnection(deadlines.readyMs);
       if (dials === "first") void connect();
       else redial.planAfter(deadlines.patienceMs);
     },
@@ -213,7 +201,7 @@ export function createLink(options: LinkOptions): Link {
     connect,
     beat() {
       for (const channel of channels()) channel.beat();
-      expectProgress();
+      expiry.checkProgress();
     },
     async leave() {
       isStopped = true;
@@ -224,7 +212,7 @@ export function createLink(options: LinkOptions): Link {
       isStopped = true;
       incoming.stop();
       redial.cancel();
-      cancelExpiry();
+      expiry.cancel();
       for (const channel of channels()) channel.abort("this peer stopped");
     },
   };

@@ -71,7 +71,7 @@ export function createNode({
   // Noise can choose the muxer on the way, but then each end follows the other's order of preference and they
   // disagree when the orders do. An empty offer leaves the choice to the dialling end.
   const extensions = { webtransportCerthashes: [], streamMuxers: [] };
-  // A graph of one peer has nobody to connect, but libp2p wants room for somebody.
+  // A graph of one peer has no connections, but libp2p requires a limit above 0.
   const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * Math.max(1, neighbours);
 
   return createLibp2p({

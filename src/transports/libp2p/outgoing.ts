@@ -88,6 +88,8 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
     return lot;
   };
 
+  const nextSequence = (): number => queue[0]?.sequence || sequence + 1;
+
   const confirmed = (): void => {
     queue.shift();
     progressAt = clock.now();
@@ -99,7 +101,7 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
       return channel;
     },
     get nextSequence() {
-      return queue[0]?.sequence || sequence + 1;
+      return nextSequence();
     },
     get stalled() {
       const first = queue[0];
@@ -116,7 +118,7 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
       pump();
     },
     follows(last) {
-      const next = queue[0]?.sequence || sequence + 1;
+      const next = nextSequence();
       return last === next - 1 || (last === next && next <= sequence);
     },
     attach(next, last, ended) {
@@ -125,7 +127,7 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
       progressAt = clock.now();
       const first = queue[0];
       if (first && first.sequence !== 0) {
-        // Where the break swallowed only the confirmation, that is all to wait for.
+        // If only the confirmation was lost, it is all that is missing.
         first.isAnnounced = first.sequence === last;
         first.sent = first.isAnnounced ? first.length : 0;
       }

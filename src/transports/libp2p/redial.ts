@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.js";
 import { random } from "../../random.js";
 import type { Deadlines } from "./limits.js";
 
-/** Failures that an orderly goodbye counts as: the neighbour is not back in a moment. */
+/** Backoff exponent after an orderly departure: the neighbour is not back in a moment. */
 const GOODBYE_ATTEMPTS = 5;
 
 type Pauses = Pick<Deadlines, "firstPauseMs" | "longestPauseMs">;

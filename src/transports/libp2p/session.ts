@@ -1,4 +1,4 @@
-/** Which process of the neighbour this end talks to. Two processes with one key are told apart by their instance. */
+/** Which process of the neighbour this end talks to. The instance distinguishes processes with one key. */
 import type { Connection } from "@libp2p/interface";
 import type { Channel } from "./channel.js";
 

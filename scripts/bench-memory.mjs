@@ -9,6 +9,7 @@ import { deepsqueeze } from "../dist/algorithms/deepsqueeze.js";
 import { totalRounds } from "../dist/closing.js";
 import { createLayout } from "../dist/layout.js";
 import { createPeer } from "../dist/peer.js";
+import { stateless } from "../dist/trainer.js";
 import { noTraffic } from "../dist/transport.js";
 
 const parameters = Number(process.argv[2] ?? 100_000_000);
@@ -41,11 +42,12 @@ async function peakVectors(closingRates) {
   const trainer = {
     layout: createLayout([{ name: "weights", shape: [parameters] }]),
     initialize: (model) => model.fill(0.01),
-    async step(model, { round }) {
-      for (let k = round; k < model.length; k += 7) model[k] += 0.001;
+    async gradient(_, out, step) {
+      for (let k = 0; k < out.length; k++) out[k] = k % 7 === step ? -0.01 : 0;
       return 1;
     },
     evaluate: async () => ({ loss: 1 }),
+    ...stateless,
     dispose() {},
   };
   const before = process.resourceUsage().maxRSS;
@@ -55,6 +57,8 @@ async function peakVectors(closingRates) {
     compressor: { kind: "sign", scope: "tensor", block: 256 },
     rounds: 3,
     learningRate: () => 0.1,
+    optimizer: { kind: "sgd", weightDecay: 0 },
+    localSteps: 1,
     consensusRate: () => 0.5,
     closingRates,
     evaluateEvery: 0,

@@ -18,6 +18,7 @@ import { keepYoungGenerationSmall } from "../dist/cli/young-generation.js";
 import { systemClock } from "../dist/clock.js";
 import { createLayout } from "../dist/layout.js";
 import { createPeer } from "../dist/peer.js";
+import { stateless } from "../dist/trainer.js";
 import { decodePrivateKey } from "../dist/transports/libp2p/identity.js";
 import {
   createLibp2pTransport,
@@ -174,6 +175,8 @@ async function gossip({ id, identities, ports, rounds }) {
       compressor: { kind: "sign", scope: "tensor", block: 64 },
       rounds,
       learningRate: () => 0,
+      optimizer: { kind: "sgd", weightDecay: 0 },
+      localSteps: 1,
       consensusRate: () => 0.2,
       closingRates: [],
       evaluateEvery: 0,
@@ -181,8 +184,9 @@ async function gossip({ id, identities, ports, rounds }) {
     trainer: {
       layout: createLayout([{ name: "model", shape: [PARAMETERS] }]),
       initialize: (model) => model.fill(1 + id),
-      step: async () => 0,
+      gradient: async () => 0,
       evaluate: async () => ({ loss: 0 }),
+      ...stateless,
       dispose() {},
     },
   });

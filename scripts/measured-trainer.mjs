@@ -1,24 +1,33 @@
 // Our trainer as the training benchmarks run it: plain SGD on examples of their own, one local step at a time.
+import { createLearner } from "../dist/learner.js";
+import { createOptimizer, optimizerSettings } from "../dist/optimizers/index.js";
 import { createLayersTrainer } from "../dist/trainers/layers-trainer.js";
-import { createOptimizer, optimizerSettings } from "../dist/trainers/optimizers.js";
+import { createVectorSpace, spaceBytes } from "../dist/vector.js";
 
-/** The trainer's count of parameters, one more step of it, and its end. */
+/** The trainer's count of parameters, one more step of it (gradient, optimiser, model), and its end. */
 export async function createMeasuredTrainer({ model, examples, batchSize }) {
   const trainer = createLayersTrainer({
     model,
-    optimizer: await createOptimizer(optimizerSettings.parse({ kind: "sgd" })),
     train: examples,
     test: examples,
     batchSize,
     seed: 1,
     peer: 0,
   });
-  const vector = new Float32Array(trainer.layout.length);
+  const { length } = trainer.layout;
+  const space = createVectorSpace(spaceBytes(2, length));
+  const [vector, update] = [space.vector(length), space.vector(length)];
   trainer.initialize(vector);
+  const optimizer = createOptimizer(optimizerSettings.parse({ kind: "sgd" }), { length, space });
+  const learner = createLearner({ trainer, optimizer, localSteps: 1, space });
   let round = 0;
   return {
-    parameters: vector.length,
-    step: () => trainer.step(vector, { round: round++, learningRate: 0.01 }),
+    parameters: length,
+    async step() {
+      const loss = await learner.learn(vector, update, { round: round++, learningRate: 0.01 });
+      space.kernels.add(vector.byteOffset, update.byteOffset, length);
+      return loss;
+    },
     dispose: () => trainer.dispose(),
   };
 }

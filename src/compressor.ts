@@ -1,5 +1,5 @@
 /**
- * Compressors: two verbs, squeeze and addTo. A compressor is made for one layout and one vector space,
+ * Compressors: two verbs, `squeeze` and `addTo`. A compressor is made for one layout and one vector space,
  * owns its payload buffer, and allocates nothing per round.
  */
 import type { z } from "zod";

@@ -7,6 +7,7 @@ import { type AlgorithmName, algorithms } from "./algorithms/index.js";
 import { compressorSettings } from "./compressors/index.js";
 import { InvalidExperiment } from "./errors.js";
 import { MAX_ROUND } from "./frame.js";
+import { optimizerSettings } from "./optimizers/index.js";
 import { DEFAULT_PROJECTION_SIZE } from "./projection.js";
 import { scheduleSettings } from "./schedule.js";
 import { checked } from "./settings.js";
@@ -15,6 +16,9 @@ import { trainerSettings } from "./trainers/index.js";
 
 /** Most numbers in a logged projection. */
 export const MAX_PROJECTION_SIZE = 2 ** 18;
+
+/** Most local steps per round. */
+const MAX_LOCAL_STEPS = 1 << 20;
 
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
@@ -30,8 +34,8 @@ const defaultKinds = {
 
 export const experimentSettings = z.strictObject({
   $schema: z.string().optional(),
-  name: z.string().default("experiment").describe("what this run is called in tables and logs"),
-  algorithm: z.enum(algorithmNames).default("deepsqueeze").describe("how peers exchange what they learned"),
+  name: z.string().default("experiment").describe("name of the run in tables and logs"),
+  algorithm: z.enum(algorithmNames).default("deepsqueeze").describe("gossip algorithm"),
   compressor: compressorSettings
     .prefault({ kind: "minmax" })
     .describe("how models are compressed on the wire"),
@@ -46,7 +50,7 @@ export const experimentSettings = z.strictObject({
     .default(1)
     .describe("share of the edges that work in a round; the others are skipped at both ends"),
   learningRate: scheduleSettings.default(0.1).describe("γ: a number, or how it moves with the round"),
-  rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("rounds that learn"),
+  rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("training rounds"),
   closingRounds: z
     .union([z.literal("auto"), z.int().min(0)])
     .default("auto")
@@ -62,10 +66,14 @@ export const experimentSettings = z.strictObject({
     .min(1)
     .max(MAX_PROJECTION_SIZE)
     .default(DEFAULT_PROJECTION_SIZE)
-    .describe("numbers in a projection: more tell distances between peers more exactly"),
+    .describe("projection size; larger is more accurate"),
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
   trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
   ...taskSettings.shape,
+  optimizer: optimizerSettings
+    .prefault({ kind: defaultKinds.optimizer })
+    .describe("what turns gradients into steps"),
+  localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });
 
 export type Experiment = z.output<typeof experimentSettings>;
@@ -93,13 +101,26 @@ function expandKinds(input: unknown): unknown {
   return expanded;
 }
 
+/** What JSON Schema says of a field of the form { kind, … }. */
+interface KindsSchema {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly oneOf: readonly { readonly properties: { readonly kind: { readonly const: string } } }[];
+}
+
 /** JSON Schema of experiment files, for editors. */
 export function experimentJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(experimentSettings, { io: "input" }) as {
     properties: Record<string, object>;
   };
   for (const field of Object.keys(defaultKinds)) {
-    schema.properties[field] = { anyOf: [{ type: "string" }, schema.properties[field]!] };
+    schema.properties[field] = orNameAlone(schema.properties[field] as KindsSchema);
   }
   return schema;
+}
+
+/** The schema with a kind's name as the short form; editors and `--help` read the outer level only. */
+function orNameAlone({ oneOf, ...about }: KindsSchema): object {
+  const names = oneOf.map(({ properties }) => properties.kind.const);
+  return { ...about, anyOf: [{ type: "string", enum: names }, { oneOf }] };
 }

@@ -31,6 +31,12 @@ export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
   readonly settings: Settings;
   /** @throws InvalidTopology when no such graph was found, which only random kinds do */
   create(settings: z.output<Settings>): Graph;
+  /**
+   * Settings with which this kind has so many peers; left out where that is `{ kind, peers }`.
+   *
+   * @throws InvalidTopology when no graph of this kind has so many
+   */
+  sized?(peers: number): z.input<Settings>;
 }
 
 /**

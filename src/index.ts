@@ -55,6 +55,13 @@ export type { Edge, Graph } from "./graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
 export { createLayout, type Layout, type Tensor } from "./layout.js";
 export {
+  createLearner,
+  type Learner,
+  type LearnerOptions,
+  type LocalRound,
+  learnerVectors,
+} from "./learner.js";
+export {
   type Closing,
   closingRates,
   type Mixing,
@@ -67,6 +74,13 @@ export {
   spectrum,
   weightedMixing,
 } from "./mixing.js";
+export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
+export {
+  createOptimizer,
+  type OptimizerSettings,
+  optimizerSettings,
+  optimizerVectors,
+} from "./optimizers/index.js";
 export { checkParts, classTable, type MadeSplit, partition, type SplitSettings } from "./partition.js";
 export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
 export { createPlan, type Prepared } from "./plan.js";
@@ -83,7 +97,7 @@ export {
   type SimulationRound,
   simulate,
 } from "./simulate.js";
-export type { State } from "./state.js";
+export type { NamedValues, State } from "./state.js";
 export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";
 export { oneThread, type StartThreads, type Threads } from "./threads.js";
 export {
@@ -94,7 +108,7 @@ export {
   type TopologyPeer,
   topologyJsonSchema,
 } from "./topology.js";
-export type { Evaluation, LocalStep, Trainer, TrainerContext } from "./trainer.js";
+export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainer.js";
 export { createTrainer, type TrainerSettings } from "./trainers/index.js";
 export type { Closed, EdgeEvent, Traffic, Transport } from "./transport.js";
 export { createMemoryTransports } from "./transports/memory.js";

@@ -21,6 +21,7 @@ import type { EntropyKernels } from "./kernels/reference/entropy.js";
 import type { Float16Kernels } from "./kernels/reference/float16.js";
 import type { MinmaxKernels } from "./kernels/reference/minmax.js";
 import type { NaturalKernels } from "./kernels/reference/natural.js";
+import type { OptimizerKernels } from "./kernels/reference/optimizers.js";
 import type { QsgdKernels } from "./kernels/reference/qsgd.js";
 import type { RandomkKernels } from "./kernels/reference/randomk.js";
 import type { SignKernels } from "./kernels/reference/sign.js";
@@ -38,7 +39,8 @@ export interface Kernels
     TernaryKernels,
     TopkKernels,
     RandomkKernels,
-    EntropyKernels {
+    EntropyKernels,
+    OptimizerKernels {
   /** First byte of the memory that the kernels leave to their owner. */
   readonly heapBase: number;
 }

@@ -117,12 +117,6 @@ export type LogHeader = z.output<typeof logHeader>;
 export type PeerRound = z.output<typeof peerRound>;
 export type GraphRound = z.output<typeof graphRound>;
 export type LogEnd = z.output<typeof logEnd>;
-export type LogLine = z.output<typeof logLine>;
-
-/** JSON Schema of one line, for other readers. */
-export function logJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(logLine, { io: "input" });
-}
 
 export function headerLine(
   peer: number | null,

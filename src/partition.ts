@@ -23,7 +23,7 @@ const dirichlet = z.strictObject({
     .max(1e6)
     .default(0.5)
     .describe("concentration: small gives each class to few peers, large gives everybody the same mix"),
-  minimumExamples: z.int().min(1).default(10).describe("examples that every peer holds at least"),
+  minimumExamples: z.int().min(1).default(10).describe("minimum examples per peer"),
 });
 
 const file = z.strictObject({

@@ -23,8 +23,10 @@ import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
 import type { Frame } from "./frame.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import type { Layout } from "./layout.js";
+import { createLearner, learnerVectors } from "./learner.js";
 import type { Neighbour } from "./mixing.js";
 import { createObserver } from "./observer.js";
+import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
 import { createProjection } from "./projection.js";
 import { random } from "./random.js";
 import type { RoundReport, RoundTimes } from "./report.js";
@@ -44,6 +46,10 @@ export interface Plan {
   readonly rounds: number;
   /** γ by round. */
   readonly learningRate: Schedule;
+  /** What turns gradients into updates. */
+  readonly optimizer: OptimizerSettings;
+  /** H: optimiser steps per round. */
+  readonly localSteps: number;
   /** η by round. */
   readonly consensusRate: Schedule;
   /** Which edges work in a round. All where left out. */
@@ -108,7 +114,8 @@ const PAYLOAD_ROOM_BYTES = 1 << 16;
 /** Memory for all that a peer needs. Untouched pages cost nothing. */
 function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
-  const vectors = COMMON_VECTORS + plan.algorithm.vectors(neighbours.length);
+  const own = plan.algorithm.vectors(neighbours.length);
+  const vectors = COMMON_VECTORS + own + learnerVectors(plan.optimizer, plan.localSteps);
   const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
   return createVectorSpace(bytes, createSimdKernels, threads);
 }
@@ -123,6 +130,12 @@ export function createPeer(options: PeerOptions): Peer {
   const model = space.vector(layout.length);
   const update = space.vector(layout.length);
   trainer.initialize(model);
+  const learner = createLearner({
+    trainer,
+    optimizer: createOptimizer(plan.optimizer, { length: layout.length, space }),
+    localSteps: plan.localSteps,
+    space,
+  });
 
   let round = 0;
   const diverged = (what: string, value: number): never => {
@@ -202,10 +215,7 @@ export function createPeer(options: PeerOptions): Peer {
 
   /** u ← the local update at the algorithm's point. @returns the training loss */
   async function learn(learningRate: number): Promise<number> {
-    const { point } = algorithm;
-    update.set(point);
-    const loss = await trainer.step(update, { round, learningRate });
-    kernels.addScaled(update.byteOffset, point.byteOffset, layout.length, -1);
+    const loss = await learner.learn(algorithm.point, update, { round, learningRate });
     if (!Number.isFinite(loss)) diverged("loss", loss);
     return loss;
   }

@@ -64,6 +64,8 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
       compressor,
       rounds,
       learningRate: createSchedule(experiment.learningRate, rounds),
+      optimizer: experiment.optimizer,
+      localSteps: experiment.localSteps,
       consensusRate: createSchedule(consensusRate, rounds),
       edges: participation(seed, share),
       closingRates: rates,

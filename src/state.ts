@@ -1,7 +1,16 @@
+/** What outlives a round, by name: all that a checkpoint must hold. */
 import type { Vector } from "./vector.js";
 
-/** What survives a round, by name: all that a snapshot must hold. */
+/**
+ * State in the peer's vector space. A checkpoint copies it out; to go on from one, set the vectors' numbers and the
+ * scalars in place.
+ */
 export interface State {
+  /** Vectors by name; the same names for the same settings. */
   readonly vectors: Readonly<Record<string, Vector>>;
+  /** float64 numbers by name. */
   readonly scalars: Record<string, number>;
 }
+
+/** Copies of arrays by name, for state that lies outside the vector space. */
+export type NamedValues = Readonly<Record<string, Float32Array>>;

@@ -1,21 +1,19 @@
-/** What is learned and how, apart from the trainer: fields of an experiment. A trainer takes what it needs. */
+/** What is learned, apart from the trainer: fields of an experiment. A trainer takes what it needs. */
 import { z } from "zod";
 import { augmentationSettings } from "./augmentation.js";
 import { datasetSettings } from "./datasets/index.js";
 import { modelSettings } from "./models/index.js";
 import { splitSettings } from "./partition.js";
-import { optimizerSettings } from "./trainers/optimizers.js";
 
 const MAX_BATCH_SIZE = 1 << 20;
-const MAX_LOCAL_STEPS = 1 << 20;
 
 export const taskSettings = z.strictObject({
-  model: modelSettings.prefault({ kind: "mlp" }),
-  data: datasetSettings.prefault({ kind: "digits" }),
-  augmentation: augmentationSettings.prefault({}).describe("random changes to images that are learned from"),
-  split: splitSettings.prefault({ kind: "shards" }),
-  optimizer: optimizerSettings.prefault({ kind: "sgd" }),
+  model: modelSettings.prefault({ kind: "mlp" }).describe("what is trained"),
+  data: datasetSettings.prefault({ kind: "digits" }).describe("training and test examples"),
+  augmentation: augmentationSettings.prefault({}).describe("random changes to training images"),
+  split: splitSettings
+    .prefault({ kind: "shards" })
+    .describe("how training examples are divided among the peers"),
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(32).describe("examples per local step"),
-  localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });
 export type Task = z.output<typeof taskSettings>;

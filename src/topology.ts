@@ -37,26 +37,26 @@ const address = z
   });
 
 const peerSettings = z.strictObject({
-  id: z.int().min(0).describe("The peer's number in the graph"),
-  listen: z.array(address).max(MAX_ADDRESSES).optional().describe("Multiaddrs the peer listens on"),
+  id: z.int().min(0).describe("the peer's number in the graph"),
+  listen: z.array(address).max(MAX_ADDRESSES).optional().describe("multiaddrs the peer listens on"),
   dial: z
     .array(address)
     .max(MAX_ADDRESSES)
     .optional()
-    .describe("Multiaddrs its neighbours reach it at; by default those it listens on"),
-  peerId: z.string().min(1).max(128).optional().describe("The libp2p identity the peer must prove"),
-  host: z.string().min(1).max(255).optional().describe("The machine it runs on, for people and scripts"),
+    .describe("multiaddrs its neighbours reach it at; by default those it listens on"),
+  peerId: z.string().min(1).max(128).optional().describe("the libp2p identity the peer must prove"),
+  host: z.string().min(1).max(255).optional().describe("the machine it runs on, for people and scripts"),
 });
 
 export const topologySettings = z.strictObject({
   $schema: z.string().optional(),
-  name: z.string().min(1).max(128).optional().describe("What logs call this topology"),
-  graph: graphSettings.describe("Who talks to whom"),
+  name: z.string().min(1).max(128).optional().describe("what logs call this topology"),
+  graph: graphSettings.describe("who talks to whom"),
   weights: z
     .union([z.literal("metropolis"), z.array(z.array(z.number()))])
     .default("metropolis")
     .describe("Metropolis–Hastings weights, or the rows of a symmetric matrix whose rows sum to 1"),
-  peers: z.array(peerSettings).optional().describe("Who the peers are; those left out have no addresses yet"),
+  peers: z.array(peerSettings).optional().describe("who the peers are; those left out have no addresses yet"),
 });
 
 /** Who one peer is and where it is. */
@@ -107,6 +107,18 @@ function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
   }
   if (graph.isDirected) return pushMixing(graph);
   return weights === "metropolis" ? metropolisMixing(graph) : weightedMixing(graph, weights);
+}
+
+/**
+ * The peer of this number.
+ *
+ * @param source what messages call the topology
+ * @throws InvalidTopology when there is none
+ */
+export function requirePeer({ name, peers }: Topology, id: number, source = name): TopologyPeer {
+  const peer = peers[id];
+  if (peer) return peer;
+  throw new InvalidTopology(`${source} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`);
 }
 
 function parseText(text: string, source: string): unknown {

@@ -1,19 +1,13 @@
 /**
- * Local learning. A trainer owns one peer's data, optimiser state and anything else that stays local
- * (batch-norm statistics, for example); the runtime owns the model vector and lends it for each call.
+ * Local learning. A trainer owns one peer's data, and what stays local beside its model (running statistics of batch
+ * normalisation, for example); the runtime owns the model and all other vectors, and lends them for each call.
+ * Gradients are all that it computes: what becomes of them is the optimiser's business (`learner.ts`).
  */
 import type { z } from "zod";
 import type { Layout } from "./layout.js";
+import type { NamedValues } from "./state.js";
 import type { Task } from "./task.js";
 import type { Vector } from "./vector.js";
-
-/** What one call of `step` is told. */
-export interface LocalStep {
-  /** Round of the run, from 0. Batches are drawn from (seed, peer, round), not from hidden state. */
-  readonly round: number;
-  /** Learning rate γ of this round. */
-  readonly learningRate: number;
-}
 
 /** How good a model is on held-out data. */
 export interface Evaluation {
@@ -29,13 +23,26 @@ export interface Trainer {
   /** Write the initial model, the same for every peer of one seed. */
   initialize(model: Vector): void;
   /**
-   * Move `model` in place by local learning: x ← x + u, with u = −γ · gradient for one step of plain SGD.
+   * Writes the gradient of a minibatch's mean training loss at `point` into `out`, over all that was there. It
+   * includes the penalties that the model itself has (regularisers of layers), and no weight decay, which is the
+   * optimiser's.
    *
-   * @returns the mean training loss before each local step, not finite when learning diverged
+   * @param point the model; it is left as it is, and must not change before the promise resolves
+   * @param step number of the minibatch in the run, from 0: round · H + local step. Batches, dropout and augmentation
+   *   are drawn from (seed, peer, step), so the position in the data is no state
+   * @returns the loss, penalties included; not finite when learning diverged
    */
-  step(model: Vector, step: LocalStep): Promise<number>;
+  gradient(point: Vector, out: Vector, step: number): Promise<number>;
   /** Evaluate any model of this layout on held-out data. Leaves the trainer's own state as it was. */
   evaluate(model: Vector): Promise<Evaluation>;
+  /** Copies of what gradients change besides `out`, for a checkpoint: weights that no gradient moves. */
+  state(): Promise<NamedValues>;
+  /**
+   * Goes on from a state of a trainer with the same model.
+   *
+   * @throws InvalidData a name or length that differs from what `state` returns; nothing is changed then
+   */
+  restore(state: NamedValues): Promise<void>;
   /** Release what the trainer holds outside JavaScript's heap. */
   dispose(): void;
 }
@@ -55,3 +62,9 @@ export interface TrainerKind<Settings extends z.ZodType = z.ZodType> {
   /** Takes what it needs from the task: one with data of its own has no use for `task.data`. */
   create(settings: z.output<Settings>, context: TrainerContext, task: Task): Promise<Trainer>;
 }
+
+/** For trainers that have no state of their own. */
+export const stateless: Pick<Trainer, "state" | "restore"> = {
+  state: async () => ({}),
+  restore: async () => {},
+};

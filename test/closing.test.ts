@@ -1,24 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { alone } from "../src/algorithms/alone.js";
-import { closingPayloadBytes, MAX_CLOSING_LENGTH, totalRounds } from "../src/closing.js";
+import { closingPayloadBytes, MAX_CLOSING_LENGTH, totalRounds } from "../src/algorithms/closing.js";
+import { FRAME_HEADER_BYTES } from "../src/frame.js";
 import { createLayout } from "../src/layout.js";
 import { closingRates, spectrum } from "../src/mixing.js";
 import type { Plan } from "../src/peer.js";
 import { createSimulation } from "../src/simulate.js";
 import { parseTopology } from "../src/topology.js";
-import type { Trainer } from "../src/trainer.js";
+import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** A chain of three with a model of so many numbers, different at every peer, that nobody learns from. */
 function chain(length: number) {
-  const trainer = (peer: number): Trainer => ({
-    layout: createLayout([{ name: "numbers", shape: [length] }]),
-    initialize(model) {
-      for (let k = 0; k < length; k++) model[k] = peer * (1 + (k % 7));
-    },
-    step: async () => 0,
-    evaluate: async () => ({ loss: 0 }),
-    dispose() {},
-  });
+  const trainer = (peer: number) =>
+    functionTrainer(
+      createLayout([{ name: "numbers", shape: [length] }]),
+      (model) => {
+        for (let k = 0; k < length; k++) model[k] = peer * (1 + (k % 7));
+      },
+      () => 0,
+    );
   const { mixing } = parseTopology({ graph: { kind: "chain", peers: 3 } }, "test");
   const { rates } = closingRates(spectrum(mixing));
   const plan: Plan = {
@@ -27,6 +27,7 @@ function chain(length: number) {
     compressor: { kind: "identity" },
     rounds: 1,
     learningRate: () => 0,
+    ...plainDescent,
     consensusRate: () => 1,
     closingRates: rates,
     evaluateEvery: 0,
@@ -49,7 +50,7 @@ describe("closing consensus", () => {
       before = sent;
     }
     // Two eigenvalues beside 1, so two exchanges for each of the two parts.
-    const header = 8;
+    const header = FRAME_HEADER_BYTES;
     const [first, last] = [closingPayloadBytes(length), 12].map((bytes) => bytes + header);
     expect(payloads).toEqual([first, first, last, last]);
     expect(totalRounds(plan, length)).toBe(1 + 4);

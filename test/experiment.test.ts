@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { AlgorithmKind } from "../src/algorithm.js";
 import { algorithms } from "../src/algorithms/index.js";
-import { suggestConsensusRate } from "../src/consensus-rate.js";
+import { measureCompressor } from "../src/consensus-rate.js";
 import { InvalidExperiment } from "../src/errors.js";
-import { createPlan, parseExperiment } from "../src/experiment.js";
+import { parseExperiment } from "../src/experiment.js";
 import { createGraph } from "../src/graphs/index.js";
 import { createLayout } from "../src/layout.js";
-import { metropolisMixing, optimalConsensusRate, spectrum } from "../src/mixing.js";
+import { metropolisMixing, optimalConsensusRate, pushMixing, spectrum } from "../src/mixing.js";
+import { createPlan } from "../src/plan.js";
 import { createSchedule, scheduleSettings } from "../src/schedule.js";
 import { createGossip, everyCompressor } from "./support/gossip.js";
 
@@ -71,6 +73,25 @@ describe("a plan", () => {
     expect(planOf({ algorithm: "alone", consensusRate: 9 }).warnings).toEqual([]);
   });
 
+  it("warns of error feedback with a compressor whose contraction is not proven, and only then", () => {
+    const unscaled = { compressor: { kind: "qsgd", levels: 4, unscaled: true } };
+    expect(planOf(unscaled).warnings.join()).toMatch(/qsgd.* has no proven contraction/);
+    expect(planOf({ ...unscaled, algorithm: "dpsgd" }).warnings).toEqual([]);
+    for (const { kind } of everyCompressor) expect(planOf({ compressor: kind }).warnings).toEqual([]);
+  });
+
+  it("is refused where the algorithm cannot work on the graph or with its edges, and names what can", () => {
+    const directed = pushMixing(createGraph({ kind: "ring", peers: 5, directed: true }));
+    for (const [name, { needs }] of Object.entries(algorithms)) {
+      const plan = () => createPlan(parseExperiment({ algorithm: name }), directed, layout).plan;
+      if (needs.graph === "directed") expect(plan().closingRates).toEqual([]);
+      else expect(plan).toThrow(/needs edges that work both ways.*use push-sum/);
+      const half = () => planOf({ algorithm: name, participation: 0.5 });
+      if (needs.everyEdge) expect(half).toThrow(/needs every edge in every round, and participation is 0.5/);
+      else expect(half().warnings).toEqual([]);
+    }
+  });
+
   it("closes with as many exact rounds as the graph needs, or as many as were asked for", () => {
     expect(planOf({}).plan.closingRates).toHaveLength(4);
     expect(planOf({ closingRounds: 2 }).plan.closingRates).toHaveLength(2);
@@ -80,31 +101,33 @@ describe("a plan", () => {
 });
 
 describe("a consensus rate that nobody chose", () => {
-  const optimal = optimalConsensusRate(spectrum(ring8));
+  const optimalRate = optimalConsensusRate(spectrum(ring8));
+  const kinds: AlgorithmKind[] = Object.values(algorithms);
 
-  for (const algorithm of ["deepsqueeze", "choco"] as const) {
-    it(`lets ${algorithm} agree with every compressor, also far from zero`, () => {
+  for (const algorithm of kinds.filter(({ compresses }) => compresses)) {
+    it(`lets ${algorithm.name} agree with every compressor, also far from zero`, async () => {
       for (const compressor of everyCompressor) {
-        const rate = suggestConsensusRate(algorithm, compressor, layout, optimal);
-        expect(rate).toBeGreaterThan(0);
-        expect(rate).toBeLessThanOrEqual(optimal);
-        const gossip = createGossip({
-          mixing: ring8,
-          layout,
-          algorithm: algorithms[algorithm],
-          compressor,
-          offset: 1,
+        const rate = algorithm.suggestRate({
+          optimalRate,
+          measure: () => measureCompressor(compressor, layout),
         });
+        expect(rate).toBeGreaterThan(0);
+        expect(rate).toBeLessThanOrEqual(optimalRate);
+        const options = { mixing: ring8, layout, algorithm, compressor, offset: 1 };
+        const gossip = createGossip({ ...options, rate, rounds: 300 });
         const before = gossip.consensusDistance();
-        for (let round = 0; round < 300; round++) gossip.round(rate);
+        while (await gossip.round());
         expect(gossip.consensusDistance() / before, JSON.stringify(compressor)).toBeLessThan(1);
       }
     });
   }
 
-  it("is η* for exact gossip and nothing for peers alone", () => {
-    expect(suggestConsensusRate("dpsgd", { kind: "identity" }, layout, optimal)).toBe(optimal);
-    expect(suggestConsensusRate("alone", { kind: "identity" }, layout, optimal)).toBe(0);
+  it("is η* for exact gossip and 0 where nothing is exchanged", () => {
+    const measure = () => ({ error: 1, residual: 9 });
+    expect(algorithms.dpsgd.suggestRate({ optimalRate, measure })).toBe(optimalRate);
+    for (const { sends, suggestRate } of kinds) {
+      if (sends === "nothing") expect(suggestRate({ optimalRate, measure })).toBe(0);
+    }
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
 import { createLayout } from "../src/layout.js";
 import { createSimulation } from "../src/simulate.js";
-import { functionTrainer } from "./support/trainers.js";
+import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** A ring of four with w = 1/3, f_i(x) = ½‖x − (i, −i, 1)‖², γ = 0.1, η = 0.5, whole-vector sign. */
 function goldenRing() {
@@ -13,9 +13,7 @@ function goldenRing() {
     return functionTrainer(
       layout,
       (model) => model.fill(0),
-      (model) => {
-        for (let k = 0; k < 3; k++) model[k] = model[k]! - 0.1 * (model[k]! - target[k]!);
-      },
+      (point, k) => point[k]! - target[k]!,
     );
   });
   const neighbours = Array.from({ length: peers }, (_, i) =>
@@ -30,6 +28,7 @@ function goldenRing() {
       compressor: { kind: "sign", scope: "whole", block: 64 },
       rounds: 3,
       learningRate: () => 0.1,
+      ...plainDescent,
       consensusRate: () => 0.5,
       closingRates: [],
       evaluateEvery: 0,

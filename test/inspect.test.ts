@@ -20,7 +20,7 @@ import { readRun } from "../src/inspect/read.js";
 import { crc32c, frameRecord, maskedChecksum, writeTensorboard } from "../src/inspect/tensorboard.js";
 import { viewRun } from "../src/inspect/view.js";
 import { LOG_VERSION, logLine, type PeerRound, withoutTimes } from "../src/log.js";
-import { createConsoleSink } from "../src/sinks/console.js";
+import type { RoundReport } from "../src/report.js";
 import { createJsonLines } from "../src/sinks/json-lines.js";
 import { createPrometheusSink } from "../src/sinks/prometheus.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
@@ -372,7 +372,7 @@ describe("plot", () => {
 describe("sinks", () => {
   const report = (round: number) => {
     const { type: _, projection: __, ...line } = roundsOf(directory, 1)[round]!;
-    return { peer: 1, ...line } as Parameters<ReturnType<typeof createConsoleSink>["write"]>[0];
+    return { peer: 1, ...line } as RoundReport;
   };
 
   it("serves the numbers of rounds to Prometheus, on this machine only", async () => {
@@ -391,15 +391,5 @@ describe("sinks", () => {
     const port = Number(new URL(sink.url).port);
     await expect(createPrometheusSink({ port })).rejects.toThrow(/cannot serve metrics on 127\.0\.0\.1 port/);
     await sink.close();
-  });
-
-  it("tells rounds in words", () => {
-    const lines: string[] = [];
-    const sink = createConsoleSink({ every: 10, write: (line) => lines.push(line) });
-    for (let round = 0; round < 20; round++) sink.write(report(round));
-    sink.write({ ...report(20), warnings: ["peer 2 drifts"] });
-    expect(lines).toHaveLength(4);
-    expect(lines[0]).toMatch(/^peer 1 {2}round 1 {2}loss [\d.]+/);
-    expect(lines[3]).toBe("peer 1  round 21  warning: peer 2 drifts");
   });
 });

@@ -6,7 +6,7 @@ import { createPeer } from "../src/peer.js";
 import type { Transport } from "../src/transport.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
 import { join, members } from "./support/network.js";
-import { functionTrainer } from "./support/trainers.js";
+import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 const open: { close(): Promise<void> }[] = [];
 const keep = async <T extends { close(): Promise<void> }>(coming: Promise<T>): Promise<T> => {
@@ -31,9 +31,7 @@ describe("a run of peers", () => {
         trainer: functionTrainer(
           layout,
           (model) => model.fill(0),
-          (model, round) => {
-            for (let k = 0; k < 7; k++) model[k] = model[k]! - 0.1 * (model[k]! - Math.sin(id + k + round));
-          },
+          (point, k, round) => point[k]! - Math.sin(id + k + round),
         ),
         plan: {
           seed: 3,
@@ -41,6 +39,7 @@ describe("a run of peers", () => {
           compressor: { kind: "sign", scope: "whole", block: 64 },
           rounds: 12,
           learningRate: () => 0.1,
+          ...plainDescent,
           consensusRate: () => 0.5,
           closingRates: [0.9, 0.7],
           evaluateEvery: 0,

@@ -158,7 +158,7 @@ describe("joining a run", () => {
     expect(edge).toMatchObject({ neighbour: 1, messagesSent: one.rounds, messagesReceived: one.rounds });
     // What the socket carried: more than the frames alone.
     expect(edge!.bytesSent).toBeGreaterThan(one.rounds * 8);
-    expect(one.modelDigest()).toBe(modelDigest(one.model));
+    expect(one.modelDigest()).toBe(modelDigest(one.point));
     await one.close();
     await one.close();
     expect(disposals).toBe(0);
@@ -240,7 +240,7 @@ describe("joining a run", () => {
     const late = finish(other).catch((error: Error) => error);
     await expect(finish(one)).rejects.toMatchObject({
       name: "RoundTimeout",
-      message: expect.stringMatching(/peer 0 waited 0\.02 s in round 0 for peer 1, connected but silent/),
+      message: expect.stringMatching(/peer 0 waited 0\.02 s in round 1 for peer 1, connected but silent/),
     });
     await one.close();
     await other.close();
@@ -315,9 +315,9 @@ async function slowTrainer(
   const trainer = await createTrainer(experiment, { peer, peers, seed: experiment.seed });
   return {
     ...trainer,
-    async step(model, step) {
-      if (step.round === round) await until.opened;
-      return trainer.step(model, step);
+    async gradient(point, out, step) {
+      if (step === round) await until.opened;
+      return trainer.gradient(point, out, step);
     },
   };
 }

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compiled } from "../src/backends/wasm-training/compiled.js";
 import { registerTrainingKernels, trainingKernels } from "../src/backends/wasm-training/index.js";
 import { normalizeGroups } from "../src/models/layers/group-normalization.js";
-import { addScaled } from "../src/trainers/scaled.js";
 
 // The law: every kernel agrees with tfjs's plain JavaScript backend to 1e-5 of the largest number in the result.
 const TOLERANCE = 1e-5;
@@ -107,19 +106,6 @@ describe("group normalisation", () => {
             normalizeGroups(a as tf.Tensor3D, b, c, size[2], epsilon);
           return tf.grads((a, b, c) => normalize(a!, b!, c!))([x, gamma, beta], dy);
         }),
-      ),
-    ));
-});
-
-describe("adding what is scaled", () => {
-  it("has the bits that a product and a sum have", () =>
-    law(
-      fc.asyncProperty(
-        fc.tuple(fc.integer({ min: 1, max: 40 }), fc.double({ min: -2, max: 2, noNaN: true }), seed),
-        async ([length, factor, s]) => {
-          const compute = () => addScaled(numbers([length], s), numbers([length], s + 1), factor);
-          expect(await on("wasm", compute)).toEqual(await on("cpu", compute));
-        },
       ),
     ));
 });

@@ -3,6 +3,9 @@ import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import pc from "picocolors";
 
+/** Numbers read the same in the terminal as on the page. */
+export { bytesText, numberText } from "../inspect/page/format.js";
+
 /** Writes a result. */
 export function print(text = ""): void {
   process.stdout.write(text + "\n");
@@ -92,27 +95,7 @@ export function progress(label: string, total: number): Progress {
   };
 }
 
-/** Bytes as a person writes them: 1.23 MB. */
-export function bytesText(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let size = bytes;
-  let unit = 0;
-  while (size >= 1000 && unit < units.length - 1) {
-    size /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? size : size.toPrecision(3)} ${units[unit]}`;
-}
-
 /** A share in percent with one decimal, or – when there is none. */
 export function percentText(share: number | undefined): string {
   return share === undefined ? "–" : (100 * share).toFixed(1);
-}
-
-/** A positive number with three significant digits, in powers of ten where small. */
-export function numberText(value: number): string {
-  if (value === 0) return "0";
-  return Math.abs(value) >= 0.01 && Math.abs(value) < 1e5
-    ? String(Number(value.toPrecision(3)))
-    : value.toExponential(1);
 }

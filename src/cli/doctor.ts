@@ -5,7 +5,7 @@ import { experimentJsonSchema } from "../experiment.js";
 import type { Fingerprint, Identity } from "../network.js";
 import { graphFingerprint } from "../plan.js";
 import { preparePeers } from "../prepare.js";
-import type { Topology } from "../topology.js";
+import { requirePeer, type Topology } from "../topology.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { printBackends } from "./backends.js";
 import { note, print, table, warn } from "./console.js";
@@ -27,11 +27,8 @@ interface DoctorOptions {
 
 export function doctorCommand(): Command {
   const command = new Command("doctor");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description(
-      "say what this machine can compute with; with a topology, try every edge and name the first layer that fails",
-    )
+  command
+    .description("list usable backends; with a topology, try every edge and name the first layer that fails")
     .argument("[topology]", "topology file (JSON), with the peers' identities and addresses")
     .argument("[experiment]", "experiment file (JSON): compare its settings with those of peers that run")
     .option("--id <peer>", "only the edges of this peer", peerNumber)
@@ -81,6 +78,8 @@ export function doctorCommand(): Command {
         if (failures.length > 0) process.exitCode = FOUND_PROBLEM;
       },
     );
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 /** The keys that are here: that of --id, or all. */
@@ -92,11 +91,7 @@ async function findIdentities(
   const { findIdentity, keysFolder, readIdentity } = await import("./key-files.js");
   const folder = keys ?? keysFolder(topologyFile);
   if (id !== undefined) {
-    if (id >= topology.peers.length) {
-      throw new InvalidTopology(
-        `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
-      );
-    }
+    requirePeer(topology, id, topologyFile);
     return new Map([[id, await readIdentity(folder, id, warn)]]);
   }
   const identities = new Map<number, Identity>();

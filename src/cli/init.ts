@@ -1,20 +1,18 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { FileProblem, InvalidTopology, MurmurationError } from "../errors.js";
+import { FileProblem, MurmurationError } from "../errors.js";
 import { experimentJsonSchema, parseExperiment } from "../experiment.js";
+import { sizedGraph } from "../graphs/index.js";
 import { parseTopology, topologyJsonSchema } from "../topology.js";
 import { print } from "./console.js";
-import { createFile, prettyJson } from "./files.js";
+import { createFile, makeFolder, prettyJson } from "./files.js";
 import { wholeNumber } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { topologyLine } from "./topology.js";
 
 const DEFAULT_PEERS = 8;
-/** Neighbours of every peer in graphs that leave it open. */
-const DEFAULT_DEGREE = 4;
 
 /** What a new experiment file shows, for people to change; everything else has its default. */
 const START = {
@@ -27,18 +25,11 @@ const START = {
 
 export function initCommand(): Command {
   const command = new Command("init");
-  const { graph } = topologyJsonSchema().properties as { graph: object };
-  const given = addSettingsOptions(command, {
-    properties: {
-      graph: { description: "who talks to whom", ...graph },
-      ...experimentJsonSchema().properties!,
-    },
-  });
-  return command
-    .description("write a topology and an experiment to start from; asks where a terminal can answer")
+  command
+    .description("write a topology and an experiment to start from; prompts when interactive")
     .argument("[folder]", "where to write them", ".")
     .option("--peers <count>", `how many peers; default ${DEFAULT_PEERS}`, wholeNumber(1))
-    .option("--yes", "ask nothing: what is not given has its default")
+    .option("--yes", "do not prompt; use defaults for what is not given")
     .action(async (folder: string, options: { peers?: number; yes?: boolean }) => {
       let answers: Answers = {
         settings: given(),
@@ -56,13 +47,21 @@ export function initCommand(): Command {
       if (existing.length > 0) {
         throw new FileProblem(`${folder} has ${existing.join(", ")} already: name another folder`);
       }
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       for (const [name, content] of Object.entries(files)) {
         await createFile(join(folder, name), prettyJson(content));
       }
       print(`${topologyLine(parseTopology(topology, "topology"))}\n`);
       print(`murmur up ${join(folder, "topology.json")} ${join(folder, "experiment.json")}`);
     });
+  const { graph } = topologyJsonSchema().properties as { graph: object };
+  const given = addSettingsOptions(command, {
+    properties: {
+      graph,
+      ...experimentJsonSchema().properties!,
+    },
+  });
+  return command;
 }
 
 export interface Answers {
@@ -76,38 +75,11 @@ export function compose({ settings, peers = DEFAULT_PEERS }: Answers) {
   const { graph = "ring", ...fields } = settings;
   const given = typeof graph === "string" ? { kind: graph } : (graph as { kind?: string });
   const kind = given.kind ?? "ring";
-  const topology = { graph: { ...sized(kind, peers), ...given } };
+  const topology = { graph: { ...sizedGraph(kind, peers), ...given } };
   const experiment = { ...START, ...fields };
   parseTopology(topology, "topology");
   parseExperiment(experiment);
   return { topology, experiment };
-}
-
-/** A graph of this kind with this many peers. */
-function sized(kind: string, peers: number): Record<string, unknown> {
-  switch (kind) {
-    case "torus": {
-      let rows = Math.floor(Math.sqrt(peers));
-      while (peers % rows !== 0) rows--;
-      return { kind, rows, columns: peers / rows };
-    }
-    case "hypercube":
-      return { kind, dimension: exactly(Math.log2(peers), kind, peers, "a power of two") };
-    case "margulis":
-      return { kind, side: exactly(Math.sqrt(peers), kind, peers, "a square") };
-    case "expander":
-    case "random-regular":
-      return { kind, peers, degree: DEFAULT_DEGREE };
-    case "erdos-renyi":
-      return { kind, peers, probability: Math.min(1, (2 * Math.log(peers)) / peers) };
-    default:
-      return { kind, peers };
-  }
-}
-
-function exactly(size: number, kind: string, peers: number, what: string): number {
-  if (Number.isInteger(size)) return size;
-  throw new InvalidTopology(`a ${kind} cannot have ${peers} peers: give --peers ${what}`);
 }
 
 /** Asks for what was not given; asks again where an answer cannot be used. */

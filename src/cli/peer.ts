@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import { InvalidTopology } from "../errors.js";
 import { experimentJsonSchema } from "../experiment.js";
+import { requirePeer } from "../topology.js";
 import { isLocal } from "./addresses.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { newsOnly } from "./events.js";
@@ -12,9 +12,8 @@ import { addSettingsOptions } from "./settings-options.js";
 
 export function peerCommand(): Command {
   const command = new Command("peer");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description("be one peer of a run, in the foreground")
+  command
+    .description("run one peer in the foreground")
     .argument("<topology>", "topology file (JSON), with the peers' identities and addresses")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .addOption(
@@ -36,11 +35,7 @@ export function peerCommand(): Command {
       const { id }: { id: number } = options;
       const topology = await readTopology(topologyFile);
       const experiment = await readExperiment(experimentFile, given());
-      if (id >= topology.peers.length) {
-        throw new InvalidTopology(
-          `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${topology.peers.length - 1}`,
-        );
-      }
+      requirePeer(topology, id, topologyFile);
       // Loaded here, so that other commands do not wait for libp2p.
       const [{ keysFolder, readIdentity }, { runPeer }] = await Promise.all([
         import("./key-files.js"),
@@ -85,6 +80,8 @@ export function peerCommand(): Command {
       }
       print(options.json ? JSON.stringify(summary) : outcomeText(summary));
     });
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 export function lossText(loss: number | undefined): string {

@@ -7,7 +7,7 @@ import { createLayout } from "../layout.js";
 import type { Neighbour } from "../mixing.js";
 import { checked } from "../settings.js";
 import { createSimulation } from "../simulate.js";
-import type { Trainer } from "../trainer.js";
+import { stateless, type Trainer } from "../trainer.js";
 import { print } from "./console.js";
 import { readJson } from "./files.js";
 
@@ -68,12 +68,14 @@ export async function replay(file: string): Promise<ReplayResult> {
     (_, peer): Trainer => ({
       layout,
       initialize: (model) => model.set(initialModels.subarray(peer * size, (peer + 1) * size)),
-      async step(model, { round }) {
+      // Plain descent at the rate 1 adds what was recorded.
+      async gradient(_, out, round) {
         const start = (round * peers + peer) * size;
-        for (let k = 0; k < size; k++) model[k]! += updates[start + k]!;
+        for (let k = 0; k < size; k++) out[k] = -updates[start + k]!;
         return 0;
       },
       evaluate: async () => ({ loss: 0 }),
+      ...stateless,
       dispose() {},
     }),
   );
@@ -86,6 +88,8 @@ export async function replay(file: string): Promise<ReplayResult> {
       compressor,
       rounds,
       learningRate: () => 1,
+      optimizer: { kind: "sgd", weightDecay: 0 },
+      localSteps: 1,
       consensusRate: () => consensusRate,
       closingRates: [],
       evaluateEvery: 0,

@@ -20,6 +20,7 @@ import { describeMachine } from "./machine.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
 import type { PeerSummary } from "./run-peer.js";
 import { type RunSummary, requireEmpty, summarise } from "./run-simulation.js";
+import { average } from "./totals.js";
 
 /** How long peers have to end in order before they are killed, in milliseconds. */
 const STOP_DEADLINE_MS = 10_000;
@@ -182,8 +183,8 @@ function createWatch(count: number, learningRounds: number, { warn, onThreads, o
       onProgress?.({
         finished,
         rounds,
-        ...(losses.size > 0 && { loss: average(losses) }),
-        ...(accuracies.size > 0 && { accuracy: average(accuracies) }),
+        ...(losses.size > 0 && { loss: average([...losses.values()]) }),
+        ...(accuracies.size > 0 && { accuracy: average([...accuracies.values()]) }),
       });
     },
   };
@@ -349,10 +350,4 @@ async function writeGraphLog(
   for (const round of rounds) log.write(graphLine(round));
   log.write({ type: "end", outcome: "completed" });
   await log.close();
-}
-
-function average(values: ReadonlyMap<number, number>): number {
-  let sum = 0;
-  for (const value of values.values()) sum += value;
-  return sum / values.size;
 }

@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { FileProblem, Interrupted } from "../errors.js";
 import type { Experiment } from "../experiment.js";
@@ -11,7 +9,9 @@ import { createJsonLines } from "../sinks/json-lines.js";
 import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
+import { makeFolder } from "./files.js";
 import { describeMachine } from "./machine.js";
+import { bytesSent } from "./totals.js";
 import { keepYoungGenerationSmall } from "./young-generation.js";
 
 export interface PeerRunOptions {
@@ -126,7 +126,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     modelDigest: run.modelDigest(),
     ...(Number.isFinite(loss) && { loss }),
     ...(accuracy !== undefined && { accuracy }),
-    bytesSent: last!.traffic.reduce((sum, edge) => sum + edge.bytesSent, 0),
+    bytesSent: bytesSent(last!),
   };
 }
 
@@ -135,12 +135,8 @@ function reasonOf({ reason }: AbortSignal): string {
 }
 
 async function requireNew(directory: string, logFile: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (cause) {
-    throw new FileProblem(`cannot make folder ${directory}: ${(cause as Error).message}`, { cause });
-  }
-  if (existsSync(logFile)) {
+  const names = await makeFolder(directory);
+  if (names.includes(basename(logFile))) {
     throw new FileProblem(`${logFile} exists already: name a new folder, so that no earlier run is lost`);
   }
 }

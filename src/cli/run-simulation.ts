@@ -1,16 +1,16 @@
-import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { systemClock } from "../clock.js";
-import { FileProblem } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
-import type { RoundReport, Sink } from "../report.js";
+import type { Sink } from "../report.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
+import { makeEmptyFolder } from "./files.js";
 import { describeMachine } from "./machine.js";
+import { average, bytesSent } from "./totals.js";
 
 /** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
 export interface RunSummary {
@@ -133,15 +133,6 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
   };
 }
 
-/** Bytes that a peer has sent so far, over all of its edges. */
-export function bytesSent({ traffic }: RoundReport): number {
-  return traffic.reduce((sum, edge) => sum + edge.bytesSent, 0);
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 async function openLogs(
   directory: string,
   experiment: Experiment,
@@ -173,12 +164,6 @@ async function openLogs(
 }
 
 /** Makes the folder. @throws FileProblem when it holds anything: a run is never written over another */
-export async function requireEmpty(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-    if ((await readdir(directory)).length === 0) return;
-  } catch (error) {
-    throw new FileProblem(`cannot make folder ${directory}: ${(error as Error).message}`, { cause: error });
-  }
-  throw new FileProblem(`folder ${directory} is not empty: name a new one, so that no earlier run is lost`);
+export function requireEmpty(directory: string): Promise<void> {
+  return makeEmptyFolder(directory, "name a new one, so that no earlier run is lost");
 }

@@ -13,42 +13,35 @@ interface JsonSchema {
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+/** Heading of the fields that have no fields of their own. */
+const PLAIN_FIELDS = "Experiment settings:";
+
+/** `Consensus rate settings:` */
+function headingOf(field: string): string {
+  const words = kebab(field).replaceAll("-", " ");
+  return `${words[0]!.toUpperCase()}${words.slice(1)} settings:`;
+}
+
 /**
- * Adds one option per field: `--learning-rate 0.1`, `--compressor sign`, `--compressor.block 64`.
+ * Adds one option per field: `--learning-rate 0.1`, `--compressor sign`, `--compressor.block 64`. Call it last: help
+ * lists options in the order in which they were added, and a verb's own belong before some ninety settings.
  *
  * @returns the settings that were given once the command is parsed, as an experiment file would hold them
  */
 export function addSettingsOptions(command: Command, schema: JsonSchema): () => Record<string, unknown> {
   const paths = new Map<string, readonly [field: string, inner?: string]>();
-  const add = (path: readonly [string, string?], about: string) => {
-    const option = new Option(
-      `--${path
-        .filter((part) => part !== undefined)
-        .map(kebab)
-        .join(".")} <value>`,
-      about,
-    );
+  const add = (path: readonly [string, string?], about: string, heading: string) => {
+    const name = path.filter((part) => part !== undefined).map(kebab);
+    const option = new Option(`--${name.join(".")} <value>`, about).helpGroup(heading);
     paths.set(option.attributeName(), path);
     command.addOption(option);
   };
   for (const [field, fieldSchema] of Object.entries(schema.properties ?? {})) {
     if (field === "$schema") continue;
-    const kinds = variantsOf(fieldSchema).flatMap((variant) => variant.properties?.kind?.const ?? []);
-    const choices = fieldSchema.enum ?? kinds;
-    const about = [
-      fieldSchema.description,
-      choices.length > 0 && choices.join(" | "),
-      typeof fieldSchema.default !== "object" &&
-        fieldSchema.default !== undefined &&
-        `default ${JSON.stringify(fieldSchema.default)}`,
-    ];
-    add([field], about.filter(Boolean).join("; "));
-    for (const [inner, { kinds, description }] of innerFields(fieldSchema)) {
-      add(
-        [field, inner],
-        [description, kinds.length > 0 && `of ${kinds.join(", ")}`].filter(Boolean).join("; "),
-      );
-    }
+    const inner = innerFields(fieldSchema);
+    const heading = inner.size === 0 ? PLAIN_FIELDS : headingOf(field);
+    add([field], aboutField(fieldSchema), heading);
+    for (const [name, about] of inner) add([field, name], aboutInner(about), heading);
   }
 
   return () => {
@@ -69,6 +62,27 @@ export function addSettingsOptions(command: Command, schema: JsonSchema): () => 
   };
 }
 
+/** What a field means, what it can be, and what it is by default. */
+function aboutField(schema: JsonSchema): string {
+  const kinds = variantsOf(schema).flatMap((variant) => variant.properties?.kind?.const ?? []);
+  const choices = schema.enum ?? kinds;
+  const fallback = defaultText(schema.default);
+  return [schema.description, choices.join(" | "), fallback && `default ${fallback}`]
+    .filter(Boolean)
+    .join("; ");
+}
+
+/** `"minmax"` for `{ "kind": "minmax" }` too: that is how the option takes it. */
+function defaultText(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const { kind } = value as { kind?: string };
+  return kind && JSON.stringify(kind);
+}
+
+function aboutInner({ description, kinds }: InnerField): string {
+  return [description, kinds.length > 0 && `of ${kinds.join(", ")}`].filter(Boolean).join("; ");
+}
+
 /** JSON where it is JSON (0.1, true, [64,32], {"initial":0.1}), else the text itself. */
 function parseValue(text: unknown): unknown {
   try {
@@ -83,9 +97,15 @@ function variantsOf(schema: JsonSchema): JsonSchema[] {
   return alternatives.length === 0 ? [schema] : alternatives.flatMap(variantsOf);
 }
 
-/** Fields inside an object setting: what they mean, and the kinds that have them. */
-function innerFields(schema: JsonSchema): Map<string, { kinds: string[]; description: string | undefined }> {
-  const fields = new Map<string, { kinds: string[]; description: string | undefined }>();
+interface InnerField {
+  readonly description: string | undefined;
+  /** The kinds that have it. */
+  readonly kinds: string[];
+}
+
+/** Fields inside an object setting. */
+function innerFields(schema: JsonSchema): Map<string, InnerField> {
+  const fields = new Map<string, InnerField>();
   for (const variant of variantsOf(schema)) {
     const kind = variant.properties?.kind?.const;
     for (const [inner, { description }] of Object.entries(variant.properties ?? {})) {

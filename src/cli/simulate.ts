@@ -12,12 +12,11 @@ import { topologyLine } from "./topology.js";
 
 export function simulateCommand(): Command {
   const command = new Command("simulate");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
+  command
     .description("train a whole graph in this process")
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
-    .option("--backend <name>", `what computes: ${backendNames.join(" | ")}; short for --trainer.backend`)
+    .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`)
     .addOption(threadsOption())
     .option("--out <folder>", "write the logs there, for murmur inspect")
     .option("--json", "print the summary as JSON")
@@ -54,4 +53,6 @@ export function simulateCommand(): Command {
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
     });
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }

@@ -15,9 +15,8 @@ const MAX_COLUMNS = 32;
 
 export function splitCommand(): Command {
   const command = new Command("split");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description("show which peer learns from which data: a table of class by peer")
+  command
+    .description("show which peer trains on which data: a table of class by peer")
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--out <file>", "write the numbers of every peer's training examples there, as JSON")
@@ -37,6 +36,8 @@ export function splitCommand(): Command {
       }
       print(splitTable(dataset, parts));
     });
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
 }
 
 /** A row per peer and a column per class, where examples have one class each and the classes are few. */

@@ -3,16 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { InvalidTopology } from "../errors.js";
-import { experimentJsonSchema } from "../experiment.js";
+import { type Experiment, experimentJsonSchema } from "../experiment.js";
 import type { LiveServer } from "../inspect/live.js";
 import type { Identity } from "../network.js";
-import type { Topology } from "../topology.js";
+import type { ThreadCount } from "../threads/node.js";
+import { requirePeer, type Topology } from "../topology.js";
 import { isLocal } from "./addresses.js";
 import {
   bytesText,
   note,
   noteThreads,
   numberText,
+  type Progress,
   percentText,
   print,
   progress,
@@ -32,14 +34,13 @@ import { topologyLine } from "./topology.js";
 
 export function upCommand(): Command {
   const command = new Command("up");
-  const given = addSettingsOptions(command, experimentJsonSchema());
-  return command
-    .description("start all peers of this machine, each as a process, and watch them")
+  command
+    .description("run all peers of this machine, each as a process")
     .argument("<topology>", "topology file (JSON), or an edge list")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option(
       "--peers <ids>",
-      "these peers, as in 0,3; default: those whose host or address is this machine's",
+      "comma-separated peer ids, e.g. 0,3; default: those whose host or address is this machine's",
       peerNumbers,
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
@@ -64,36 +65,16 @@ export function upCommand(): Command {
       if (!options.json) print(topologyLine(topology));
       const count = identities?.size ?? topology.peers.length;
 
-      // Loaded here, so that other commands do not wait for libp2p.
-      const { runNetwork } = await import("./run-network.js");
       const directory = options.out ?? (options.live === undefined ? undefined : await temporaryFolder());
       const live = options.live === undefined ? undefined : await serveLive(directory!, options.live);
       const interrupted = untilInterrupted();
       const bar = progress(`${count} peers`, experiment.rounds);
       try {
-        const outcome = await runNetwork({
-          topology,
-          experiment,
-          ...(identities && { identities }),
-          directory,
-          patienceMs: options.patience,
-          metricsPort: options.metrics,
-          threads: options.threads,
-          onThreads: noteThreads,
-          signal: interrupted.signal,
-          warn,
-          onProgress: ({ finished, loss, accuracy }) =>
-            bar.update(
-              Math.min(finished, experiment.rounds),
-              [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
-            ),
-          onEvent(peer, event) {
-            // Peers that start together miss each other for a moment, and part at the end.
-            if (event.kind === "refused" || event.kind === "unreachable")
-              note(`peer ${peer}: ${eventText(event)}`);
-          },
-          onMetrics: (peer, url) => note(`peer ${peer}: metrics: ${url}`),
-        });
+        const outcome = await run(
+          { topology, experiment, identities, directory, signal: interrupted.signal },
+          options,
+          bar,
+        );
         bar.stop();
         if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
         else printOutcome(outcome, directory);
@@ -108,6 +89,47 @@ export function upCommand(): Command {
         await live?.close();
       }
     });
+  const given = addSettingsOptions(command, experimentJsonSchema());
+  return command;
+}
+
+interface Network {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  readonly identities: ReadonlyMap<number, Identity> | undefined;
+  readonly directory: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the peers, and shows on stderr how they do. */
+async function run(
+  { identities, ...network }: Network,
+  options: { readonly patience?: number; readonly metrics?: number; readonly threads: ThreadCount },
+  bar: Progress,
+): Promise<NetworkOutcome> {
+  // Loaded here, so that other commands do not wait for libp2p.
+  const { runNetwork } = await import("./run-network.js");
+  return runNetwork({
+    ...network,
+    ...(identities && { identities }),
+    patienceMs: options.patience,
+    metricsPort: options.metrics,
+    threads: options.threads,
+    onThreads: noteThreads,
+    warn,
+    onProgress: ({ finished, loss, accuracy }) =>
+      bar.update(
+        Math.min(finished, network.experiment.rounds),
+        [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
+      ),
+    onEvent(peer, event) {
+      // Peers that start together miss each other for a moment, and part at the end.
+      if (event.kind === "refused" || event.kind === "unreachable") {
+        note(`peer ${peer}: ${eventText(event)}`);
+      }
+    },
+    onMetrics: (peer, url) => note(`peer ${peer}: metrics: ${url}`),
+  });
 }
 
 function printOutcome({ summary, peers }: NetworkOutcome, directory: string | undefined): void {
@@ -162,11 +184,7 @@ async function identitiesOf(
   const { keysFolder, readIdentity } = await import("./key-files.js");
   const identities = new Map<number, Identity>();
   for (const id of chosen) {
-    if (id >= peers.length) {
-      throw new InvalidTopology(
-        `${topologyFile} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`,
-      );
-    }
+    requirePeer(topology, id, topologyFile);
     identities.set(id, await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn));
   }
   return identities;

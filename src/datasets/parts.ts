@@ -8,8 +8,8 @@ const SPLIT_SEED = 0;
 
 /** Settings that several data sets share. */
 export const partSettings = {
-  trainExamples: z.int().min(1).optional().describe("use at most so many training examples, the first ones"),
-  testExamples: z.int().min(1).optional().describe("use at most so many test examples, the first ones"),
+  trainExamples: z.int().min(1).optional().describe("use only the first so many training examples"),
+  testExamples: z.int().min(1).optional().describe("use only the first so many test examples"),
 };
 
 export const testShare = z

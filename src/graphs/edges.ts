@@ -13,11 +13,11 @@ const settings = z
     kind: z.literal("edges"),
     peers: peerCount
       .optional()
-      .describe("Number of peers; by default the highest number in the edges, plus one"),
+      .describe("number of peers; by default the highest number in the edges, plus one"),
     edges: z
       .array(z.tuple([end, end]))
       .max(MAX_EDGES)
-      .describe("Pairs of peers that talk to each other"),
+      .describe("pairs of peers that talk to each other"),
     directed: z.boolean().optional().describe("The first peer of a pair sends to the second, and not back"),
   })
   .superRefine(({ peers = MAX_PEERS, edges }, context) => {

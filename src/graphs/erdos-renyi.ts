@@ -7,9 +7,12 @@ import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 const settings = z.strictObject({
   kind: z.literal("erdos-renyi"),
   peers: peerCount,
-  probability: z.number().positive().max(1).describe("Probability of each edge"),
+  probability: z.number().positive().max(1).describe("probability of each edge"),
   seed,
 });
+
+/** An edge probability that connects nearly always: connectivity sets in at ln n / n, and this is twice that. */
+const connecting = (peers: number) => Math.min(1, (2 * Math.log(peers)) / peers);
 
 /** Every pair of peers is an edge with the same probability, drawn anew until the graph is connected. */
 export const erdosRenyi: GraphKind<typeof settings> = {
@@ -25,11 +28,10 @@ export const erdosRenyi: GraphKind<typeof settings> = {
       const graph = createSimpleGraph(peers, pairs);
       if (isConnected(graph)) return graph;
     }
-    // Connectivity sets in at ln n / n; twice that is connected nearly always.
-    const enough = Math.min(1, (2 * Math.log(peers)) / peers);
     throw new InvalidTopology(
       `none of ${MAX_SAMPLES} random graphs of ${peers} peers with edge probability ${probability} is connected: ` +
-        `use a probability of ${enough.toFixed(3)} or more`,
+        `use a probability of ${connecting(peers).toFixed(3)} or more`,
     );
   },
+  sized: (peers) => ({ kind: "erdos-renyi", peers, probability: connecting(peers) }),
 };

@@ -4,20 +4,20 @@ import { type GraphKind, isConnected } from "../graph.js";
 import { gapReaches, metropolisMixing, spectralGap, spectrum } from "../mixing.js";
 import { random } from "../random.js";
 import { requireRegular, sampleRegularGraph } from "./random-regular.js";
-import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
+import { DEFAULT_DEGREE, MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
 const settings = z
   .strictObject({
     kind: z.literal("expander"),
     peers: peerCount,
-    degree: z.int().min(2).describe("Neighbours of every peer, at least 3"),
+    degree: z.int().min(2).describe("neighbours of every peer, at least 3"),
     seed,
     minimumGap: z
       .number()
       .positive()
       .max(1)
       .optional()
-      .describe("Spectral gap the graph must reach; by default the Ramanujan bound of its degree"),
+      .describe("spectral gap the graph must reach; by default the Ramanujan bound of its degree"),
   })
   .superRefine(requireRegular);
 
@@ -49,4 +49,5 @@ export const expander: GraphKind<typeof settings> = {
         `(one had ${best.toPrecision(3)}): lower minimumGap, or raise the degree`,
     );
   },
+  sized: (peers) => ({ kind: "expander", peers, degree: DEFAULT_DEGREE }),
 };

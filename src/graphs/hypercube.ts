@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createSimpleGraph, type Edge, type GraphKind, MAX_PEERS } from "../graph.js";
+import { wholeSize } from "./sizes.js";
 
 const settings = z.strictObject({
   kind: z.literal("hypercube"),
@@ -16,5 +17,9 @@ export const hypercube: GraphKind<typeof settings> = {
       for (let bit = 0; bit < dimension; bit++) pairs.push([peer, peer ^ (1 << bit)]);
     }
     return createSimpleGraph(peers, pairs);
+  },
+  sized(peers) {
+    const dimension = wholeSize(Math.log2(peers), "hypercube", peers, "a power of two");
+    return { kind: "hypercube", dimension };
   },
 };

@@ -40,6 +40,16 @@ export const graphSettings = settingsOfAny(kinds, ({ input }) =>
 );
 export type GraphSettings = z.output<typeof graphSettings>;
 
+/**
+ * Settings of a graph of this kind with so many peers, to be checked as any others.
+ *
+ * @throws InvalidTopology when no graph of this kind has so many
+ */
+export function sizedGraph(kind: string, peers: number): object {
+  const known: GraphKind | undefined = kindOf(kinds, { kind });
+  return (known?.sized?.(peers) as object | undefined) ?? { kind, peers };
+}
+
 /** The graph that these settings describe; the same settings always give the same graph. */
 export function createGraph(settings: GraphSettings): Graph {
   return (kindOf(kinds, settings) as GraphKind).create(settings);

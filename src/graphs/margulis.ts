@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createSimpleGraph, type Edge, type GraphKind, MAX_PEERS } from "../graph.js";
+import { wholeSize } from "./sizes.js";
 
 const settings = z.strictObject({
   kind: z.literal("margulis"),
@@ -37,4 +38,5 @@ export const margulis: GraphKind<typeof settings> = {
       pairs.filter(([a, b]) => a !== b),
     );
   },
+  sized: (peers) => ({ kind: "margulis", side: wholeSize(Math.sqrt(peers), "margulis", peers, "a square") }),
 };

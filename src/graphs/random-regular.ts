@@ -2,7 +2,7 @@ import { z } from "zod";
 import { InvalidTopology } from "../errors.js";
 import { createSimpleGraph, type Edge, type Graph, type GraphKind, isConnected } from "../graph.js";
 import { type Random, random } from "../random.js";
-import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
+import { DEFAULT_DEGREE, MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
 /** Switches tried per edge; the chain forgets the graph it started from long before. */
 const SWITCHES_PER_EDGE = 20;
@@ -67,7 +67,7 @@ const settings = z
   .strictObject({
     kind: z.literal("random-regular"),
     peers: peerCount,
-    degree: z.int().min(2).describe("Neighbours of every peer, at least 3"),
+    degree: z.int().min(2).describe("neighbours of every peer, at least 3"),
     seed,
   })
   .superRefine(requireRegular);
@@ -84,4 +84,5 @@ export const randomRegular: GraphKind<typeof settings> = {
       `none of ${MAX_SAMPLES} random graphs of ${peers} peers and degree ${degree} is connected: raise the degree`,
     );
   },
+  sized: (peers) => ({ kind: "random-regular", peers, degree: DEFAULT_DEGREE }),
 };

@@ -6,8 +6,8 @@ const side = z.int().min(1).max(MAX_PEERS);
 const settings = z
   .strictObject({
     kind: z.literal("torus"),
-    rows: side.describe("Rows of the grid, at least 2"),
-    columns: side.describe("Columns of the grid, at least 2"),
+    rows: side.describe("rows of the grid, at least 2"),
+    columns: side.describe("columns of the grid, at least 2"),
   })
   .superRefine(({ rows, columns }, context) => {
     if (rows === 1 || columns === 1) {
@@ -42,5 +42,10 @@ export const torus: GraphKind<typeof settings> = {
       }
     }
     return createSimpleGraph(rows * columns, pairs);
+  },
+  sized(peers) {
+    let rows = Math.floor(Math.sqrt(peers));
+    while (peers % rows !== 0) rows--;
+    return { kind: "torus", rows, columns: peers / rows };
   },
 };

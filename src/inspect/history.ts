@@ -67,29 +67,12 @@ export interface PeerHistory {
 
 export function createPeerHistory(peer: number): PeerHistory {
   const columns = recordOf(peerColumnNames, createColumn);
-  const edges = new Map<number, EdgeHistory & { before: Counters; last: Counters }>();
+  const edges = new Map<number, CountedEdge>();
   const warnings: PeerWarning[] = [];
+  const clock = createRunClock();
   let end: LogEnd | undefined;
   let repeatedRounds = 0;
   let lastRound = -1;
-  let elapsedBefore = 0;
-  let lastElapsed = 0;
-
-  function edgeTo(neighbour: number) {
-    let edge = edges.get(neighbour);
-    if (!edge) {
-      edge = {
-        ...noCounts(),
-        waitMs: 0,
-        missed: 0,
-        distance: Number.NaN,
-        before: noCounts(),
-        last: noCounts(),
-      };
-      edges.set(neighbour, edge);
-    }
-    return edge;
-  }
 
   return {
     peer,
@@ -106,29 +89,10 @@ export function createPeerHistory(peer: number): PeerHistory {
       return lastRound;
     },
     add(line) {
-      const { time } = line;
       end = undefined;
-      const counts = noCounts();
-      for (const entry of line.traffic) {
-        const edge = edgeTo(entry.neighbour);
-        // A restarted peer counts from zero again.
-        const restarted =
-          entry.messagesSent < edge.last.messagesSent || entry.bytesSent < edge.last.bytesSent;
-        for (const name of counterNames) {
-          if (restarted) edge.before[name] += edge.last[name];
-          edge.last[name] = entry[name];
-          edge[name] = edge.before[name] + entry[name];
-          counts[name] += edge[name];
-        }
-      }
-      if (time.waitedFor !== undefined) edgeTo(time.waitedFor).waitMs += time.waitMs;
-      for (const neighbour of line.missed ?? []) edgeTo(neighbour).missed++;
-      if (line.observed) edgeTo(line.observed.neighbour).distance = line.observed.distance;
-      const elapsed =
-        time.elapsedMs ?? lastElapsed + time.computeMs + time.compressMs + time.waitMs + time.mixMs;
-      if (elapsed < lastElapsed) elapsedBefore += lastElapsed;
-      lastElapsed = elapsed;
-
+      const counts = countTraffic(edges, line);
+      noteEdges(edges, line);
+      const elapsedMs = clock.elapsed(line.time);
       if (line.round <= lastRound) {
         repeatedRounds++;
         return;
@@ -137,29 +101,90 @@ export function createPeerHistory(peer: number): PeerHistory {
       for (const text of line.warnings ?? []) {
         if (warnings.length < MAX_WARNINGS) warnings.push({ peer, round: line.round, text });
       }
-      columns.round.push(line.round);
-      columns.closing.push(line.kind === "closing" ? 1 : 0);
-      columns.loss.push(line.loss);
-      columns.accuracy.push(line.evaluation?.accuracy);
-      columns.evaluationLoss.push(line.evaluation?.loss);
-      columns.learningRate.push(line.learningRate);
-      columns.consensusRate.push(line.consensusRate);
-      columns.modelNorm.push(line.modelNorm);
-      columns.compressionError.push(line.compressionError);
-      columns.residual.push(line.residual);
-      columns.consensusEstimate.push(line.consensusEstimate);
-      for (const name of counterNames) columns[name].push(counts[name]);
-      columns.missed.push(line.missed?.length ?? 0);
-      columns.refused.push(line.refused?.length ?? 0);
-      columns.computeMs.push(time.computeMs);
-      columns.compressMs.push(time.compressMs);
-      columns.waitMs.push(time.waitMs);
-      columns.mixMs.push(time.mixMs);
-      columns.elapsedMs.push(elapsedBefore + elapsed);
+      const row = rowOf(line, counts, elapsedMs);
+      for (const name of peerColumnNames) columns[name].push(row[name]);
     },
     finish(line) {
       end = line;
     },
+  };
+}
+
+/** An edge, with the counters of the runs before the last restart, and those of the line before. */
+interface CountedEdge extends EdgeHistory {
+  readonly before: Counters;
+  readonly last: Counters;
+}
+
+function edgeTo(edges: Map<number, CountedEdge>, neighbour: number): CountedEdge {
+  let edge = edges.get(neighbour);
+  if (!edge) {
+    const empty = { ...noCounts(), waitMs: 0, missed: 0, distance: Number.NaN };
+    edge = { ...empty, before: noCounts(), last: noCounts() };
+    edges.set(neighbour, edge);
+  }
+  return edge;
+}
+
+/** Adds a line's traffic to the edges. @returns what this peer sent and received so far */
+function countTraffic(edges: Map<number, CountedEdge>, { traffic }: PeerRound): Counters {
+  const counts = noCounts();
+  for (const entry of traffic) {
+    const edge = edgeTo(edges, entry.neighbour);
+    // A restarted peer counts from zero again.
+    const restarted = entry.messagesSent < edge.last.messagesSent || entry.bytesSent < edge.last.bytesSent;
+    for (const name of counterNames) {
+      if (restarted) edge.before[name] += edge.last[name];
+      edge.last[name] = entry[name];
+      edge[name] = edge.before[name] + entry[name];
+      counts[name] += edge[name];
+    }
+  }
+  return counts;
+}
+
+function noteEdges(edges: Map<number, CountedEdge>, { time, missed, observed }: PeerRound): void {
+  if (time.waitedFor !== undefined) edgeTo(edges, time.waitedFor).waitMs += time.waitMs;
+  for (const neighbour of missed ?? []) edgeTo(edges, neighbour).missed++;
+  if (observed) edgeTo(edges, observed.neighbour).distance = observed.distance;
+}
+
+/** Time since a run began, over restarts, each of which begins at zero. */
+function createRunClock(): { elapsed(time: PeerRound["time"]): number } {
+  let before = 0;
+  let last = 0;
+  return {
+    elapsed({ elapsedMs, computeMs, compressMs, waitMs, mixMs }) {
+      const elapsed = elapsedMs ?? last + computeMs + compressMs + waitMs + mixMs;
+      if (elapsed < last) before += last;
+      last = elapsed;
+      return before + elapsed;
+    },
+  };
+}
+
+function rowOf(line: PeerRound, counts: Counters, elapsedMs: number): Record<PeerColumn, number | undefined> {
+  const { computeMs, compressMs, waitMs, mixMs } = line.time;
+  return {
+    round: line.round,
+    closing: line.kind === "closing" ? 1 : 0,
+    loss: line.loss,
+    accuracy: line.evaluation?.accuracy,
+    evaluationLoss: line.evaluation?.loss,
+    learningRate: line.learningRate,
+    consensusRate: line.consensusRate,
+    modelNorm: line.modelNorm,
+    compressionError: line.compressionError,
+    residual: line.residual,
+    consensusEstimate: line.consensusEstimate,
+    ...counts,
+    missed: line.missed?.length ?? 0,
+    refused: line.refused?.length ?? 0,
+    computeMs,
+    compressMs,
+    waitMs,
+    mixMs,
+    elapsedMs,
   };
 }
 

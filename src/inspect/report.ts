@@ -14,7 +14,18 @@ export interface PageData {
 }
 
 /** In the order in which they need each other. */
-const modules = ["format", "colours", "charts", "graph", "heat", "tables", "page"] as const;
+const modules = [
+  "format",
+  "colours",
+  "chart-kinds",
+  "chart-lines",
+  "chart-options",
+  "charts",
+  "graph",
+  "heat",
+  "tables",
+  "page",
+] as const;
 
 /** The page as one HTML document. */
 export function renderPage(data: PageData): string {

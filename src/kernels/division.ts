@@ -4,6 +4,7 @@
  * go through their numbers in one order only (the streams of top-k and of entropy coding), or touch few of them.
  */
 import type { Kernels } from "../kernels.js";
+import type { OptimizerKernels } from "./reference/optimizers.js";
 import { PART } from "./reference/vector.js";
 
 type Kernel = (...parameters: never[]) => unknown;
@@ -29,6 +30,26 @@ const blocksBefore = (length: number, block: number, first: number) => (block < 
 /** Bytes before number `first` in codes of `bits` bits, where every block begins at a byte of its own. */
 const codesBefore = (length: number, block: number, first: number, bits: number) =>
   block < length ? (first / block) * Math.ceil((block * bits) / 8) : (first * bits) / 8;
+
+/**
+ * How a kernel is divided whose numbers do not depend on each other, with `vectors` vectors of float32 as its first
+ * parameters and their length as the next one.
+ */
+function elementwise<Name extends keyof OptimizerKernels>(
+  name: Name,
+  vectors: number,
+): Division<Kernels[Name]> {
+  type Call = (...parameters: readonly number[]) => void;
+  return {
+    size: (...parameters: readonly number[]) => [parameters[vectors]!, ANY],
+    piece(kernels: Kernels, first: number, count: number, parameters: readonly number[]) {
+      const kernel = kernels[name] as Call;
+      kernel(
+        ...parameters.map((value, k) => (k < vectors ? value + 4 * first : k === vectors ? count : value)),
+      );
+    },
+  } as unknown as Division<Kernels[Name]>;
+}
 
 export const divisions: {
   readonly [Name in keyof Kernels]?: Kernels[Name] extends Kernel ? Division<Kernels[Name]> : never;
@@ -245,6 +266,14 @@ export const divisions: {
     piece: (kernels, first, count, [codes]) => kernels.ternaryCheck(codes + first, count),
     result: "every",
   },
+  sgd: elementwise("sgd", 2),
+  momentum: elementwise("momentum", 3),
+  adam: elementwise("adam", 4),
+  amsgrad: elementwise("amsgrad", 5),
+  adamax: elementwise("adamax", 4),
+  rmsprop: elementwise("rmsprop", 5),
+  adagrad: elementwise("adagrad", 3),
+  adadelta: elementwise("adadelta", 4),
 };
 
 /** A kernel's calls as threads see them: from its number in this list, and the parameters as they come. */

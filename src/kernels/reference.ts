@@ -3,6 +3,7 @@ import { entropyKernels } from "./reference/entropy.js";
 import { float16Kernels } from "./reference/float16.js";
 import { minmaxKernels } from "./reference/minmax.js";
 import { naturalKernels } from "./reference/natural.js";
+import { optimizerKernels } from "./reference/optimizers.js";
 import { qsgdKernels } from "./reference/qsgd.js";
 import { randomkKernels } from "./reference/randomk.js";
 import { signKernels } from "./reference/sign.js";
@@ -25,5 +26,6 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     ...topkKernels(buffer),
     ...randomkKernels(buffer),
     ...entropyKernels(buffer),
+    ...optimizerKernels(buffer),
   };
 }

@@ -66,77 +66,89 @@ export async function createPrometheusSink({
 
 /** What takes a report apart into metrics. */
 function createMetrics(registry: Registry): (report: RoundReport) => void {
-  const registers = [registry];
-  const gauge = (name: string, help: string) =>
-    new Gauge({ name: `murmuration_${name}`, help, labelNames: ["peer"], registers });
-  const counter = (name: string, help: string, ...labels: string[]) =>
-    new Counter({ name: `murmuration_${name}`, help, labelNames: ["peer", ...labels], registers });
-
-  const gauges = {
-    round: gauge("round", "Round that ended last, from 0"),
-    loss: gauge("loss", "Mean training loss of the last round that learned"),
-    learningRate: gauge("learning_rate", "Learning rate"),
-    consensusRate: gauge("consensus_rate", "Consensus rate"),
-    modelNorm: gauge("model_norm", "Norm of the model"),
-    compressionError: gauge("compression_error", "Error of the last message relative to what was to be sent"),
-    residual: gauge("residual", "Norm of the residual relative to the model"),
-    consensusEstimate: gauge(
-      "consensus_distance_estimate",
-      "The peer's own estimate of the consensus distance",
-    ),
-  };
-  const accuracy = gauge("accuracy", "Share of held-out examples that the model gets right");
-  const evaluationLoss = gauge("evaluation_loss", "Loss on held-out data");
-  const distance = new Gauge({
-    name: "murmuration_neighbour_distance",
-    help: "Distance to the neighbour's model as told from its messages",
-    labelNames: ["peer", "neighbour"],
-    registers,
-  });
-  const edges = {
-    bytesSent: counter("sent_bytes_total", "Bytes sent", "neighbour"),
-    bytesReceived: counter("received_bytes_total", "Bytes received", "neighbour"),
-    messagesSent: counter("sent_messages_total", "Messages sent", "neighbour"),
-    messagesReceived: counter("received_messages_total", "Messages received", "neighbour"),
-  };
-  const missed = counter("missed_messages_total", "Messages that a round went without", "neighbour");
-  const seconds = counter("round_seconds_total", "Time by what it went to", "part");
-  const waits = counter("neighbour_wait_seconds_total", "Time waited for the last neighbour", "neighbour");
-  const refused = counter("refused_frames_total", "Frames that were not taken");
-  const warnings = counter("warnings_total", "Warnings");
-  /** Traffic is reported as totals; counters take what was added. */
-  const counted = new Map<string, number>();
-  const add = (name: keyof typeof edges, total: number, peer: number, neighbour: number) => {
-    const key = `${name} ${peer} ${neighbour}`;
-    const before = counted.get(key) ?? 0;
-    // A restarted peer counts from zero again.
-    edges[name].inc({ peer, neighbour }, total >= before ? total - before : total);
-    counted.set(key, total);
-  };
-
+  const metrics = registerMetrics(registry);
+  const count = trafficCounter(metrics.edges);
   return (report) => {
-    const { peer, time } = report;
-    for (const [name, metric] of Object.entries(gauges)) {
-      const value = report[name as keyof typeof gauges];
+    const { peer, time, evaluation, observed } = report;
+    for (const [name, metric] of Object.entries(metrics.gauges)) {
+      const value = report[name as keyof typeof metrics.gauges];
       if (value !== undefined) metric.set({ peer }, value);
     }
-    if (report.evaluation) evaluationLoss.set({ peer }, report.evaluation.loss);
-    if (report.evaluation?.accuracy !== undefined) accuracy.set({ peer }, report.evaluation.accuracy);
-    if (report.observed) {
-      distance.set({ peer, neighbour: report.observed.neighbour }, report.observed.distance);
-    }
-    for (const edge of report.traffic) {
-      for (const name of Object.keys(edges) as (keyof typeof edges)[]) {
-        add(name, edge[name], peer, edge.neighbour);
-      }
-    }
-    for (const neighbour of report.missed ?? []) missed.inc({ peer, neighbour });
+    if (evaluation) metrics.evaluationLoss.set({ peer }, evaluation.loss);
+    if (evaluation?.accuracy !== undefined) metrics.accuracy.set({ peer }, evaluation.accuracy);
+    if (observed) metrics.distance.set({ peer, neighbour: observed.neighbour }, observed.distance);
+    for (const edge of report.traffic) count(peer, edge);
+    for (const neighbour of report.missed ?? []) metrics.missed.inc({ peer, neighbour });
     for (const part of ["compute", "compress", "wait", "mix"] as const) {
-      seconds.inc({ peer, part }, Math.max(0, time[`${part}Ms`]) / 1000);
+      metrics.seconds.inc({ peer, part }, Math.max(0, time[`${part}Ms`]) / 1000);
     }
-    if (time.waitedFor !== undefined)
-      waits.inc({ peer, neighbour: time.waitedFor }, Math.max(0, time.waitMs) / 1000);
-    refused.inc({ peer }, report.refused?.length ?? 0);
-    warnings.inc({ peer }, report.warnings?.length ?? 0);
+    if (time.waitedFor !== undefined) {
+      metrics.waits.inc({ peer, neighbour: time.waitedFor }, Math.max(0, time.waitMs) / 1000);
+    }
+    metrics.refused.inc({ peer }, report.refused?.length ?? 0);
+    metrics.warnings.inc({ peer }, report.warnings?.length ?? 0);
+  };
+}
+
+/** Every metric there is. Those in `gauges` and `edges` are called as in reports. */
+function registerMetrics(registry: Registry) {
+  const registers = [registry];
+  const gauge = (name: string, help: string, ...labels: string[]) =>
+    new Gauge({ name: `murmuration_${name}`, help, labelNames: ["peer", ...labels], registers });
+  const counter = (name: string, help: string, ...labels: string[]) =>
+    new Counter({ name: `murmuration_${name}`, help, labelNames: ["peer", ...labels], registers });
+  return {
+    gauges: {
+      round: gauge("round", "Round that ended last, from 0"),
+      loss: gauge("loss", "Mean training loss of the last round that learned"),
+      learningRate: gauge("learning_rate", "Learning rate"),
+      consensusRate: gauge("consensus_rate", "Consensus rate"),
+      modelNorm: gauge("model_norm", "Norm of the model"),
+      compressionError: gauge(
+        "compression_error",
+        "Error of the last message relative to what was to be sent",
+      ),
+      residual: gauge("residual", "Norm of the residual relative to the model"),
+      consensusEstimate: gauge(
+        "consensus_distance_estimate",
+        "The peer's own estimate of the consensus distance",
+      ),
+    },
+    accuracy: gauge("accuracy", "Share of held-out examples that the model gets right"),
+    evaluationLoss: gauge("evaluation_loss", "Loss on held-out data"),
+    distance: gauge(
+      "neighbour_distance",
+      "Distance to the neighbour's model as told from its messages",
+      "neighbour",
+    ),
+    edges: {
+      bytesSent: counter("sent_bytes_total", "Bytes sent", "neighbour"),
+      bytesReceived: counter("received_bytes_total", "Bytes received", "neighbour"),
+      messagesSent: counter("sent_messages_total", "Messages sent", "neighbour"),
+      messagesReceived: counter("received_messages_total", "Messages received", "neighbour"),
+    },
+    missed: counter("missed_messages_total", "Messages that a round went without", "neighbour"),
+    seconds: counter("round_seconds_total", "Time by what it went to", "part"),
+    waits: counter("neighbour_wait_seconds_total", "Time waited for the last neighbour", "neighbour"),
+    refused: counter("refused_frames_total", "Frames that were not taken"),
+    warnings: counter("warnings_total", "Warnings"),
+  };
+}
+
+type EdgeCounters = ReturnType<typeof registerMetrics>["edges"];
+
+/** Traffic is reported as totals; counters take what was added. */
+function trafficCounter(edges: EdgeCounters): (peer: number, edge: RoundReport["traffic"][number]) => void {
+  const counted = new Map<string, number>();
+  return (peer, edge) => {
+    const { neighbour } = edge;
+    for (const name of Object.keys(edges) as (keyof EdgeCounters)[]) {
+      const key = `${name} ${peer} ${neighbour}`;
+      const total = edge[name];
+      const before = counted.get(key) ?? 0;
+      // A restarted peer counts from zero again.
+      edges[name].inc({ peer, neighbour }, total >= before ? total - before : total);
+      counted.set(key, total);
+    }
   };
 }

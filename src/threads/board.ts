@@ -28,7 +28,8 @@ const LENGTH = 8;
 const STEP = 9;
 const COUNT = 10;
 const PARAMETERS = 11;
-const MAX_PARAMETERS = 12;
+/** Most parameters that a kernel may have. */
+export const MAX_PARAMETERS = 16;
 const PARTIALS = PARAMETERS + MAX_PARAMETERS;
 /** Parts of the longest vector that fits a memory. */
 const MAX_PARTIALS = MAX_SPACE_BYTES / 4 / PART;

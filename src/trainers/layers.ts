@@ -8,14 +8,13 @@ import { InvalidExperiment } from "../errors.js";
 import { createModel } from "../models/index.js";
 import { partition, type SplitSettings, splitsByClass } from "../partition.js";
 import type { TrainerKind } from "../trainer.js";
-import { createOptimizer } from "./optimizers.js";
 
 const settings = z.strictObject({
   kind: z.literal("layers"),
   backend: z
     .enum(backendNames)
     .default("wasm")
-    .describe("what computes; auto: the fastest that starts, see murmur doctor"),
+    .describe("tfjs backend; auto: the fastest that starts, see murmur doctor"),
 });
 
 /** Trains the task's model on the peer's part of the task's data, with tfjs. See {@link createLayersTrainer}. */
@@ -33,12 +32,9 @@ export const layers: TrainerKind<typeof settings> = {
     const { createLayersTrainer } = await import("./layers-trainer.js");
     return createLayersTrainer({
       model: await createModel(task.model, { inputShape, classes, seed }),
-      optimizer: await createOptimizer(task.optimizer),
-      weightDecay: task.optimizer.weightDecay,
       train: selectExamples(train, indices, size),
       test,
       batchSize: task.batchSize,
-      localSteps: task.localSteps,
       ...(augment && { augment }),
       seed,
       peer,

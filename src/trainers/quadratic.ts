@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createLayout } from "../layout.js";
 import { normal, random } from "../random.js";
-import type { TrainerKind } from "../trainer.js";
+import { stateless, type TrainerKind } from "../trainer.js";
 
 const settings = z.strictObject({
   kind: z.literal("quadratic"),
@@ -22,11 +22,11 @@ const settings = z.strictObject({
  * The mean of the f_i is least at the mean of the b_i. Local gradients are a ∘ (x − b_i) + σ·N(0, I). The model
  * starts at 0 and b is drawn from N(0, I).
  *
- * `step` returns the peer's own f_i; `evaluate` returns f(x) − f* of the mean f, which is 0 at the optimum only.
+ * `gradient` returns the peer's own f_i; `evaluate` returns f(x) − f* of the mean f, which is 0 at the optimum only.
  */
 export const quadratic: TrainerKind<typeof settings> = {
   settings,
-  async create({ dimension, heterogeneity, noise, condition }, { peer, peers, seed }, { localSteps }) {
+  async create({ dimension, heterogeneity, noise, condition }, { peer, peers, seed }) {
     const lengths = typeof dimension === "number" ? [dimension] : dimension;
     const layout = createLayout(lengths.map((length, i) => ({ name: `x${i + 1}`, shape: [length] })));
     const size = layout.length;
@@ -64,23 +64,18 @@ export const quadratic: TrainerKind<typeof settings> = {
       initialize(model) {
         model.fill(0);
       },
-      async step(model, { round, learningRate }) {
-        let loss = 0;
-        for (let local = 0; local < localSteps; local++) {
-          loss += excess(model, own);
-          const disturbance = random(seed, "noise", peer, round * localSteps + local);
-          for (let k = 0; k < size; k++) {
-            const gradient =
-              curvature[k]! * (model[k]! - own[k]!) + (noise > 0 ? noise * normal(disturbance, k) : 0);
-            model[k]! -= learningRate * gradient;
-          }
+      async gradient(point, out, step) {
+        const disturbance = random(seed, "noise", peer, step);
+        for (let k = 0; k < size; k++) {
+          out[k] = curvature[k]! * (point[k]! - own[k]!) + (noise > 0 ? noise * normal(disturbance, k) : 0);
         }
-        return loss / localSteps;
+        return excess(point, own);
       },
       async evaluate(model) {
         mean ??= meanOptimum();
         return { loss: excess(model, mean) };
       },
+      ...stateless,
       dispose() {},
     };
   },

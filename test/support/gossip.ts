@@ -10,7 +10,7 @@ import { normal, random } from "../../src/random.js";
 import type { RoundReport } from "../../src/report.js";
 import type { Transport } from "../../src/transport.js";
 import { createMemoryTransports } from "../../src/transports/memory.js";
-import { updateTrainer } from "./trainers.js";
+import { plainDescent, updateTrainer } from "./trainers.js";
 
 /** Default settings of every compressor in the index. */
 export const everyCompressor: CompressorSettings[] = compressorSettings.options.map((option) =>
@@ -50,6 +50,7 @@ export function createGossip(options: GossipOptions) {
     compressor,
     rounds,
     learningRate: () => 1,
+    ...plainDescent,
     consensusRate: typeof rate === "number" ? () => rate : rate,
     closingRates,
     evaluateEvery: 0,

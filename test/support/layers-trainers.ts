@@ -2,7 +2,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Examples } from "../../src/dataset.js";
 import { normal, random } from "../../src/random.js";
 import { createLayersTrainer, type LayersTrainerOptions } from "../../src/trainers/layers-trainer.js";
-import { createOptimizer, optimizerSettings } from "../../src/trainers/optimizers.js";
+import { type Learning, learning } from "./learning.js";
 
 /** Gaussian features; labels follow from the largest of the first `classes` features. */
 export function someExamples(count: number, inputs: number, classes: number, seed = 1): Examples {
@@ -15,29 +15,15 @@ export function someExamples(count: number, inputs: number, classes: number, see
   return { features, labels };
 }
 
-/** A trainer with plain settings where none are given. */
+/** A trainer, with local learning of its own and plain settings where none are given. */
 export async function trainerOf(
   model: LayersModel,
   train: Examples,
-  {
-    optimizer = { kind: "sgd" },
-    ...rest
-  }: Partial<Omit<LayersTrainerOptions, "optimizer" | "model">> & {
-    optimizer?: { kind: string } & Record<string, unknown>;
-  } = {},
+  { optimizer, localSteps, ...rest }: Partial<Omit<LayersTrainerOptions, "model">> & Learning = {},
 ) {
-  const settings = optimizerSettings.parse(optimizer);
-  const trainer = createLayersTrainer({
-    model,
-    optimizer: await createOptimizer(settings),
-    weightDecay: settings.weightDecay,
-    train,
-    test: train,
-    seed: 1,
-    peer: 0,
-    ...rest,
-  });
+  const trainer = createLayersTrainer({ model, train, test: train, seed: 1, peer: 0, ...rest });
   const vector = new Float32Array(trainer.layout.length);
   trainer.initialize(vector);
-  return { trainer, vector };
+  const settings = { ...(optimizer && { optimizer }), ...(localSteps && { localSteps }) };
+  return { trainer: learning(trainer, settings), vector };
 }

@@ -1,26 +1,34 @@
 import type { Layout } from "../../src/layout.js";
-import type { Trainer } from "../../src/trainer.js";
+import type { Plan } from "../../src/peer.js";
+import { stateless, type Trainer } from "../../src/trainer.js";
 import type { Vector } from "../../src/vector.js";
 
-/** A trainer whose local learning is a plain function; for tests that prescribe every update. */
+/** Plain gradient descent, one step a round. */
+export const plainDescent: Pick<Plan, "optimizer" | "localSteps"> = {
+  optimizer: { kind: "sgd", weightDecay: 0 },
+  localSteps: 1,
+};
+
+/** A trainer whose gradient is a plain function of the model and the step. */
 export function functionTrainer(
   layout: Layout,
   initialize: (model: Vector) => void,
-  step: (model: Vector, round: number) => void,
+  gradient: (point: Vector, k: number, step: number) => number,
 ): Trainer {
   return {
     layout,
     initialize,
-    async step(model, { round }) {
-      step(model, round);
+    async gradient(point, out, step) {
+      for (let k = 0; k < out.length; k++) out[k] = gradient(point, k, step);
       return 0;
     },
     evaluate: async () => ({ loss: 0 }),
+    ...stateless,
     dispose() {},
   };
 }
 
-/** A trainer with prescribed updates, number by number. */
+/** A trainer with prescribed updates, number by number: with plain descent and γ = 1, u = −gradient. */
 export function updateTrainer(
   layout: Layout,
   initial: (k: number) => number,
@@ -31,8 +39,6 @@ export function updateTrainer(
     (model) => {
       for (let k = 0; k < layout.length; k++) model[k] = initial(k);
     },
-    (model, round) => {
-      for (let k = 0; k < layout.length; k++) model[k]! += update(k, round);
-    },
+    (_point, k, round) => -update(k, round),
   );
 }

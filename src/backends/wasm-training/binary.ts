@@ -86,7 +86,7 @@ function arithmetic(name: string, operation: number): TrainingKernel {
       if (spread) {
         const { operand, outer } = spread;
         const isA = operand === "a";
-        assembly.expand!(
+        assembly.expand(
           isA ? aAt : bAt,
           scratch,
           outer.length,
@@ -97,7 +97,7 @@ function arithmetic(name: string, operation: number): TrainingKernel {
         if (isA) aAt = scratch;
         else bAt = scratch;
       }
-      assembly.binaryRows!(
+      assembly.binaryRows(
         operation,
         aAt,
         bAt,

@@ -7,12 +7,8 @@ import {
   type NamedTensorInfoMap,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
+import type { Assembly } from "./assembly.js";
 import { compiled } from "./compiled.js";
-
-/** What assembly/ exports. Arguments are addresses, counts and flags; see there. */
-export interface Assembly {
-  [name: string]: (...numbers: number[]) => number;
-}
 
 /** The parts of tfjs's wasm backend that kernels use. */
 interface Backend extends KernelBackend {

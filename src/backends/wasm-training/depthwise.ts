@@ -1,12 +1,13 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { backend_util } from "@tensorflow/tfjs-core";
+import type { DepthwiseGeometry } from "./assembly.js";
 import type { Context } from "./context.js";
 import { input, isFloat, sizeOf, type TrainingKernel } from "./kernel.js";
 
 type Shape4 = [number, number, number, number];
 
 /** The numbers that both kernels take after their addresses, or undefined where it is dilated. */
-function geometryOf(x: number[], filter: number[], attributes: NamedAttrMap): number[] | undefined {
+function geometryOf(x: number[], filter: number[], attributes: NamedAttrMap): DepthwiseGeometry | undefined {
   const { strides, dilations, pad, dimRoundingMode } = attributes as {
     strides: number | [number, number];
     dilations?: number | [number, number];
@@ -51,8 +52,8 @@ function inputGradient(
   const geometry = geometryOf(shape, filter.shape, attributes);
   if (!geometry || !isFloat(dy, filter)) return undefined;
   const out = context.output(shape);
-  context.assembly.zero!(context.address(out), sizeOf(shape) * 4);
-  context.assembly.depthwiseInputGradient!(
+  context.assembly.zero(context.address(out), sizeOf(shape) * 4);
+  context.assembly.depthwiseInputGradient(
     context.address(dy),
     context.address(filter),
     context.address(out),
@@ -72,8 +73,8 @@ function filterGradient(
   const geometry = geometryOf(x.shape, shape, attributes);
   if (!geometry || !isFloat(x, dy)) return undefined;
   const out = context.output(shape);
-  context.assembly.zero!(context.address(out), sizeOf(shape) * 4);
-  context.assembly.depthwiseFilterGradient!(
+  context.assembly.zero(context.address(out), sizeOf(shape) * 4);
+  context.assembly.depthwiseFilterGradient(
     context.address(x),
     context.address(dy),
     context.address(out),

@@ -7,27 +7,9 @@ export const reluGrad: TrainingKernel = {
     const dy = input(inputs, "dy");
     const x = input(inputs, "x");
     const out = context.output(x.shape);
-    context.assembly.reluGradient!(
+    context.assembly.reluGradient(
       context.address(dy),
       context.address(x),
-      context.address(out),
-      sizeOf(x.shape),
-    );
-    return out;
-  },
-};
-
-/** x + factor·y; our own name, used by trainers/scaled.ts. */
-export const addScaled: TrainingKernel = {
-  name: "AddScaled",
-  run(context, inputs, attributes) {
-    const x = input(inputs, "x");
-    const y = input(inputs, "y");
-    const out = context.output(x.shape);
-    context.assembly.addScaled!(
-      context.address(x),
-      context.address(y),
-      attributes.factor as number,
       context.address(out),
       sizeOf(x.shape),
     );
@@ -45,7 +27,7 @@ export const unsortedSegmentSum: TrainingKernel = {
     const numSegments = attributes.numSegments as number;
     const rest = x.shape.slice(segmentIds.shape.length);
     const out = context.output([numSegments, ...rest]);
-    context.assembly.segmentSum!(
+    context.assembly.segmentSum(
       context.address(x),
       context.address(segmentIds),
       context.address(out),

@@ -19,7 +19,7 @@ import { arithmeticKernels } from "./binary.js";
 import { contextOf } from "./context.js";
 import { conv2D, conv2DBackpropFilter, conv2DBackpropInput, fusedConv2D } from "./convolution.js";
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from "./depthwise.js";
-import { addScaled, reluGrad, unsortedSegmentSum } from "./elementwise.js";
+import { reluGrad, unsortedSegmentSum } from "./elementwise.js";
 import { registerTrainingGradients } from "./gradients.js";
 import type { TrainingKernel } from "./kernel.js";
 import { batchMatMul, fusedMatMul } from "./matmul.js";
@@ -49,7 +49,6 @@ export const trainingKernels: readonly TrainingKernel[] = [
   cast,
   reluGrad,
   unsortedSegmentSum,
-  addScaled,
   groupNormalization,
   groupNormalizationGrad,
 ];

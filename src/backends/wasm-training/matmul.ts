@@ -32,13 +32,13 @@ function run(context: Context, inputs: NamedTensorInfoMap, attributes: NamedAttr
   if (batch * rows * columns === 0) return out;
   if (depth === 0 && bias) return undefined;
   if (depth === 0) {
-    assembly.zero!(context.address(out), batch * rows * columns * 4);
+    assembly.zero(context.address(out), batch * rows * columns * 4);
     return out;
   }
   // A batch of A against one B is one tall product.
   const tall = bBatch === 1 && !transposeA && aBatch === batch;
-  const scratch = context.scratch(assembly.matMulScratchBytes!(columns, depth));
-  assembly.matMul!(
+  const scratch = context.scratch(assembly.matMulScratchBytes(columns, depth));
+  assembly.matMul(
     context.address(a),
     context.address(b),
     context.address(out),

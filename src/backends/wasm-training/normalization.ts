@@ -16,7 +16,7 @@ export const groupNormalization: TrainingKernel = {
     const [batch, positions, channels] = x.shape as [number, number, number];
     const { assembly, address } = context;
     const [y, mean, inverse] = [x.shape, [batch, groups], [batch, groups]].map(context.output) as Triple;
-    assembly.groupNormalization!(
+    assembly.groupNormalization(
       address(x),
       address(gamma),
       address(beta),
@@ -28,7 +28,7 @@ export const groupNormalization: TrainingKernel = {
       channels,
       groups,
       epsilon,
-      context.scratch(assembly.groupNormalizationScratchBytes!(channels)),
+      context.scratch(assembly.groupNormalizationScratchBytes(channels)),
     );
     return [y, mean, inverse];
   },
@@ -44,12 +44,12 @@ export const groupNormalizationGrad: TrainingKernel = {
     const groups = mean.shape[1] as number;
     const { assembly, address } = context;
     const [dx, dGamma, dBeta] = [x.shape, gamma.shape, gamma.shape].map(context.output) as Triple;
-    const ownBytes = assembly.groupNormalizationScratchBytes!(channels);
+    const ownBytes = assembly.groupNormalizationScratchBytes(channels);
     const perExampleBytes = sizeOf([batch, channels]) * 4;
     const scratch = context.scratch(ownBytes + 2 * perExampleBytes);
     const gammaPerExample = scratch + ownBytes;
     const betaPerExample = gammaPerExample + perExampleBytes;
-    assembly.groupNormalizationGradient!(
+    assembly.groupNormalizationGradient(
       address(dy),
       address(x),
       address(gamma),
@@ -64,8 +64,8 @@ export const groupNormalizationGrad: TrainingKernel = {
       groups,
       scratch,
     );
-    assembly.sumMiddle!(gammaPerExample, address(dGamma), 1, batch, channels, 1);
-    assembly.sumMiddle!(betaPerExample, address(dBeta), 1, batch, channels, 1);
+    assembly.sumMiddle(gammaPerExample, address(dGamma), 1, batch, channels, 1);
+    assembly.sumMiddle(betaPerExample, address(dBeta), 1, batch, channels, 1);
     return [dx, dGamma, dBeta];
   },
 };

@@ -1,5 +1,6 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { backend_util } from "@tensorflow/tfjs-core";
+import type { PoolGeometry } from "./assembly.js";
 import type { Context } from "./context.js";
 import { input, isFloat, sizeOf, type TrainingKernel } from "./kernel.js";
 
@@ -32,8 +33,8 @@ function gradient(
   const info = infoOf(x, attributes);
   const out = context.output(x.shape);
   const { assembly } = context;
-  assembly.zero!(context.address(out), sizeOf(x.shape) * 4);
-  const geometry = [
+  assembly.zero(context.address(out), sizeOf(x.shape) * 4);
+  const geometry: PoolGeometry = [
     info.batchSize,
     info.inHeight,
     info.inWidth,
@@ -48,11 +49,11 @@ function gradient(
     info.padInfo.left,
   ];
   if (kernel === "maxPoolGradient") {
-    assembly.maxPoolGradient!(context.address(x), context.address(dy), context.address(out), ...geometry);
+    assembly.maxPoolGradient(context.address(x), context.address(dy), context.address(out), ...geometry);
   } else {
     // tfjs divides by the whole window even where it sticks out.
     const factor = 1 / (info.filterHeight * info.filterWidth);
-    assembly.averagePoolGradient!(context.address(dy), context.address(out), ...geometry, factor);
+    assembly.averagePoolGradient(context.address(dy), context.address(out), ...geometry, factor);
   }
   return out;
 }

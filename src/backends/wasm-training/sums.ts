@@ -42,7 +42,7 @@ function reduce(
   if (outSize === 0) return out;
   if (size === 0) {
     if (mean) return undefined;
-    assembly.zero!(context.address(out), outSize * 4);
+    assembly.zero(context.address(out), outSize * 4);
     return out;
   }
   const factor = mean ? outSize / size : 1;
@@ -52,7 +52,7 @@ function reduce(
   let scratch = passes > 1 ? context.scratch(size * 4) : 0;
   let from = context.address(x);
   if (passes === 0) {
-    assembly.sumLast!(from, context.address(out), outSize, 1, factor);
+    assembly.sumLast(from, context.address(out), outSize, 1, factor);
     return out;
   }
   for (let pass = 0; pass < passes; pass++) {
@@ -65,8 +65,8 @@ function reduce(
     const length = (runs[longest] as Run).length;
     const last = pass === passes - 1;
     const to = last ? context.address(out) : scratch;
-    if (inner === 1) assembly.sumLast!(from, to, outer, length, last ? factor : 1);
-    else assembly.sumMiddle!(from, to, outer, length, inner, last ? factor : 1);
+    if (inner === 1) assembly.sumLast(from, to, outer, length, last ? factor : 1);
+    else assembly.sumMiddle(from, to, outer, length, inner, last ? factor : 1);
     if (!last) scratch += outer * inner * 4;
     from = to;
     runs = runsOf(

@@ -1,4 +1,5 @@
-import { chartKinds, createChart } from "./charts.js";
+import { chartKinds } from "./chart-kinds.js";
+import { createChart } from "./charts.js";
 import { createGraphCard } from "./graph.js";
 import { createDriftCard, createPairsCard } from "./heat.js";
 import {
@@ -52,7 +53,7 @@ function show() {
     return;
   }
   axes.hidden = false;
-  const axis = /** @type {import("./charts.js").XAxis} */ (
+  const axis = /** @type {import("./chart-lines.js").XAxis} */ (
     /** @type {HTMLInputElement | null} */ (axes.querySelector("input:checked"))?.value ?? "round"
   );
   for (const chart of charts) chart.update(runs, axis);

@@ -9,6 +9,7 @@ export * from "./natural";
 export * from "./randomk";
 export * from "./ternary";
 export * from "./entropy";
+export * from "./optimizers";
 export { workIn } from "./room";
 
 /** First byte that the module's own data leaves free. */

@@ -15,21 +15,6 @@ export function reluGradient(dy: usize, x: usize, out: usize, length: usize): vo
   }
 }
 
-/** out = x + factor·y, rounded after the product. */
-export function addScaled(x: usize, y: usize, factor: f32, out: usize, length: usize): void {
-  const factors = f32x4.splat(factor);
-  let k: usize = 0;
-  for (; k + 8 <= length; k += 8) {
-    const p = k << 2;
-    v128.store(out + p, f32x4.add(v128.load(x + p), f32x4.mul(v128.load(y + p), factors)));
-    v128.store(out + p, f32x4.add(v128.load(x + p, 16), f32x4.mul(v128.load(y + p, 16), factors)), 16);
-  }
-  for (; k < length; k++) {
-    const p = k << 2;
-    store<f32>(out + p, load<f32>(x + p) + load<f32>(y + p) * factor);
-  }
-}
-
 /** out[index[i]] += values[i], rows of `width` numbers; indices outside [0, segments) are left out. */
 export function segmentSum(
   values: usize, index: usize, out: usize, rows: usize, width: usize, segments: usize,

@@ -1,0 +1,61 @@
+/** Every optimiser there is. Adding one: a file here, and a line in this list. */
+import type { z } from "zod";
+import { ForeignVector } from "../errors.js";
+import { kindOf, settingsOfAny } from "../kinds.js";
+import type { Optimizer, OptimizerContext, OptimizerKind } from "../optimizer.js";
+import type { Vector } from "../vector.js";
+import { adadelta } from "./adadelta.js";
+import { adagrad } from "./adagrad.js";
+import { adam } from "./adam.js";
+import { adamax } from "./adamax.js";
+import { adamw } from "./adamw.js";
+import { amsgrad } from "./amsgrad.js";
+import { momentum } from "./momentum.js";
+import { rmsprop } from "./rmsprop.js";
+import { sgd } from "./sgd.js";
+
+const kinds = [
+  sgd, //
+  momentum,
+  adam,
+  adamw,
+  amsgrad,
+  adamax,
+  rmsprop,
+  adagrad,
+  adadelta,
+] as const;
+
+/** Settings of any optimiser, told apart by `kind`. */
+export const optimizerSettings = settingsOfAny(kinds);
+export type OptimizerSettings = z.output<typeof optimizerSettings>;
+
+/** Model-sized vectors of an optimiser's state. */
+export function optimizerVectors(settings: OptimizerSettings): number {
+  return (kindOf(kinds, settings) as OptimizerKind).vectors(settings);
+}
+
+/**
+ * The optimiser that these settings describe, at its first step.
+ *
+ * Its step throws ForeignVector for a vector of another length or another memory: kernels know addresses only, and
+ * would work on whatever lies there.
+ */
+export function createOptimizer(settings: OptimizerSettings, context: OptimizerContext): Optimizer {
+  const optimizer = (kindOf(kinds, settings) as OptimizerKind).create(settings, context);
+  const { length, space } = context;
+  const requireVector = (vector: Vector) => {
+    if (vector.buffer === space.buffer && vector.length === length) return;
+    throw new ForeignVector(
+      `${settings.kind}: made for vectors of ${length} numbers in its own vector space, given one of ${vector.length}${vector.buffer === space.buffer ? "" : " in another memory"}: allocate it with space.vector(${length})`,
+    );
+  };
+  return {
+    state: optimizer.state,
+    step(update, point, learningRate) {
+      requireVector(update);
+      requireVector(point);
+      optimizer.step(update, point, learningRate);
+    },
+  };
+}

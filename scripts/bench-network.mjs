@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { multiaddr } from "@multiformats/multiaddr";
 import { algorithms } from "../dist/algorithms/index.js";
 import { keepYoungGenerationSmall } from "../dist/cli/young-generation.js";
+import { systemClock } from "../dist/clock.js";
 import { createLayout } from "../dist/layout.js";
 import { createPeer } from "../dist/peer.js";
 import { stateless } from "../dist/trainer.js";
@@ -91,8 +92,8 @@ async function receive({ kind, size, frames, muxer, identities }) {
   }
   const transport = await transportOf(1, identities, [], muxer, size);
   const drain = async () => {
-    for (let delivery = await transport.receive(); delivery; delivery = await transport.receive()) {
-      delivery.release();
+    for (let event = await transport.next(); event.kind !== "closed"; event = await transport.next()) {
+      if (event.kind === "frame") event.release();
     }
   };
   void drain();
@@ -140,8 +141,11 @@ async function open({ kind, size, frames, muxer, identities }, address) {
   await transport.ready();
   return {
     async once() {
-      for (let round = 0; round < frames; round++)
-        await transport.send(1, { kind: "exchange", round, payload });
+      for (let round = 0; round < frames; round++) {
+        transport.send(1, { kind: "learning", round, step: 0, exchange: round, payload });
+        const { kind } = await transport.next();
+        if (kind !== "acknowledged") throw new Error(`${kind} instead of acknowledged`);
+      }
     },
     close: () => transport.close(),
   };
@@ -186,12 +190,11 @@ async function gossip({ id, identities, ports, rounds }) {
       ...stateless,
       dispose() {},
     },
-    transport,
-    clock: () => performance.now(),
   });
   const warm = Math.floor(rounds / 5);
   let started = 0;
-  for await (const { round } of peer.run()) if (round === warm) started = performance.now();
+  for await (const { round } of peer.run({ transport, clock: systemClock }))
+    if (round === warm) started = performance.now();
   const perSecond = (rounds - 1 - warm) / ((performance.now() - started) / 1000);
   await transport.close();
   return perSecond;

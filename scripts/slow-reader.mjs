@@ -41,11 +41,11 @@ if (process.send) {
       slept = performance.now() - started;
     };
     watch();
-    const { frame } = await transport.receive();
+    const { frame } = await transport.next();
     const isWhole = frame.payload.length === MODEL_BYTES && frame.payload.every((byte) => byte === 7);
     const aboveModelBytes = peakBytes() - before - MODEL_BYTES;
     process.send({ events, slept, isWhole, aboveModelBytes }, () => {});
-    await transport.receive();
+    while ((await transport.next()).kind !== "closed");
     await transport.close();
     process.exit(0);
   });
@@ -60,12 +60,14 @@ if (process.send) {
   const payload = new Uint8Array(MODEL_BYTES).fill(7);
   const before = peakBytes();
   const answered = answer();
-  await transport.send(1, { kind: "exchange", round: 0, payload });
+  transport.send(1, { kind: "learning", round: 0, step: 0, exchange: 0, payload });
+  const acknowledged = await transport.next();
   const senderAboveModelBytes = peakBytes() - before;
   const { slept, isWhole, aboveModelBytes, events: theirs } = await answered;
   const resets = [...events, ...theirs].filter((kind) => kind === "disconnected").length;
   const holds =
     isWhole &&
+    acknowledged.kind === "acknowledged" &&
     resets === 0 &&
     slept >= SLEEP_MS - 1 &&
     Math.max(aboveModelBytes, senderAboveModelBytes) <= ALLOWED_BYTES;

@@ -5,7 +5,7 @@
 import type { MurmurationError } from "./errors.js";
 import type { Frame } from "./frame.js";
 
-/** Frames of one neighbour that a transport holds at most; it acknowledges the next once one of them is released. */
+/** Most unreleased frames of one neighbour; the next is delivered and acknowledged once one of them is released. */
 export const MAX_UNRELEASED_FRAMES = 2;
 
 /** What happened on the edge to the neighbour `peer`. Events of one edge arrive in their order. */

@@ -1,11 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MalformedFrame } from "../src/errors.js";
-import { decodeFrame, encodeFrame, FRAME_HEADER_BYTES, type Frame, MAX_ROUND } from "../src/frame.js";
+import {
+  decodeFrame,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  MAX_ROUND,
+  MAX_STEPS,
+} from "../src/frame.js";
 
 const frames = fc.record<Frame>({
-  kind: fc.constantFrom("exchange", "closing"),
+  kind: fc.constantFrom("learning", "closing"),
   round: fc.integer({ min: 0, max: MAX_ROUND }),
+  step: fc.integer({ min: 0, max: MAX_STEPS - 1 }),
+  exchange: fc.integer({ min: 0, max: MAX_ROUND }),
   payload: fc.uint8Array({ maxLength: 64 }),
 });
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
@@ -13,12 +22,10 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 describe("a frame", () => {
   it("has these bytes", () => {
     const payload = Uint8Array.of(0xab, 0xcd);
-    expect(hex(encodeFrame({ kind: "exchange", round: 0x01020304, payload }))).toBe(
-      "01010000" + "04030201" + "abcd",
-    );
-    expect(hex(encodeFrame({ kind: "closing", round: 7, payload: new Uint8Array() }))).toBe(
-      "01020000" + "07000000",
-    );
+    const learning = { kind: "learning", round: 0x01020304, step: 5, exchange: 0x0a0b0c0d, payload } as const;
+    expect(hex(encodeFrame(learning))).toBe("02010500" + "04030201" + "0d0c0b0a" + "abcd");
+    const closing = { kind: "closing", round: 7, step: 0, exchange: 8, payload: new Uint8Array() } as const;
+    expect(hex(encodeFrame(closing))).toBe("02020000" + "07000000" + "08000000");
   });
 
   it("is what was sent", () => {
@@ -29,7 +36,7 @@ describe("a frame", () => {
     );
   });
 
-  it("is refused, or is some frame's own bytes, whatever arrives", () => {
+  it("decodes to a frame that re-encodes to the same bytes, or throws", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 32 }), (bytes) => {
         let frame: Frame;
@@ -47,10 +54,16 @@ describe("a frame", () => {
   });
 
   it("is refused when too short, of another version, of no kind, or too long, with the reason", () => {
-    const good = encodeFrame({ kind: "exchange", round: 1, payload: new Uint8Array(5) });
+    const good = encodeFrame({
+      kind: "learning",
+      round: 1,
+      step: 0,
+      exchange: 1,
+      payload: new Uint8Array(5),
+    });
     const changed = (at: number, value: number) => good.map((byte, k) => (k === at ? value : byte));
     expect(() => decodeFrame(good.subarray(0, FRAME_HEADER_BYTES - 1), 5)).toThrow(/shorter than its header/);
-    expect(() => decodeFrame(changed(0, 2), 5)).toThrow(/version 2 where this peer speaks 1/);
+    expect(() => decodeFrame(changed(0, 1), 5)).toThrow(/version 1 where this peer speaks 2/);
     expect(() => decodeFrame(changed(1, 9), 5)).toThrow(MalformedFrame);
     expect(() => decodeFrame(changed(3, 1), 5)).toThrow(MalformedFrame);
     expect(() => decodeFrame(good, 4)).toThrow(/5 bytes exceeds this model's limit of 4/);

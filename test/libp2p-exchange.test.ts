@@ -1,24 +1,22 @@
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { algorithms } from "../src/algorithms/index.js";
-import { createLayout } from "../src/layout.js";
-import { createPeer } from "../src/peer.js";
-import type { Transport } from "../src/transport.js";
+import { FRAME_HEADER_BYTES } from "../src/frame.js";
 import { decodePrivateKey } from "../src/transports/libp2p/identity.js";
 import type { Muxer } from "../src/transports/libp2p/index.js";
 import { defaultDeadlines, WINDOW_BYTES } from "../src/transports/libp2p/limits.js";
 import { createNode } from "../src/transports/libp2p/node.js";
-import { createMemoryTransports } from "../src/transports/memory.js";
 import {
   createRelay,
   eventLog,
+  frameOf,
   join,
   type Member,
   members,
   memoryAddress,
   pattern,
+  type TestPeer,
+  transfer,
 } from "./support/network.js";
-import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** What a connection over TCP has inside. */
 interface Carrier {
@@ -56,19 +54,29 @@ describe.each(Object.entries(carriers))("frames over %s", (_name, address) => {
     "arrive whole and in order, both ways at once, on %s",
     async (muxer) => {
       const [first, second] = await pair(address(), [muxer]);
-      const sizes = [0, 1, 65_523, 65_524, 65_525, 131_056, WINDOW_BYTES - 8, WINDOW_BYTES - 7, 4_000_000];
+      const h = FRAME_HEADER_BYTES;
+      const sizes = [
+        0,
+        1,
+        65_531 - h,
+        65_532 - h,
+        65_533 - h,
+        131_064 - h,
+        WINDOW_BYTES - h,
+        WINDOW_BYTES - h + 1,
+      ];
+      sizes.push(4_000_000);
 
-      const send = async (from: Transport, to: number) => {
-        for (const [round, size] of sizes.entries()) {
-          await from.send(to, { kind: "exchange", round, payload: pattern(size, round) });
-        }
+      const send = async (from: TestPeer, to: number) => {
+        for (const [round, size] of sizes.entries()) from.send(to, frameOf(round, pattern(size, round)));
+        for (const _ of sizes) await from.events.next("acknowledged");
       };
-      const receive = async (at: Transport, from: number) => {
+      const receive = async (at: TestPeer, from: number) => {
         for (const [round, size] of sizes.entries()) {
-          const delivery = await at.receive();
-          expect(delivery!.from).toBe(from);
-          expect(delivery!.frame.round).toBe(round);
-          expect(Buffer.compare(delivery!.frame.payload, pattern(size, round))).toBe(0);
+          const { from: sender, frame } = await at.events.receive();
+          expect(sender).toBe(from);
+          expect(frame.round).toBe(round);
+          expect(Buffer.compare(frame.payload, pattern(size, round))).toBe(0);
         }
       };
       await Promise.all([send(first, 1), send(second, 0), receive(first, 1), receive(second, 0)]);
@@ -146,36 +154,33 @@ it.each(["yamux", "mplex"] as const)(
 
 it("counts the same bytes at both ends of an edge once it is quiet", async () => {
   const [first, second] = await pair("/ip4/127.0.0.1/tcp/0", ["mplex"]);
-  await Promise.all([
-    first.send(1, { kind: "exchange", round: 0, payload: pattern(300_000) }),
-    second.receive(),
-  ]);
+  await transfer(first, second, frameOf(0, pattern(300_000)));
   const [ours, theirs] = [first.traffic(1), second.traffic(0)];
   expect(ours.bytesSent).toBeGreaterThan(300_000);
   expect(ours.bytesSent).toBe(theirs.bytesReceived);
   expect(ours.bytesReceived).toBe(theirs.bytesSent);
 });
 
-it("reuses the memory of a frame that was given back, and only of such", async () => {
+it("reuses the memory of released frames, and of no others", async () => {
   const [first, second] = await pair(memoryAddress(), ["yamux"]);
   const exchange = async (round: number) => {
     const payload = pattern(2000, round);
-    const [, delivery] = await Promise.all([
-      first.send(1, { kind: "exchange", round, payload }),
-      second.receive(),
-    ]);
-    expect(Buffer.compare(delivery!.frame.payload, payload)).toBe(0);
-    return delivery!;
+    first.send(1, frameOf(round, payload));
+    const event = await second.events.next("frame");
+    expect(Buffer.compare(event.frame.payload, payload)).toBe(0);
+    return event;
   };
-  const kept = await exchange(0);
-  const given = await exchange(1);
-  const memory = given.frame.payload.buffer;
-  given.release!();
-  given.release!();
-  const next = [await exchange(2), await exchange(3)];
-  expect(next[0]!.frame.payload.buffer).toBe(memory);
-  expect(next[1]!.frame.payload.buffer).not.toBe(memory);
-  expect(Buffer.compare(kept.frame.payload, pattern(2000, 0))).toBe(0);
+  const [one, two] = [await exchange(0), await exchange(1)];
+  const memory = [one, two].map((event) => event.frame.payload.buffer);
+  one.release();
+  one.release();
+  const three = await exchange(2);
+  expect(three.frame.payload.buffer).toBe(memory[0]);
+  expect(Buffer.compare(two.frame.payload, pattern(2000, 1))).toBe(0);
+  three.release();
+  two.release();
+  expect((await exchange(3)).frame.payload.buffer).toBe(memory[1]);
+  expect((await exchange(4)).frame.payload.buffer).toBe(memory[0]);
 });
 
 it("lets ends with opposite muxer preferences agree", async () => {
@@ -184,60 +189,8 @@ it("lets ends with opposite muxer preferences agree", async () => {
   const first = await keep(join(topology, 0, { muxers: ["yamux", "mplex"] }));
   await Promise.all([first.ready(), second.ready()]);
   const payload = pattern(100_000);
-  const [, delivery] = await Promise.all([
-    first.send(1, { kind: "exchange", round: 0, payload }),
-    second.receive(),
-  ]);
-  expect(Buffer.compare(delivery!.frame.payload, payload)).toBe(0);
-});
-
-describe("a run of peers", () => {
-  const peers = 5;
-  const layout = createLayout([{ name: "x", shape: [7] }]);
-
-  /** DeepSqueeze on a ring, where every peer pulls towards its own point; the models at the end. */
-  async function run(transports: readonly Transport[]): Promise<number[][]> {
-    const all = transports.map((transport, id) =>
-      createPeer({
-        id,
-        neighbours: ring(id).map((peer) => ({ peer, weight: 1 / 3 })),
-        transport,
-        clock: () => 0,
-        trainer: functionTrainer(
-          layout,
-          (model) => model.fill(0),
-          (point, k, round) => point[k]! - Math.sin(id + k + round),
-        ),
-        plan: {
-          seed: 3,
-          algorithm: algorithms.deepsqueeze,
-          compressor: { kind: "sign", scope: "whole", block: 64 },
-          rounds: 12,
-          learningRate: () => 0.1,
-          ...plainDescent,
-          consensusRate: () => 0.5,
-          closingRates: [0.9, 0.7],
-          evaluateEvery: 0,
-        },
-      }),
-    );
-    await Promise.all(
-      all.map(async (peer) => {
-        for await (const { traffic } of peer.run()) expect(traffic.length).toBe(2);
-        await transports[peer.id]!.close();
-      }),
-    );
-    return all.map(({ model }) => [...model]);
-  }
-  const ring = (id: number) => [(id + 1) % peers, (id + peers - 1) % peers].sort();
-
-  it("ends with the same models to the bit over libp2p as in memory, whatever the order of starting", async () => {
-    const topology = await members(peers);
-    const order = [3, 0, 4, 2, 1];
-    const transports: Transport[] = [];
-    for (const id of order) transports[id] = await keep(join(topology, id, { neighbours: ring(id) }));
-    expect(await run(transports)).toEqual(await run(createMemoryTransports(peers, 1000)));
-  });
+  const frame = await transfer(first, second, frameOf(0, payload));
+  expect(Buffer.compare(frame.payload, payload)).toBe(0);
 });
 
 describe("a connection that breaks", () => {
@@ -263,19 +216,19 @@ describe("a connection that breaks", () => {
         for (let round = 0; round < frames; round++) {
           // Each time a little later in the frame, its end and its confirmation included.
           relay.breakAfter(round * 140_050);
-          await first.send(1, { kind: "exchange", round, payload: pattern(size, round) });
+          first.send(1, frameOf(round, pattern(size, round)));
+          await first.events.next("acknowledged");
         }
       };
       const backwards = async () => {
-        for (let round = 0; round < frames; round++) {
-          await second.send(0, { kind: "exchange", round, payload: pattern(size, -round) });
-        }
+        for (let round = 0; round < frames; round++) second.send(0, frameOf(round, pattern(size, -round)));
+        for (let round = 0; round < frames; round++) await second.events.next("acknowledged");
       };
-      const reader = async (at: Transport, sign: 1 | -1) => {
+      const reader = async (at: TestPeer, sign: 1 | -1) => {
         for (let round = 0; round < frames; round++) {
-          const delivery = await at.receive();
-          expect(delivery!.frame.round).toBe(round);
-          expect(Buffer.compare(delivery!.frame.payload, pattern(size, sign * round))).toBe(0);
+          const { frame } = await at.events.receive();
+          expect(frame.round).toBe(round);
+          expect(Buffer.compare(frame.payload, pattern(size, sign * round))).toBe(0);
         }
       };
       await Promise.all([sender(), backwards(), reader(second, 1), reader(first, -1)]);
@@ -293,18 +246,11 @@ it("keeps delivering from others while one neighbour is not there, and ends ever
   const topology = await members(3);
   const first = await keep(join(topology, 0));
   const second = await keep(join(topology, 1));
-  const [, delivery] = await Promise.all([
-    second.send(0, { kind: "exchange", round: 0, payload: pattern(10) }),
-    first.receive(),
-  ]);
-  expect(delivery!.from).toBe(1);
+  first.send(2, frameOf(0, pattern(10)));
+  await transfer(second, first, frameOf(0, pattern(10)));
 
-  const waits = Promise.all([
-    first.receive(),
-    first.send(2, { kind: "exchange", round: 0, payload: pattern(10) }),
-    first.ready(),
-  ]);
+  const waits = Promise.all([first.events.next("closed"), first.ready()]);
   await first.close();
-  expect((await waits)[0]).toBeUndefined();
+  expect((await waits)[0]).toEqual({ kind: "closed" });
   await first.close();
 });

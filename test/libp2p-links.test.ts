@@ -1,22 +1,26 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/errors.js";
+import { MAX_PIECE_BODY_BYTES } from "../src/transports/libp2p/channel.js";
 import {
   createLibp2pTransport,
   decodeIdentity,
   encodeIdentity,
   generateIdentity,
-  type Libp2pTransport,
 } from "../src/transports/libp2p/index.js";
-import { MAX_MISSED_HEARTBEATS } from "../src/transports/libp2p/limits.js";
+import { defaultDeadlines, MAX_MISSED_HEARTBEATS, WINDOW_BYTES } from "../src/transports/libp2p/limits.js";
+import { createManualClock } from "./support/clock.js";
 import {
   eventLog,
   fingerprint,
+  frameOf,
   handPeer,
   join,
   type Member,
   members,
   memoryAddress,
   pattern,
+  type TestPeer,
+  transfer,
 } from "./support/network.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -24,7 +28,7 @@ const later = <T>(value: T, cleanup: (value: T) => Promise<unknown>): T => {
   cleanups.push(() => cleanup(value));
   return value;
 };
-const joined = async (...parameters: Parameters<typeof join>): Promise<Libp2pTransport> =>
+const joined = async (...parameters: Parameters<typeof join>): Promise<TestPeer> =>
   later(await join(...parameters), (transport) => transport.close());
 afterEach(async () => {
   await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
@@ -48,20 +52,26 @@ async function tcpMembers(count: number): Promise<Member[]> {
   return topology;
 }
 
-const frame = (round: number, size = 1000) =>
-  ({ kind: "exchange", round, payload: pattern(size, round) }) as const;
+const frame = (round: number, size = 1000) => frameOf(round, pattern(size, round));
+
+/** Lets everything that is on its way inside this process arrive. */
+const settle = async () => {
+  for (let k = 0; k < 50; k++) await new Promise((resolve) => setImmediate(resolve));
+};
 
 describe("dialling", () => {
   it("goes on until a neighbour that starts late is there, over TCP", async () => {
     const topology = await tcpMembers(2);
     const log = eventLog();
     const first = await joined(topology, 0, { report: log.report });
-    const sending = first.send(1, frame(0));
+    first.send(1, frame(0));
     const { neighbour, reason } = await log.first("redialling");
     expect(neighbour).toBe(1);
     expect(reason).toBe("nothing listens at its address (connection refused)");
     const second = await joined(topology, 1);
-    await Promise.all([sending, second.receive(), first.ready(), second.ready()]);
+    await Promise.all([first.ready(), second.ready()]);
+    expect((await second.events.receive()).frame).toEqual(frame(0));
+    await first.events.next("acknowledged");
   });
 
   it("falls to the higher number when only the lower one has an address", async () => {
@@ -77,22 +87,36 @@ describe("dialling", () => {
     const first = await joined([lower!, { ...higher!, dial: [memoryAddress()] }], 0);
     const second = await joined([lower!, higher!], 1);
     await Promise.all([first.ready(), second.ready()]);
-    await Promise.all([first.send(1, frame(0)), second.send(0, frame(0)), first.receive(), second.receive()]);
+    await Promise.all([transfer(first, second, frame(0)), transfer(second, first, frame(0))]);
   });
 
   it("pauses longer and longer, up to a bound, the same in every run", async () => {
     const [lower, higher] = await members(2);
-    const log = eventLog();
-    const deadlines = { firstPauseMs: 1, longestPauseMs: 8, readyMs: 150 };
-    await joined([lower!, higher!], 0, { report: log.report, deadlines });
-    await log.first("unreachable");
-    const pauses = log.events.flatMap((event) => (event.kind === "redialling" ? [event.pauseMs] : []));
-    expect(pauses.length).toBeGreaterThan(6);
+    const deadlines = { firstPauseMs: 100, longestPauseMs: 800 };
+    const pausesOfOneRun = async (): Promise<number[]> => {
+      const clock = createManualClock();
+      const pauses: number[] = [];
+      const peer = await joined([lower!, higher!], 0, {
+        clock,
+        deadlines,
+        report(event) {
+          if (event.kind !== "redialling") return;
+          pauses.push(event.pauseMs);
+          // The timer is set once the report returns.
+          if (pauses.length < 8) queueMicrotask(() => clock.advance(event.pauseMs));
+          else void peer.close();
+        },
+      });
+      await peer.events.next("closed");
+      return pauses;
+    };
+    const pauses = await pausesOfOneRun();
     for (const [attempt, pause] of pauses.entries()) {
-      const longest = Math.min(8, 2 ** attempt);
-      expect(pause).toBeGreaterThanOrEqual(Math.floor(longest / 2));
+      const longest = Math.min(800, 100 * 2 ** attempt);
+      expect(pause).toBeGreaterThanOrEqual(longest / 2);
       expect(pause).toBeLessThanOrEqual(longest);
     }
+    expect(await pausesOfOneRun()).toEqual(pauses);
   });
 });
 
@@ -102,38 +126,50 @@ describe("a neighbour that goes away", () => {
     const log = eventLog();
     const first = await joined(topology, 0, { report: log.report });
     const second = await joined(topology, 1);
-    await Promise.all([first.send(1, frame(0)), second.receive(), second.send(0, frame(0)), first.receive()]);
+    await Promise.all([transfer(first, second, frame(0)), transfer(second, first, frame(0))]);
     await second.close();
     expect((await log.first("disconnected")).reason).toBe("it left the run");
-    const sending = first.send(1, frame(1));
+    first.send(1, frame(1));
     const again = await joined(topology, 1);
-    const [delivery] = await Promise.all([again.receive(), sending]);
-    expect(delivery!.frame.round).toBe(1);
-    await Promise.all([again.send(0, frame(2)), first.receive()]);
+    expect((await again.events.receive()).frame).toEqual(frame(1));
+    await first.events.next("acknowledged");
+    await transfer(again, first, frame(2));
     expect(first.traffic(1)).toMatchObject({ messagesSent: 2, messagesReceived: 2 });
   });
 
-  it("is reported once to whoever receives, fails what waits for it, and does not stop the others", async () => {
+  it("is down once its deadline has passed, and up when it is back; frames stay queued, other edges go on", async () => {
     const topology = await members(3);
-    const deadlines = { reconnectMs: 60 };
+    const clock = createManualClock();
     const log = eventLog();
-    const first = await joined(topology, 0, { deadlines, report: log.report });
+    const first = await joined(topology, 0, { clock, report: log.report });
     const second = await joined(topology, 1);
     const third = await joined(topology, 2);
     await Promise.all([first.ready(), second.ready(), third.ready()]);
     await second.close();
-    const lost = /^peer 0 waited 0\.06 s for peer 1 to connect: /;
-    await expect(first.receive()).rejects.toThrow(lost);
-    await expect(first.send(1, frame(0))).rejects.toThrow(lost);
-    await expect(first.send(1, frame(0))).rejects.toBeInstanceOf(Unreachable);
-    await Promise.all([third.send(0, frame(0)), first.receive()]);
+    await log.first("disconnected");
+    clock.advance(defaultDeadlines.reconnectMs);
+    const { peer, error } = await first.events.next("down");
+    expect(peer).toBe(1);
+    expect(error).toBeInstanceOf(Unreachable);
+    expect(error.message).toMatch(/^peer 0 waited 60 s for peer 1 to connect: /);
+    expect((await log.first("unreachable")).reason).toBe(error.message);
+    first.send(1, frame(0));
+    await transfer(third, first, frame(0));
+
+    const again = await joined(topology, 1, { listen: [memoryAddress()] });
+    expect((await again.events.receive()).frame).toEqual(frame(0));
+    expect(await first.events.next("up")).toEqual({ kind: "up", peer: 1 });
+    await first.events.next("acknowledged");
+    const kinds = first.events.seen.map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "down" || kind === "up")).toEqual(["down", "up"]);
   });
 
   it("without a word is noticed by its silence", async () => {
     const topology = await members(2);
     const silent = later(await handPeer(topology[1]!.identity, 1, topology[1]!.dial), (each) => each.stop());
     const log = eventLog();
-    await joined(topology, 0, { report: log.report, deadlines: { heartbeatMs: 2 } });
+    const clock = createManualClock();
+    await joined(topology, 0, { clock, report: log.report });
     const incoming = await silent.open(await connectionOf(silent, topology));
     incoming.sendHello(silent.hello());
     const accepted = await silent.accepted();
@@ -144,23 +180,47 @@ describe("a neighbour that goes away", () => {
     // It is there, but deaf: its end of the streams takes nothing and answers nothing.
     for (const connection of silent.node.getConnections())
       for (const stream of connection.streams) stream.pause();
+    await settle();
+    // The first beat counts what has arrived until now.
+    clock.advance(defaultDeadlines.heartbeatMs * (MAX_MISSED_HEARTBEATS + 2));
     expect((await log.first("disconnected")).reason).toBe(
       `no sign of life for ${MAX_MISSED_HEARTBEATS + 1} heartbeats`,
     );
   });
 
-  it("or takes nothing of a frame fails that frame after its deadline", async () => {
+  it("or takes nothing of a frame is down after a deadline", async () => {
     const topology = await members(2);
     const lazy = later(await handPeer(topology[1]!.identity, 1, topology[1]!.dial), (each) => each.stop());
-    const peer = await joined(topology, 0, { deadlines: { heartbeatMs: 2, progressMs: 10 } });
-    const rejected = expect(peer.send(1, frame(7, 6_000_000))).rejects.toThrow(
-      "peer 0 waited 0.01 s for peer 1 to take the frame of round 7 (3.1 MB of 6.0 MB sent): it is connected, but takes nothing",
-    );
+    const clock = createManualClock();
+    const peer = await joined(topology, 0, {
+      clock,
+      deadlines: { readyMs: 2 * defaultDeadlines.progressMs },
+    });
+    peer.send(1, frame(7, 6_000_000));
     const channel = await lazy.accepted();
     const theirs = await channel.hello;
     channel.sendHello(lazy.hello({ sequence: theirs.sequence - 1 }));
-    channel.listen({ frame() {}, piece() {}, bytes() {}, ended() {} });
-    await rejected;
+    let filled = 0;
+    await new Promise<void>((resolve) =>
+      channel.listen({
+        frame() {},
+        piece() {},
+        bytes(part) {
+          filled += part.length;
+          if (filled > WINDOW_BYTES - MAX_PIECE_BODY_BYTES) resolve();
+        },
+        ended() {},
+      }),
+    );
+    // Its stream is alive: it answers every beat.
+    for (let passed = 0; passed <= defaultDeadlines.progressMs; passed += defaultDeadlines.heartbeatMs) {
+      clock.advance(defaultDeadlines.heartbeatMs);
+      await settle();
+    }
+    const { error } = await peer.events.next("down");
+    expect(error.message).toBe(
+      "peer 0 waited 600 s for peer 1 to take the frame of round 7 (3.1 MB of 6.0 MB sent): it is connected, but takes nothing",
+    );
   });
 });
 
@@ -189,9 +249,11 @@ describe("two processes with one identity", () => {
       "peer 1 already runs in another process, says peer 0: stop that one first, or give this one its own --id and key";
     await expect(impostor.ready()).rejects.toThrow(IdentityInUse);
     await expect(impostor.ready()).rejects.toThrow(message);
-    await expect(impostor.receive()).rejects.toThrow(message);
-    await expect(impostor.send(0, frame(0))).rejects.toThrow(message);
-    await Promise.all([first.send(1, frame(0)), second.receive(), second.send(0, frame(0)), first.receive()]);
+    const { error } = await impostor.events.next("closed");
+    expect(error).toBeInstanceOf(IdentityInUse);
+    expect(error!.message).toBe(message);
+    impostor.send(0, frame(0));
+    await Promise.all([transfer(first, second, frame(0)), transfer(second, first, frame(0))]);
     expect(first.refusals(1)).toBeGreaterThan(0);
   });
 
@@ -207,12 +269,7 @@ describe("two processes with one identity", () => {
       for (const stream of connection.streams) stream.pause();
     const successor = await joined(topology, 1);
     await Promise.all([peer.ready(), successor.ready()]);
-    await Promise.all([
-      peer.send(1, frame(0)),
-      successor.receive(),
-      successor.send(0, frame(0)),
-      peer.receive(),
-    ]);
+    await Promise.all([transfer(peer, successor, frame(0)), transfer(successor, peer, frame(0))]);
   });
 });
 
@@ -240,7 +297,8 @@ describe("what cannot be is refused before anything starts", () => {
       /^peer 5 is a neighbour, but the topology/,
     );
     const peer = await joined(topology, 0);
-    await expect(peer.send(5, frame(0))).rejects.toThrow("peer 0 sends to peer 5, which is no neighbour");
+    expect(() => peer.send(5, frame(0))).toThrow("peer 5 is not a neighbour of peer 0");
+    expect(() => peer.refuse(5, "")).toThrow(InvalidTopology);
     expect(() => peer.traffic(5)).toThrow(InvalidTopology);
   });
 });

@@ -1,8 +1,9 @@
 import type { Stream } from "@libp2p/interface";
 import { afterEach, describe, expect, it } from "vitest";
-import { HandshakeRefused, MalformedFrame } from "../src/errors.js";
+import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/errors.js";
 import { compareFingerprints, digest } from "../src/fingerprint.js";
-import { encodeHeader, FRAME_HEADER_BYTES } from "../src/frame.js";
+import { encodeFrame, FRAME_HEADER_BYTES } from "../src/frame.js";
+import { MAX_UNRELEASED_FRAMES } from "../src/transport.js";
 import {
   type Channel,
   Kind,
@@ -16,12 +17,11 @@ import {
   CREDIT_STEP_BYTES,
   MAX_CONNECTIONS_PER_NEIGHBOUR,
   MAX_HELLO_BYTES,
-  MAX_PENDING_FRAMES,
   MAX_STREAMS_PER_CONNECTION,
   MAX_VIOLATIONS,
   WINDOW_BYTES,
 } from "../src/transports/libp2p/limits.js";
-import { eventLog, handPeer, join, members, pattern } from "./support/network.js";
+import { eventLog, frameOf, handPeer, join, members, pattern, transfer } from "./support/network.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 const later = <T>(value: T, cleanup: (value: T) => Promise<unknown>): T => {
@@ -68,10 +68,10 @@ describe("what breaks the protocol", () => {
   const cases: Record<string, readonly [(channel: Channel) => void, RegExp]> = {
     "a frame longer than this model's": [
       wire(message(Kind.frame, 1, FRAME_HEADER_BYTES + 200_001)),
-      /^frame of 200009 bytes announced; this model's have 8 to 200008$/,
+      /^frame of 200013 bytes announced; this model's have 12 to 200012$/,
     ],
     "a frame of 4 GiB": [wire(message(Kind.frame, 1, 2 ** 32 - 1)), /^frame of 4294967295 bytes announced/],
-    "a frame without a header": [wire(message(Kind.frame, 1, 7)), /^frame of 7 bytes announced/],
+    "a frame without a header": [wire(message(Kind.frame, 1, 11)), /^frame of 11 bytes announced/],
     "a frame out of sequence": [wire(message(Kind.frame, 3, 100)), /^frame number 3 where 1 is due$/],
     "a frame that is cut short by another": [
       wire(message(Kind.frame, 1, full + 9), ...piece(full), message(Kind.frame, 2, 100)),
@@ -107,8 +107,8 @@ describe("what breaks the protocol", () => {
       /^second hello on one stream$/,
     ],
     "a frame of another version": [
-      wire(message(Kind.frame, 1, 8), messageHeader(Kind.piece, 8), new Uint8Array(8).fill(9)),
-      /^frame version 9 where this peer speaks 1/,
+      wire(message(Kind.frame, 1, 12), messageHeader(Kind.piece, 12), new Uint8Array(12).fill(9)),
+      /^frame version 9 where this peer speaks 2/,
     ],
   };
 
@@ -129,12 +129,7 @@ describe("what breaks the protocol", () => {
       expect(peer.refusals(1)).toBe(1);
       expect(peer.refusals(2)).toBe(0);
 
-      const payload = pattern(1000);
-      const [, delivery] = await Promise.all([
-        other!.send(0, { kind: "exchange", round: 0, payload }),
-        peer.receive(),
-      ]);
-      expect(delivery!.from).toBe(2);
+      await transfer(other!, peer, frameOf(0, pattern(1000)));
     },
   );
 
@@ -147,26 +142,71 @@ describe("what breaks the protocol", () => {
     }
     const event = await here.log.first("unreachable");
     expect(event.reason).toMatch(/^peer 1 is banned after it broke the protocol 3 times$/);
-    await expect(here.peer.receive()).rejects.toThrow(/peer 1 is banned/);
+    const [first, ...more] = here.peer.events.seen;
+    expect(first ?? (await here.peer.events.next("down"))).toMatchObject({ kind: "down", peer: 1 });
+    expect(more).toEqual([]);
   });
 
   it(`bans a neighbour after ${MAX_VIOLATIONS} times: it cannot connect, and nothing waits for it`, async () => {
     const here = await surroundings();
     const { peer, connect } = here;
-    const waiting = peer.send(1, { kind: "exchange", round: 0, payload: pattern(10) });
-    const rejected = expect(waiting).rejects.toThrow(/peer 1 is banned/);
+    peer.send(1, frameOf(0, pattern(10)));
     for (let times = 0; times < MAX_VIOLATIONS; times++) {
       const channel = await greeted(here);
       const ended = endOf(channel);
       channel.sendList(listOf(...piece(10)));
       await ended;
     }
-    await rejected;
+    const { error } = await peer.events.next("down");
+    expect(error).toBeInstanceOf(Unreachable);
+    expect(error.message).toMatch(/peer 1 is banned/);
     expect(peer.refusals(1)).toBe(MAX_VIOLATIONS);
     await expect(greeted({ ...here, connect })).rejects.toThrow();
-    await expect(peer.send(1, { kind: "exchange", round: 1, payload: pattern(10) })).rejects.toThrow(
-      /banned/,
+    peer.send(1, frameOf(1, pattern(10)));
+  });
+});
+
+describe("what the reader of frames refuses", () => {
+  it(`counts as a violation, is told to the neighbour, and bans it after ${MAX_VIOLATIONS} times`, async () => {
+    const topology = await members(2);
+    const log = eventLog();
+    const peer = later(await join(topology, 0, { report: log.report }), (each) => each.close());
+    const other = later(await join(topology, 1), (each) => each.close());
+    for (let times = 1; times <= MAX_VIOLATIONS; times++) {
+      other.send(0, frameOf(times, pattern(10)));
+      const { frame, release } = await peer.events.next("frame");
+      expect(frame.round).toBe(times);
+      peer.refuse(1, `payload ${times} is malformed`);
+      release();
+      expect(peer.refusals(1)).toBe(times);
+      await other.events.next("acknowledged");
+    }
+    const refused = log.events.filter(({ kind }) => kind === "refused");
+    expect(refused).toEqual(
+      [1, 2, 3].map((times) => ({ kind: "refused", from: 1, reason: `payload ${times} is malformed` })),
     );
+    expect((await peer.events.next("down")).error.message).toMatch(/^peer 1 is banned/);
+  });
+});
+
+describe("a neighbour that comes back", () => {
+  it.each<[string, number, RegExp]>([
+    ["a frame left out", 3, /^frame number 3 is offered where 2 is due$/],
+    ["a confirmed frame offered again", 0, /^frame number 0 is offered again after 1$/],
+  ])("with %s breaks the protocol", async (_name, sequence, reason) => {
+    const here = await surroundings();
+    const channel = await greeted(here);
+    channel.listen({ credit() {}, taken() {}, ended() {} });
+    const bytes = encodeFrame(frameOf(0, new Uint8Array(0)));
+    channel.sendList(
+      listOf(message(Kind.frame, 1, bytes.length), messageHeader(Kind.piece, bytes.length), bytes),
+    );
+    await here.peer.events.receive();
+    channel.abort("a break");
+    const again = await here.hand.open(await here.connect());
+    again.sendHello(here.hand.hello({ sequence }));
+    await expect(again.hello).rejects.toThrow(reason);
+    expect(here.peer.refusals(1)).toBe(1);
   });
 });
 
@@ -178,44 +218,53 @@ describe("limits", () => {
     expect(CREDIT_STEP_BYTES + MAX_PIECE_BODY_BYTES).toBeLessThan(WINDOW_BYTES);
   });
 
-  it(`no more than ${MAX_PENDING_FRAMES} frames of a neighbour wait to be received`, async () => {
+  it(`no more than ${MAX_UNRELEASED_FRAMES} frames are confirmed and delivered before one is released`, async () => {
     const here = await surroundings();
     const { peer } = here;
     const channel = await greeted(here);
     const taken: number[] = [];
-    let tookSecond = () => {};
-    const second = new Promise<void>((resolve) => {
-      tookSecond = resolve;
+    let tookThird = () => {};
+    const third = new Promise<void>((resolve) => {
+      tookThird = resolve;
     });
     const ended = new Promise<NonNullable<Channel["ending"]>>((resolve) =>
       channel.listen({
         credit() {},
         taken(sequence) {
           taken.push(sequence);
-          if (sequence === 2) tookSecond();
+          if (sequence === 3) tookThird();
         },
         ended: resolve,
       }),
     );
     const frame = (sequence: number) => {
-      const header = encodeHeader({ kind: "exchange", round: sequence, payload: new Uint8Array(0) });
-      channel.sendList(listOf(message(Kind.frame, sequence, 8), messageHeader(Kind.piece, 8), header));
+      const bytes = encodeFrame(frameOf(sequence, new Uint8Array(0)));
+      const { length } = bytes;
+      channel.sendList(
+        listOf(message(Kind.frame, sequence, length), messageHeader(Kind.piece, length), bytes),
+      );
     };
     frame(1);
     frame(2);
-    expect(await channel.isAlive(10_000)).toBe(true);
-    expect(await channel.isAlive(10_000)).toBe(true);
-    // The second is complete, but confirmed only when the reader makes room.
-    expect(taken).toEqual([1]);
-    await peer.receive();
-    await second;
-    expect(taken).toEqual([1, 2]);
     frame(3);
+    expect(await channel.isAlive(10_000)).toBe(true);
+    expect(await channel.isAlive(10_000)).toBe(true);
+    // The third is complete, but neither confirmed nor delivered.
+    expect(taken).toEqual([1, 2]);
+    const events = [await peer.events.next("frame"), await peer.events.next("frame")];
+    expect(await channel.isAlive(10_000)).toBe(true);
+    expect(taken).toEqual([1, 2]);
+    expect(peer.events.seen.length).toBe(2);
+    events[0]!.release();
+    await third;
+    expect(taken).toEqual([1, 2, 3]);
     frame(4);
-    expect((await ended).reason).toBe("frame begins while 2 others wait: no more than 2 may");
+    frame(5);
+    expect((await ended).reason).toBe("frame 5 begins before frame 4 is confirmed");
     // What was complete before is not lost.
-    expect((await peer.receive())!.frame.round).toBe(2);
-    expect((await peer.receive())!.frame.round).toBe(3);
+    expect((await peer.events.next("frame")).frame.round).toBe(3);
+    events[1]!.release();
+    expect((await peer.events.next("frame")).frame.round).toBe(4);
   });
 
   it.each(["yamux", "mplex"] as const)(
@@ -235,10 +284,8 @@ describe("limits", () => {
       channel.sendHello(sleeper.hello({ sequence: theirs.sequence - 1 }));
 
       const payload = pattern(20_000_000);
-      let isSent = false;
-      const sending = peer.send(1, { kind: "exchange", round: 0, payload }).then(() => {
-        isSent = true;
-      });
+      peer.send(1, frameOf(0, payload));
+      const acknowledged = peer.events.next("acknowledged");
       const received = new Uint8Array(FRAME_HEADER_BYTES + payload.length);
       let filled = 0;
       let credited = 0;
@@ -270,10 +317,10 @@ describe("limits", () => {
       expect(await channel.isAlive(10_000)).toBe(true);
       expect(filled).toBeLessThanOrEqual(WINDOW_BYTES);
       expect(peer.traffic(1).bytesSent).toBeLessThan(WINDOW_BYTES + 100_000);
-      expect(isSent).toBe(false);
+      expect(peer.events.seen).toEqual([]);
       isAwake = true;
       take();
-      await sending;
+      await acknowledged;
       expect(Buffer.compare(received.subarray(FRAME_HEADER_BYTES), payload)).toBe(0);
       expect(log.events.filter(({ kind }) => kind !== "connected" && kind !== "redialling")).toEqual([]);
     },
@@ -307,11 +354,7 @@ describe("limits", () => {
         (stream) => new Promise((resolve) => stream.addEventListener("close", () => resolve(stream))),
       );
       expect(streams).toContain(await Promise.race(closed));
-      const [, delivery] = await Promise.all([
-        other.send(0, { kind: "exchange", round: 0, payload: pattern(1000) }),
-        peer.receive(),
-      ]);
-      expect(delivery!.from).toBe(2);
+      await transfer(other, peer, frameOf(0, pattern(1000)));
     },
   );
 

@@ -240,7 +240,7 @@ describe("joining a run", () => {
     const late = finish(other).catch((error: Error) => error);
     await expect(finish(one)).rejects.toMatchObject({
       name: "RoundTimeout",
-      message: expect.stringMatching(/peer 0 waited 0\.02 s in round 0 for peer 1, connected but silent/),
+      message: expect.stringMatching(/peer 0 waited 0\.02 s in round 1 for peer 1, connected but silent/),
     });
     await one.close();
     await other.close();

@@ -10,13 +10,16 @@ import { divided } from "../src/kernels/division.js";
 import { PART } from "../src/kernels/reference/vector.js";
 import { createReferenceKernels } from "../src/kernels/reference.js";
 import { createSimdKernels } from "../src/kernels/simd.js";
+import { createOptimizer, optimizerVectors } from "../src/optimizers/index.js";
 import { random } from "../src/random.js";
 import { simulate } from "../src/simulate.js";
+import { MAX_PARAMETERS } from "../src/threads/board.js";
 import { MAX_AUTO_THREADS, MAX_THREADS, MINIMUM_PARAMETERS, workerThreads } from "../src/threads/node.js";
 import type { StartThreads, Threads } from "../src/threads.js";
 import { parseTopology } from "../src/topology.js";
-import { createVectorSpace } from "../src/vector.js";
+import { createVectorSpace, spaceBytes } from "../src/vector.js";
 import { everyCompressor, fill, layoutOf } from "./compressorCases.js";
+import { everyOptimizer } from "./support/optimizer-cases.js";
 import { murmur } from "./support/processes.js";
 
 // Workers load JavaScript, so the ones that start come from what was built.
@@ -73,6 +76,23 @@ describe("the bits are the same with any number of threads, and as the reference
           const payload = compressor.squeeze(vector, random(length)).slice();
           compressor.addTo(out, payload, 1 / 3);
           return { payload: modelOf(payload), vector: modelOf(vector), out: modelOf(out) };
+        }),
+      );
+    }
+  });
+
+  it.each(everyOptimizer)("for three steps of %s", (_name, settings) => {
+    for (const length of lengths) {
+      expectEqual(
+        everywhere(spaceBytes(2 + optimizerVectors(settings), length), (space) => {
+          const [update, point] = [space.vector(length), space.vector(length)];
+          const optimizer = createOptimizer(settings, { length, space });
+          fill(point, "gaussian", 1);
+          for (let t = 0; t < 3; t++) {
+            fill(update, "gaussian", t + 2);
+            optimizer.step(update, point, 0.1);
+          }
+          return [update, ...Object.values(optimizer.state.vectors)].map(modelOf);
         }),
       );
     }
@@ -149,6 +169,13 @@ describe("the work is shared", () => {
   it("divides only kernels that there are", () => {
     const space = createVectorSpace(1 << 16);
     for (const { name } of divided) expect(space.kernels[name]).toBeTypeOf("function");
+  });
+
+  it("has room for the parameters of every kernel that is divided", () => {
+    const space = createVectorSpace(1 << 16);
+    const counts = divided.map(({ name }) => (space.kernels[name] as () => void).length);
+    expect(Math.min(...counts)).toBeGreaterThan(0);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(MAX_PARAMETERS);
   });
 
   it("other threads do some of the pieces", () => {

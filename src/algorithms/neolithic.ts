@@ -22,10 +22,10 @@ export const neolithic: AlgorithmKind = {
   compresses: true,
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
-  // As for DeepSqueeze, but with R passes what is left out waits 1/R as long; a third of that to be safe.
+  // As for DeepSqueeze, but with R passes what is left out waits 1/R as long; half of that to be safe.
   suggestRate({ optimalRate, measure }) {
     const { residual } = measure();
-    return residual === 0 ? optimalRate : Math.min(optimalRate, (0.1 * PASSES) / residual);
+    return residual === 0 ? optimalRate : Math.min(optimalRate, (0.15 * PASSES) / residual);
   },
   create({ model, space, compressor }) {
     const { kernels } = space;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import type { Bytes } from "../vector.js";
+import type { Bytes, VectorSpace } from "../vector.js";
 import {
   createStaging,
   rangesOf,
@@ -57,47 +57,23 @@ export const qsgd: CompressorKind<typeof settings> = {
   settings,
   create(settings, { layout, space }) {
     const { levels, unscaled } = settings;
-    const bits = levels === 1 ? 2 : levels <= 7 ? 4 : 8;
-    const plural = levels === 1 ? "level" : "levels";
-    const isCoded = settings.coding === "entropy";
-    const details = `${scopeName(settings)}${isCoded ? ", entropy" : ""}${unscaled ? ", unscaled" : ""}`;
-    const name = `qsgd(${levels} ${plural}, ${details})`;
+    const name = nameOf(settings);
     const { kernels } = space;
+    const bits = bitsOf(levels);
     const ranges = rangesOf(layout, settings);
     const { sections, end: codeBytes, longestBlock } = sectionsOf(ranges, (n) => Math.ceil((n * bits) / 8));
-    /** ω of a block of n numbers. */
-    const omegaOf = (n: number) => Math.min(n / levels ** 2, Math.sqrt(n) / levels);
-    const omega = omegaOf(longestBlock);
+    const omega = omegaOf(levels, longestBlock);
     const unitBytes = 4 * sections.reduce((sum, { blocks }) => sum + blocks, 0);
-    const codesStart = unitBytes + (isCoded ? 1 : 0);
-    const maximum = codesStart + codeBytes;
-    const minimum = codesStart + (isCoded ? Math.min(codeBytes, FEWEST_CODED_BYTES) : codeBytes);
+    const coding = settings.coding === "entropy" ? entropyCoding : fixedCoding;
+    const { minimum, maximum, plainCodes, encode, decode } = coding({ name, unitBytes, codeBytes, space });
     const payload = space.bytes(maximum);
     const stage = createStaging(space, maximum);
-    // Where the codes are when they are not in the payload.
-    const plainCodes = space.bytes(isCoded ? codeBytes : 0);
-    const table = space.bytes(isCoded ? TABLE_BYTES : 0).byteOffset;
-
-    /** Addresses of the codes of a checked payload, brought out of their entropy coding. */
-    function codesOf(bytes: Bytes): number {
-      const codes = bytes.byteOffset + codesStart;
-      if (!isCoded) return codes;
-      const coding = bytes[unitBytes];
-      const size = bytes.length - codesStart;
-      if (coding === 0) {
-        requireCodes(name, size === codeBytes);
-        return codes;
-      }
-      requireCodes(name, coding === 1);
-      requireCodes(name, kernels.entropyDecode(codes, codes + size, plainCodes.byteOffset, codeBytes, table));
-      return plainCodes.byteOffset;
-    }
 
     /** @returns where the units and the unpacked codes of the payload lie in the space */
     const check = (received: Uint8Array): { units: number; codes: number } => {
       requireLengthWithin(name, received, minimum, maximum);
       const bytes = stage(received);
-      const codes = codesOf(bytes);
+      const codes = decode(bytes);
       requireFinite(name, kernels.qsgdFinite(bytes.byteOffset, unitBytes / 4, levels));
       for (const { length, block, start } of sections) {
         requireCodes(name, kernels.qsgdCheck(codes + start, length, block, bits, levels));
@@ -112,21 +88,15 @@ export const qsgd: CompressorKind<typeof settings> = {
       maximumPayloadBytes: maximum,
       squeeze(vector, { low, high }) {
         let units = payload.byteOffset;
-        const codes = isCoded ? plainCodes.byteOffset : payload.byteOffset + codesStart;
+        const codes = plainCodes(payload);
         for (const { offset, length, block, start, blocks } of sections) {
           const v = vector.byteOffset + 4 * offset;
-          const shrink = 1 / (levels * (unscaled ? 1 : 1 + omegaOf(block)));
+          const shrink = 1 / (levels * (unscaled ? 1 : 1 + omegaOf(levels, block)));
           const at = codes + start;
           kernels.qsgdSqueeze(v, length, block, bits, levels, shrink, offset, low, high, units, at);
           units += 4 * blocks;
         }
-        if (!isCoded) return payload;
-        const to = payload.byteOffset + codesStart;
-        const end = kernels.entropyEncode(codes, codeBytes, to, codeBytes - 1, table) >>> 0;
-        payload[unitBytes] = end ? 1 : 0;
-        if (end) return payload.subarray(0, end - payload.byteOffset);
-        payload.set(plainCodes, codesStart);
-        return payload;
+        return encode(payload);
       },
       check,
       addTo(out, received, scale) {
@@ -141,3 +111,79 @@ export const qsgd: CompressorKind<typeof settings> = {
     };
   },
 };
+
+/** Bits of a code, of which there are 2 · levels + 1. */
+const bitsOf = (levels: number) => (levels === 1 ? 2 : levels <= 7 ? 4 : 8);
+
+/** ω of a block of n numbers. */
+const omegaOf = (levels: number, n: number) => Math.min(n / levels ** 2, Math.sqrt(n) / levels);
+
+function nameOf({ levels, coding, unscaled, ...scope }: z.output<typeof settings>): string {
+  const plural = levels === 1 ? "level" : "levels";
+  const details = `${scopeName(scope)}${coding === "entropy" ? ", entropy" : ""}${unscaled ? ", unscaled" : ""}`;
+  return `qsgd(${levels} ${plural}, ${details})`;
+}
+
+interface CodingContext {
+  readonly name: string;
+  readonly unitBytes: number;
+  readonly codeBytes: number;
+  readonly space: VectorSpace;
+}
+
+/** How codes follow the units in a payload. */
+interface Coding {
+  /** Bytes of a payload. */
+  readonly minimum: number;
+  readonly maximum: number;
+  /** Where codes are written before they are coded: an address. */
+  plainCodes(payload: Bytes): number;
+  /** Codes what was written there. @returns the payload, cut to its length */
+  encode(payload: Bytes): Bytes;
+  /** Address of the plain codes of a payload. @throws MalformedPayload for what `encode` never makes */
+  decode(payload: Bytes): number;
+}
+
+/** Codes as they are. */
+function fixedCoding({ unitBytes, codeBytes }: CodingContext): Coding {
+  const plainCodes = (payload: Bytes) => payload.byteOffset + unitBytes;
+  return {
+    minimum: unitBytes + codeBytes,
+    maximum: unitBytes + codeBytes,
+    plainCodes,
+    encode: (payload) => payload,
+    decode: plainCodes,
+  };
+}
+
+/** After a byte that says so, codes coded by their frequencies, or as they are where that is not shorter. */
+function entropyCoding({ name, unitBytes, codeBytes, space }: CodingContext): Coding {
+  const { kernels } = space;
+  const start = unitBytes + 1;
+  const plain = space.bytes(codeBytes);
+  const table = space.bytes(TABLE_BYTES).byteOffset;
+  return {
+    minimum: start + Math.min(codeBytes, FEWEST_CODED_BYTES),
+    maximum: start + codeBytes,
+    plainCodes: () => plain.byteOffset,
+    encode(payload) {
+      const to = payload.byteOffset + start;
+      const end = kernels.entropyEncode(plain.byteOffset, codeBytes, to, codeBytes - 1, table) >>> 0;
+      payload[unitBytes] = end ? 1 : 0;
+      if (end) return payload.subarray(0, end - payload.byteOffset);
+      payload.set(plain, start);
+      return payload;
+    },
+    decode(payload) {
+      const codes = payload.byteOffset + start;
+      const size = payload.length - start;
+      if (payload[unitBytes] === 0) {
+        requireCodes(name, size === codeBytes);
+        return codes;
+      }
+      requireCodes(name, payload[unitBytes] === 1);
+      requireCodes(name, kernels.entropyDecode(codes, codes + size, plain.byteOffset, codeBytes, table));
+      return plain.byteOffset;
+    },
+  };
+}

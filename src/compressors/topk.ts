@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
 import {
   createStaging,
+  type Range,
   rangesOf,
   requireCodes,
   requireFinite,
@@ -30,6 +31,42 @@ function riceParameter(count: number, length: number): number {
   return parameter;
 }
 
+/** A range, and where its values and remainders are: offsets into those of all ranges. */
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+  /** k. */
+  readonly count: number;
+  /** The Golomb–Rice parameter of its gaps. */
+  readonly rice: number;
+  readonly first: number;
+  readonly remainders: number;
+  /** Most bytes of its quotients. */
+  readonly most: number;
+}
+
+/** How payloads are laid out: the parts, then sums over all of them, in values and in bytes. */
+function layOut(ranges: readonly Range[], ratio: number) {
+  let values = 0;
+  let remainderBytes = 0;
+  let fewestQuotientBytes = 0;
+  let mostQuotientBytes = 0;
+  const parts = ranges.map(({ offset, length }): Part => {
+    const count = Math.max(1, Math.floor(ratio * length));
+    const rice = riceParameter(count, length);
+    // Every quotient takes a bit and one more for each 2^rice numbers skipped, of which there are
+    // none at best and length − count in one gap at worst.
+    const most = Math.ceil((count + Math.floor((length - count) / 2 ** rice)) / 8);
+    const part = { offset, length, count, rice, first: values, remainders: remainderBytes, most };
+    values += count;
+    remainderBytes += Math.ceil((count * rice) / 8);
+    fewestQuotientBytes += Math.ceil(count / 8);
+    mostQuotientBytes += most;
+    return part;
+  });
+  return { parts, values, remainderBytes, fewestQuotientBytes, mostQuotientBytes };
+}
+
 /**
  * Top-k: the k = max(1, ⌊ratio · n⌋) numbers of largest magnitude of each range, as they are; of equals the
  * first. 32 bits a value, and a gap in Golomb–Rice code (8.1 bits at 1 %).
@@ -47,31 +84,15 @@ export const topk: CompressorKind<typeof settings> = {
   create(settings, { layout, space }) {
     const name = `topk(${settings.ratio}, ${scopeName(settings)})`;
     const { kernels } = space;
-    let values = 0;
-    let remainderBytes = 0;
-    let fewestQuotientBytes = 0;
-    let mostQuotientBytes = 0;
-    const sections = rangesOf(layout, settings).map(({ offset, length }) => {
-      const count = Math.max(1, Math.floor(settings.ratio * length));
-      const rice = riceParameter(count, length);
-      // Every quotient takes a bit and one more for each 2^rice numbers skipped, of which there are
-      // none at best and length − count in one gap at worst.
-      const most = Math.ceil((count + Math.floor((length - count) / 2 ** rice)) / 8);
-      const section = { offset, length, count, rice, first: values, remainders: remainderBytes, most };
-      values += count;
-      remainderBytes += Math.ceil((count * rice) / 8);
-      fewestQuotientBytes += Math.ceil(count / 8);
-      mostQuotientBytes += most;
-      return section;
-    });
+    const { parts, values, ...sizes } = layOut(rangesOf(layout, settings), settings.ratio);
     const remaindersStart = 4 * values;
-    const quotientsStart = remaindersStart + remainderBytes;
-    const minimum = quotientsStart + fewestQuotientBytes;
-    const maximum = quotientsStart + mostQuotientBytes;
+    const quotientsStart = remaindersStart + sizes.remainderBytes;
+    const minimum = quotientsStart + sizes.fewestQuotientBytes;
+    const maximum = quotientsStart + sizes.mostQuotientBytes;
     const payload = space.bytes(maximum);
     const table = space.bytes(TABLE_BYTES).byteOffset;
     /** Where the quotients of every range of a checked payload begin. */
-    const starts = new Uint32Array(sections.length);
+    const starts = new Uint32Array(parts.length);
     const stage = createStaging(space, maximum);
 
     /**
@@ -84,7 +105,7 @@ export const topk: CompressorKind<typeof settings> = {
       const end = bytes + received.length;
       requireFinite(name, kernels.allFinite(bytes, values));
       let quotients = bytes + quotientsStart;
-      sections.forEach(({ length, count, rice, remainders, most }, s) => {
+      parts.forEach(({ length, count, rice, remainders, most }, s) => {
         starts[s] = quotients;
         const low = bytes + remaindersStart + remainders;
         const last = Math.min(end, quotients + most);
@@ -97,13 +118,13 @@ export const topk: CompressorKind<typeof settings> = {
 
     return {
       name,
-      contraction: Math.min(1, ...sections.map(({ count, length }) => count / length)),
+      contraction: Math.min(1, ...parts.map(({ count, length }) => count / length)),
       minimumPayloadBytes: minimum,
       maximumPayloadBytes: maximum,
       squeeze(vector) {
         const bytes = payload.byteOffset;
         let quotients = bytes + quotientsStart;
-        for (const { offset, length, count, rice, first, remainders } of sections) {
+        for (const { offset, length, count, rice, first, remainders } of parts) {
           const v = vector.byteOffset + 4 * offset;
           const low = bytes + remaindersStart + remainders;
           quotients =
@@ -115,7 +136,7 @@ export const topk: CompressorKind<typeof settings> = {
       addTo(out, received, scale) {
         const bytes = check(received);
         const end = bytes + received.length;
-        sections.forEach(({ offset, count, rice, first, remainders }, s) => {
+        parts.forEach(({ offset, count, rice, first, remainders }, s) => {
           const target = out.byteOffset + 4 * offset;
           const low = bytes + remaindersStart + remainders;
           kernels.topkAddTo(target, count, rice, bytes + 4 * first, low, starts[s]!, end, scale);

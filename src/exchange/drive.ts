@@ -10,7 +10,7 @@ export interface DriveOptions extends Omit<Step, "step"> {
   readonly exchanges: Exchanges;
   readonly laps: Laps;
   readonly meter: CompressionMeter;
-  /** Told what has settled once the algorithm has taken it, while payloads are still there. */
+  /** Sees what has settled before the algorithm takes it and encodes its next payload. */
   readonly settled?: (settled: readonly Settled[]) => void;
 }
 
@@ -37,9 +37,9 @@ export async function drive({
       const pairs = await exchanges.settle({ ...round, step });
       if (!pairs) return false;
       laps.end("waitMs");
+      settled?.(pairs);
       meter.begin(step + 1);
       next = steps.next(pairs);
-      settled?.(pairs);
       laps.end("mixMs");
     }
     return true;

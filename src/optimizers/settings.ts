@@ -13,21 +13,18 @@ const clipNorm = z
   .optional()
   .describe("largest L2 norm of a gradient; longer ones are scaled to it; off when absent");
 
+const weightDecay = z
+  .number()
+  .min(0)
+  .describe(
+    "λ: λ·x is added to every gradient, as from the L2 penalty λ/2·‖x‖²; adamw moves x by −γ·λ·x instead",
+  );
+
 /** For the kinds whose weight decay is an L2 penalty. */
-export const penalised = {
-  weightDecay: z
-    .number()
-    .min(0)
-    .default(0)
-    .describe("λ: λ·x is added to every gradient, as from the L2 penalty λ/2·‖x‖²"),
-  clipNorm,
-};
+export const penalised = { weightDecay: weightDecay.default(0), clipNorm };
 
 /** For the kinds whose weight decay goes past the update rule. */
-export const decoupled = {
-  weightDecay: z.number().min(0).default(0.01).describe("λ: a step moves the model by −γ·λ·x as well"),
-  clipNorm,
-};
+export const decoupled = { weightDecay: weightDecay.default(0.01), clipNorm };
 
 /** The factor that brings the gradient to the norm `clipNorm`: min(1, clipNorm/‖g‖), and 1 without a `clipNorm`. */
 export function clipFactor({ kernels }: VectorSpace, gradient: Vector, clipNorm: number | undefined): number {

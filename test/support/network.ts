@@ -1,6 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Connection, Libp2p } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
+import { systemClock } from "../../src/clock.js";
+import type { Frame } from "../../src/frame.js";
 import { type Channel, createChannel } from "../../src/transports/libp2p/channel.js";
 import type { Hello } from "../../src/transports/libp2p/hello.js";
 import { decodePrivateKey } from "../../src/transports/libp2p/identity.js";
@@ -17,6 +19,7 @@ import {
 } from "../../src/transports/libp2p/index.js";
 import { PROTOCOL, PROTOCOL_VERSION } from "../../src/transports/libp2p/limits.js";
 import { createNode } from "../../src/transports/libp2p/node.js";
+import { type EdgeEvents, readEvents } from "./edge-events.js";
 
 /** Short pauses between dials, so that tests on one machine do not wait for nothing. */
 export const quick: Partial<Deadlines> = { firstPauseMs: 2, longestPauseMs: 40, patienceMs: 50 };
@@ -72,13 +75,20 @@ export async function members(count: number): Promise<Member[]> {
   return keys.map((identity) => ({ identity, dial: [memoryAddress()] }));
 }
 
+/** A transport whose events a test reads by kind. */
+export interface TestPeer extends Libp2pTransport {
+  readonly id: number;
+  /** The first use starts reading. */
+  readonly events: EdgeEvents;
+}
+
 /** Peer `id` of a topology; by default it listens where it is dialled and everyone is its neighbour. */
-export function join(
+export async function join(
   topology: readonly Member[],
   id: number,
   options: Partial<Libp2pTransportOptions> = {},
-): Promise<Libp2pTransport> {
-  return createLibp2pTransport({
+): Promise<TestPeer> {
+  const transport = await createLibp2pTransport({
     id,
     privateKey: topology[id]!.identity.privateKey,
     peers: topology.map(({ identity, dial }, peer) => ({ id: peer, peerId: identity.peerId, dial })),
@@ -89,6 +99,28 @@ export function join(
     ...options,
     deadlines: { ...quick, ...options.deadlines },
   });
+  let events: EdgeEvents | undefined;
+  return {
+    ...transport,
+    id,
+    get events() {
+      events ??= readEvents(transport);
+      return events;
+    },
+  };
+}
+
+/** A frame of this round, numbered like it. */
+export function frameOf(round: number, payload: Uint8Array): Frame {
+  return { kind: "learning", round, step: 0, exchange: round, payload };
+}
+
+/** Sends a frame from one peer to the other; resolves with it when both ends are done. */
+export async function transfer(from: TestPeer, to: TestPeer, frame: Frame): Promise<Frame> {
+  from.send(to.id, frame);
+  const [received] = await Promise.all([to.events.receive(), from.events.next("acknowledged")]);
+  if (received.from !== from.id) throw new Error(`peer ${to.id} received a frame of peer ${received.from}`);
+  return received.frame;
 }
 
 /** A process that holds a key and speaks the protocol by hand, well or badly. */
@@ -122,7 +154,7 @@ export async function handPeer(
   const streams: Channel[] = [];
   const waiting: ((channel: Channel) => void)[] = [];
   await node.handle(PROTOCOL, (stream) => {
-    const channel = createChannel(stream);
+    const channel = createChannel(stream, systemClock);
     const next = waiting.shift();
     if (next) next(channel);
     else streams.push(channel);
@@ -140,7 +172,7 @@ export async function handPeer(
       ...changes,
     }),
     connect: (address, peerId) => node.dial(multiaddr(`${address}/p2p/${peerId}`), { force: true } as object),
-    open: async (connection) => createChannel(await connection.newStream(PROTOCOL)),
+    open: async (connection) => createChannel(await connection.newStream(PROTOCOL), systemClock),
     accepted: async () => streams.shift() ?? new Promise((resolve) => waiting.push(resolve)),
     stop: async () => {
       await node.stop();

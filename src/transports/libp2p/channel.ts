@@ -19,6 +19,7 @@
  */
 import type { Stream } from "@libp2p/interface";
 import { Uint8ArrayList } from "uint8arraylist";
+import type { Clock } from "../../clock.js";
 import { MalformedFrame } from "../../errors.js";
 import {
   decodeHello,
@@ -125,7 +126,7 @@ export function listOf(...parts: readonly Uint8Array[]): Uint8ArrayList {
   return new Uint8ArrayList(...parts);
 }
 
-export function createChannel(stream: Stream): Channel {
+export function createChannel(stream: Stream, clock: Clock): Channel {
   let ending: Ending | undefined;
   let listener: Listener | undefined;
   let heard = 0;
@@ -293,9 +294,9 @@ export function createChannel(stream: Stream): Channel {
       if (ending) return false;
       const before = heard;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, deadlineMs);
+        const cancel = clock.after(deadlineMs, resolve);
         const resume = () => {
-          clearTimeout(timer);
+          cancel();
           resolve();
         };
         onHeard.push(resume);

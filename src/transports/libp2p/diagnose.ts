@@ -4,11 +4,20 @@ import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import type { Connection, Libp2p } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { type Clock, systemClock } from "../../clock.js";
 import { compareFingerprints, type Fingerprint } from "../../fingerprint.js";
+import { within } from "./deadline.js";
 import { decodePrivateKey, type Identity } from "./identity.js";
 import type { NetworkPeer } from "./index.js";
-import { DEFAULT_MUXERS, type Deadlines, defaultDeadlines, PROTOCOL, PROTOCOL_VERSION } from "./limits.js";
-import { createNode, type Muxer } from "./node.js";
+import {
+  DEFAULT_MUXERS,
+  type Deadlines,
+  defaultDeadlines,
+  type Muxer,
+  PROTOCOL,
+  PROTOCOL_VERSION,
+} from "./limits.js";
+import { createNode } from "./node.js";
 import { answerProbes, askHello, PROBE_PROTOCOL } from "./probe.js";
 import { describeDifferences, describeFailure } from "./reasons.js";
 
@@ -39,6 +48,7 @@ export interface ProbeOptions {
   readonly fingerprint: Fingerprint;
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
+  readonly clock?: Clock;
 }
 
 /** One peer, as far as it takes to try its edges. */
@@ -52,7 +62,7 @@ export interface Probe {
 
 /** @throws InvalidTopology when the key is none */
 export async function createProbe(options: ProbeOptions): Promise<Probe> {
-  const { id, peers, fingerprint } = options;
+  const { id, peers, fingerprint, clock = systemClock } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const allowed = new Set(
     peers.filter((peer) => options.neighbours.includes(peer.id)).map(({ peerId }) => peerId),
@@ -68,7 +78,7 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
       connecting() {},
       allows: (peerId) => allowed.has(peerId.toString()),
     });
-    await answerProbes(node, () => ({
+    await answerProbes(node, clock, () => ({
       version: PROTOCOL_VERSION,
       id,
       instance: "probe",
@@ -107,29 +117,32 @@ export async function createProbe(options: ProbeOptions): Promise<Probe> {
           `the host name ${socket.host} is unknown here: correct it in the topology, or in DNS`,
         );
       }
-      const refused = await tryTcp(socket, deadlines.dialMs);
+      const refused = await tryTcp(socket, clock, deadlines.dialMs);
       if (refused) return failure("TCP", `${address}: ${refused}`);
     }
 
     let reached: "TCP" | "Noise" | "muxer" = "TCP";
     let connection: Connection;
     try {
-      connection = await node.dial(target, {
-        force: true,
-        signal: AbortSignal.timeout(deadlines.dialMs),
-        onProgress({ type }) {
-          if (type === "upgrader:encrypt-outbound-connection") reached = "Noise";
-          if (type === "upgrader:multiplex-outbound-connection") reached = "muxer";
-        },
-      });
+      connection = await within(clock, deadlines.dialMs, (signal) =>
+        node.dial(target, {
+          force: true,
+          signal,
+          onProgress({ type }) {
+            if (type === "upgrader:encrypt-outbound-connection") reached = "Noise";
+            if (type === "upgrader:multiplex-outbound-connection") reached = "muxer";
+          },
+        }),
+      );
     } catch (error) {
       return failure(...describeDial(error, reached, address));
     }
 
     try {
-      const signal = AbortSignal.timeout(deadlines.handshakeMs);
-      const stream = await connection.newStream(PROBE_PROTOCOL, { signal });
-      const theirs = await askHello(stream, deadlines.handshakeMs);
+      const stream = await within(clock, deadlines.handshakeMs, (signal) =>
+        connection.newStream(PROBE_PROTOCOL, { signal }),
+      );
+      const theirs = await askHello(stream, clock, deadlines.handshakeMs);
       if (theirs.id !== to.id) {
         return failure("protocol", `it answers as peer ${theirs.id}: start it with its own key and --id`);
       }
@@ -236,20 +249,22 @@ function socketOf(address: Multiaddr): { host: string; port: number } | undefine
 /** Why no TCP connection comes about; undefined when one does. */
 function tryTcp(
   { host, port }: { host: string; port: number },
+  clock: Clock,
   deadlineMs: number,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: deadlineMs });
+    const socket = connect({ host, port });
     const end = (result: string | undefined) => {
+      cancel();
       socket.destroy();
       resolve(result);
     };
-    socket.once("connect", () => end(undefined));
-    socket.once("timeout", () =>
+    const cancel = clock.after(deadlineMs, () =>
       end(
         `no answer within ${deadlineMs / 1000} s: is that machine up, and does a firewall let port ${port} through?`,
       ),
     );
+    socket.once("connect", () => end(undefined));
     socket.once("error", (error: NodeJS.ErrnoException) =>
       end(
         error.code === "ECONNREFUSED"

@@ -4,8 +4,18 @@
  */
 import { MalformedFrame } from "../../errors.js";
 import { decodeFrame, FRAME_HEADER_BYTES, type Frame } from "../../frame.js";
+import { MAX_UNRELEASED_FRAMES } from "../../transport.js";
 import { type Channel, type Ending, Kind, listOf, MAX_PIECE_BODY_BYTES, message } from "./channel.js";
-import { CREDIT_STEP_BYTES, MAX_PENDING_FRAMES } from "./limits.js";
+import { CREDIT_STEP_BYTES } from "./limits.js";
+
+/** Frames whose memory is in use at a time: those that are not released, and one that waits. */
+const MAX_HELD_FRAMES = MAX_UNRELEASED_FRAMES + 1;
+
+/** A whole frame and the memory it lies in. */
+interface Complete {
+  readonly frame: Frame;
+  readonly memory: ArrayBuffer;
+}
 
 export interface Incoming {
   readonly channel: Channel | undefined;
@@ -17,15 +27,15 @@ export interface Incoming {
    * Takes up a new stream.
    *
    * @param next the number of the first frame that the other end has no confirmation of
-   * @throws MalformedFrame when it goes back behind what it had confirmed
+   * @throws MalformedFrame when it goes back behind what was confirmed, or leaves frames out
    */
   resume(next: number): void;
   attach(channel: Channel, ended: (ending: Ending) => void): void;
-  /** The reader took one frame: there is room for another. */
-  took(): void;
+  /** From now on no frame is delivered or confirmed. */
+  stop(): void;
 }
 
-/** @param deliver takes a frame, and the way to give its memory back */
+/** @param deliver takes a frame; `release` gives its memory back and makes room for another */
 export function createIncoming(
   maximumPayloadBytes: number,
   deliver: (frame: Frame, release: () => void) => void,
@@ -33,8 +43,12 @@ export function createIncoming(
   const maximumFrameBytes = FRAME_HEADER_BYTES + maximumPayloadBytes;
   let channel: Channel | undefined;
   let last: number | undefined;
-  let pending = 0;
-  /** Whether the last frame still has to be confirmed, because there was no room for another or the stream broke. */
+  /** Delivered frames that are not released. */
+  let unreleased = 0;
+  /** The last frame, complete, while there is no room to deliver it. */
+  let waiting: Complete | undefined;
+  let isStopped = false;
+  /** Whether the last frame still has to be confirmed: it waits, or the stream broke before it could be. */
   let owesConfirmation = false;
   /** Memory of earlier frames that was given back. Large new memory costs as much as what is copied there. */
   const spare: ArrayBuffer[] = [];
@@ -46,11 +60,29 @@ export function createIncoming(
   };
   const giveBack = (memory: ArrayBuffer): void => {
     // The newest is of the size that is in use now.
-    if (spare.unshift(memory) > MAX_PENDING_FRAMES) spare.pop();
+    if (spare.unshift(memory) > MAX_HELD_FRAMES) spare.pop();
   };
 
-  const confirm = (): void => {
-    if (!owesConfirmation || !channel || pending >= MAX_PENDING_FRAMES) return;
+  const handOver = ({ frame, memory }: Complete): void => {
+    unreleased++;
+    let isReleased = false;
+    deliver(frame, () => {
+      if (isReleased) return;
+      isReleased = true;
+      giveBack(memory);
+      unreleased--;
+      advance();
+    });
+  };
+  /** Delivers what waits, if there is room now, and confirms what is delivered. */
+  const advance = (): void => {
+    if (isStopped) return;
+    if (waiting && unreleased < MAX_UNRELEASED_FRAMES) {
+      const complete = waiting;
+      waiting = undefined;
+      handOver(complete);
+    }
+    if (waiting || !owesConfirmation || !channel) return;
     owesConfirmation = false;
     channel.send(Kind.taken, last!);
   };
@@ -64,13 +96,17 @@ export function createIncoming(
     },
     forget() {
       last = undefined;
+      if (waiting) giveBack(waiting.memory);
+      waiting = undefined;
     },
     resume(next) {
       if (next < Math.max(1, last ?? 1)) {
         throw new MalformedFrame(`frame number ${next} is offered again after ${last ?? 0}`);
       }
-      // A gap is a frame that the sender gave up after its deadline.
-      if (last === undefined || next > last + 1) last = next - 1;
+      if (last !== undefined && next > last + 1) {
+        throw new MalformedFrame(`frame number ${next} is offered where ${last + 1} is due`);
+      }
+      last ??= next - 1;
       owesConfirmation = next === last;
     },
     attach(next, ended) {
@@ -85,9 +121,7 @@ export function createIncoming(
           if (assembling)
             throw new MalformedFrame(`frame begins after ${filled} of ${assembling.length} bytes of another`);
           if (owesConfirmation) {
-            throw new MalformedFrame(
-              `frame begins while ${pending} others wait: no more than ${MAX_PENDING_FRAMES} may`,
-            );
+            throw new MalformedFrame(`frame ${sequence} begins before frame ${last} is confirmed`);
           }
           if (sequence !== last! + 1)
             throw new MalformedFrame(`frame number ${sequence} where ${last! + 1} is due`);
@@ -113,21 +147,18 @@ export function createIncoming(
           if (taken < CREDIT_STEP_BYTES && !isComplete) return;
           const reply = listOf(message(Kind.credit, taken));
           taken = 0;
-          if (isComplete) {
+          if (isComplete && isStopped) {
+            assembling = undefined;
+          } else if (isComplete) {
             const frame = decodeFrame(assembling!, maximumPayloadBytes);
-            const { buffer } = assembling!;
+            const complete = { frame, memory: assembling!.buffer };
             assembling = undefined;
             last = announced;
-            pending++;
-            owesConfirmation = pending >= MAX_PENDING_FRAMES;
+            owesConfirmation = unreleased >= MAX_UNRELEASED_FRAMES;
             if (!owesConfirmation) reply.append(message(Kind.taken, announced));
             next.sendList(reply);
-            let isOurs = false;
-            deliver(frame, () => {
-              if (isOurs) return;
-              isOurs = true;
-              giveBack(buffer);
-            });
+            if (owesConfirmation) waiting = complete;
+            else handOver(complete);
           } else {
             next.sendList(reply);
           }
@@ -139,11 +170,10 @@ export function createIncoming(
           ended(ending);
         },
       });
-      confirm();
+      advance();
     },
-    took() {
-      pending--;
-      confirm();
+    stop() {
+      isStopped = true;
     },
   };
 }

@@ -12,9 +12,12 @@
 import "./node-20.js";
 import type { Connection, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
+import { type Clock, systemClock } from "../../clock.js";
 import { CannotListen, InvalidTopology, type MurmurationError, Unreachable } from "../../errors.js";
 import type { Fingerprint } from "../../fingerprint.js";
-import type { Delivery, Transport } from "../../transport.js";
+import type { Transport } from "../../transport.js";
+import { createEventQueue } from "../event-queue.js";
+import { within } from "./deadline.js";
 import { encodeHello } from "./hello.js";
 import { decodePrivateKey } from "./identity.js";
 import {
@@ -22,20 +25,21 @@ import {
   type Deadlines,
   defaultDeadlines,
   MAX_STREAMS_PER_CONNECTION,
+  type Muxer,
   PROTOCOL,
   PROTOCOL_VERSION,
 } from "./limits.js";
 import { createLink, type Link, type LinkEvent } from "./link.js";
 import { createMeter } from "./meter.js";
-import { createNode, type Muxer, type NodeMetrics } from "./node.js";
+import { createNode, type NodeMetrics } from "./node.js";
 import { answerProbes } from "./probe.js";
 import { seconds } from "./reasons.js";
 
 export type { Difference, Fingerprint } from "../../fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
-export { type Deadlines, defaultDeadlines } from "./limits.js";
+export { type Deadlines, defaultDeadlines, type Muxer } from "./limits.js";
 export type { LinkEvent } from "./link.js";
-export type { Muxer, NodeMetrics } from "./node.js";
+export type { NodeMetrics } from "./node.js";
 
 /** A peer as the topology names it. */
 export interface NetworkPeer {
@@ -62,9 +66,11 @@ export interface Libp2pTransportOptions {
   /** In the order of preference; `DEFAULT_MUXERS` where left out. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
+  /** Default {@link systemClock}. */
+  readonly clock?: Clock;
   /** Where libp2p counts what it does; nowhere when left out. */
   readonly metrics?: NodeMetrics;
-  /** Told what happens on the edges. */
+  /** Receives what happens on the edges, for logs and displays. */
   readonly report?: (event: LinkEvent) => void;
 }
 
@@ -86,22 +92,30 @@ export interface Libp2pTransport extends Transport {
 /**
  * Joins the network. The transport listens when the promise resolves, and dials in the background.
  *
- * Beyond the contract, `receive` rejects once with Unreachable whenever a neighbour's deadline has passed; the
- * caller may go on receiving from the others.
+ * An edge counts as up at first. It is `down` (with Unreachable) once its neighbour has missed the deadline for the
+ * first connection, for reconnecting or for progress, or is banned; `up` follows when both of its streams are open
+ * again. `closed` carries IdentityInUse when another process runs with this peer's key.
  *
  * @throws InvalidTopology a key, PeerId, address or neighbour that cannot be
  * @throws CannotListen an address that is taken or not this machine's
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const { id, fingerprint, maximumPayloadBytes, muxers = DEFAULT_MUXERS, report = () => {} } = options;
+  const {
+    id,
+    fingerprint,
+    maximumPayloadBytes,
+    muxers = DEFAULT_MUXERS,
+    clock = systemClock,
+    report = () => {},
+  } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const instance = crypto.randomUUID();
   const privateKey = decodePrivateKey(options.privateKey);
   // Refuses a fingerprint that is too large here, where it can be mended.
   encodeHello({ version: PROTOCOL_VERSION, id, instance, fingerprint, sequence: 0 });
 
-  const inbox = createInbox();
+  const events = createEventQueue();
   const meter = createMeter();
   let strangers = 0;
   let isClosed = false;
@@ -153,14 +167,14 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       fingerprint,
       maximumPayloadBytes,
       deadlines,
+      clock,
       dials: targets.length === 0 ? "never" : isFirst ? "first" : "later",
-      dial: () => node.dial(targets, { signal: AbortSignal.timeout(deadlines.dialMs) }),
+      dial: () => within(clock, deadlines.dialMs, (signal) => node.dial(targets, { signal })),
       openStream: (connection) =>
-        connection.newStream(PROTOCOL, { signal: AbortSignal.timeout(deadlines.handshakeMs) }),
+        within(clock, deadlines.handshakeMs, (signal) => connection.newStream(PROTOCOL, { signal })),
       connections,
       report,
-      deliver: (frame, release) => inbox.deliver({ from: neighbour, frame, release }),
-      missing: (error) => inbox.interrupt(error),
+      emit: events.put,
       fail,
       changed: () => {
         for (const check of waitingForReady) check();
@@ -186,12 +200,18 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     return false;
   }
 
+  function linkTo(peer: number): Link {
+    const link = links.get(peer);
+    if (!link) throw new InvalidTopology(`peer ${peer} is not a neighbour of peer ${id}`);
+    return link;
+  }
+
   /** This peer cannot take part: every wait ends with the reason. */
   function fail(error: MurmurationError): void {
     if (failure || isClosed) return;
     failure = error;
-    for (const link of links.values()) link.stop(error);
-    inbox.fail(error);
+    for (const link of links.values()) link.stop();
+    events.close(error);
     for (const check of waitingForReady) check();
   }
 
@@ -204,7 +224,13 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     },
     { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
-  await answerProbes(node, () => ({ version: PROTOCOL_VERSION, id, instance, fingerprint, sequence: 0 }));
+  await answerProbes(node, clock, () => ({
+    version: PROTOCOL_VERSION,
+    id,
+    instance,
+    fingerprint,
+    sequence: 0,
+  }));
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
     byPeerId.get(detail.remotePeer.toString())?.link.connectionOpened();
   });
@@ -213,9 +239,12 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   } catch (cause) {
     throw cannotListen(id, options.listen, cause);
   }
-  const heartbeat = setInterval(() => {
+  let cancelBeat = () => {};
+  const beat = () => {
     for (const link of links.values()) link.beat();
-  }, deadlines.heartbeatMs);
+    cancelBeat = clock.after(deadlines.heartbeatMs, beat);
+  };
+  cancelBeat = clock.after(deadlines.heartbeatMs, beat);
   for (const link of links.values()) link.start();
 
   return {
@@ -232,11 +261,11 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
             if (isDecided()) done();
           };
           const done = () => {
-            clearTimeout(timer);
+            cancel();
             waitingForReady.delete(check);
             resolve();
           };
-          const timer = setTimeout(done, deadlines.readyMs);
+          const cancel = clock.after(deadlines.readyMs, done);
           waitingForReady.add(check);
         });
       }
@@ -250,40 +279,26 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       );
     },
 
-    async send(to, frame) {
-      if (failure) throw failure;
-      const link = links.get(to);
-      if (!link) throw new InvalidTopology(`peer ${id} sends to peer ${to}, which is no neighbour`);
-      await link.send(frame);
-    },
-
-    async receive() {
-      const delivery = await inbox.next();
-      if (delivery) links.get(delivery.from)!.took();
-      return delivery;
-    },
-
-    traffic(neighbour) {
-      const link = links.get(neighbour);
-      if (!link) throw new InvalidTopology(`peer ${neighbour} is no neighbour of peer ${id}`);
-      return link.traffic;
-    },
+    send: (to, frame) => linkTo(to).send(frame),
+    next: events.next,
+    refuse: (peer, reason) => linkTo(peer).violated(reason),
+    traffic: (neighbour) => linkTo(neighbour).traffic,
 
     refusals: (from) => (from === "strangers" ? strangers : (links.get(from)?.refusals ?? 0)),
 
     async close() {
       if (isClosed) return;
       isClosed = true;
-      clearInterval(heartbeat);
-      inbox.close();
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([
-        Promise.all([...links.values()].map((link) => link.leave())),
-        new Promise<void>((resolve) => {
-          timer = setTimeout(resolve, deadlines.closeMs);
-        }),
-      ]);
-      clearTimeout(timer);
+      cancelBeat();
+      const left = Promise.all([...links.values()].map((link) => link.leave()));
+      // After the links: frames that nobody reads any more are not confirmed.
+      events.close();
+      let cancel = () => {};
+      const expired = new Promise<void>((resolve) => {
+        cancel = clock.after(deadlines.closeMs, resolve);
+      });
+      await Promise.race([left, expired]);
+      cancel();
       for (const link of links.values()) link.stop();
       for (const check of waitingForReady) check();
       await node.stop();
@@ -315,46 +330,4 @@ function cannotListen(id: number, listen: readonly string[], cause: unknown): Ca
         ? "that port needs privileges; choose one above 1023"
         : text.split("\n").join(" ");
   return new CannotListen(`peer ${id} cannot listen on ${listen.join(", ")}: ${why}`, { cause });
-}
-
-/** A queue with one reader; interruptions reach the reader after what was delivered before. */
-function createInbox() {
-  const waiting: (Delivery | Error)[] = [];
-  let reader: { resolve(delivery: Delivery | undefined): void; reject(error: Error): void } | undefined;
-  let isClosed = false;
-  let failure: Error | undefined;
-
-  const put = (item: Delivery | Error): void => {
-    if (isClosed || failure) return;
-    waiting.push(item);
-    const waits = reader;
-    if (!waits) return;
-    reader = undefined;
-    next().then(waits.resolve, waits.reject);
-  };
-  const next = async (): Promise<Delivery | undefined> => {
-    if (isClosed) return undefined;
-    if (failure) throw failure;
-    const item = waiting.shift();
-    if (item instanceof Error) throw item;
-    if (item) return item;
-    return new Promise((resolve, reject) => {
-      reader = { resolve, reject };
-    });
-  };
-  return {
-    deliver: put,
-    interrupt: put,
-    next,
-    fail(error: Error): void {
-      failure = error;
-      reader?.reject(error);
-      reader = undefined;
-    },
-    close(): void {
-      isClosed = true;
-      reader?.resolve(undefined);
-      reader = undefined;
-    },
-  };
 }

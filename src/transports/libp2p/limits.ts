@@ -1,6 +1,7 @@
 /** Every limit and deadline of the network transport. Each limit has a test that crosses it. */
 
-import type { Muxer } from "./node.js";
+/** Ways to carry many streams on one connection. Both are safe here; mplex has the shorter headers. */
+export type Muxer = "yamux" | "mplex";
 
 /**
  * The muxers that peers offer, in order of preference. mplex puts 3 bytes before a message and yamux 12, and
@@ -28,8 +29,6 @@ export const WINDOW_BYTES = 3 * 1024 * 1024;
 export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
 /** Most bytes of a hello or a refusal. */
 export const MAX_HELLO_BYTES = 8 * 1024;
-/** Complete frames of one neighbour that may wait to be received; the next is not acknowledged before one is taken. */
-export const MAX_PENDING_FRAMES = 2;
 /**
  * Streams on one connection, in whatever state; an honest neighbour has one in each direction. yamux resets what
  * is beyond; mplex, which can only end the connection, takes as many new ones per second.

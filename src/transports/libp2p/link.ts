@@ -4,6 +4,7 @@
  * this peer has no address of its own.
  */
 import type { Connection, Stream } from "@libp2p/interface";
+import type { Clock } from "../../clock.js";
 import {
   HandshakeRefused,
   IdentityInUse,
@@ -14,7 +15,7 @@ import {
 import { compareFingerprints, type Fingerprint } from "../../fingerprint.js";
 import type { Frame } from "../../frame.js";
 import { random } from "../../random.js";
-import { noTraffic, type Traffic } from "../../transport.js";
+import { type EdgeEvent, noTraffic, type Traffic } from "../../transport.js";
 import { type Channel, ChannelEnded, createChannel, type Ending } from "./channel.js";
 import type { Hello } from "./hello.js";
 import { createIncoming } from "./incoming.js";
@@ -48,6 +49,7 @@ export interface LinkOptions {
   readonly fingerprint: Fingerprint;
   readonly maximumPayloadBytes: number;
   readonly deadlines: Deadlines;
+  readonly clock: Clock;
   /** Whether this end dials at once, only after some patience, or cannot dial at all. */
   readonly dials: "first" | "later" | "never";
   /** Connects, or returns the connection there is. */
@@ -56,9 +58,8 @@ export interface LinkOptions {
   /** The open connections to this neighbour, the newest last. */
   connections(): readonly Connection[];
   report(event: LinkEvent): void;
-  deliver(frame: Frame, release: () => void): void;
-  /** The neighbour's deadline has passed. */
-  missing(error: Unreachable): void;
+  /** What happened on the edge. */
+  emit(event: EdgeEvent): void;
   /** This peer cannot take part at all. */
   fail(error: MurmurationError): void;
   /** Something changed that `ready` may wait for. */
@@ -77,29 +78,29 @@ export interface Link {
   /** How often the neighbour was refused something. */
   readonly refusals: number;
   start(): void;
-  send(frame: Frame): Promise<void>;
+  send(frame: Frame): void;
+  /** Counts a violation of the protocol that was found behind this transport. */
+  violated(reason: string): void;
   /** The neighbour opened a stream. */
   accept(stream: Stream, connection: Connection): Promise<void>;
   /** There is a new connection. */
   connectionOpened(): void;
-  /** The reader took one frame of this neighbour. */
-  took(): void;
   beat(): void;
   /** Says goodbye on both streams. */
   leave(): Promise<void>;
-  /** Ends every wait, with this error or in silence. */
-  stop(error?: Error): void;
+  stop(): void;
 }
 
 export function createLink(options: LinkOptions): Link {
-  const { id, neighbour, deadlines, report } = options;
+  const { id, neighbour, deadlines, clock, report } = options;
   const traffic = noTraffic();
   const outgoing = createOutgoing(() => {
     traffic.messagesSent++;
+    options.emit({ kind: "acknowledged", peer: neighbour });
   });
   const incoming = createIncoming(options.maximumPayloadBytes, (frame, release) => {
     traffic.messagesReceived++;
-    options.deliver(frame, release);
+    options.emit({ kind: "frame", peer: neighbour, frame, release });
   });
   const pauses = random(0, "redial", id, neighbour);
   /** The stream that the neighbour opened on each of its connections. */
@@ -111,14 +112,14 @@ export function createLink(options: LinkOptions): Link {
   let isStopped = false;
   let isBanned = false;
   let wasConnected = false;
-  let unreachable: string | undefined;
+  let isDown = false;
   let attempt = 0;
   let refusals = 0;
   let violations = 0;
   let reason = options.dials === "first" ? "not dialled yet" : "it has not connected yet";
   let refusal: HandshakeRefused | undefined;
-  let redialTimer: ReturnType<typeof setTimeout> | undefined;
-  let missingTimer: ReturnType<typeof setTimeout> | undefined;
+  let cancelRedial: (() => void) | undefined;
+  let cancelDown: (() => void) | undefined;
   let progressAtLastBeat = -1;
   let beatsWithoutProgress = 0;
 
@@ -129,8 +130,8 @@ export function createLink(options: LinkOptions): Link {
   // The stream for this peer's own frames.
 
   const ensure = async (): Promise<void> => {
-    clearTimeout(redialTimer);
-    redialTimer = undefined;
+    cancelRedial?.();
+    cancelRedial = undefined;
     if (isStopped || isBanned || isOpening || outgoing.channel) return;
     isOpening = true;
     try {
@@ -153,7 +154,7 @@ export function createLink(options: LinkOptions): Link {
       connection.abort(error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
-    const channel = createChannel(stream);
+    const channel = createChannel(stream, clock);
     channel.sendHello(hello(outgoing.nextSequence));
     const theirs = await heard(channel);
     const difference = compare(theirs);
@@ -179,19 +180,19 @@ export function createLink(options: LinkOptions): Link {
   /** Tries again after a pause that doubles with every failure and differs from peer to peer. */
   const tryAgain = (why: string): void => {
     if (!refusal) reason = why;
-    if (isStopped || isBanned || redialTimer) return;
+    if (isStopped || isBanned || cancelRedial) return;
     const pause = Math.min(deadlines.longestPauseMs, deadlines.firstPauseMs * 2 ** Math.min(attempt, 30));
     const jittered = Math.round(pause * (0.5 + 0.5 * pauses.uniform(attempt)));
     const pauseMs = options.dials === "later" ? Math.max(jittered, deadlines.patienceMs) : jittered;
     attempt++;
     if (options.dials !== "never") report({ kind: "redialling", neighbour, attempt, pauseMs, reason });
-    redialTimer = setTimeout(ensure, pauseMs);
+    cancelRedial = clock.after(pauseMs, ensure);
   };
 
   // The stream for the neighbour's frames.
 
   const accept = async (stream: Stream, connection: Connection): Promise<void> => {
-    const channel = createChannel(stream);
+    const channel = createChannel(stream, clock);
     if (isStopped) return channel.abort("this peer is leaving");
     if (isBanned) return channel.refuse({ code: "refused", reason: banned() });
     const other = opened.get(connection);
@@ -243,9 +244,8 @@ export function createLink(options: LinkOptions): Link {
   });
 
   const heard = async (channel: Channel): Promise<Hello> => {
-    const timer = setTimeout(
-      () => channel.abort(`no hello within ${seconds(deadlines.handshakeMs)}`),
-      deadlines.handshakeMs,
+    const cancel = clock.after(deadlines.handshakeMs, () =>
+      channel.abort(`no hello within ${seconds(deadlines.handshakeMs)}`),
     );
     try {
       return await channel.hello;
@@ -253,7 +253,7 @@ export function createLink(options: LinkOptions): Link {
       if (error instanceof ChannelEnded) stopWhenInUse(error.ending);
       throw error;
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   };
 
@@ -322,10 +322,11 @@ export function createLink(options: LinkOptions): Link {
     if (isConnected() && !wasConnected) {
       wasConnected = true;
       refusal = undefined;
-      unreachable = undefined;
       reason = "connected";
-      clearTimeout(missingTimer);
+      cancelDown?.();
       report({ kind: "connected", neighbour });
+      if (isDown) options.emit({ kind: "up", peer: neighbour });
+      isDown = false;
     }
     options.changed();
   };
@@ -347,8 +348,8 @@ export function createLink(options: LinkOptions): Link {
     violations++;
     if (violations < MAX_VIOLATIONS || isBanned) return;
     isBanned = true;
-    clearTimeout(redialTimer);
-    clearTimeout(missingTimer);
+    cancelRedial?.();
+    cancelDown?.();
     giveUp(banned());
     for (const channel of channels()) channel.refuse({ code: "refused", reason: banned() });
     for (const connection of options.connections()) connection.abort(new Error(banned()));
@@ -358,18 +359,18 @@ export function createLink(options: LinkOptions): Link {
   const inUse = () => `another process with the key of peer ${neighbour} is connected to peer ${id}`;
 
   const expectWithin = (deadlineMs: number): void => {
-    clearTimeout(missingTimer);
-    missingTimer = setTimeout(() => {
-      giveUp(`peer ${id} waited ${seconds(deadlineMs)} for peer ${neighbour} to connect: ${reason}`);
-    }, deadlineMs);
+    cancelDown?.();
+    cancelDown = clock.after(deadlineMs, () =>
+      giveUp(`peer ${id} waited ${seconds(deadlineMs)} for peer ${neighbour} to connect: ${reason}`),
+    );
   };
 
-  /** Ends what waits for this neighbour; it may still come back. */
+  /** The edge is down until both streams are up again. */
   const giveUp = (why: string): void => {
-    unreachable = why;
+    if (isDown) return;
+    isDown = true;
     report({ kind: "unreachable", neighbour, reason: why });
-    outgoing.rejectAll(new Unreachable(why));
-    options.missing(new Unreachable(why));
+    options.emit({ kind: "down", peer: neighbour, error: new Unreachable(why) });
   };
 
   return {
@@ -392,18 +393,20 @@ export function createLink(options: LinkOptions): Link {
     start() {
       expectWithin(deadlines.readyMs);
       if (options.dials === "first") void ensure();
-      else redialTimer = setTimeout(ensure, deadlines.patienceMs);
+      else cancelRedial = clock.after(deadlines.patienceMs, ensure);
     },
-    async send(frame) {
-      if (isStopped) return;
-      if (unreachable !== undefined) throw new Unreachable(unreachable);
-      await outgoing.send(frame);
+    send(frame) {
+      if (!isStopped) outgoing.send(frame);
+    },
+    violated(why) {
+      const { channel } = incoming;
+      if (channel) channel.refuse({ code: "violation", reason: why });
+      else violated(why);
     },
     accept,
     connectionOpened() {
       void ensure();
     },
-    took: () => incoming.took(),
     beat() {
       for (const channel of channels()) channel.beat();
       const { waiting, channel, progress } = outgoing;
@@ -418,15 +421,15 @@ export function createLink(options: LinkOptions): Link {
     },
     async leave() {
       isStopped = true;
+      incoming.stop();
       await Promise.all(channels().map((channel) => channel.leave()));
     },
-    stop(error) {
+    stop() {
       isStopped = true;
-      clearTimeout(redialTimer);
-      clearTimeout(missingTimer);
+      incoming.stop();
+      cancelRedial?.();
+      cancelDown?.();
       for (const channel of channels()) channel.abort("this peer stopped");
-      if (error) outgoing.rejectAll(error);
-      else outgoing.resolveAll();
     },
   };
 }

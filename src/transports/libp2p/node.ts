@@ -16,10 +16,12 @@ import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
 import { gatherWrites } from "./gather.js";
-import { type Deadlines, MAX_CONNECTIONS_PER_NEIGHBOUR, MAX_STREAMS_PER_CONNECTION } from "./limits.js";
-
-/** Ways to carry many streams on one connection; both are safe here, mplex's messages are the shorter ones. */
-export type Muxer = "yamux" | "mplex";
+import {
+  type Deadlines,
+  MAX_CONNECTIONS_PER_NEIGHBOUR,
+  MAX_STREAMS_PER_CONNECTION,
+  type Muxer,
+} from "./limits.js";
 
 const muxerFactories = {
   yamux: () => yamux({ maxInboundStreams: MAX_STREAMS_PER_CONNECTION }),

@@ -29,8 +29,6 @@ interface Sending {
   sequence: number;
   isAnnounced: boolean;
   sent: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
 export interface Outgoing {
@@ -43,19 +41,15 @@ export interface Outgoing {
   readonly waiting:
     | { readonly frame: Frame; readonly sentBytes: number; readonly totalBytes: number }
     | undefined;
-  send(frame: Frame): Promise<void>;
+  send(frame: Frame): void;
   /** Whether a neighbour that has every frame up to `last` can go on from here. */
   follows(last: number): boolean;
   /** Continues on a new stream, whose other end has every frame up to `last`. */
   attach(channel: Channel, last: number, ended: (ending: Ending) => void): void;
-  /** Gives up everything that waits. */
-  rejectAll(error: Error): void;
-  /** Ends every wait without complaint. */
-  resolveAll(): void;
 }
 
-/** @param sent called once per frame that the neighbour confirmed */
-export function createOutgoing(sent: () => void): Outgoing {
+/** @param acknowledged called once per frame, in order, when the neighbour has confirmed it */
+export function createOutgoing(acknowledged: () => void): Outgoing {
   const queue: Sending[] = [];
   let sequence = 0;
   let channel: Channel | undefined;
@@ -96,9 +90,9 @@ export function createOutgoing(sent: () => void): Outgoing {
   };
 
   const confirmed = (): void => {
-    queue.shift()!.resolve();
+    queue.shift();
     progress++;
-    sent();
+    acknowledged();
   };
 
   return {
@@ -115,13 +109,12 @@ export function createOutgoing(sent: () => void): Outgoing {
       const first = queue[0];
       return first && { frame: first.frame, sentBytes: first.sent, totalBytes: first.length };
     },
-    send: (frame) =>
-      new Promise((resolve, reject) => {
-        const length = frameBytes(frame.payload);
-        const header = encodeHeader(frame);
-        queue.push({ frame, header, length, sequence: 0, isAnnounced: false, sent: 0, resolve, reject });
-        if (queue.length === 1) pump();
-      }),
+    send(frame) {
+      const length = frameBytes(frame.payload);
+      const header = encodeHeader(frame);
+      queue.push({ frame, header, length, sequence: 0, isAnnounced: false, sent: 0 });
+      if (queue.length === 1) pump();
+    },
     follows(last) {
       const next = queue[0]?.sequence || sequence + 1;
       return last === next - 1 || (last === next && next <= sequence);
@@ -157,12 +150,6 @@ export function createOutgoing(sent: () => void): Outgoing {
         },
       });
       pump();
-    },
-    rejectAll(error) {
-      for (const { reject } of queue.splice(0)) reject(error);
-    },
-    resolveAll() {
-      for (const { resolve } of queue.splice(0)) resolve();
     },
   };
 }

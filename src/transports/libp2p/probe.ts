@@ -3,6 +3,7 @@
  * says its hello and closes. It changes nothing about the edge, so it may be asked at any time.
  */
 import type { Libp2p, Stream } from "@libp2p/interface";
+import type { Clock } from "../../clock.js";
 import { createChannel } from "./channel.js";
 import type { Hello } from "./hello.js";
 import { MAX_STREAMS_PER_CONNECTION, PROTOCOL } from "./limits.js";
@@ -11,9 +12,9 @@ import { seconds } from "./reasons.js";
 export const PROBE_PROTOCOL = `${PROTOCOL}/probe`;
 
 /** From now on neighbours may ask; `allows` keeps everybody else away. */
-export async function answerProbes(node: Libp2p, hello: () => Hello): Promise<void> {
+export async function answerProbes(node: Libp2p, clock: Clock, hello: () => Hello): Promise<void> {
   const answer = (stream: Stream) => {
-    const channel = createChannel(stream);
+    const channel = createChannel(stream, clock);
     channel.sendHello(hello());
     // The hello is on its way before the stream is closed; the asking end leaves as soon as it has it.
     void stream.close().catch(() => {});
@@ -22,13 +23,13 @@ export async function answerProbes(node: Libp2p, hello: () => Hello): Promise<vo
 }
 
 /** What the other end says of itself. Rejects with the reason when it says nothing in time. */
-export async function askHello(stream: Stream, deadlineMs: number): Promise<Hello> {
-  const channel = createChannel(stream);
-  const timer = setTimeout(() => channel.abort(`no hello within ${seconds(deadlineMs)}`), deadlineMs);
+export async function askHello(stream: Stream, clock: Clock, deadlineMs: number): Promise<Hello> {
+  const channel = createChannel(stream, clock);
+  const cancel = clock.after(deadlineMs, () => channel.abort(`no hello within ${seconds(deadlineMs)}`));
   try {
     return await channel.hello;
   } finally {
-    clearTimeout(timer);
+    cancel();
     channel.abort("that was all");
   }
 }

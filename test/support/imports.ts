@@ -34,7 +34,7 @@ export function importsOf(text: string): Import[] {
     } else if (
       /^(Import|ExportNamed|ExportAll)Declaration$/.test(node.type) &&
       node.source &&
-      !isType(node)
+      (node.importKind ?? node.exportKind) !== "type"
     ) {
       imports.push({ specifier: node.source.value as string, isDynamic: false });
     }

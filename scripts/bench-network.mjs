@@ -46,7 +46,6 @@ const rawNode = (privateKey, listen, muxer) =>
     muxers: [muxer],
     neighbours: 8,
     deadlines: defaultDeadlines,
-    connecting() {},
     allows: () => true,
   });
 const transportOf = (id, identities, dial, muxer, maximumPayloadBytes) =>

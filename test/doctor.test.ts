@@ -103,7 +103,7 @@ async function closedPort(): Promise<string> {
 describe("the doctor names the first layer that fails, and no other", () => {
   const cases: [breaks: string, layer: Layer, says: RegExp, find: () => Promise<Diagnosis>][] = [
     ["no address", "address", /no address: add "listen"/, () => diagnose([])],
-    ["no multiaddr", "address", /no multiaddr/, () => diagnose(["/nonsense/7"])],
+    ["no multiaddr", "address", /not a multiaddr/, () => diagnose(["/nonsense/7"])],
     [
       "a host name that nobody knows",
       "address",
@@ -126,7 +126,7 @@ describe("the doctor names the first layer that fails, and no other", () => {
     [
       "a peer that does not know this one",
       "Noise",
-      /hung up when it saw this key/,
+      /closed the connection after the key exchange/,
       async () => diagnose([await realPeer({ neighbours: [2] })]),
     ],
     [
@@ -148,7 +148,7 @@ describe("the doctor names the first layer that fails, and no other", () => {
     [
       "a libp2p node that is no murmur",
       "protocol",
-      /does not speak this protocol.*no murmur of this version/,
+      /does not speak this protocol.*not murmur of this version/,
       async () => diagnose([await strangeNode([yamux()])]),
     ],
     [

@@ -105,7 +105,7 @@ it.each(["yamux", "mplex"] as const)(
         muxers: [muxer],
         neighbours: 1,
         deadlines: defaultDeadlines,
-        connecting: (connection) => carriers.push(connection as unknown as Carrier),
+        onConnection: (connection) => carriers.push(connection as unknown as Carrier),
         allows: () => true,
       });
     const listener = await nodeOf(1, ["/ip4/127.0.0.1/tcp/0"], []);

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/errors.js";
-import { MAX_PIECE_BODY_BYTES } from "../src/transports/libp2p/channel.js";
 import {
   createLibp2pTransport,
   decodeIdentity,
@@ -8,6 +7,7 @@ import {
   generateIdentity,
 } from "../src/transports/libp2p/index.js";
 import { defaultDeadlines, MAX_MISSED_HEARTBEATS, WINDOW_BYTES } from "../src/transports/libp2p/limits.js";
+import { MAX_PIECE_BODY_BYTES } from "../src/transports/libp2p/messages.js";
 import { createManualClock } from "./support/clock.js";
 import {
   eventLog,
@@ -219,7 +219,7 @@ describe("a neighbour that goes away", () => {
     }
     const { error } = await peer.events.next("down");
     expect(error.message).toBe(
-      "peer 0 waited 600 s for peer 1 to take the frame of round 7 (3.1 MB of 6.0 MB sent): it is connected, but takes nothing",
+      "peer 0 waited 600 s for peer 1 to take the frame of round 8 (3.1 MB of 6.0 MB sent): it is connected, but takes nothing",
     );
   });
 });
@@ -246,7 +246,7 @@ describe("two processes with one identity", () => {
     await Promise.all([first.ready(), second.ready()]);
     const impostor = await joined(topology, 1, { listen: [memoryAddress()] });
     const message =
-      "peer 1 already runs in another process, says peer 0: stop that one first, or give this one its own --id and key";
+      "peer 1 already runs in another process, according to peer 0: stop that one first, or give this one its own --id and key";
     await expect(impostor.ready()).rejects.toThrow(IdentityInUse);
     await expect(impostor.ready()).rejects.toThrow(message);
     const { error } = await impostor.events.next("closed");
@@ -292,7 +292,7 @@ describe("what cannot be is refused before anything starts", () => {
     await expect(join(topology, 0, { privateKey })).rejects.toThrow(/^the key of peer 0 belongs to 12D3/);
     await expect(join(topology, 0, { privateKey: pattern(20) })).rejects.toThrow(InvalidTopology);
     const bad = [topology[0]!, { ...topology[1]!, dial: ["localhost:4001"] }];
-    await expect(join(bad, 0)).rejects.toThrow(/^the address localhost:4001 of peer 1 is no multiaddr/);
+    await expect(join(bad, 0)).rejects.toThrow(/^the address localhost:4001 of peer 1 is not a multiaddr/);
     await expect(join(topology, 0, { neighbours: [5] })).rejects.toThrow(
       /^peer 5 is a neighbour, but the topology/,
     );

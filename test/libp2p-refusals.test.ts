@@ -4,14 +4,7 @@ import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/errors.js"
 import { compareFingerprints, digest } from "../src/fingerprint.js";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../src/frame.js";
 import { MAX_UNRELEASED_FRAMES } from "../src/transport.js";
-import {
-  type Channel,
-  Kind,
-  listOf,
-  MAX_PIECE_BODY_BYTES,
-  message,
-  messageHeader,
-} from "../src/transports/libp2p/channel.js";
+import type { Channel } from "../src/transports/libp2p/channel.js";
 import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
 import {
   CREDIT_STEP_BYTES,
@@ -21,6 +14,13 @@ import {
   MAX_VIOLATIONS,
   WINDOW_BYTES,
 } from "../src/transports/libp2p/limits.js";
+import {
+  Kind,
+  listOf,
+  MAX_PIECE_BODY_BYTES,
+  message,
+  messageHeader,
+} from "../src/transports/libp2p/messages.js";
 import { eventLog, frameOf, handPeer, join, members, pattern, transfer } from "./support/network.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -92,7 +92,7 @@ describe("what breaks the protocol", () => {
     ],
     "a message of no kind": [
       wire(messageHeader(77 as Kind, 0)),
-      /^message of kind 77 and 0 bytes is none of/,
+      /^message of kind 77 and 0 bytes is not valid/,
     ],
     "a control message of another length": [
       wire(messageHeader(Kind.ping, 1)),
@@ -208,6 +208,18 @@ describe("a neighbour that comes back", () => {
     await expect(again.hello).rejects.toThrow(reason);
     expect(here.peer.refusals(1)).toBe(1);
   });
+});
+
+it("a malformed frame does not count as received: its number is due again", async () => {
+  const here = await surroundings();
+  const channel = await greeted(here);
+  const ended = endOf(channel);
+  wire(message(Kind.frame, 1, 12), messageHeader(Kind.piece, 12), new Uint8Array(12).fill(9))(channel);
+  expect((await ended).reason).toMatch(/^frame version 9/);
+  const again = await here.hand.open(await here.connect());
+  again.sendHello(here.hand.hello({ sequence: 1 }));
+  expect((await again.hello).sequence).toBe(0);
+  expect(here.peer.refusals(1)).toBe(1);
 });
 
 describe("limits", () => {
@@ -370,7 +382,7 @@ describe("limits", () => {
     const channel = await here.hand.open(await here.connect());
     channel.sendList(listOf(messageHeader(Kind.hello, MAX_HELLO_BYTES + 1)));
     await expect(channel.hello).rejects.toThrow(
-      /^message of kind 1 and 8193 bytes is none of this protocol's$/,
+      /^message of kind 1 and 8193 bytes is not valid in this protocol$/,
     );
     expect(here.peer.refusals(1)).toBe(1);
   });
@@ -454,8 +466,8 @@ describe("the handshake", () => {
     }
     refusedFrom.push(...log.events.filter(({ kind }) => kind === "refused"));
     expect(refusedFrom).toEqual([
-      { kind: "refused", from: outsider!.identity.peerId, reason: "it is no neighbour of peer 0" },
-      { kind: "refused", from: 2, reason: "it is no neighbour of peer 0" },
+      { kind: "refused", from: outsider!.identity.peerId, reason: "it is not a neighbour of peer 0" },
+      { kind: "refused", from: 2, reason: "it is not a neighbour of peer 0" },
     ]);
     expect(peer.refusals("strangers")).toBe(2);
     expect(peer.refusals(1)).toBe(0);

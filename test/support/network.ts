@@ -148,7 +148,6 @@ export async function handPeer(
     muxers: [muxer],
     neighbours: 8,
     deadlines: defaultDeadlines,
-    connecting() {},
     allows: () => true,
   });
   const streams: Channel[] = [];

@@ -1,3 +1,4 @@
+/** Waits of libp2p's and of this transport, measured by a clock. */
 import type { Clock } from "../../clock.js";
 
 /** Runs an operation of libp2p under a signal that aborts once its deadline has passed. */
@@ -15,4 +16,27 @@ export async function within<Result>(
   } finally {
     cancel();
   }
+}
+
+/** Resolves with the promise, or after this time. */
+export async function atMost(clock: Clock, milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let cancel = () => {};
+  const expired = new Promise<void>((resolve) => {
+    cancel = clock.after(milliseconds, resolve);
+  });
+  await Promise.race([promise, expired]);
+  cancel();
+}
+
+/** Calls back again and again. @returns ends it */
+export function every(clock: Clock, milliseconds: number, callback: () => void): () => void {
+  let cancel = () => {};
+  const next = () => {
+    cancel = clock.after(milliseconds, () => {
+      next();
+      callback();
+    });
+  };
+  next();
+  return () => cancel();
 }

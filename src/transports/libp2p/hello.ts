@@ -1,4 +1,4 @@
-/** What two peers tell each other first on every stream, as JSON: who they are, and what they are about to compute. */
+/** The first message in each direction of every stream, as JSON: the sender's identity and its experiment. */
 import { z } from "zod";
 import { MalformedFrame } from "../../errors.js";
 import type { Fingerprint } from "../../fingerprint.js";
@@ -22,12 +22,12 @@ const helloSchema = z.strictObject({
     .int()
     .min(0)
     .max(2 ** 32 - 1),
-  /** Drawn once per process, so that two processes with one identity are told apart. */
+  /** Drawn once per process, to distinguish two processes with one identity. */
   instance: z.string().min(1).max(64),
   fingerprint: z
     .record(z.string().max(MAX_FIELD_CHARACTERS), z.string().max(MAX_FIELD_CHARACTERS))
     .refine((fields) => Object.keys(fields).length <= MAX_FIELDS),
-  /** From the end that opens: the sequence number of the next frame it wants to send. From the other: the last it has. */
+  /** From the end that opens: number of its first unconfirmed frame. From the other end: number of the last complete frame. */
   sequence,
 });
 
@@ -49,7 +49,7 @@ export interface HelloRefusal {
   readonly reason: string;
 }
 
-/** @throws MalformedFrame when our own fingerprint is too large for the handshake */
+/** @throws MalformedFrame this peer's fingerprint is too large for the handshake */
 export function encodeHello(hello: Hello): Uint8Array {
   const bytes = encodeJson(hello);
   if (bytes.length > MAX_HELLO_BYTES || !helloSchema.safeParse(hello).success) {
@@ -75,7 +75,7 @@ export function decodeRefusal(bytes: Uint8Array): HelloRefusal {
   return { code, reason: printable(reason) };
 }
 
-/** Text from the network, made fit for a terminal. */
+/** Text from the network, safe to print on a terminal. */
 export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?");
 }
@@ -88,6 +88,6 @@ function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T
   try {
     return schema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
-    throw new MalformedFrame(`${what} of ${bytes.length} bytes is none of this protocol's`, { cause });
+    throw new MalformedFrame(`${what} of ${bytes.length} bytes is not valid in this protocol`, { cause });
   }
 }

@@ -1,23 +1,26 @@
 /**
  * Frames over libp2p: the same run on one machine or many.
  *
- *     send      one frame at a time per neighbour, in pieces, under credits        outgoing.ts
- *     receive   frames as they become complete                                    incoming.ts
- *     link      dials, shakes hands, resumes after breaks                         link.ts
- *     channel   one stream as messages                                            channel.ts
- *     node      libp2p itself, and who may connect                                node.ts
+ *     outgoing    one frame at a time per neighbour, in pieces, under credits
+ *     incoming    frames as they become complete
+ *     streams     the two streams of an edge, from the handshake to a break
+ *     link        the edge to one neighbour: dialling, standing, deadlines
+ *     channel     one stream as messages (messages.ts)
+ *     node        libp2p itself, and who may connect
  *
  * A frame is sent until the neighbour confirms it, over as many connections as it takes, and delivered once.
  */
 import "./node-20.js";
-import type { Connection, MultiaddrConnection, PeerId } from "@libp2p/interface";
-import { multiaddr } from "@multiformats/multiaddr";
+import type { Connection, Libp2p, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import { type Clock, systemClock } from "../../clock.js";
-import { CannotListen, InvalidTopology, type MurmurationError, Unreachable } from "../../errors.js";
+import { InvalidTopology, type MurmurationError } from "../../errors.js";
 import type { Fingerprint } from "../../fingerprint.js";
 import type { Transport } from "../../transport.js";
 import { createEventQueue } from "../event-queue.js";
-import { within } from "./deadline.js";
+import { cannotListen, dialTarget, withoutPeerId } from "./addresses.js";
+import { createMeter } from "./carrier.js";
+import { atMost, every, within } from "./deadline.js";
+import { helloOf, type Self } from "./handshake.js";
 import { encodeHello } from "./hello.js";
 import { decodePrivateKey } from "./identity.js";
 import {
@@ -27,18 +30,18 @@ import {
   MAX_STREAMS_PER_CONNECTION,
   type Muxer,
   PROTOCOL,
-  PROTOCOL_VERSION,
 } from "./limits.js";
-import { createLink, type Link, type LinkEvent } from "./link.js";
-import { createMeter } from "./meter.js";
+import { createLink, type Link } from "./link.js";
+import type { LinkEvent } from "./link-event.js";
 import { createNode, type NodeMetrics } from "./node.js";
 import { answerProbes } from "./probe.js";
-import { seconds } from "./reasons.js";
+import { createReadiness } from "./ready.js";
+import { isBanned } from "./standing.js";
 
 export type { Difference, Fingerprint } from "../../fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
 export { type Deadlines, defaultDeadlines, type Muxer } from "./limits.js";
-export type { LinkEvent } from "./link.js";
+export type { LinkEvent } from "./link-event.js";
 export type { NodeMetrics } from "./node.js";
 
 /** A peer as the topology names it. */
@@ -101,102 +104,57 @@ export interface Libp2pTransport extends Transport {
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const {
-    id,
-    fingerprint,
-    maximumPayloadBytes,
-    muxers = DEFAULT_MUXERS,
-    clock = systemClock,
-    report = () => {},
-  } = options;
+  const { id, neighbours, clock = systemClock, report = () => {} } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
-  const instance = crypto.randomUUID();
-  const privateKey = decodePrivateKey(options.privateKey);
-  // Refuses a fingerprint that is too large here, where it can be mended.
-  encodeHello({ version: PROTOCOL_VERSION, id, instance, fingerprint, sequence: 0 });
+  const self: Self = { id, instance: crypto.randomUUID(), fingerprint: options.fingerprint };
+  // A fingerprint that is too large fails here, before anything has started.
+  encodeHello(helloOf(self, 0));
 
   const events = createEventQueue();
   const meter = createMeter();
+  const links = new Map<number, Link>();
+  const byPeerId = new Map<string, Link>();
   let strangers = 0;
-  let isClosed = false;
-  let failure: MurmurationError | undefined;
-  const waitingForReady = new Set<() => void>();
-
-  const node = await createNode({
-    privateKey,
-    listen: options.listen,
-    muxers,
-    neighbours: options.neighbours.length,
-    deadlines,
-    metrics: options.metrics,
-    connecting: (connection) => meter.watch(connection),
-    allows,
+  let closed: { readonly error?: MurmurationError } | undefined;
+  const readiness = createReadiness({
+    ...{ id, clock, readyMs: deadlines.readyMs, closed: () => closed },
+    standings: () => [...links].map(([neighbour, { standing }]) => [neighbour, standing]),
   });
 
-  const self = peerOf(id);
-  if (self.peerId !== node.peerId.toString()) {
-    throw new InvalidTopology(
-      `the key of peer ${id} belongs to ${node.peerId}, but the topology names ${self.peerId}: use the key that \`murmur keys\` made for it`,
-    );
-  }
-  const links = new Map<number, Link>();
-  const byPeerId = new Map<string, { readonly id: number; readonly link: Link }>();
-  for (const neighbour of options.neighbours) {
-    const link = createLinkTo(peerOf(neighbour));
-    links.set(neighbour, link);
-    byPeerId.set(peerOf(neighbour).peerId, { id: neighbour, link });
-  }
-
-  function peerOf(peer: number): NetworkPeer {
-    const found = options.peers.find((each) => each.id === peer);
-    if (!found) throw new InvalidTopology(`peer ${peer} is a neighbour, but the topology has no such peer`);
-    return found;
-  }
-
-  function createLinkTo({ id: neighbour, peerId, dial }: NetworkPeer): Link {
-    const targets = dial.map((address) => dialTarget(neighbour, address, peerId));
-    const isFirst = id < neighbour || self.dial.length === 0;
-    const connections = () =>
-      node
-        .getConnections()
-        .filter((connection) => connection.remotePeer.toString() === peerId && connection.status === "open");
-    return createLink({
-      id,
-      neighbour,
-      instance,
-      fingerprint,
-      maximumPayloadBytes,
-      deadlines,
-      clock,
-      dials: targets.length === 0 ? "never" : isFirst ? "first" : "later",
-      dial: () => within(clock, deadlines.dialMs, (signal) => node.dial(targets, { signal })),
-      openStream: (connection) =>
-        within(clock, deadlines.handshakeMs, (signal) => connection.newStream(PROTOCOL, { signal })),
-      connections,
-      report,
-      emit: events.put,
-      fail,
-      changed: () => {
-        for (const check of waitingForReady) check();
-      },
+  const node = await createNode({
+    privateKey: decodePrivateKey(options.privateKey),
+    listen: options.listen,
+    muxers: options.muxers ?? DEFAULT_MUXERS,
+    neighbours: neighbours.length,
+    deadlines,
+    metrics: options.metrics,
+    onConnection: meter.onConnection,
+    allows,
+  });
+  requireOwnKey(options, node);
+  for (const neighbour of neighbours) {
+    const { peerId } = peerOf(options, neighbour);
+    const link = createLink({
+      ...{ self, neighbour, clock, deadlines, report },
+      ...{ maximumPayloadBytes: options.maximumPayloadBytes, emit: events.put, changed: readiness.check },
+      ...reach(options, node, neighbour, clock, deadlines),
+      fail: end,
     });
+    links.set(neighbour, link);
+    byPeerId.set(peerId, link);
   }
 
+  /** Whether this PeerId may connect. */
   function allows(peerId: PeerId, connection: MultiaddrConnection): boolean {
-    const known = byPeerId.get(peerId.toString());
-    if (known && !known.link.isBanned) {
-      meter.assign(connection, known.link.traffic);
-      return true;
+    const link = byPeerId.get(peerId.toString());
+    if (link) {
+      const isAllowed = !isBanned(link.standing);
+      if (isAllowed) meter.assign(connection, link.traffic);
+      return isAllowed;
     }
-    if (!known) {
-      strangers++;
-      const peer = options.peers.find((each) => each.peerId === peerId.toString());
-      report({
-        kind: "refused",
-        from: peer?.id ?? peerId.toString(),
-        reason: `it is no neighbour of peer ${id}`,
-      });
-    }
+    strangers++;
+    const from = options.peers.find((each) => each.peerId === peerId.toString())?.id ?? peerId.toString();
+    report({ kind: "refused", from, reason: `it is not a neighbour of peer ${id}` });
     return false;
   }
 
@@ -206,128 +164,101 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     return link;
   }
 
-  /** This peer cannot take part: every wait ends with the reason. */
-  function fail(error: MurmurationError): void {
-    if (failure || isClosed) return;
-    failure = error;
+  /** This peer cannot take part: every wait ends with the error. */
+  function end(error: MurmurationError): void {
+    if (closed) return;
+    closed = { error };
     for (const link of links.values()) link.stop();
     events.close(error);
-    for (const check of waitingForReady) check();
+    readiness.check();
   }
 
   await node.handle(
     PROTOCOL,
     (stream, connection) => {
-      const known = byPeerId.get(connection.remotePeer.toString());
-      if (known) return known.link.accept(stream, connection);
-      stream.abort(new Error("no neighbour"));
+      const link = byPeerId.get(connection.remotePeer.toString());
+      if (link) return link.accept(stream, connection);
+      stream.abort(new Error("not a neighbour"));
     },
     { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
-  await answerProbes(node, clock, () => ({
-    version: PROTOCOL_VERSION,
-    id,
-    instance,
-    fingerprint,
-    sequence: 0,
-  }));
+  await answerProbes(node, clock, self);
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
-    byPeerId.get(detail.remotePeer.toString())?.link.connectionOpened();
+    void byPeerId.get(detail.remotePeer.toString())?.connect();
   });
   try {
     await node.start();
   } catch (cause) {
     throw cannotListen(id, options.listen, cause);
   }
-  let cancelBeat = () => {};
-  const beat = () => {
+  const stopBeating = every(clock, deadlines.heartbeatMs, () => {
     for (const link of links.values()) link.beat();
-    cancelBeat = clock.after(deadlines.heartbeatMs, beat);
-  };
-  cancelBeat = clock.after(deadlines.heartbeatMs, beat);
+  });
   for (const link of links.values()) link.start();
 
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    closed ??= {};
+    stopBeating();
+    const left = Promise.all([...links.values()].map((link) => link.leave()));
+    // After the links: frames that are dropped unread are not confirmed.
+    events.close();
+    await atMost(clock, deadlines.closeMs, left);
+    for (const link of links.values()) link.stop();
+    readiness.check();
+    await node.stop();
+  };
+
   return {
-    addresses: node.getMultiaddrs().map((address) => address.decapsulateCode(CODE_P2P).toString()),
-
-    async ready() {
-      const all = [...links.values()];
-      const missing = () => [...links].filter(([, link]) => !link.isConnected);
-      const isDecided = () =>
-        failure !== undefined || isClosed || missing().length === 0 || all.every((link) => link.refusal);
-      if (!isDecided()) {
-        await new Promise<void>((resolve) => {
-          const check = () => {
-            if (isDecided()) done();
-          };
-          const done = () => {
-            cancel();
-            waitingForReady.delete(check);
-            resolve();
-          };
-          const cancel = clock.after(deadlines.readyMs, done);
-          waitingForReady.add(check);
-        });
-      }
-      if (failure) throw failure;
-      if (isClosed || missing().length === 0) return;
-      const refused = all.every((link) => link.refusal) ? all[0]!.refusal : undefined;
-      if (refused) throw refused;
-      const who = missing().map(([neighbour, link]) => `peer ${neighbour} (${link.reason})`);
-      throw new Unreachable(
-        `peer ${id} waited ${seconds(deadlines.readyMs)} for ${who.join(", ")}: start what is missing, or find the cause with \`murmur doctor\``,
-      );
-    },
-
+    addresses: node.getMultiaddrs().map((address) => withoutPeerId(address).toString()),
+    ready: readiness.wait,
     send: (to, frame) => linkTo(to).send(frame),
     next: events.next,
-    refuse: (peer, reason) => linkTo(peer).violated(reason),
+    refuse: (peer, reason) => linkTo(peer).refuse(reason),
     traffic: (neighbour) => linkTo(neighbour).traffic,
-
-    refusals: (from) => (from === "strangers" ? strangers : (links.get(from)?.refusals ?? 0)),
-
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      cancelBeat();
-      const left = Promise.all([...links.values()].map((link) => link.leave()));
-      // After the links: frames that nobody reads any more are not confirmed.
-      events.close();
-      let cancel = () => {};
-      const expired = new Promise<void>((resolve) => {
-        cancel = clock.after(deadlines.closeMs, resolve);
-      });
-      await Promise.race([left, expired]);
-      cancel();
-      for (const link of links.values()) link.stop();
-      for (const check of waitingForReady) check();
-      await node.stop();
+    refusals: (from) => (from === "strangers" ? strangers : (links.get(from)?.standing.refusals ?? 0)),
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 }
 
-/** The code of `/p2p/…` in a multiaddr. */
-const CODE_P2P = 421;
-
-function dialTarget(neighbour: number, address: string, peerId: string) {
-  try {
-    return multiaddr(address).decapsulateCode(CODE_P2P).encapsulate(`/p2p/${peerId}`);
-  } catch (cause) {
-    throw new InvalidTopology(
-      `the address ${address} of peer ${neighbour} is no multiaddr: write one as /ip4/192.0.2.7/tcp/4001`,
-      { cause },
-    );
-  }
+function peerOf({ peers }: Libp2pTransportOptions, peer: number): NetworkPeer {
+  const found = peers.find((each) => each.id === peer);
+  if (!found) throw new InvalidTopology(`peer ${peer} is a neighbour, but the topology has no such peer`);
+  return found;
 }
 
-function cannotListen(id: number, listen: readonly string[], cause: unknown): CannotListen {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const why = /EADDRINUSE|already in use/.test(text)
-    ? "it is in use; stop what listens there (perhaps this peer already runs), or choose another port"
-    : /EADDRNOTAVAIL/.test(text)
-      ? "this machine has no such address"
-      : /EACCES/.test(text)
-        ? "that port needs privileges; choose one above 1023"
-        : text.split("\n").join(" ");
-  return new CannotListen(`peer ${id} cannot listen on ${listen.join(", ")}: ${why}`, { cause });
+function requireOwnKey(options: Libp2pTransportOptions, { peerId }: Libp2p): void {
+  const { id } = options;
+  const named = peerOf(options, id).peerId;
+  if (named === peerId.toString()) return;
+  throw new InvalidTopology(
+    `the key of peer ${id} belongs to ${peerId}, but the topology names ${named}: use the key that \`murmur keys\` made for it`,
+  );
+}
+
+/** How a link reaches its neighbour. */
+function reach(
+  options: Libp2pTransportOptions,
+  node: Libp2p,
+  neighbour: number,
+  clock: Clock,
+  { dialMs, handshakeMs }: Deadlines,
+) {
+  const { id } = options;
+  const { peerId, dial } = peerOf(options, neighbour);
+  const targets = dial.map((address) => dialTarget(neighbour, address, peerId));
+  const isFirst = id < neighbour || peerOf(options, id).dial.length === 0;
+  return {
+    dials: targets.length === 0 ? "never" : isFirst ? "first" : "later",
+    dial: () => within(clock, dialMs, (signal) => node.dial(targets, { signal })),
+    openStream: (connection: Connection) =>
+      within(clock, handshakeMs, (signal) => connection.newStream(PROTOCOL, { signal })),
+    connections: () =>
+      node
+        .getConnections()
+        .filter((connection) => connection.remotePeer.toString() === peerId && connection.status === "open"),
+  } as const;
 }

@@ -49,15 +49,15 @@ export interface Deadlines {
   readonly dialMs: number;
   /** Protocol negotiation and the exchange of hellos on a new stream. */
   readonly handshakeMs: number;
-  /** Between heartbeats; a stream that stays silent for `MAX_MISSED_HEARTBEATS` of them is dead. */
+  /** Between heartbeats; a stream on which nothing arrives for `MAX_MISSED_HEARTBEATS` of them is dead. */
   readonly heartbeatMs: number;
   /** From the loss of a connection until the neighbour counts as unreachable. */
   readonly reconnectMs: number;
   /** While a connected neighbour takes no further byte of a frame. */
   readonly progressMs: number;
-  /** For an older session to prove that it lives, when a second process claims its identity. */
+  /** For an older session to show a sign of life, when a second process claims its identity. */
   readonly livenessMs: number;
-  /** For neighbours to answer a farewell. */
+  /** For neighbours to confirm that this peer leaves. */
   readonly closeMs: number;
   /** The first pause before dialling again; it doubles up to `longestPauseMs`. */
   readonly firstPauseMs: number;

@@ -15,7 +15,7 @@ import { mplex } from "@libp2p/mplex";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { createLibp2p } from "libp2p";
-import { gatherWrites } from "./gather.js";
+import { gatherWrites } from "./carrier.js";
 import {
   type Deadlines,
   MAX_CONNECTIONS_PER_NEIGHBOUR,
@@ -39,8 +39,8 @@ export interface NodeOptions {
   readonly neighbours: number;
   readonly deadlines: Deadlines;
   readonly metrics?: NodeMetrics | undefined;
-  /** A connection that says nothing about itself yet. */
-  connecting(connection: MultiaddrConnection): void;
+  /** A new connection, before its other end is known. */
+  readonly onConnection?: (connection: MultiaddrConnection) => void;
   /** Whether this PeerId, proven by Noise, may connect. */
   allows(peerId: PeerId, connection: MultiaddrConnection): boolean;
 }
@@ -53,27 +53,25 @@ export function createNode({
   neighbours,
   deadlines,
   metrics,
-  connecting,
+  onConnection,
   allows,
 }: NodeOptions): Promise<Libp2p> {
+  // libp2p passes a connection out first, and only here, to the gater. None is denied before it is encrypted.
+  const opened = (connection: MultiaddrConnection): false => {
+    gatherWrites(connection);
+    onConnection?.(connection);
+    return false;
+  };
   const connectionGater: ConnectionGater = {
-    denyInboundConnection(connection) {
-      gatherWrites(connection);
-      connecting(connection);
-      return false;
-    },
-    denyOutboundConnection(_peerId, connection) {
-      gatherWrites(connection);
-      connecting(connection);
-      return false;
-    },
+    denyInboundConnection: opened,
+    denyOutboundConnection: (_peerId, connection) => opened(connection),
     denyInboundEncryptedConnection: (peerId, connection) => !allows(peerId, connection),
     denyOutboundEncryptedConnection: (peerId, connection) => !allows(peerId, connection),
   };
   // Noise can choose the muxer on the way, but then each end follows the other's order of preference and they
   // disagree when the orders do. An empty offer leaves the choice to the dialling end.
   const extensions = { webtransportCerthashes: [], streamMuxers: [] };
-  // A graph of one peer has nobody to connect, but libp2p wants room for somebody.
+  // A graph of one peer has no connections, but libp2p requires a limit above 0.
   const connections = MAX_CONNECTIONS_PER_NEIGHBOUR * Math.max(1, neighbours);
 
   return createLibp2p({

@@ -1,23 +1,17 @@
 /**
- * Frames to one neighbour, one after the other. A frame is let go when the neighbour says that it has all of it;
- * until then its payload stays where the sender keeps it, and is sent again when the connection breaks.
+ * Frames to one neighbour, one after the other. A frame stays queued until the neighbour confirms all of it, and is
+ * sent again after a break. Its payload stays where the sender keeps it.
  */
+import type { Clock } from "../../clock.js";
 import { MalformedFrame } from "../../errors.js";
 import { encodeHeader, FRAME_HEADER_BYTES, type Frame, frameBytes } from "../../frame.js";
-import {
-  type Channel,
-  type Ending,
-  Kind,
-  listOf,
-  MAX_PIECE_BODY_BYTES,
-  message,
-  messageHeader,
-} from "./channel.js";
+import type { Channel, Ending } from "./channel.js";
 import { PIECE_BYTES, WINDOW_BYTES } from "./limits.js";
+import { Kind, listOf, MAX_PIECE_BODY_BYTES, message, messageHeader } from "./messages.js";
 
 /**
- * Pieces go down to the muxer in lots of about this many bytes: few calls, and yet the first is soon on its way.
- * A muxer that is given more may make one message of it, which arrives only when all of it has.
+ * Pieces are passed to the muxer in lots of about this many bytes: few calls, but the first is sent soon. A muxer may
+ * make one message of a lot, which the receiver cannot use before all of it has arrived.
  */
 const WRITE_BYTES = 4 * PIECE_BYTES;
 
@@ -25,22 +19,26 @@ interface Sending {
   readonly frame: Frame;
   readonly header: Uint8Array;
   readonly length: number;
-  /** Number of the frame on this edge, from 1; 0 until its turn comes. */
+  /** Number of the frame on this edge, from 1; 0 until it is first. */
   sequence: number;
   isAnnounced: boolean;
   sent: number;
+}
+
+export interface Stalled {
+  readonly frame: Frame;
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+  readonly forMs: number;
 }
 
 export interface Outgoing {
   readonly channel: Channel | undefined;
   /** Number of the next frame that the neighbour has not confirmed. */
   readonly nextSequence: number;
-  /** Goes up whenever the neighbour takes something. */
-  readonly progress: number;
-  /** What waits, for error messages; undefined when nothing does. */
-  readonly waiting:
-    | { readonly frame: Frame; readonly sentBytes: number; readonly totalBytes: number }
-    | undefined;
+  /** The frame that a connected neighbour is due to take, and for how long it has taken nothing. */
+  readonly stalled: Stalled | undefined;
+  /** Queues a frame. Its payload must stay as it is until it is acknowledged. */
   send(frame: Frame): void;
   /** Whether a neighbour that has every frame up to `last` can go on from here. */
   follows(last: number): boolean;
@@ -49,12 +47,13 @@ export interface Outgoing {
 }
 
 /** @param acknowledged called once per frame, in order, when the neighbour has confirmed it */
-export function createOutgoing(acknowledged: () => void): Outgoing {
+export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing {
   const queue: Sending[] = [];
   let sequence = 0;
   let channel: Channel | undefined;
   let credit = 0;
-  let progress = 0;
+  /** When the neighbour last took something, or became due to. */
+  let progressAt = 0;
 
   /** Sends pieces of the first frame, without copying them, while there is credit and the stream has room. */
   const pump = (): void => {
@@ -89,9 +88,11 @@ export function createOutgoing(acknowledged: () => void): Outgoing {
     return lot;
   };
 
+  const nextSequence = (): number => queue[0]?.sequence || sequence + 1;
+
   const confirmed = (): void => {
     queue.shift();
-    progress++;
+    progressAt = clock.now();
     acknowledged();
   };
 
@@ -100,38 +101,40 @@ export function createOutgoing(acknowledged: () => void): Outgoing {
       return channel;
     },
     get nextSequence() {
-      return queue[0]?.sequence || sequence + 1;
+      return nextSequence();
     },
-    get progress() {
-      return progress;
-    },
-    get waiting() {
+    get stalled() {
       const first = queue[0];
-      return first && { frame: first.frame, sentBytes: first.sent, totalBytes: first.length };
+      if (!first || !channel) return undefined;
+      const { frame, sent, length } = first;
+      return { frame, sentBytes: sent, totalBytes: length, forMs: clock.now() - progressAt };
     },
     send(frame) {
       const length = frameBytes(frame.payload);
       const header = encodeHeader(frame);
       queue.push({ frame, header, length, sequence: 0, isAnnounced: false, sent: 0 });
-      if (queue.length === 1) pump();
+      if (queue.length > 1) return;
+      progressAt = clock.now();
+      pump();
     },
     follows(last) {
-      const next = queue[0]?.sequence || sequence + 1;
+      const next = nextSequence();
       return last === next - 1 || (last === next && next <= sequence);
     },
     attach(next, last, ended) {
       channel = next;
       credit = WINDOW_BYTES;
+      progressAt = clock.now();
       const first = queue[0];
       if (first && first.sequence !== 0) {
-        // Where the break swallowed only the confirmation, that is all to wait for.
+        // If only the confirmation was lost, it is all that is missing.
         first.isAnnounced = first.sequence === last;
         first.sent = first.isAnnounced ? first.length : 0;
       }
       next.listen({
         credit(bytes) {
           credit += bytes;
-          progress++;
+          progressAt = clock.now();
           if (credit > WINDOW_BYTES) throw new MalformedFrame("more credit than was used");
           pump();
         },

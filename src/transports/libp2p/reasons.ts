@@ -1,4 +1,4 @@
-/** Failures in the user's words: which layer gave up, and what to look at. */
+/** Descriptions of failures: which layer failed, and what to check. */
 import type { Difference } from "../../fingerprint.js";
 import { printable } from "./hello.js";
 
@@ -11,7 +11,7 @@ const causes: readonly (readonly [RegExp, string])[] = [
     /UnexpectedPeer|does not match expected remote identity/,
     "another key answers at its address than the topology names",
   ],
-  [/ConnectionIntercepted|blocked by gater/, "the connection was refused: it is no neighbour"],
+  [/ConnectionIntercepted|blocked by gater/, "the connection was refused: it is not a neighbour"],
   [
     /UnsupportedProtocol|protocol selection failed/i,
     "it does not speak this protocol: run the same version everywhere",

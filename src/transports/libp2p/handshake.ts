@@ -1,0 +1,41 @@
+/** The handshake, without its IO: hellos in, a verdict out. */
+import { HandshakeRefused } from "../../errors.js";
+import { compareFingerprints, type Fingerprint } from "../../fingerprint.js";
+import type { Hello } from "./hello.js";
+import { PROTOCOL_VERSION } from "./limits.js";
+import { describeDifferences } from "./reasons.js";
+
+/** What this peer states about itself in every hello. */
+export interface Self {
+  readonly id: number;
+  /** Drawn once per process. */
+  readonly instance: string;
+  readonly fingerprint: Fingerprint;
+}
+
+export function helloOf({ id, instance, fingerprint }: Self, sequence: number): Hello {
+  return { version: PROTOCOL_VERSION, id, instance, fingerprint, sequence };
+}
+
+/**
+ * Whether the peer behind this hello is the neighbour that the topology names, and runs the same experiment.
+ * @returns why not
+ */
+export function judge(self: Self, neighbour: number, theirs: Hello): HandshakeRefused | undefined {
+  const { id } = self;
+  if (theirs.id !== neighbour) {
+    return new HandshakeRefused(
+      `peer ${id} refused the peer that answers as ${theirs.id} with the key of peer ${neighbour}: give each its own key and --id`,
+    );
+  }
+  if (theirs.version !== PROTOCOL_VERSION) {
+    return new HandshakeRefused(
+      `peer ${id} speaks version ${PROTOCOL_VERSION} and peer ${neighbour} version ${theirs.version}: run the same version of murmur everywhere`,
+    );
+  }
+  const differences = compareFingerprints(self.fingerprint, theirs.fingerprint);
+  if (differences.length === 0) return undefined;
+  return new HandshakeRefused(
+    `peer ${id} and peer ${neighbour} do not run the same experiment: ${describeDifferences(differences)}; start both from the same files and settings`,
+  );
+}

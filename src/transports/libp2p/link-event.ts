@@ -1,0 +1,15 @@
+/** What happens on the edges of a network transport, for logs and displays. */
+export type LinkEvent =
+  | { readonly kind: "connected"; readonly neighbour: number }
+  | { readonly kind: "disconnected"; readonly neighbour: number; readonly reason: string }
+  | {
+      readonly kind: "redialling";
+      readonly neighbour: number;
+      /** How many attempts have failed. */
+      readonly attempt: number;
+      readonly pauseMs: number;
+      readonly reason: string;
+    }
+  | { readonly kind: "unreachable"; readonly neighbour: number; readonly reason: string }
+  /** `from` is a peer's number, or the PeerId of a stranger. */
+  | { readonly kind: "refused"; readonly from: number | string; readonly reason: string };

@@ -1,0 +1,118 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { HandshakeRefused } from "../src/errors.js";
+import { helloOf, judge, type Self } from "../src/transports/libp2p/handshake.js";
+import { defaultDeadlines, MAX_VIOLATIONS } from "../src/transports/libp2p/limits.js";
+import { createRedial, redialPauseMs } from "../src/transports/libp2p/redial.js";
+import {
+  after,
+  initialStanding,
+  isBanned,
+  type Standing,
+  type StandingEvent,
+} from "../src/transports/libp2p/standing.js";
+import { createManualClock } from "./support/clock.js";
+
+describe("a handshake", () => {
+  const selves = fc.record<Self>({
+    id: fc.nat({ max: 3 }),
+    instance: fc.constantFrom("a", "b"),
+    fingerprint: fc.dictionary(fc.constantFrom("seed", "model"), fc.constantFrom("1", "2")),
+  });
+
+  it("accepts at one end what it accepts at the other: the named peer with the same fingerprint", () => {
+    fc.assert(
+      fc.property(selves, selves, (one, other) => {
+        const accepts = judge(one, other.id, helloOf(other, 1)) === undefined;
+        expect(judge(other, one.id, helloOf(one, 1)) === undefined).toBe(accepts);
+        const text = ({ fingerprint }: Self) => JSON.stringify(Object.entries(fingerprint).sort());
+        expect(accepts).toBe(text(one) === text(other));
+        expect(judge(one, other.id + 1, helloOf(other, 1))).toBeInstanceOf(HandshakeRefused);
+        expect(judge(one, other.id, { ...helloOf(other, 1), version: 77 })).toBeInstanceOf(HandshakeRefused);
+      }),
+    );
+  });
+});
+
+describe("redialling", () => {
+  it("pauses between half of the doubled pause and all of it, up to the longest", () => {
+    const draws = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(fc.nat({ max: 2000 }), draws, (failures, draw) => {
+        const { firstPauseMs, longestPauseMs } = defaultDeadlines;
+        const doubled = Math.min(longestPauseMs, firstPauseMs * 2 ** failures);
+        const pause = redialPauseMs(defaultDeadlines, failures, draw);
+        expect(pause).toBeGreaterThanOrEqual(doubled / 2);
+        expect(pause).toBeLessThanOrEqual(doubled);
+      }),
+    );
+  });
+
+  it("has one plan at a time; pauses are short again after success, and long after a goodbye", () => {
+    const clock = createManualClock();
+    let attempts = 0;
+    const redial = createRedial({
+      id: 0,
+      neighbour: 1,
+      clock,
+      deadlines: defaultDeadlines,
+      leastMs: 0,
+      attempt: () => attempts++,
+    });
+    const first = redial.plan()!;
+    expect(first.attempt).toBe(1);
+    expect(redial.plan()).toBeUndefined();
+    clock.advance(first.pauseMs - 1);
+    expect(attempts).toBe(0);
+    clock.advance(1);
+    expect(attempts).toBe(1);
+    expect(redial.plan()!.attempt).toBe(2);
+    redial.cancel();
+    clock.advance(1e6);
+    expect(attempts).toBe(1);
+    redial.succeeded();
+    expect(redial.plan()).toEqual(first);
+    redial.cancel();
+    redial.left();
+    expect(redial.plan()!.pauseMs).toBeGreaterThan(defaultDeadlines.firstPauseMs);
+  });
+});
+
+describe("a standing", () => {
+  const refusal = new HandshakeRefused("it runs something else");
+  const events = fc.constantFrom<StandingEvent>(
+    { kind: "connected" },
+    { kind: "disconnected", reason: "a break" },
+    { kind: "expired" },
+    { kind: "mismatched", refusal },
+    { kind: "refused" },
+    { kind: "violated" },
+  );
+  const standingAfter = (list: readonly StandingEvent[]): Standing =>
+    list.reduce(after, initialStanding("not dialled yet"));
+
+  it("counts every refusal, and bans after too many violations for good", () => {
+    fc.assert(
+      fc.property(fc.array(events), (list) => {
+        const standing = standingAfter(list);
+        const count = (...kinds: string[]) => list.filter(({ kind }) => kinds.includes(kind)).length;
+        expect(standing.violations).toBe(count("violated"));
+        expect(standing.refusals).toBe(count("violated", "refused", "mismatched"));
+        expect(isBanned(standing)).toBe(count("violated") >= MAX_VIOLATIONS);
+      }),
+    );
+  });
+
+  it("is down from an expiry to the next connection, and keeps a refused handshake as the reason as long", () => {
+    fc.assert(
+      fc.property(fc.array(events), (list) => {
+        const standing = standingAfter(list);
+        const last = (...kinds: string[]) => list.map(({ kind }) => kinds.includes(kind)).lastIndexOf(true);
+        expect(standing.isDown).toBe(last("expired") > last("connected"));
+        expect(standing.isConnected).toBe(last("connected") > last("disconnected"));
+        expect(standing.refusal).toBe(last("mismatched") > last("connected") ? refusal : undefined);
+        if (standing.refusal) expect(standing.reason).toBe(refusal.message);
+      }),
+    );
+  });
+});

@@ -13,6 +13,7 @@ import { readJson } from "./files.js";
 
 const trajectory = z.object({
   name: z.string(),
+  provenance: z.string().optional().describe("what made the trajectory, for the reader"),
   peers: z.int().min(1),
   weights: z.array(z.array(z.number())),
   consensusRate: z.number(),

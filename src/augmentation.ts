@@ -40,7 +40,8 @@ export function createAugmentation(
   const [height, width, channels] = inputShape;
   if (height === undefined || width === undefined || channels === undefined || inputShape.length !== 3) {
     throw new InvalidExperiment(
-      `augmentation is for images, but an example has shape [${inputShape.join(", ")}]: leave it out`,
+      `augmentation is for images, but an example has shape [${inputShape.join(", ")}]: remove it`,
+      { code: "augmentation-needs-images", field: "augmentation" },
     );
   }
   const size = height * width * channels;

@@ -1,14 +1,45 @@
+/** What an error says in fields, beside its sentence. */
+export interface ErrorDetails extends ErrorOptions {
+  /** Names the situation in kebab case, for example `disconnected`; stays when the sentence is improved. */
+  readonly code: string;
+  /** The peer that the error is about or happened to. */
+  readonly peer?: number | undefined;
+  /** The other end of the edge; the first of them where the sentence names several. */
+  readonly neighbour?: number | undefined;
+  /** From 0, as in reports. The sentence counts rounds from 1. */
+  readonly round?: number | undefined;
+  /** Path of the setting (`graph.degree`, `weights[2][0]`), or file (`runs/a/peer-0.jsonl`), or place in it (`line 3`). */
+  readonly field?: string | undefined;
+}
+
 /**
- * Everything that can go wrong in a way the user can mend. The message is one line and says what
- * happened, to whom, and what to do. The command line prints it and exits with `exitCode`.
+ * Everything that can go wrong in a way that the user can fix. The class says which part of the input or run failed,
+ * `code` which situation exactly, and `peer`, `neighbour`, `round` and `field` where; programs read those. `message`
+ * is for people: one line that says what happened, to whom, and what to do. It may change in any version. The command
+ * line prints it and exits with `exitCode`.
  */
 export class MurmurationError extends Error {
   readonly exitCode: number = 2;
+  readonly code: string;
+  readonly peer: number | undefined;
+  readonly neighbour: number | undefined;
+  readonly round: number | undefined;
+  readonly field: string | undefined;
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, { code, peer, neighbour, round, field, ...options }: ErrorDetails) {
     super(message, options);
     this.name = new.target.name;
+    this.code = code;
+    this.peer = peer;
+    this.neighbour = neighbour;
+    this.round = round;
+    this.field = field;
   }
+}
+
+/** Code and fields of an error, for one that wraps it. */
+export function detailsOf({ code, peer, neighbour, round, field }: MurmurationError): ErrorDetails {
+  return { code, peer, neighbour, round, field };
 }
 
 /** A topology file, graph or weight matrix that cannot be used. */

@@ -68,23 +68,27 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
   if (bytes.length < FRAME_HEADER_BYTES) {
     throw new MalformedFrame(
       `frame of ${bytes.length} bytes is shorter than its header of ${FRAME_HEADER_BYTES}`,
+      { code: "frame-truncated" },
     );
   }
   if (bytes[0] !== FRAME_VERSION) {
     throw new MalformedFrame(
-      `frame version ${bytes[0]} where this peer speaks ${FRAME_VERSION}: run the same version everywhere`,
+      `frame version ${bytes[0]} instead of ${FRAME_VERSION}: run the same version everywhere`,
+      { code: "frame-version" },
     );
   }
   const kind = kinds[bytes[1]! - 1];
   if (kind === undefined || bytes[3] !== 0) {
     throw new MalformedFrame(
       `frame header ${[...bytes.subarray(0, 4)].join(" ")} is not valid in version ${FRAME_VERSION}`,
+      { code: "frame-header" },
     );
   }
   const payload = bytes.subarray(FRAME_HEADER_BYTES);
   if (payload.length > maximumPayloadBytes) {
     throw new MalformedFrame(
       `payload of ${payload.length} bytes exceeds this model's limit of ${maximumPayloadBytes}`,
+      { code: "frame-payload-length" },
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -48,16 +48,23 @@ export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
  */
 export function createSimpleGraph(peers: number, pairs: Iterable<Edge>, isDirected = false): Graph {
   if (!Number.isInteger(peers) || peers < 1 || peers > MAX_PEERS) {
-    throw new InvalidTopology(`a graph has 1 to ${MAX_PEERS} peers, not ${peers}`);
+    throw new InvalidTopology(
+      `a graph has 1 to ${MAX_PEERS} peers, not ${peers}: change the number of peers`,
+      { code: "peer-count", field: "peers" },
+    );
   }
   const codes = new Set<number>();
   for (const [a, b] of pairs) {
     for (const peer of [a, b]) {
       if (Number.isInteger(peer) && peer >= 0 && peer < peers) continue;
       const range = `the ${peers} peers are numbered 0 to ${peers - 1}`;
-      throw new InvalidTopology(`edge ${a}–${b} names peer ${peer}, but ${range}`);
+      throw new InvalidTopology(`edge ${a}–${b} names peer ${peer}: ${range}`, { code: "edge-peer", peer });
     }
-    if (a === b) throw new InvalidTopology(`edge ${a}–${b} joins peer ${a} to itself: leave it out`);
+    if (a === b)
+      throw new InvalidTopology(`edge ${a}–${b} connects peer ${a} to itself: remove it`, {
+        code: "self-loop",
+        peer: a,
+      });
     codes.add(isDirected ? a * peers + b : Math.min(a, b) * peers + Math.max(a, b));
   }
   const edges = [...codes]

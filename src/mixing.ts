@@ -84,7 +84,8 @@ function requireStronglyConnected(graph: Graph): void {
   const twoWay = graph.edges.find(([a, b]) => codes.has(b * graph.peers + a));
   if (twoWay) {
     throw new InvalidTopology(
-      `peers ${twoWay[0]} and ${twoWay[1]} send to each other: a directed graph has one direction per edge; leave one out, or make the graph undirected`,
+      `peers ${twoWay[0]} and ${twoWay[1]} send to each other: a directed graph has one direction per edge; remove one, or use an undirected graph`,
+      { code: "edge-both-ways", peer: twoWay[0], neighbour: twoWay[1] },
     );
   }
   for (const isForward of [true, false]) {
@@ -94,6 +95,7 @@ function requireStronglyConnected(graph: Graph): void {
     const [from, to] = isForward ? [0, missing] : [missing, 0];
     throw new InvalidTopology(
       `the directed graph is not strongly connected: no path leads from peer ${from} to peer ${to}; add an edge`,
+      { code: "not-strongly-connected", peer: from, neighbour: to },
     );
   }
 }
@@ -114,27 +116,32 @@ export function weightedMixing(graph: Graph, weights: readonly (readonly number[
   requireConnected(graph);
   const n = graph.peers;
   if (weights.length !== n)
-    throw new InvalidTopology(`weights have ${weights.length} rows, but there are ${n} peers`);
+    throw new InvalidTopology(`weights have ${weights.length} rows for ${n} peers: write one row per peer`, {
+      code: "weights-row-count",
+      field: "weights",
+    });
   const isEdge = neighbours(graph).map((list) => new Set(list));
   for (const [i, row] of weights.entries()) {
     if (row.length !== n) {
       throw new InvalidTopology(
-        `row ${i} of the weights has ${row.length} numbers, but there are ${n} peers`,
+        `row ${i} of the weights has ${row.length} numbers for ${n} peers: write one number per peer`,
+        { code: "weights-row-length", peer: i, field: `weights[${i}]` },
       );
     }
     for (const [j, weight] of row.entries()) checkWeight(weights, isEdge, i, j, weight);
     const sum = row.reduce((total, weight) => total + weight, 0);
     if (Math.abs(sum - 1) > WEIGHT_TOLERANCE) {
-      const mend = `add ${shorten(1 - sum)} to weight ${i}–${i}`;
       throw new InvalidTopology(
-        `row ${i} of the weights sums to ${shorten(sum)}, not 1: ${mend}, or mend its edges`,
+        `row ${i} of the weights sums to ${shorten(sum)}, not 1: add ${shorten(1 - sum)} to weight ${i}–${i}, or fix its edges`,
+        { code: "weights-row-sum", peer: i, field: `weights[${i}]` },
       );
     }
   }
   const mixing = mixingOf(graph, (i, j) => (weights[i]![j]! + weights[j]![i]!) / 2);
   if (!gapReaches(mixing, MINIMUM_GAP)) {
     throw new InvalidTopology(
-      `the weights never bring the peers together, since ${whyApart(spectrum(mixing))}`,
+      `peers with these weights do not converge, because ${whyApart(spectrum(mixing))}`,
+      { code: "weights-do-not-mix", field: "weights" },
     );
   }
   return mixing;
@@ -143,8 +150,8 @@ export function weightedMixing(graph: Graph, weights: readonly (readonly number[
 function whyApart(spectrum: readonly number[]): string {
   const [second, smallest] = [secondEigenvalue(spectrum), smallestEigenvalue(spectrum)];
   return -smallest >= second
-    ? `their smallest eigenvalue is ${shorten(smallest)}: give every peer more weight to itself`
-    : `their second eigenvalue is ${shorten(second)}: raise the weights of the edges`;
+    ? `the smallest eigenvalue is ${shorten(smallest)}: give every peer more weight to itself`
+    : `the second eigenvalue is ${shorten(second)}: raise the weights of the edges`;
 }
 
 function checkWeight(
@@ -155,20 +162,36 @@ function checkWeight(
   weight: number,
 ): void {
   const where = `row ${i} of the weights has ${shorten(weight)} for peer ${j}`;
-  if (!Number.isFinite(weight)) throw new InvalidTopology(`${where}: weights are finite numbers`);
+  const field = `weights[${i}][${j}]`;
+  if (!Number.isFinite(weight))
+    throw new InvalidTopology(`${where}: use finite weights`, {
+      code: "weight-not-finite",
+      peer: i,
+      neighbour: j,
+      field,
+    });
   if (i === j) return;
   if (!isEdge[i]!.has(j)) {
     if (weight === 0) return;
-    throw new InvalidTopology(`${where}, but ${i}–${j} is not an edge: add the edge, or make the weight 0`);
+    throw new InvalidTopology(
+      `${where}, but ${i}–${j} is not an edge: add the edge, or set the weight to 0`,
+      { code: "weight-without-edge", peer: i, neighbour: j, field },
+    );
   }
   if (weight <= 0) {
-    const mend = weight === 0 ? "leave the edge out, or give it some weight" : "edge weights are positive";
-    throw new InvalidTopology(`${where}, a neighbour: ${mend}`);
+    throw new InvalidTopology(`${where}, a neighbour: give it a positive weight, or remove the edge`, {
+      code: "weight-not-positive",
+      peer: i,
+      neighbour: j,
+      field,
+    });
   }
   const mirrored = weights[j]?.[i] ?? Number.NaN;
   if (!(Math.abs(weight - mirrored) <= WEIGHT_TOLERANCE)) {
-    const both = "an edge has one weight at both ends";
-    throw new InvalidTopology(`${where}, but row ${j} has ${shorten(mirrored)} for peer ${i}: ${both}`);
+    throw new InvalidTopology(
+      `${where}, but row ${j} has ${shorten(mirrored)} for peer ${i}: give both ends of an edge the same weight`,
+      { code: "weights-asymmetric", peer: i, neighbour: j, field },
+    );
   }
 }
 
@@ -194,7 +217,8 @@ function requireConnected(graph: Graph): void {
   if (others.length === 0) return;
   const islands = others.map((island) => `[${listed(island)}]`);
   throw new InvalidTopology(
-    `the graph falls into ${others.length + 1} parts: no path joins peers [${listed(first!)}] to ${listed(islands)}; add an edge between the parts`,
+    `the graph is disconnected (${others.length + 1} components): no path joins peers [${listed(first!)}] to ${listed(islands)}; add an edge between the components`,
+    { code: "disconnected", field: "graph" },
   );
 }
 
@@ -347,6 +371,7 @@ export function closingRates(spectrum: readonly number[], rounds?: number): Clos
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 0 && rounds <= MAX_CLOSING_ROUNDS)) {
     throw new InvalidExperiment(
       `closing rounds must be a whole number from 0 to ${MAX_CLOSING_ROUNDS}, not ${rounds}`,
+      { code: "closing-rounds", field: "closingRounds" },
     );
   }
   // In terms of μ = 1 − λ, a round multiplies by 1 − μ/μ_k.

@@ -175,7 +175,10 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
 
 function requirePeer({ name, peers }: Topology, id: number): void {
   if (!Number.isInteger(id) || id < 0 || id >= peers.length) {
-    throw new InvalidTopology(`${name} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`);
+    throw new InvalidTopology(`${name} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`, {
+      code: "unknown-peer",
+      peer: id,
+    });
   }
 }
 
@@ -192,6 +195,7 @@ export function networkPeers(topology: Topology, id: number): NetworkPeer[] {
     if (peers[each]!.peerId === undefined) {
       throw new InvalidTopology(
         `${name} names no peerId for peer ${each}: make keys with \`murmur keys\`, which writes them into the topology file`,
+        { code: "peer-without-key", peer: each, field: "peers" },
       );
     }
   }
@@ -199,6 +203,7 @@ export function networkPeers(topology: Topology, id: number): NetworkPeer[] {
     if (peers[id]!.dial.length === 0 && peers[neighbour]!.dial.length === 0) {
       throw new InvalidTopology(
         `${name} gives neither peer ${id} nor its neighbour ${neighbour} an address: add "listen" to one of them, as in ["/ip4/192.0.2.7/tcp/4001"]`,
+        { code: "edge-without-address", peer: id, neighbour, field: "peers" },
       );
     }
   }

@@ -77,7 +77,8 @@ export function partition(
   const { peers } = context;
   if (labels.length < peers) {
     throw new InvalidExperiment(
-      `${labels.length} training examples cannot go round ${peers} peers: use fewer peers or more data`,
+      `${labels.length} training examples cannot be split among ${peers} peers: use fewer peers or more data`,
+      { code: "too-few-examples" },
     );
   }
   const held =
@@ -106,24 +107,33 @@ export function checkParts(
   { examples, peers }: { readonly examples: number; readonly peers: number },
   source: string,
 ): number[][] {
-  const remake = "make it anew with `murmur split --out`, or use the topology and data that it was made for";
+  const remake = "regenerate it with `murmur split --out`, or use the topology and data that it was made for";
   if (parts.length !== peers) {
-    throw new InvalidExperiment(`${source} is for ${parts.length} peers, not ${peers}: ${remake}`);
+    throw new InvalidExperiment(`${source} is for ${parts.length} peers, not ${peers}: ${remake}`, {
+      code: "split-file-peer-count",
+    });
   }
   const holders = new Int32Array(examples).fill(-1);
   for (const [peer, indices] of parts.entries()) {
     if (indices.length === 0)
-      throw new InvalidExperiment(`${source} gives peer ${peer} no example: ${remake}`);
+      throw new InvalidExperiment(`${source} assigns no examples to peer ${peer}: ${remake}`, {
+        code: "split-file-empty-peer",
+        peer,
+      });
     for (const index of indices) {
       const holder = holders[index];
       if (holder === undefined) {
         throw new InvalidExperiment(
-          `${source} gives peer ${peer} example ${index}, but the training examples are 0 to ${examples - 1}: ${remake}`,
+          `${source} assigns example ${index} to peer ${peer}, but the training examples are 0 to ${examples - 1}: ${remake}`,
+          { code: "split-file-unknown-example", peer },
         );
       }
       if (holder >= 0) {
         const others = holder === peer ? `peer ${peer}` : `peers ${holder} and ${peer}`;
-        throw new InvalidExperiment(`${source} has example ${index} twice, with ${others}: ${remake}`);
+        throw new InvalidExperiment(`${source} assigns example ${index} twice, to ${others}: ${remake}`, {
+          code: "split-file-repeated-example",
+          peer,
+        });
       }
       holders[index] = peer;
     }
@@ -131,7 +141,8 @@ export function checkParts(
   const free = holders.indexOf(-1);
   if (free >= 0) {
     throw new InvalidExperiment(
-      `${source} gives nobody example ${free} of the ${examples} training examples: ${remake}`,
+      `${source} assigns example ${free} of the ${examples} training examples to no peer: ${remake}`,
+      { code: "split-file-missing-example" },
     );
   }
   return parts.map((indices) => [...indices].sort((a, b) => a - b));
@@ -173,11 +184,13 @@ function splitByClass(
   if (classesPerPeer > classes) {
     throw new InvalidExperiment(
       `split: classesPerPeer is ${classesPerPeer}, but there are ${classes} classes: lower it`,
+      { code: "too-many-classes-per-peer", field: "split.classesPerPeer" },
     );
   }
   if (peers * classesPerPeer < classes) {
     throw new InvalidExperiment(
       `split: ${peers} peers with ${classesPerPeer} classes each cannot hold all ${classes} classes: set classesPerPeer to at least ${Math.ceil(classes / peers)}`,
+      { code: "too-few-classes-per-peer", field: "split.classesPerPeer" },
     );
   }
   const deck = permutation(classes, random(seed, "split", "classes"));
@@ -191,6 +204,7 @@ function splitByClass(
     if (examples.length < sharing.length) {
       throw new InvalidExperiment(
         `split: class ${label} has ${examples.length} examples for the ${sharing.length} peers that share it: lower classesPerPeer or use fewer peers`,
+        { code: "class-too-small", field: "split.classesPerPeer" },
       );
     }
     examples.forEach((example, i) => {
@@ -208,7 +222,8 @@ function splitByDirichlet(
 ): number[][] {
   if (peers * minimumExamples > labels.length) {
     throw new InvalidExperiment(
-      `split: ${labels.length} training examples cannot give ${peers} peers ${minimumExamples} each: lower minimumExamples or use fewer peers`,
+      `split: ${labels.length} training examples cannot give each of ${peers} peers ${minimumExamples}: lower minimumExamples or use fewer peers`,
+      { code: "too-few-examples-per-peer", field: "split.minimumExamples" },
     );
   }
   const held = emptyParts(peers);

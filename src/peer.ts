@@ -141,6 +141,7 @@ export function createPeer(options: PeerOptions): Peer {
   const diverged = (what: string, value: number): never => {
     throw new Diverged(
       `peer ${id} diverged in round ${round + 1}: its ${what} is ${value}; lower the learning rate or the consensus rate`,
+      { code: "diverged", peer: id, round },
     );
   };
   const settings: CompressorSettings = kind.compresses ? plan.compressor : { kind: "identity" };
@@ -167,7 +168,11 @@ export function createPeer(options: PeerOptions): Peer {
       return;
     }
     const part = closing[round - plan.rounds];
-    if (!part) throw new MalformedPayload(`round ${round + 1} is not a closing round`);
+    if (!part)
+      throw new MalformedPayload(`round ${round + 1} is not a closing round`, {
+        code: "not-a-closing-round",
+        round,
+      });
     part.check(payload);
   }
 
@@ -304,7 +309,8 @@ const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
 function requirePatience({ name, needs, steps }: AlgorithmKind, { patienceMs }: Patience): void {
   if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
   throw new InvalidExperiment(
-    `algorithm ${name} needs every edge in every round: leave the patience out, or use another algorithm`,
+    `algorithm ${name} needs every edge in every round: remove the patience, or use another algorithm`,
+    { code: "patience-with-every-edge", field: "patienceMs" },
   );
 }
 

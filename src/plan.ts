@@ -112,11 +112,13 @@ function requireFit(
       .map((kind) => kind.name);
     throw new InvalidExperiment(
       `algorithm ${name} needs edges that work both ways, and this graph is directed: use ${others.join(" or ")}, or an undirected graph`,
+      { code: "algorithm-needs-undirected-graph", field: "algorithm" },
     );
   }
   if (participation < 1 && needs.everyEdge) {
     throw new InvalidExperiment(
       `algorithm ${name} needs every edge in every round, and participation is ${participation}: set it to 1, or use another algorithm`,
+      { code: "algorithm-needs-every-edge", field: "participation" },
     );
   }
 }

@@ -1,7 +1,7 @@
 /** Settings that users write, checked once at the door, with complaints they can act on. */
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
-import type { MurmurationError } from "./errors.js";
+import type { ErrorDetails, MurmurationError } from "./errors.js";
 
 /** Most characters of a wrong value that a message repeats. */
 const SHOWN_CHARACTERS = 40;
@@ -16,17 +16,21 @@ export function checked<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
   { what }: { readonly what: string },
-  Failure: new (message: string) => MurmurationError,
+  Failure: new (message: string, details: ErrorDetails) => MurmurationError,
 ): z.output<Schema> {
   const result = schema.safeParse(value, { error: complaint });
   if (result.success) return result.data;
-  // A misspelt key also leaves its right spelling missing: the key is the better thing to tell.
+  // A misspelt key also leaves its right spelling missing: the key is the better thing to report.
   const issues = result.error.issues;
   const unknownKeys = issues.filter(({ code }) => code === "unrecognized_keys");
   const [first, ...others] = [...unknownKeys, ...issues.filter((issue) => !unknownKeys.includes(issue))];
-  const { path, message } = deepest(first!);
+  const { path, message, unknownKey } = deepest(first!);
+  const field = pathText(unknownKey === undefined ? path : [...path, unknownKey])[0];
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  throw new Failure(`${[what, ...pathText(path)].join(": ")} ${message}${more}`);
+  throw new Failure(`${[what, ...pathText(path)].join(": ")} ${message}${more}`, {
+    code: unknownKey !== undefined ? "unknown-setting" : "invalid-setting",
+    field,
+  });
 }
 
 /** The end of a complaint about a name that is not known: the nearest known one, or all of them. */
@@ -40,9 +44,16 @@ export function suggestion(given: string, known: readonly string[]): string {
 
 type Path = readonly PropertyKey[];
 
+interface Problem {
+  readonly path: Path;
+  readonly message: string;
+  readonly unknownKey?: string | undefined;
+}
+
 /** The issue of the union member that came furthest into the value, or the issue itself where there is no union. */
-function deepest(issue: z.core.$ZodIssue, prefix: Path = []): { path: Path; message: string } {
+function deepest(issue: z.core.$ZodIssue, prefix: Path = []): Problem {
   const path = [...prefix, ...issue.path];
+  if (issue.code === "unrecognized_keys") return { path, message: issue.message, unknownKey: issue.keys[0] };
   if (issue.code !== "invalid_union") return { path, message: issue.message };
   const inside = issue.errors
     .map((issues) => issues[0])

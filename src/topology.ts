@@ -1,6 +1,6 @@
 /** The topology file: the graph, its weights, and who each peer is and where it listens. */
 import { z } from "zod";
-import { InvalidTopology, MurmurationError } from "./errors.js";
+import { detailsOf, InvalidTopology, MurmurationError } from "./errors.js";
 import { degrees, type Graph } from "./graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
 import {
@@ -88,7 +88,7 @@ export interface Topology {
 export function parseTopology(input: unknown, source: string): Topology {
   const value = typeof input === "string" ? parseText(input, source) : input;
   const settings = checked(topologySettings, value, { what: source }, InvalidTopology);
-  const graph = within(`${source}: graph`, () => createGraph(settings.graph));
+  const graph = within(`${source}: graph`, () => createGraph(settings.graph), "graph");
   const mixing = within(source, () => mixingOf(graph, settings.weights));
   return {
     name: settings.name ?? `${settings.graph.kind}-${graph.peers}`,
@@ -102,7 +102,8 @@ export function parseTopology(input: unknown, source: string): Topology {
 function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
   if (graph.isDirected && weights !== "metropolis") {
     throw new InvalidTopology(
-      "weights are given for a directed graph, which takes equal shares: leave them out",
+      "the graph is directed, and a directed graph always has equal shares as weights: remove the weights",
+      { code: "weights-on-directed-graph", field: "weights" },
     );
   }
   if (graph.isDirected) return pushMixing(graph);
@@ -118,13 +119,17 @@ function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
 export function requirePeer({ name, peers }: Topology, id: number, source = name): TopologyPeer {
   const peer = peers[id];
   if (peer) return peer;
-  throw new InvalidTopology(`${source} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`);
+  throw new InvalidTopology(`${source} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`, {
+    code: "unknown-peer",
+    peer: id,
+  });
 }
 
 function parseText(text: string, source: string): unknown {
   if (text.length > MAX_TOPOLOGY_CHARACTERS) {
     throw new InvalidTopology(
-      `${source} has ${text.length} characters, and ${MAX_TOPOLOGY_CHARACTERS} are allowed`,
+      `${source} has ${text.length} characters: write at most ${MAX_TOPOLOGY_CHARACTERS}`,
+      { code: "topology-too-long" },
     );
   }
   const content = text.replace(/^\uFEFF/, "");
@@ -133,17 +138,22 @@ function parseText(text: string, source: string): unknown {
     return JSON.parse(content);
   } catch (cause) {
     const reason = (cause as SyntaxError).message.replace(/\s+/g, " ");
-    throw new InvalidTopology(`${source} is neither JSON nor an edge list: ${reason}`, { cause });
+    throw new InvalidTopology(`${source} is neither JSON nor an edge list: ${reason}`, {
+      code: "topology-not-parsed",
+      cause,
+    });
   }
 }
 
-/** Runs a step, and says where a complaint of it comes from. */
-function within<Result>(where: string, step: () => Result): Result {
+/** Runs a step. Its error says where it comes from, in the sentence and, below `path`, in the field. */
+function within<Result>(where: string, step: () => Result, path?: string): Result {
   try {
     return step();
   } catch (error) {
     if (!(error instanceof MurmurationError)) throw error;
-    throw new InvalidTopology(`${where}: ${error.message}`, { cause: error });
+    const details = detailsOf(error);
+    const field = [path, details.field].filter((part) => part !== undefined).join(".") || undefined;
+    throw new InvalidTopology(`${where}: ${error.message}`, { ...details, field, cause: error });
   }
 }
 
@@ -154,12 +164,14 @@ function completePeers(given: readonly z.output<typeof peerSettings>[], count: n
   for (const [index, { id, listen = [], dial = listen, peerId, host }] of given.entries()) {
     if (id >= count) {
       throw new InvalidTopology(
-        `peers[${index}].id is ${id}, but the graph's peers are numbered 0 to ${count - 1}`,
+        `peers[${index}].id is ${id}: the graph's peers are numbered 0 to ${count - 1}`,
+        { code: "peer-id-range", peer: id, field: `peers[${index}].id` },
       );
     }
     if (indexById.has(id)) {
       throw new InvalidTopology(
-        `peers[${index}].id is ${id}, as is that of peers[${indexById.get(id)}]: keep one`,
+        `peers[${index}].id is ${id}, like that of peers[${indexById.get(id)}]: keep one`,
+        { code: "peer-id-repeated", peer: id, field: `peers[${index}].id` },
       );
     }
     indexById.set(id, index);
@@ -167,7 +179,8 @@ function completePeers(given: readonly z.output<typeof peerSettings>[], count: n
       const twin = indexByPeerId.get(peerId);
       if (twin !== undefined) {
         throw new InvalidTopology(
-          `peers[${index}].peerId is that of peers[${twin}] too: every peer has its own`,
+          `peers[${index}].peerId equals that of peers[${twin}]: give every peer its own key`,
+          { code: "peer-key-repeated", peer: id, field: `peers[${index}].peerId` },
         );
       }
       indexByPeerId.set(peerId, index);

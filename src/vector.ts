@@ -49,7 +49,8 @@ export function createVectorSpace(
   const pages = Math.ceil(capacityBytes / PAGE_BYTES) + threads.count;
   if (pages * PAGE_BYTES > MAX_SPACE_BYTES) {
     throw new InvalidExperiment(
-      `a peer's state of ${capacityBytes} bytes does not fit one WebAssembly memory (${MAX_SPACE_BYTES} bytes): use a smaller model`,
+      `a peer's state of ${capacityBytes} bytes does not fit into one WebAssembly memory (${MAX_SPACE_BYTES} bytes): use a smaller model`,
+      { code: "state-too-large" },
     );
   }
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads.count > 1 });
@@ -62,7 +63,8 @@ export function createVectorSpace(
     next = Math.ceil((pointer + byteLength) / ALIGNMENT) * ALIGNMENT;
     if (pointer + byteLength > buffer.byteLength) {
       throw new InvalidExperiment(
-        `vector space of ${buffer.byteLength} bytes is full (${byteLength} more asked for): create it larger`,
+        `vector space of ${buffer.byteLength} bytes is full (${byteLength} more requested): create a larger one`,
+        { code: "vector-space-full" },
       );
     }
     return pointer;

@@ -38,6 +38,7 @@ export function createWeightedPayload(
       if (weight > 0 && weight <= MAX_WEIGHT) return;
       throw new MalformedPayload(
         `payload of ${payload.length} bytes with weight ${weight}: this model takes ${own.length} bytes and a weight from 0 to ${MAX_WEIGHT}`,
+        { code: "weighted-payload" },
       );
     },
     addTo(out, payload, scale) {

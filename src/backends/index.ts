@@ -30,7 +30,8 @@ export function activeBackend(): ActiveBackend | undefined {
 export function useBackend(name: BackendName = "wasm"): Promise<ActiveBackend> {
   if (chosen && chosen.name !== name && active?.name !== name) {
     throw new InvalidExperiment(
-      `backend ${name} asked for, but this process already computes with ${active?.name ?? chosen.name}: use one backend per process`,
+      `backend ${name} cannot start, because this process already uses ${active?.name ?? chosen.name}: use one backend per process`,
+      { code: "backend-already-chosen", field: "backend" },
     );
   }
   chosen ??= { name, ready: start(name) };
@@ -52,6 +53,8 @@ async function start(name: BackendName): Promise<ActiveBackend> {
       if (name !== "auto") {
         chosen = undefined;
         throw new InvalidExperiment(`backend ${name} does not start: ${reason}; ${kind.remedy}`, {
+          code: "backend-does-not-start",
+          field: "backend",
           cause: error,
         });
       }
@@ -61,7 +64,7 @@ async function start(name: BackendName): Promise<ActiveBackend> {
     silenceAdvertisement(tf);
     return active;
   }
-  throw new InvalidExperiment("no backend starts here: install this package again");
+  throw new InvalidExperiment("no backend starts: reinstall this package", { code: "no-backend" });
 }
 
 async function startInstalled(kind: BackendKind, isNamed: boolean): Promise<string> {

@@ -52,7 +52,10 @@ export async function freeLoopbackAddresses(count: number): Promise<string[]> {
     port = port === LAST_PORT ? FIRST_PORT : port + 1;
   }
   if (addresses.length === count) return addresses;
-  throw new CannotListen(`no ${count} free ports between ${FIRST_PORT} and ${LAST_PORT} on 127.0.0.1`);
+  throw new CannotListen(
+    `fewer than ${count} ports are free between ${FIRST_PORT} and ${LAST_PORT} on 127.0.0.1: stop other programs, or add addresses to the topology`,
+    { code: "no-free-ports" },
+  );
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -39,6 +39,6 @@ export function withBackend(
 export function noteBackend(): void {
   const active = activeBackend();
   if (!active) return;
-  for (const { name, reason } of active.passedOver) note(`backend ${name}: no, ${reason}`);
+  for (const { name, reason } of active.passedOver) note(`backend ${name} unavailable: ${reason}`);
   note(`backend ${active.name}: ${active.device}`);
 }

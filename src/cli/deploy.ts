@@ -60,7 +60,8 @@ async function keysOf(
     const identity = await readIdentity(folder ?? keysFolder(topologyFile), id, warn);
     if (identity.peerId !== peerId) {
       throw new FileProblem(
-        `the key of peer ${id} is not the one that ${topologyFile} names: use the folder that belongs to it, or run \`murmur keys\``,
+        `the key of peer ${id} does not match ${topologyFile}: use the folder that belongs to it, or run \`murmur keys\``,
+        { code: "key-of-another-peer", peer: id },
       );
     }
     keys.push(`${encodeIdentity(identity)}\n`);

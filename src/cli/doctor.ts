@@ -99,7 +99,7 @@ async function findIdentities(
     const identity = await findIdentity(folder, each, warn);
     if (identity && identity.peerId !== peerId) {
       warn(
-        `the key of peer ${each} in ${folder} is not the one that ${topologyFile} names: use the right folder, or run \`murmur keys\``,
+        `the key of peer ${each} in ${folder} does not match ${topologyFile}: use the right folder, or run \`murmur keys\``,
       );
     }
     if (identity) identities.set(each, identity);
@@ -107,6 +107,7 @@ async function findIdentities(
   if (identities.size === 0) {
     throw new InvalidTopology(
       `there are no keys in ${folder}: make them with \`murmur keys\`, or name the folder with --keys`,
+      { code: "no-keys", field: folder },
     );
   }
   return identities;
@@ -135,7 +136,7 @@ async function examine(
         deadlines: { dialMs: deadlineMs, handshakeMs: deadlineMs },
       });
       probes.set(id, probe);
-      note(`peer ${id} ${probe.isRunning ? "runs already" : "is played by the doctor"}`);
+      note(probe.isRunning ? `peer ${id} is already running` : `probing as peer ${id} (not running)`);
     }
     const diagnoses: Diagnosis[] = [];
     for (const [a, b] of edges) {

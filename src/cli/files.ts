@@ -13,7 +13,11 @@ export async function readText(file: string): Promise<string> {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason =
       code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
-    throw new FileProblem(`cannot read ${file}: ${reason}`, { cause: error });
+    throw new FileProblem(`cannot read ${file}: ${reason}`, {
+      code: "file-unreadable",
+      field: file,
+      cause: error,
+    });
   }
 }
 
@@ -23,7 +27,11 @@ export async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FileProblem(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new FileProblem(`${file} is not JSON: ${(error as Error).message}`, {
+      code: "file-not-json",
+      field: file,
+      cause: error,
+    });
   }
 }
 
@@ -42,7 +50,11 @@ export async function replaceFile(file: string, text: string): Promise<void> {
     await rename(draft, file);
   } catch (cause) {
     await rm(draft, { force: true });
-    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, { cause });
+    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
+      code: "file-not-replaced",
+      field: file,
+      cause,
+    });
   }
 }
 
@@ -52,8 +64,12 @@ export async function createFile(file: string, content: string, mode = 0o666): P
     await writeFile(file, content, { flag: "wx", mode });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" ? "it exists already; name another folder" : message;
-    throw new FileProblem(`cannot write ${file}: ${reason}`, { cause });
+    const reason = code === "EEXIST" ? "it already exists; choose another folder" : message;
+    throw new FileProblem(`cannot write ${file}: ${reason}`, {
+      code: "file-not-created",
+      field: file,
+      cause,
+    });
   }
 }
 
@@ -63,14 +79,21 @@ export async function makeFolder(folder: string): Promise<string[]> {
     await mkdir(folder, { recursive: true });
     return await readdir(folder);
   } catch (cause) {
-    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, { cause });
+    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, {
+      code: "folder-not-made",
+      field: folder,
+      cause,
+    });
   }
 }
 
 /** Makes a folder for something new. @throws FileProblem when it holds anything: nothing is written over */
 export async function makeEmptyFolder(folder: string, advice: string): Promise<void> {
   if ((await makeFolder(folder)).length > 0) {
-    throw new FileProblem(`folder ${folder} is not empty: ${advice}`);
+    throw new FileProblem(`folder ${folder} is not empty: ${advice}`, {
+      code: "folder-not-empty",
+      field: folder,
+    });
   }
 }
 

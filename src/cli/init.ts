@@ -46,7 +46,10 @@ export function initCommand(): Command {
       };
       const existing = Object.keys(files).filter((name) => existsSync(join(folder, name)));
       if (existing.length > 0) {
-        throw new FileProblem(`${folder} has ${existing.join(", ")} already: name another folder`);
+        throw new FileProblem(`${folder} already has ${existing.join(", ")}: choose another folder`, {
+          code: "init-files-exist",
+          field: folder,
+        });
       }
       await makeFolder(folder);
       for (const [name, content] of Object.entries(files)) {

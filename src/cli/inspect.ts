@@ -100,7 +100,11 @@ function writeText(path: string, text: string): void {
   try {
     writeFileSync(path, text);
   } catch (error) {
-    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
+    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, {
+      code: "page-not-written",
+      field: path,
+      cause: error,
+    });
   }
 }
 

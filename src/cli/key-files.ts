@@ -1,7 +1,7 @@
 /** Keys on disk: one file per peer, readable by its owner alone. */
 import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { FileProblem, MurmurationError } from "../errors.js";
+import { detailsOf, FileProblem, MurmurationError } from "../errors.js";
 import { decodeIdentity, encodeIdentity, type Identity } from "../transports/libp2p/identity.js";
 
 /** Permissions: nothing for anybody but the owner. */
@@ -42,13 +42,18 @@ export async function findIdentity(
     text = await readFile(file, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new FileProblem(`cannot read the key ${file}: ${(cause as Error).message}`, { cause });
+    throw new FileProblem(`cannot read the key ${file}: ${(cause as Error).message}`, {
+      code: "key-unreadable",
+      peer: id,
+      field: file,
+      cause,
+    });
   }
   try {
     return decodeIdentity(text);
   } catch (cause) {
     if (!(cause instanceof MurmurationError)) throw cause;
-    throw new FileProblem(`${file}: ${cause.message}`, { cause });
+    throw new FileProblem(`${file}: ${cause.message}`, { ...detailsOf(cause), peer: id, field: file, cause });
   }
 }
 
@@ -61,7 +66,8 @@ export async function readIdentity(
   const identity = await findIdentity(folder, id, warn);
   if (identity) return identity;
   throw new FileProblem(
-    `peer ${id} has no key: there is no ${keyFile(folder, id)}; make it with \`murmur keys\`, or name the folder with --keys`,
+    `peer ${id} has no key: ${keyFile(folder, id)} does not exist; make it with \`murmur keys\`, or name the folder with --keys`,
+    { code: "key-missing", peer: id, field: keyFile(folder, id) },
   );
 }
 
@@ -85,6 +91,11 @@ export async function writeIdentity(
       await handle.close();
     }
   } catch (cause) {
-    throw new FileProblem(`cannot write the key ${file}: ${(cause as Error).message}`, { cause });
+    throw new FileProblem(`cannot write the key ${file}: ${(cause as Error).message}`, {
+      code: "key-not-written",
+      peer: id,
+      field: file,
+      cause,
+    });
   }
 }

@@ -91,7 +91,8 @@ async function keysOf(
     const existing = force ? undefined : await findIdentity(folder, id, warn);
     if (existing && peerId !== undefined && existing.peerId !== peerId) {
       throw new FileProblem(
-        `the key of peer ${id} in ${folder} belongs to ${existing.peerId}, but ${file} names ${peerId}: name the right folder with --out, or replace the key with --force`,
+        `the key of peer ${id} in ${folder} belongs to ${existing.peerId}, but ${file} names ${peerId}: choose the right folder with --out, or replace the key with --force`,
+        { code: "key-conflict", peer: id },
       );
     }
     if (!existing && peerId !== undefined && !force) {

@@ -17,7 +17,7 @@ import { splitCommand } from "./split.js";
 import { topologyCommand } from "./topology.js";
 import { upCommand } from "./up.js";
 
-/** Exit code of everything the user can mend: bad files, settings, names, diverged runs. */
+/** Exit code of everything the user can fix: bad files, settings, names, diverged runs. */
 const USER_ERROR = 2;
 
 const program = new Command("murmur")

@@ -4,7 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Interrupted, MurmurationError } from "../errors.js";
+import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../errors.js";
 import type { Experiment } from "../experiment.js";
 import type { Identity, LinkEvent } from "../network.js";
 import type { RoundReport } from "../report.js";
@@ -42,7 +42,7 @@ export type FromPeer =
   | { readonly kind: "round"; readonly report: RoundReport }
   | { readonly kind: "done"; readonly summary: PeerSummary }
   | { readonly kind: "stopped" }
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string; readonly details: ErrorDetails };
 
 /** File of a peer's model after a round: float32, little-endian. */
 export function modelFile(folder: string, peer: number, round: number): string {
@@ -87,7 +87,8 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
     return { kind: "done", summary };
   } catch (error) {
     if (error instanceof Interrupted) return { kind: "stopped" };
-    if (error instanceof MurmurationError) return { kind: "failed", message: error.message };
+    if (error instanceof MurmurationError)
+      return { kind: "failed", message: error.message, details: detailsOf(error) };
     throw error;
   }
 }

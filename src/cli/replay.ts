@@ -53,7 +53,8 @@ export async function replay(file: string): Promise<ReplayResult> {
     const bytes = new Uint8Array(Buffer.from(base64, "base64"));
     if (bytes.length !== models * size * 4) {
       throw new InvalidExperiment(
-        `trajectory ${file}: ${what} has ${bytes.length} bytes where ${models} models of ${size} numbers take ${models * size * 4}`,
+        `trajectory ${file}: ${what} has ${bytes.length} bytes, and ${models} models of ${size} parameters take ${models * size * 4}`,
+        { code: "trajectory-length", field: what },
       );
     }
     return new Float32Array(bytes.buffer);
@@ -124,7 +125,10 @@ function methodOf(name: string): { algorithm: AlgorithmName; compressor: Compres
     const methods = names.map((each) =>
       algorithms[each].compresses ? `${each}-sign or ${each}-topk<percent>` : each,
     );
-    throw new InvalidExperiment(`trajectory "${name}": the name must begin with ${methods.join(", ")}`);
+    throw new InvalidExperiment(`trajectory "${name}": the name must begin with ${methods.join(", ")}`, {
+      code: "trajectory-name",
+      field: "name",
+    });
   }
   return {
     algorithm,
@@ -137,7 +141,10 @@ function methodOf(name: string): { algorithm: AlgorithmName; compressor: Compres
 /** Edges where either direction has a weight, so that a reference with a non-symmetric W can be replayed too. */
 function neighboursOf(weights: readonly (readonly number[])[], peers: number, file: string): Neighbour[][] {
   if (weights.length !== peers || weights.some((row) => row.length !== peers)) {
-    throw new InvalidExperiment(`trajectory ${file}: weights must be ${peers} rows of ${peers} numbers`);
+    throw new InvalidExperiment(`trajectory ${file}: weights must be ${peers} rows of ${peers} numbers`, {
+      code: "trajectory-weights",
+      field: "weights",
+    });
   }
   return weights.map((row, i) =>
     row.flatMap((weight, j) =>

@@ -84,6 +84,7 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
   if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {
     throw new CannotListen(
       `metrics of peer ${lastId} would be on port ${metricsPort} + ${lastId}, past ${LAST_PORT}: choose a lower port, or 0 for free ones`,
+      { code: "metrics-port-range", peer: lastId },
     );
   }
   const { topology, identities } =
@@ -120,7 +121,8 @@ async function withIdentities(
   const elsewhere = topology.peers.find((peer) => !isLocal(peer));
   if (elsewhere) {
     throw new InvalidTopology(
-      `peer ${elsewhere.id} of ${topology.name} runs on another machine, so its peers need keys that stay: make them with \`murmur keys\``,
+      `peer ${elsewhere.id} of ${topology.name} runs on another machine, so its peers need permanent keys: make them with \`murmur keys\``,
+      { code: "peer-on-another-machine", peer: elsewhere.id },
     );
   }
   const identities = new Map<number, Identity>();
@@ -214,7 +216,12 @@ async function runProcesses(
   };
   const interrupt = () => {
     const reason = typeof signal?.reason === "string" ? signal.reason : "it was told to stop";
-    stopAll(reason, new Interrupted(`all peers were stopped after ${watch.finished} rounds: ${reason}`));
+    stopAll(
+      reason,
+      new Interrupted(`all peers stopped after ${watch.finished} rounds: ${reason}`, {
+        code: "peers-interrupted",
+      }),
+    );
   };
   signal?.addEventListener("abort", interrupt);
 
@@ -230,17 +237,19 @@ async function runProcesses(
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       lastWords = (lastWords + text).slice(-KEPT_CHARACTERS);
     });
-    const fail = (why: string) => {
+    const fail = (error: PeerFailed) => {
       isTold = true;
-      stopAll(`peer ${id} failed`, new PeerFailed(`${why}; the other peers were stopped`));
+      stopAll(`peer ${id} failed`, error);
     };
     child.on("message", (message: FromPeer) => {
       if (message.kind === "event") options.onEvent?.(id, message.event);
       else if (message.kind === "metrics") options.onMetrics?.(id, message.url);
       else if (message.kind === "joined") watch.joined(message);
       else if (message.kind === "round") watch.round(message.report);
-      else if (message.kind === "failed") fail(message.message);
-      else {
+      else if (message.kind === "failed") {
+        const { message: why, details } = message;
+        fail(new PeerFailed(`${why}; the other peers were stopped`, { ...details }));
+      } else {
         isTold = true;
         if (message.kind === "done") watch.done.set(id, message.summary);
       }
@@ -261,7 +270,13 @@ async function runProcesses(
     });
     return new Promise<void>((resolve) => {
       child.once("error", (error) => {
-        fail(`peer ${id} could not be started: ${error.message}`);
+        fail(
+          new PeerFailed(`peer ${id} could not be started: ${error.message}; the other peers were stopped`, {
+            code: "peer-not-started",
+            peer: id,
+            cause: error,
+          }),
+        );
         resolve();
       });
       // After its pipes are closed, so that its last words are all here.
@@ -270,9 +285,16 @@ async function runProcesses(
         if (!isTold) {
           const round = watch.latest.get(id)?.round;
           const heard =
-            round === undefined ? "before its first round" : `and was last heard of in round ${round}`;
+            round === undefined ? "before its first round" : `and its last report was of round ${round + 1}`;
           const how = killedBy ? `was killed (${killedBy})` : `ended with exit code ${code}`;
-          fail(`peer ${id} ${how} ${heard}${wordsOf(lastWords)}`);
+          const words = wordsOf(lastWords);
+          fail(
+            new PeerFailed(`peer ${id} ${how} ${heard}${words}; the other peers were stopped`, {
+              code: "peer-process-ended",
+              peer: id,
+              round,
+            }),
+          );
         }
         resolve();
       });

@@ -102,7 +102,8 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     }
     if (!run.isComplete) {
       throw new Interrupted(
-        `peer ${id} was stopped ${last ? `after round ${last.round}` : "before its first round"}: ${reasonOf(signal)}`,
+        `peer ${id} stopped ${last ? `after round ${last.round + 1}` : "before its first round"}: ${reasonOf(signal)}`,
+        { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }
     log?.write({ type: "end", outcome: "completed" });
@@ -137,6 +138,9 @@ function reasonOf({ reason }: AbortSignal): string {
 async function requireNew(directory: string, logFile: string): Promise<void> {
   const names = await makeFolder(directory);
   if (names.includes(basename(logFile))) {
-    throw new FileProblem(`${logFile} exists already: name a new folder, so that no earlier run is lost`);
+    throw new FileProblem(
+      `${logFile} already exists: choose another folder, so that the earlier run is kept`,
+      { code: "log-exists", field: logFile },
+    );
   }
 }

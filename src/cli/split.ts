@@ -67,7 +67,11 @@ async function writeNew(file: string, text: string): Promise<void> {
     await writeFile(file, `${text}\n`, { flag: "wx" });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" ? "it is there already, name a new one" : message;
-    throw new FileProblem(`cannot write ${file}: ${reason}`, { cause });
+    const reason = code === "EEXIST" ? "it already exists; choose another" : message;
+    throw new FileProblem(`cannot write ${file}: ${reason}`, {
+      code: "split-not-written",
+      field: file,
+      cause,
+    });
   }
 }

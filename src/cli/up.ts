@@ -179,6 +179,7 @@ async function identitiesOf(
   if (chosen.length === 0) {
     throw new InvalidTopology(
       `no peer of ${topologyFile} has this machine as its host or address: choose peers with --peers`,
+      { code: "no-local-peer", field: topologyFile },
     );
   }
   const { keysFolder, readIdentity } = await import("./key-files.js");

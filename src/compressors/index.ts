@@ -42,7 +42,8 @@ export function createCompressor(settings: CompressorSettings, context: Compress
   const requireVector = (vector: Vector) => {
     if (vector.buffer === space.buffer && vector.length === layout.length) return;
     throw new ForeignVector(
-      `${compressor.name}: made for vectors of ${layout.length} numbers in its own vector space, given one of ${vector.length}${vector.buffer === space.buffer ? "" : " in another memory"}: allocate it with space.vector(${layout.length})`,
+      `${compressor.name}: takes vectors of ${layout.length} parameters from its own vector space, not one of ${vector.length}${vector.buffer === space.buffer ? "" : " in another memory"}: allocate it with space.vector(${layout.length})`,
+      { code: "foreign-vector" },
     );
   };
   return {

@@ -116,7 +116,8 @@ export function createPieces(space: VectorSpace, count: number, itemBytes: numbe
 export function requireLength(name: string, payload: Uint8Array, expected: number): void {
   if (payload.length !== expected) {
     throw new MalformedPayload(
-      `${name}: payload of ${payload.length} bytes where this model takes ${expected}: sender and receiver disagree about the model or the compressor`,
+      `${name}: payload of ${payload.length} bytes instead of ${expected}: sender and receiver disagree about the model or the compressor`,
+      { code: "payload-length" },
     );
   }
 }
@@ -131,7 +132,8 @@ export function requireLengthWithin(
   if (minimum === maximum) requireLength(name, payload, minimum);
   if (payload.length < minimum || payload.length > maximum) {
     throw new MalformedPayload(
-      `${name}: payload of ${payload.length} bytes where this model takes ${minimum} to ${maximum}: sender and receiver disagree about the model or the compressor`,
+      `${name}: payload of ${payload.length} bytes instead of ${minimum} to ${maximum}: sender and receiver disagree about the model or the compressor`,
+      { code: "payload-length" },
     );
   }
 }
@@ -140,7 +142,8 @@ export function requireLengthWithin(
 export function requireFinite(name: string, finite: boolean | number): void {
   if (!finite) {
     throw new MalformedPayload(
-      `${name}: the payload holds a number that is not finite: the sender's model has diverged`,
+      `${name}: the payload has a value that is not finite: the sender's model has diverged`,
+      { code: "payload-not-finite" },
     );
   }
 }
@@ -149,7 +152,8 @@ export function requireFinite(name: string, finite: boolean | number): void {
 export function requireCodes(name: string, wellFormed: boolean | number): void {
   if (!wellFormed) {
     throw new MalformedPayload(
-      `${name}: the payload holds codes that this compressor never writes: damaged on the way, or sender and receiver disagree about the model`,
+      `${name}: the payload has codes that this compressor never writes: it was damaged in transit, or sender and receiver disagree about the model`,
+      { code: "payload-codes" },
     );
   }
 }

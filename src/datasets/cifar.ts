@@ -36,6 +36,7 @@ export const cifar: DatasetKind<typeof settings> = {
     if (batches.length === 0 || held.length === 0) {
       throw new InvalidData(
         `cifar: ${path} needs data_batch_1.bin … and test_batch.bin, and has ${[...batches, ...held].join(", ") || "none of them"}; ${ORIGIN.remedy}`,
+        { code: "cifar-files-missing", field: path },
       );
     }
     const read = async (files: string[]) => {
@@ -62,6 +63,7 @@ export function parseCifar(bytes: Uint8Array, source: string): Examples {
   if (count === 0 || !Number.isInteger(count)) {
     throw new InvalidData(
       `cifar: ${source} has ${bytes.length} bytes, not a whole number of images of ${RECORD_BYTES}: it is cut off or damaged; ${ORIGIN.remedy}`,
+      { code: "cifar-length", field: source },
     );
   }
   const features = new Float32Array(count * PIXELS * CHANNELS);
@@ -72,6 +74,7 @@ export function parseCifar(bytes: Uint8Array, source: string): Examples {
     if (label >= CLASSES) {
       throw new InvalidData(
         `cifar: image ${image} of ${source} has label ${label}: it is damaged, or not CIFAR-10; ${ORIGIN.remedy}`,
+        { code: "cifar-label", field: source },
       );
     }
     labels[image] = label;

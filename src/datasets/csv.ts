@@ -47,13 +47,15 @@ export const csv: DatasetKind<typeof settings> = {
     const held = testPath === undefined ? undefined : await read(testPath);
     if (held && held.columns !== table.columns) {
       throw new InvalidData(
-        `csv: ${path} has ${table.columns} columns of numbers and ${testPath} ${held.columns}: make them alike`,
+        `csv: ${path} has ${table.columns} columns of numbers and ${testPath} ${held.columns}: use the same columns in both`,
+        { code: "csv-columns-differ", field: testPath },
       );
     }
     const inputShape = shape ?? [table.columns];
     if (sizeOf(inputShape) !== table.columns) {
       throw new InvalidData(
         `csv: ${path} has ${table.columns} columns of numbers, and a shape of [${inputShape.join(", ")}] takes ${sizeOf(inputShape)}: change data.shape`,
+        { code: "csv-shape", field: "data.shape" },
       );
     }
     const classNames = namesOf([...table.words, ...(held?.words ?? [])], path);
@@ -63,7 +65,8 @@ export const csv: DatasetKind<typeof settings> = {
     const test = held ? examplesOf(held, classNames) : select(all, marks, 1);
     if (train.labels.length === 0 || test.labels.length === 0) {
       throw new InvalidData(
-        `csv: ${path} has ${all.labels.length} rows, too few to hold some out: add rows or give data.testPath`,
+        `csv: ${path} has ${all.labels.length} rows, too few for a held-out part: add rows or set data.testPath`,
+        { code: "csv-too-few-rows", field: path },
       );
     }
     if (scale === "standard") standardize(train, test, shape ? inputShape.at(-1)! : table.columns);
@@ -98,15 +101,26 @@ async function parseTable(
     }) as unknown as typeof rows;
   } catch (cause) {
     const [reason] = (cause as Error).message.split("\n");
-    throw new InvalidData(`csv: ${source} is no table: ${reason}`, { cause });
+    throw new InvalidData(`csv: ${source} is not a table: ${reason}`, {
+      code: "csv-not-a-table",
+      field: source,
+      cause,
+    });
   }
   const names = header ? rows.shift()?.record : undefined;
-  if (rows.length === 0) throw new InvalidData(`csv: ${source} has no rows: check data.path and data.header`);
+  if (rows.length === 0)
+    throw new InvalidData(`csv: ${source} has no rows: check data.path and data.header`, {
+      code: "csv-empty",
+      field: source,
+    });
   const width = rows[0]!.record.length;
   const labelColumn = columnOf(label, names, width, source);
   const columns = width - 1;
   if (columns === 0)
-    throw new InvalidData(`csv: ${source} has one column: it needs numbers beside the class`);
+    throw new InvalidData(`csv: ${source} has one column: add columns of numbers beside the class`, {
+      code: "csv-one-column",
+      field: source,
+    });
 
   const features = new Float32Array(rows.length * columns);
   const words = rows.map(({ record, info }, row) => {
@@ -116,7 +130,8 @@ async function parseTable(
       const value = field === "" ? Number.NaN : Number(field);
       if (!Number.isFinite(value)) {
         throw new InvalidData(
-          `csv: line ${info.lines} of ${source}: column ${names?.[column] ?? column} is ${JSON.stringify(field.slice(0, 20))}, not a number`,
+          `csv: line ${info.lines} of ${source}: column ${names?.[column] ?? column} is ${JSON.stringify(field.slice(0, 20))}, not a number: fix it, or remove the column`,
+          { code: "csv-not-a-number", field: `${source}:${info.lines}` },
         );
       }
       features[to++] = value;
@@ -135,7 +150,10 @@ function columnOf(
   const column = typeof label === "string" ? (names ?? []).indexOf(label) : label < 0 ? width + label : label;
   if (column >= 0 && column < width) return column;
   const known = names ? `its columns are ${names.join(", ")}` : `it has ${width} columns`;
-  throw new InvalidData(`csv: ${source} has no column ${JSON.stringify(label)}: ${known}`);
+  throw new InvalidData(`csv: ${source} has no column ${JSON.stringify(label)}: ${known}`, {
+    code: "csv-label-column",
+    field: "data.label",
+  });
 }
 
 /** Classes in order: of numbers by value, of words by code unit. */
@@ -144,6 +162,7 @@ function namesOf(words: readonly string[], source: string): string[] {
   if (names.length > MAX_CLASSES) {
     throw new InvalidData(
       `csv: the label column of ${source} has more than ${MAX_CLASSES} different values: choose another with data.label`,
+      { code: "csv-too-many-classes", field: "data.label" },
     );
   }
   const areNumbers = names.every((name) => name !== "" && Number.isFinite(Number(name)));

@@ -41,7 +41,8 @@ export const digits: DatasetKind<typeof settings> = {
  */
 export function parseDigits(text: string): Dataset {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
-  if (lines.length === 0) throw new InvalidData("digits: the file has no images: fetch it again");
+  if (lines.length === 0)
+    throw new InvalidData("digits: the file has no images: reinstall this package", { code: "digits-empty" });
 
   const rows = lines.map((line, index) => {
     const numbers = line.split(",").map((field) => (/^\s*\d+\s*$/.test(field) ? Number(field) : Number.NaN));
@@ -51,7 +52,8 @@ export function parseDigits(text: string): Dataset {
       numbers[PIXELS]! < CLASSES;
     if (!isImage) {
       throw new InvalidData(
-        `digits: line ${index + 1} is not ${PIXELS} integers from 0 to ${MAX_PIXEL} and a digit: fetch the file again`,
+        `digits: line ${index + 1} is not ${PIXELS} integers from 0 to ${MAX_PIXEL} and a digit: reinstall this package`,
+        { code: "digits-line", field: `line ${index + 1}` },
       );
     }
     return numbers;

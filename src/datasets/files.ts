@@ -24,13 +24,21 @@ export async function readData(path: string, { name, remedy }: Origin): Promise<
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, { cause });
+    throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, {
+      code: "data-file-unreadable",
+      field: path,
+      cause,
+    });
   }
   if (bytes[0] !== GZIP[0] || bytes[1] !== GZIP[1]) return bytes;
   try {
     return gunzipSync(bytes);
   } catch (cause) {
-    throw new InvalidData(`${name}: ${path} is a damaged or cut-off gzip file; ${remedy}`, { cause });
+    throw new InvalidData(`${name}: ${path} is a damaged or cut-off gzip file; ${remedy}`, {
+      code: "data-file-damaged",
+      field: path,
+      cause,
+    });
   }
 }
 
@@ -46,14 +54,19 @@ export async function listFolder(path: string, { name, remedy }: Origin): Promis
     return (await readdir(path)).sort((a, b) => (a < b ? -1 : 1));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
-    throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, { cause });
+    throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, {
+      code: "data-folder-unreadable",
+      field: path,
+      cause,
+    });
   }
 }
 
 function requireNode(name: string, path: string): void {
   if (isNode()) return;
   throw new InvalidData(
-    `${name}: cannot read ${path}: only Node reads files; in a browser use data digits, or pass createSimulation trainers with data of your own`,
+    `${name}: cannot read ${path}: only Node reads files; in a browser use data digits, or pass createSimulation trainers with your own data`,
+    { code: "data-needs-node", field: path },
   );
 }
 

@@ -41,6 +41,7 @@ export const idx: DatasetKind<typeof settings> = {
     if (second && first.inputShape.join() !== second.inputShape.join()) {
       throw new InvalidData(
         `idx: images of ${pairs[0]} are ${first.inputShape.join(" × ")} and those of ${pairs[1]} ${second.inputShape.join(" × ")}: take both from one data set`,
+        { code: "idx-shapes-differ", field: pairs[1] },
       );
     }
     const size = first.inputShape.reduce((product, side) => product * side, 1);
@@ -48,7 +49,8 @@ export const idx: DatasetKind<typeof settings> = {
     const held = Math.max(1, Math.round(count * share));
     if (!second && held >= count) {
       throw new InvalidData(
-        `idx: ${pairs[0]} holds ${count} images, too few to hold some out; ${ORIGIN.remedy}`,
+        `idx: ${pairs[0]} has ${count} images, too few for a held-out part; ${ORIGIN.remedy}`,
+        { code: "idx-too-few-images", field: pairs[0] },
       );
     }
     const train = second ? first.examples : slice(first.examples, size, 0, count - held);
@@ -69,7 +71,10 @@ async function findPairs(path: string): Promise<[string] | [string, string]> {
   if (train !== undefined && test !== undefined) return [`${path}/${train}`, `${path}/${test}`];
   const [only] = images;
   if (only === undefined) {
-    throw new InvalidData(`idx: folder ${path} has no file …images-idx3-ubyte; ${ORIGIN.remedy}`);
+    throw new InvalidData(`idx: folder ${path} has no file …images-idx3-ubyte; ${ORIGIN.remedy}`, {
+      code: "idx-file-missing",
+      field: path,
+    });
   }
   return [`${path}/${only}`];
 }
@@ -85,7 +90,10 @@ async function readPair(imagesPath: string): Promise<Pair> {
   const file = imagesPath.slice(cut).replace("images", "labels").replace("idx3", "idx1");
   const labelsPath = imagesPath.slice(0, cut) + file;
   if (labelsPath === imagesPath) {
-    throw new InvalidData(`idx: ${imagesPath} has no “images” in its name, so its labels cannot be found`);
+    throw new InvalidData(
+      `idx: ${imagesPath} has no “images” in its name, from which the name of the labels follows: rename both files`,
+      { code: "idx-file-name", field: imagesPath },
+    );
   }
   const images = parseIdx(await readData(imagesPath, ORIGIN), 3, imagesPath);
   const labels = parseIdx(await readData(labelsPath, ORIGIN), 1, labelsPath);
@@ -93,9 +101,14 @@ async function readPair(imagesPath: string): Promise<Pair> {
   if (labels.sides[0] !== count) {
     throw new InvalidData(
       `idx: ${imagesPath} has ${count} images and ${labelsPath} ${labels.sides[0]} labels: take both from one data set`,
+      { code: "idx-label-count", field: labelsPath },
     );
   }
-  if (images.values.length === 0) throw new InvalidData(`idx: ${imagesPath} has no images; ${ORIGIN.remedy}`);
+  if (images.values.length === 0)
+    throw new InvalidData(`idx: ${imagesPath} has no images; ${ORIGIN.remedy}`, {
+      code: "idx-empty",
+      field: imagesPath,
+    });
   return {
     examples: {
       features: Float32Array.from(images.values, (pixel) => pixel / MAX_PIXEL),
@@ -126,7 +139,8 @@ export function parseIdx(
     bytes[3] === dimensions;
   if (!isIdx) {
     throw new InvalidData(
-      `idx: ${source} is no IDX file of bytes with ${dimensions} sides; ${ORIGIN.remedy}`,
+      `idx: ${source} is not an IDX file of bytes with ${dimensions} sides; ${ORIGIN.remedy}`,
+      { code: "idx-header", field: source },
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -134,7 +148,8 @@ export function parseIdx(
   const due = header + sides.reduce((product, side) => product * side, 1);
   if (bytes.length !== due) {
     throw new InvalidData(
-      `idx: ${source} has ${bytes.length} bytes where its header says ${due}: it is cut off or damaged; ${ORIGIN.remedy}`,
+      `idx: ${source} has ${bytes.length} bytes, and its header says ${due}: it is cut off or damaged; ${ORIGIN.remedy}`,
+      { code: "idx-length", field: source },
     );
   }
   return { sides, values: bytes.subarray(header) };

@@ -44,7 +44,10 @@ export const images: DatasetKind<typeof settings> = {
     const classNames = [...trainFiles.keys()];
     const strange = [...(testFiles?.keys() ?? [])].find((name) => !trainFiles.has(name));
     if (strange !== undefined) {
-      throw new InvalidData(`images: ${path}/test has a class ${strange} that ${path}/train has not`);
+      throw new InvalidData(
+        `images: ${path}/test has a class ${strange} that ${path}/train does not: add it there, or remove it`,
+        { code: "images-unknown-class", field: `${path}/test` },
+      );
     }
     const first = await decodeAll(trainFiles, classNames, channels);
     const second = testFiles && (await decodeAll(testFiles, classNames, channels, first));
@@ -53,7 +56,8 @@ export const images: DatasetKind<typeof settings> = {
     const test = second ?? select(first, marks, 1);
     if (train.labels.length === 0 || test.labels.length === 0) {
       throw new InvalidData(
-        `images: ${path} has ${first.labels.length} images, too few to hold some out: add some`,
+        `images: ${path} has ${first.labels.length} images, too few for a held-out part: add some`,
+        { code: "images-too-few", field: path },
       );
     }
     if (scale === "standard") standardize(train, test, channels);
@@ -67,7 +71,11 @@ export const images: DatasetKind<typeof settings> = {
 
 async function requireFolder(path: string): Promise<string[]> {
   const names = await listFolder(path, ORIGIN);
-  if (!names) throw new InvalidData(`images: ${path} is a file; ${ORIGIN.remedy}`);
+  if (!names)
+    throw new InvalidData(`images: ${path} is a file; ${ORIGIN.remedy}`, {
+      code: "images-not-a-folder",
+      field: path,
+    });
   return names;
 }
 
@@ -84,7 +92,11 @@ async function filesByClass(path: string): Promise<Map<string, string[]>> {
       );
     }
   }
-  if (byClass.size === 0) throw new InvalidData(`images: ${path} has no images in it; ${ORIGIN.remedy}`);
+  if (byClass.size === 0)
+    throw new InvalidData(`images: ${path} has no images; ${ORIGIN.remedy}`, {
+      code: "images-empty",
+      field: path,
+    });
   return byClass;
 }
 
@@ -115,13 +127,18 @@ async function decodeAll(
           : jpeg.decode(bytes, { useTArray: true, formatAsRGBA: true });
     } catch (cause) {
       const [reason] = (cause as Error).message.split("\n");
-      throw new InvalidData(`images: ${path} cannot be decoded: ${reason}; replace or remove it`, { cause });
+      throw new InvalidData(`images: ${path} cannot be decoded: ${reason}; replace or remove it`, {
+        code: "images-not-decoded",
+        field: path,
+        cause,
+      });
     }
     const { width, height, data } = picture;
     size ??= { width, height };
     if (width !== size.width || height !== size.height) {
       throw new InvalidData(
-        `images: ${path} has ${width} × ${height} pixels, the ones before it ${size.width} × ${size.height}: bring all to one size`,
+        `images: ${path} has ${width} × ${height} pixels, and the images before it ${size.width} × ${size.height}: scale all to one size`,
+        { code: "images-sizes-differ", field: path },
       );
     }
     const pixels = width * height;
@@ -129,6 +146,7 @@ async function decodeAll(
       if (list.length * pixels * channels > MAX_NUMBERS) {
         throw new InvalidData(
           `images: ${list.length} images of ${width} × ${height} pixels do not fit into memory: scale them down`,
+          { code: "images-too-many" },
         );
       }
       features = new Float32Array(list.length * pixels * channels);
@@ -142,7 +160,10 @@ async function decodeAll(
 function requireSmall(bytes: Buffer, path: string): void {
   const isPng = bytes.length > 24 && bytes[0] === 0x89;
   if (isPng && Math.max(bytes.readUInt32BE(16), bytes.readUInt32BE(20)) > MAX_SIDE) {
-    throw new InvalidData(`images: ${path} has a side of more than ${MAX_SIDE} pixels: scale it down`);
+    throw new InvalidData(`images: ${path} has a side of more than ${MAX_SIDE} pixels: scale it down`, {
+      code: "images-too-large",
+      field: path,
+    });
   }
 }
 

@@ -22,37 +22,47 @@ export const module: DatasetKind<typeof settings> = {
       typeof exported === "function" ? await (exported as DatasetFunction)(options) : exported
     ) as Partial<Dataset> | null | undefined;
     const { inputShape, classes, train, test } = dataset ?? {};
-    const complain = (what: string) => new InvalidData(`data of module ${path}: ${what}`);
+    const complain = (field: string, what: string) =>
+      new InvalidData(`data of module ${path}: ${field} ${what}`, { code: "module-dataset", field });
     if (!Array.isArray(inputShape) || !inputShape.every((side) => Number.isInteger(side) && side > 0)) {
-      throw complain("inputShape must be a list of whole numbers, such as [28, 28, 1]");
+      throw complain("inputShape", "must be a list of whole numbers, such as [28, 28, 1]");
     }
     if (!Number.isInteger(classes) || classes! < 1) {
-      throw complain("classes must be a whole number from 1 up");
+      throw complain("classes", "must be a whole number from 1 up");
     }
     for (const [part, examples] of [
       ["train", train],
       ["test", test],
     ] as const) {
       const problem = problemOf(examples, sizeOf(inputShape));
-      if (problem) throw complain(`${part}${problem}`);
+      if (problem) throw complain(`${part}.${problem.field}`, problem.what);
     }
     return { ...(dataset as Dataset), name: dataset?.name ?? path };
   },
 };
 
+interface Problem {
+  readonly field: string;
+  readonly what: string;
+}
+
 /** What the class tables, the splits and the trainer rely on; the trainer looks at the labels themselves. */
-function problemOf(examples: Partial<Examples> | undefined, size: number): string | undefined {
-  if (!(examples?.features instanceof Float32Array)) return ".features must be a Float32Array";
+function problemOf(examples: Partial<Examples> | undefined, size: number): Problem | undefined {
+  if (!(examples?.features instanceof Float32Array))
+    return { field: "features", what: "must be a Float32Array" };
   const { features, labels } = examples;
   if (!(labels instanceof Int32Array || labels instanceof Float32Array)) {
-    return ".labels must be an Int32Array of classes, or a Float32Array";
+    return { field: "labels", what: "must be an Int32Array of classes, or a Float32Array" };
   }
   const count = features.length / size;
   if (count === 0 || !Number.isInteger(count)) {
-    return `.features has ${features.length} numbers, not a whole number of examples of ${size}`;
+    return {
+      field: "features",
+      what: `has ${features.length} numbers, not a whole number of examples of ${size}`,
+    };
   }
   if (labels.length === 0 || labels.length % count !== 0) {
-    return `.labels has ${labels.length} numbers for ${count} examples`;
+    return { field: "labels", what: `has ${labels.length} numbers for ${count} examples` };
   }
   return undefined;
 }

@@ -26,7 +26,11 @@ export async function readSplit(
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new InvalidExperiment(`${what} is not JSON, or is cut off: ${ORIGIN.remedy}`, { cause });
+    throw new InvalidExperiment(`${what} is not JSON, or is cut off: ${ORIGIN.remedy}`, {
+      code: "split-file-not-json",
+      field: path,
+      cause,
+    });
   }
   return checkParts(checked(content, value, { what }, InvalidExperiment).peers, among, what);
 }

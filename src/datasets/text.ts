@@ -37,13 +37,18 @@ export const text: DatasetKind<typeof settings> = {
     try {
       content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch (cause) {
-      throw new InvalidData(`text: ${path} is not UTF-8: convert it first`, { cause });
+      throw new InvalidData(`text: ${path} is not UTF-8: convert it first`, {
+        code: "text-encoding",
+        field: path,
+        cause,
+      });
     }
     const characters = Array.from(content);
     const classNames = [...new Set(characters)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
     if (classNames.length > MAX_VOCABULARY) {
       throw new InvalidData(
-        `text: ${path} has ${classNames.length} different characters, and at most ${MAX_VOCABULARY} can be told apart: use a text of one script`,
+        `text: ${path} has ${classNames.length} different characters, and at most ${MAX_VOCABULARY} are supported: use a text of one script`,
+        { code: "text-vocabulary", field: path },
       );
     }
     const numbers = new Map(classNames.map((character, number) => [character, number]));
@@ -52,7 +57,8 @@ export const text: DatasetKind<typeof settings> = {
     const [train, test] = [tokens.subarray(0, cut), tokens.subarray(cut)];
     if (Math.min(train.length, test.length) <= sequenceLength) {
       throw new InvalidData(
-        `text: ${path} has ${tokens.length} characters, too few for training and test parts of ${sequenceLength} + 1 each: use more text or a shorter data.sequenceLength`,
+        `text: ${path} has ${tokens.length} characters, too few for training and test parts of at least ${sequenceLength + 1} each: use more text or a shorter data.sequenceLength`,
+        { code: "text-too-short", field: path },
       );
     }
     return limited(

@@ -163,6 +163,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     const missing = ledger.awaited();
     return new RoundTimeout(
       `peer ${id} waited ${deadlineMs / 1000} s in round ${round + 1} for peer${missing.length > 1 ? "s" : ""} ${missing.join(", ")}, connected but silent: check those peers or raise the round deadline`,
+      { code: "round-timeout", peer: id, neighbour: missing[0], round },
     );
   };
 

@@ -172,7 +172,11 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
   /** The open exchange can never settle: the neighbour spent its number on something else. */
   const violated = (account: Account, what: string): void => {
     const { peer } = account.edge;
-    account.violation = new MalformedPayload(`peer ${peer} ${what}: nothing of it is mixed`);
+    account.violation = new MalformedPayload(`peer ${peer} ${what}: nothing of it is mixed`, {
+      code: "payload-refused",
+      peer: id,
+      neighbour: peer,
+    });
     account.isLate ||= !isBarrier;
     refusals.push({ from: peer, reason: what });
   };

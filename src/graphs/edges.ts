@@ -57,17 +57,35 @@ export function parseEdgeList(text: string): z.output<typeof settings> {
     if (content === "") continue;
     const match = /^(\d{1,9})(?:\s*[,;]\s*|\s+)(\d{1,9})$/.exec(content);
     const where = `line ${index + 1} of the edge list, ${JSON.stringify(content.slice(0, 40))},`;
-    if (!match) throw new InvalidTopology(`${where} is not two peer numbers such as "0 1"`);
+    if (!match)
+      throw new InvalidTopology(`${where} is not two peer numbers such as "0 1"`, {
+        code: "edge-list-line",
+        field: `line ${index + 1}`,
+      });
     const [a, b] = [Number(match[1]), Number(match[2])];
     if (Math.max(a, b) >= MAX_PEERS) {
-      throw new InvalidTopology(`${where} is beyond the limit: peers are numbered 0 to ${MAX_PEERS - 1}`);
+      throw new InvalidTopology(
+        `${where} names a peer beyond the limit: peers are numbered 0 to ${MAX_PEERS - 1}`,
+        { code: "edge-list-peer", field: `line ${index + 1}` },
+      );
     }
-    if (a === b) throw new InvalidTopology(`${where} joins peer ${a} to itself: leave it out`);
+    if (a === b)
+      throw new InvalidTopology(`${where} connects peer ${a} to itself: remove it`, {
+        code: "edge-list-self-loop",
+        peer: a,
+        field: `line ${index + 1}`,
+      });
     if (found.length === MAX_EDGES)
-      throw new InvalidTopology(`${where} is one too many: ${MAX_EDGES} are allowed`);
+      throw new InvalidTopology(`${where} exceeds the limit: write at most ${MAX_EDGES} edges`, {
+        code: "edge-list-too-long",
+        field: `line ${index + 1}`,
+      });
     found.push([a, b]);
   }
   if (found.length === 0)
-    throw new InvalidTopology('the edge list has no edges: write two peer numbers a line, such as "0 1"');
+    throw new InvalidTopology('the edge list has no edges: write two peer numbers per line, such as "0 1"', {
+      code: "edge-list-empty",
+      field: "graph",
+    });
   return { kind: "edges", peers: countPeers(found), edges: found };
 }

@@ -31,6 +31,7 @@ export const erdosRenyi: GraphKind<typeof settings> = {
     throw new InvalidTopology(
       `none of ${MAX_SAMPLES} random graphs of ${peers} peers with edge probability ${probability} is connected: ` +
         `use a probability of ${connecting(peers).toFixed(3)} or more`,
+      { code: "erdos-renyi-disconnected", field: "probability" },
     );
   },
   sized: (peers) => ({ kind: "erdos-renyi", peers, probability: connecting(peers) }),

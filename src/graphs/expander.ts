@@ -46,7 +46,8 @@ export const expander: GraphKind<typeof settings> = {
     }
     throw new InvalidTopology(
       `none of ${MAX_SAMPLES} random graphs of ${peers} peers and degree ${degree} has a spectral gap of ${minimumGap} ` +
-        `(one had ${best.toPrecision(3)}): lower minimumGap, or raise the degree`,
+        `(the best of three had ${best.toPrecision(3)}): lower minimumGap, or raise the degree`,
+      { code: "expander-gap", field: "minimumGap" },
     );
   },
   sized: (peers) => ({ kind: "expander", peers, degree: DEFAULT_DEGREE }),

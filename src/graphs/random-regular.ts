@@ -82,6 +82,7 @@ export const randomRegular: GraphKind<typeof settings> = {
     }
     throw new InvalidTopology(
       `none of ${MAX_SAMPLES} random graphs of ${peers} peers and degree ${degree} is connected: raise the degree`,
+      { code: "random-regular-disconnected", field: "degree" },
     );
   },
   sized: (peers) => ({ kind: "random-regular", peers, degree: DEFAULT_DEGREE }),

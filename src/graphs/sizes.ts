@@ -20,5 +20,8 @@ export const DEFAULT_DEGREE = 4;
 /** The size that a kind is given for so many peers. @throws InvalidTopology when it is not whole */
 export function wholeSize(size: number, kind: string, peers: number, what: string): number {
   if (Number.isInteger(size)) return size;
-  throw new InvalidTopology(`a ${kind} cannot have ${peers} peers: give --peers ${what}`);
+  throw new InvalidTopology(`a ${kind} cannot have ${peers} peers: give --peers ${what}`, {
+    code: "graph-size",
+    field: "peers",
+  });
 }

@@ -36,6 +36,10 @@ export function writeCsv(run: Run, path: string): void {
       closeSync(file);
     }
   } catch (error) {
-    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
+    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, {
+      code: "csv-not-written",
+      field: path,
+      cause: error,
+    });
   }
 }

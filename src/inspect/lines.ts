@@ -47,7 +47,11 @@ export function createLineFile(path: string): LineFile {
         closeSync(file);
       }
     } catch (error) {
-      throw new InvalidLog(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+      throw new InvalidLog(`cannot read ${path}: ${(error as Error).message}`, {
+        code: "log-unreadable",
+        field: path,
+        cause: error,
+      });
     }
   }
 

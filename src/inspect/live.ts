@@ -127,8 +127,8 @@ function listen(server: Server, port: number): Promise<void> {
     server.once("error", (error) =>
       reject(
         new CannotListen(
-          `cannot serve the live page on port ${port}: ${error.message}; name another port, or 0 for any`,
-          { cause: error },
+          `cannot serve the live page on port ${port}: ${error.message}; choose another port, or 0 for any`,
+          { code: "live-port", cause: error },
         ),
       ),
     );

@@ -51,7 +51,10 @@ export function readRun(directory: string): Run {
   if (!reader.run) {
     const [first, ...others] = reader.remarks();
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
-    throw new InvalidLog(`no log in ${directory} can be read: ${first}${more}`);
+    throw new InvalidLog(`no log in ${directory} can be read: ${first}${more}`, {
+      code: "no-readable-log",
+      field: directory,
+    });
   }
   return reader.run;
 }
@@ -115,7 +118,8 @@ function scan(reading: Reading): void {
   const names = logNames(directory);
   if (names.length === 0) {
     throw new InvalidLog(
-      `${directory} holds no logs of a run (peer-0.jsonl, …): name the folder given to --out`,
+      `${directory} has no logs of a run (peer-0.jsonl, …): choose the folder given to --out`,
+      { code: "no-logs", field: directory },
     );
   }
   reading.total = 0;
@@ -133,7 +137,11 @@ function scan(reading: Reading): void {
 }
 
 function logNames(directory: string): string[] {
-  if (!existsSync(directory)) throw new InvalidLog(`cannot read folder ${directory}: there is none`);
+  if (!existsSync(directory))
+    throw new InvalidLog(`cannot read folder ${directory}: it does not exist`, {
+      code: "log-folder-missing",
+      field: directory,
+    });
   try {
     return readdirSync(directory)
       .filter((name) => LOG_NAME_PATTERN.test(name))
@@ -141,8 +149,8 @@ function logNames(directory: string): string[] {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new InvalidLog(
-      `cannot read folder ${directory}: ${code === "ENOTDIR" ? "it is a file; name the folder that holds the logs" : message}`,
-      { cause: error },
+      `cannot read folder ${directory}: ${code === "ENOTDIR" ? "it is a file; choose the folder of the logs" : message}`,
+      { code: "log-folder-unreadable", field: directory, cause: error },
     );
   }
 }

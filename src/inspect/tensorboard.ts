@@ -60,6 +60,8 @@ export function writeTensorboard(run: Run, directory: string, startedAt: number)
     events.close();
   } catch (error) {
     throw new FileProblem(`cannot write event files to ${directory}: ${(error as Error).message}`, {
+      code: "events-not-written",
+      field: directory,
       cause: error,
     });
   }

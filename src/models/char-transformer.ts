@@ -27,12 +27,14 @@ export const charTransformer: ModelKind<typeof settings> = {
   async create({ width, heads, blocks }, { inputShape, classes, seed }) {
     if (inputShape.length !== 1) {
       throw new InvalidExperiment(
-        `model char-transformer takes a row of tokens, but an example has shape [${inputShape.join(", ")}]: use the data set text`,
+        `model char-transformer takes a sequence of tokens, but an example has shape [${inputShape.join(", ")}]: use the data set text`,
+        { code: "model-needs-tokens", field: "model.kind" },
       );
     }
     if (width % heads !== 0) {
       throw new InvalidExperiment(
-        `model char-transformer: a width of ${width} cannot be shared out among ${heads} heads: change one`,
+        `model char-transformer: width ${width} is not divisible by ${heads} heads: change one`,
+        { code: "heads-do-not-divide-width", field: "model.width" },
       );
     }
     const [

@@ -10,6 +10,7 @@ export function imageShape(model: string, inputShape: readonly number[]): [numbe
   if (height === undefined || width === undefined || inputShape.length > 3) {
     throw new InvalidExperiment(
       `model ${model} takes images, but an example has shape [${inputShape.join(", ")}]: use mlp or another data set`,
+      { code: "model-needs-images", field: "model.kind" },
     );
   }
   return [height, width, channels];

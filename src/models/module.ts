@@ -36,7 +36,8 @@ export const module: ModelKind<typeof settings> = {
     if (!isSeeded) {
       model.dispose();
       throw new InvalidExperiment(
-        `model of ${path} has other weights each time it is made, so peers would not start alike: give every initialiser a seed made from context.seed`,
+        `model of ${path} has different weights each time it is created, so peers would not start equal: seed every initialiser from context.seed`,
+        { code: "model-not-seeded", field: path },
       );
     }
     return model;
@@ -52,7 +53,8 @@ function requireModel(value: unknown, path: string): LayersModel {
     !Array.isArray(model.trainableWeights)
   ) {
     throw new InvalidExperiment(
-      `module ${path} gives no tf.LayersModel: export one, or a function that returns one`,
+      `module ${path} does not export a tf.LayersModel: export one, or a function that returns one`,
+      { code: "not-a-layers-model", field: path },
     );
   }
   return model as LayersModel;

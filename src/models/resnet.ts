@@ -43,7 +43,8 @@ export const resnet: ModelKind<typeof settings> = {
     ]);
     if (normalization === "group" && filters % Math.min(groups, filters) !== 0) {
       throw new InvalidExperiment(
-        `model resnet: ${filters} filters do not fall into ${groups} groups of equal size: change one`,
+        `model resnet: ${filters} filters cannot be divided into ${groups} equal groups: change one`,
+        { code: "groups-do-not-divide-filters", field: "model.filters" },
       );
     }
     const next = initialSeeds(seed);

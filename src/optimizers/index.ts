@@ -47,7 +47,8 @@ export function createOptimizer(settings: OptimizerSettings, context: OptimizerC
   const requireVector = (vector: Vector) => {
     if (vector.buffer === space.buffer && vector.length === length) return;
     throw new ForeignVector(
-      `${settings.kind}: made for vectors of ${length} numbers in its own vector space, given one of ${vector.length}${vector.buffer === space.buffer ? "" : " in another memory"}: allocate it with space.vector(${length})`,
+      `${settings.kind}: takes vectors of ${length} parameters from its own vector space, not one of ${vector.length}${vector.buffer === space.buffer ? "" : " in another memory"}: allocate it with space.vector(${length})`,
+      { code: "foreign-vector" },
     );
   };
   return {

@@ -15,7 +15,11 @@ export interface JsonLinesOptions {
  */
 export function createJsonLines(path: string, { append = false }: JsonLinesOptions = {}): Sink {
   const problem = (what: string, error: unknown) =>
-    new FileProblem(`cannot ${what} ${path}: ${(error as Error).message}`, { cause: error });
+    new FileProblem(`cannot ${what} ${path}: ${(error as Error).message}`, {
+      code: "log-not-written",
+      field: path,
+      cause: error,
+    });
   let file: number;
   try {
     file = openSync(path, append ? "a+" : "wx");

@@ -45,8 +45,8 @@ export async function createPrometheusSink({
     server.once("error", (error) =>
       reject(
         new CannotListen(
-          `cannot serve metrics on ${host} port ${port}: ${error.message}; name another port, or 0 for any`,
-          { cause: error },
+          `cannot serve metrics on ${host} port ${port}: ${error.message}; choose another port, or 0 for any`,
+          { code: "metrics-port", cause: error },
         ),
       ),
     );

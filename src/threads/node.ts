@@ -38,6 +38,7 @@ export function workerThreads(count: ThreadCount, options: WorkerThreadOptions =
   if (count !== "auto" && !(Number.isInteger(count) && count >= 1 && count <= MAX_THREADS)) {
     throw new InvalidExperiment(
       `threads is ${JSON.stringify(count)}: use a whole number from 1 to ${MAX_THREADS}, or "auto"`,
+      { code: "thread-count", field: "threads" },
     );
   }
   return async (parameters) => {
@@ -47,7 +48,7 @@ export function workerThreads(count: ThreadCount, options: WorkerThreadOptions =
       return await start(wanted, options);
     } catch (error) {
       const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-      return { ...oneThread, warning: `one thread computes, because others do not start: ${reason}` };
+      return { ...oneThread, warning: `worker threads failed to start; using one thread: ${reason}` };
     }
   };
 }

@@ -20,13 +20,15 @@ export interface ModelShapes {
 export function shapesOf(model: LayersModel, needsLogits: boolean): ModelShapes {
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
     throw new InvalidExperiment(
-      `model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs: the trainer takes one of each`,
+      `model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs: use a model with one of each`,
+      { code: "model-inputs-and-outputs", field: "model" },
     );
   }
   const inputShape = model.inputs[0]!.shape.slice(1).map((side) => {
     if (side === null) {
       throw new InvalidExperiment(
-        `model ${model.name} takes inputs of any size: give its inputShape fixed sides`,
+        `model ${model.name} takes inputs of any size: fix every side of its inputShape`,
+        { code: "model-input-size", field: "model" },
       );
     }
     return side;
@@ -34,7 +36,8 @@ export function shapesOf(model: LayersModel, needsLogits: boolean): ModelShapes 
   const last = model.layers.at(-1);
   if (needsLogits && (last?.getConfig().activation === "softmax" || last?.getClassName() === "Softmax")) {
     throw new InvalidExperiment(
-      `model ${model.name} ends in a softmax, but the loss takes logits: drop that activation or pass a loss of your own`,
+      `model ${model.name} ends in a softmax, but the loss takes logits: remove that activation, or pass your own loss`,
+      { code: "model-ends-in-softmax", field: "model" },
     );
   }
   const outputShape = model.outputs[0]!.shape.slice(1).map((side) => side ?? 1);
@@ -60,12 +63,14 @@ export function checkData(
   const labelsPerTest = checkExamples("test", test, inputSize, needsClasses ? classes : undefined);
   if (labelsPerTest !== labelsPerExample) {
     throw new InvalidData(
-      `training data has ${labelsPerExample} labels per example and test data ${labelsPerTest}: make them alike`,
+      `training data has ${labelsPerExample} labels per example and test data ${labelsPerTest}: use the same count in both`,
+      { code: "test-labels-per-example" },
     );
   }
   if (needsClasses && labelsPerExample !== answers) {
     throw new InvalidData(
-      `the data has ${labelsPerExample} labels per example, but model ${name} gives ${answers} answers: check its output shape`,
+      `the data has ${labelsPerExample} labels per example, but model ${name} has ${answers} outputs per example: check its output shape`,
+      { code: "labels-per-example" },
     );
   }
   return labelsPerExample;
@@ -81,12 +86,14 @@ function checkExamples(name: string, examples: Examples, inputSize: number, clas
   if (count === 0 || !Number.isInteger(count)) {
     throw new InvalidData(
       `${name} data has ${features.length} features, not a whole number of examples of ${inputSize}: check the model's input shape`,
+      { code: "feature-count" },
     );
   }
   const perExample = labels.length / count;
   if (perExample === 0 || !Number.isInteger(perExample)) {
     throw new InvalidData(
-      `${name} data has ${labels.length} labels for ${count} examples: label each equally`,
+      `${name} data has ${labels.length} labels for ${count} examples: give each the same number of labels`,
+      { code: "label-count" },
     );
   }
   if (classes !== undefined) {
@@ -96,6 +103,7 @@ function checkExamples(name: string, examples: Examples, inputSize: number, clas
     if (wrong >= 0) {
       throw new InvalidData(
         `${name} data: label ${wrong} is ${labels[wrong]}, not a class from 0 to ${classes - 1}: check the model's output`,
+        { code: "label-not-a-class" },
       );
     }
   }
@@ -105,7 +113,10 @@ function checkExamples(name: string, examples: Examples, inputSize: number, clas
 /** @throws InvalidExperiment unless the value is a whole number from 1 up */
 export function requireCount(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {
-    throw new InvalidExperiment(`${name} is ${value}: use a whole number from 1 up`);
+    throw new InvalidExperiment(`${name} is ${value}: use a whole number from 1 up`, {
+      code: "count-not-positive",
+      field: name,
+    });
   }
 }
 
@@ -115,7 +126,8 @@ export function refuseAmbientNoise(layers: readonly Layer[]): void {
     const className = layer.getClassName();
     if (/^(Gaussian|Alpha|Random)/.test(className) || dropsInside(layer.getConfig())) {
       throw new InvalidExperiment(
-        `layer ${layer.name} (${className}) draws random numbers that cannot be seeded: use a dropout layer instead`,
+        `layer ${layer.name} (${className}) draws random numbers that no seed controls: use a dropout layer instead`,
+        { code: "layer-not-seedable" },
       );
     }
   }

@@ -42,7 +42,10 @@ export function weightsOf(model: LayersModel, layers: readonly Layer[]): ModelWe
   const trainable = named(model.trainableWeights);
   const local = named(model.nonTrainableWeights);
   if (trainable.length === 0) {
-    throw new InvalidExperiment(`model ${model.name} has no trainable weights: nothing to learn`);
+    throw new InvalidExperiment(`model ${model.name} has no trainable weights: add a trainable layer`, {
+      code: "no-trainable-weights",
+      field: "model",
+    });
   }
   const layout = createLayout(trainable.map(({ name, shape }) => ({ name, shape })));
   const variables = trainable.map(({ variable }) => variable);
@@ -74,7 +77,8 @@ export function weightsOf(model: LayersModel, layers: readonly Layer[]): ModelWe
       const fits = local.every(({ name, variable }) => values[name]?.length === variable.size);
       if (!fits || given.length !== local.length) {
         throw new InvalidData(
-          `the state is not one of model ${model.name}: it has ${given.join(", ") || "nothing"}, and the model ${local.map(({ name, variable }) => `${name} of ${variable.size} numbers`).join(", ") || "nothing"}`,
+          `the state does not fit model ${model.name}: it has ${given.join(", ") || "nothing"}, and the model needs ${local.map(({ name, variable }) => `${name} of ${variable.size} numbers`).join(", ") || "nothing"}`,
+          { code: "state-of-another-model" },
         );
       }
       for (const { name, variable } of local) writeInto(variable, values[name]!);
@@ -88,8 +92,8 @@ function startOf(variable: tf.Variable, model: LayersModel): Float32Array {
     return Float32Array.from(variable.dataSync());
   } catch (cause) {
     throw new InvalidExperiment(
-      `the weights of model ${model.name} were computed by a backend that cannot be read at once: load them from numbers, or use another backend`,
-      { cause },
+      `the weights of model ${model.name} were computed by a backend that cannot be read synchronously: load them from arrays, or use another backend`,
+      { code: "weights-not-readable", field: "model", cause },
     );
   }
 }

@@ -61,6 +61,7 @@ export async function splitOf(
   if (!hasOneLabel && splitsByClass.includes(split.kind)) {
     throw new InvalidExperiment(
       `split ${split.kind} needs one class per example, and ${dataset.name} has several: use contiguous or iid`,
+      { code: "split-needs-classes", field: "split.kind" },
     );
   }
   const labels = hasOneLabel ? train.labels : new Int32Array(count);

@@ -49,7 +49,10 @@ export function createMemoryTransports(peers: number, maximumPayloadBytes: numbe
     return {
       send(to, frame) {
         if (to === id || !(to in queues))
-          throw new InvalidTopology(`peer ${id} sends to peer ${to}, but there are ${peers} peers`);
+          throw new InvalidTopology(
+            `peer ${id} cannot send to peer ${to}: it can send to the other peers of 0 to ${peers - 1}`,
+            { code: "send-to-unknown-peer", peer: id, neighbour: to },
+          );
         const bytes = encodeFrame(frame);
         decodeFrame(bytes, maximumPayloadBytes);
         const sent = trafficOf(to);

@@ -22,7 +22,7 @@ export function dialTarget(neighbour: number, address: string, peerId: string): 
   } catch (cause) {
     throw new InvalidTopology(
       `the address ${address} of peer ${neighbour} is not a multiaddr: write one as /ip4/192.0.2.7/tcp/4001`,
-      { cause },
+      { code: "address-not-a-multiaddr", neighbour, field: address, cause },
     );
   }
 }
@@ -36,5 +36,9 @@ export function cannotListen(id: number, listen: readonly string[], cause: unkno
       : /EACCES/.test(text)
         ? "that port needs privileges; choose one above 1023"
         : text.split("\n").join(" ");
-  return new CannotListen(`peer ${id} cannot listen on ${listen.join(", ")}: ${why}`, { cause });
+  return new CannotListen(`peer ${id} cannot listen on ${listen.join(", ")}: ${why}`, {
+    code: "cannot-listen",
+    peer: id,
+    cause,
+  });
 }

@@ -45,19 +45,26 @@ export function createAssembly(maximumPayloadBytes: number, memory: FrameMemory)
   let filled = 0;
   return {
     begin(length) {
-      if (frame) throw new MalformedFrame(`frame begins after ${filled} of ${frame.length} bytes of another`);
+      if (frame)
+        throw new MalformedFrame(`frame begins after ${filled} of ${frame.length} bytes of another`, {
+          code: "frame-inside-frame",
+        });
       if (length < FRAME_HEADER_BYTES || length > maximumFrameBytes) {
         throw new MalformedFrame(
           `frame of ${length} bytes announced; this model's have ${FRAME_HEADER_BYTES} to ${maximumFrameBytes}`,
+          { code: "frame-length" },
         );
       }
       frame = memory.take(length);
       filled = 0;
     },
     piece(length) {
-      if (!frame) throw new MalformedFrame("piece of no frame");
+      if (!frame) throw new MalformedFrame("piece of no frame", { code: "piece-without-frame" });
       const due = Math.min(MAX_PIECE_BODY_BYTES, frame.length - filled);
-      if (length !== due) throw new MalformedFrame(`piece of ${length} bytes where one of ${due} is due`);
+      if (length !== due)
+        throw new MalformedFrame(`piece of ${length} bytes where one of ${due} is due`, {
+          code: "piece-length",
+        });
     },
     add(part) {
       frame!.set(part, filled);

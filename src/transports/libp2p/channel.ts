@@ -112,7 +112,7 @@ export function createChannel(stream: Stream, clock: Clock): Channel {
 
   const reader = createMessageReader({
     hello(theirs) {
-      if (hasHello) throw new MalformedFrame("second hello on one stream");
+      if (hasHello) throw new MalformedFrame("second hello on one stream", { code: "second-hello" });
       hasHello = true;
       hello.resolve(theirs);
     },
@@ -209,6 +209,9 @@ function deferred<Value>() {
 }
 
 function expected<Method>(method: Method | undefined, kind: Kind): Method {
-  if (method === undefined) throw new MalformedFrame(`message of kind ${kind} is out of place here`);
+  if (method === undefined)
+    throw new MalformedFrame(`message of kind ${kind} is out of place here`, {
+      code: "message-out-of-place",
+    });
   return method;
 }

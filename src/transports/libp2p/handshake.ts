@@ -26,16 +26,19 @@ export function judge(self: Self, neighbour: number, theirs: Hello): HandshakeRe
   if (theirs.id !== neighbour) {
     return new HandshakeRefused(
       `peer ${id} refused the peer that answers as ${theirs.id} with the key of peer ${neighbour}: give each its own key and --id`,
+      { code: "neighbour-id-differs", peer: id, neighbour },
     );
   }
   if (theirs.version !== PROTOCOL_VERSION) {
     return new HandshakeRefused(
       `peer ${id} speaks version ${PROTOCOL_VERSION} and peer ${neighbour} version ${theirs.version}: run the same version of murmur everywhere`,
+      { code: "protocol-version-differs", peer: id, neighbour },
     );
   }
   const differences = compareFingerprints(self.fingerprint, theirs.fingerprint);
   if (differences.length === 0) return undefined;
   return new HandshakeRefused(
     `peer ${id} and peer ${neighbour} do not run the same experiment: ${describeDifferences(differences)}; start both from the same files and settings`,
+    { code: "experiment-differs", peer: id, neighbour, field: differences[0]!.field },
   );
 }

@@ -55,6 +55,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   if (bytes.length > MAX_HELLO_BYTES || !helloSchema.safeParse(hello).success) {
     throw new MalformedFrame(
       `this peer's hello breaks the protocol's limits (${bytes.length} of ${MAX_HELLO_BYTES} bytes): shorten the fingerprint's values to digests`,
+      { code: "hello-too-large" },
     );
   }
   return bytes;
@@ -88,6 +89,9 @@ function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T
   try {
     return schema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
-    throw new MalformedFrame(`${what} of ${bytes.length} bytes is not valid in this protocol`, { cause });
+    throw new MalformedFrame(`${what} of ${bytes.length} bytes is not valid in this protocol`, {
+      code: "hello-not-valid",
+      cause,
+    });
   }
 }

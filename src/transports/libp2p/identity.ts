@@ -51,5 +51,7 @@ function identityOf(key: PrivateKey): Identity {
 }
 
 function invalidKey(): InvalidTopology {
-  return new InvalidTopology("this is no Ed25519 private key of libp2p: make keys with `murmur keys`");
+  return new InvalidTopology("this is not an Ed25519 private key of libp2p: make keys with `murmur keys`", {
+    code: "not-a-key",
+  });
 }

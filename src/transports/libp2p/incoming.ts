@@ -89,10 +89,14 @@ export function createIncoming(
 
   const requireNext = (sequence: number): void => {
     if (isUnconfirmed) {
-      throw new MalformedFrame(`frame ${sequence} begins before frame ${last} is confirmed`);
+      throw new MalformedFrame(`frame ${sequence} begins before frame ${last} is confirmed`, {
+        code: "frame-before-confirmation",
+      });
     }
     if (sequence !== last! + 1) {
-      throw new MalformedFrame(`frame number ${sequence} where ${last! + 1} is due`);
+      throw new MalformedFrame(`frame number ${sequence} where ${last! + 1} is due`, {
+        code: "frame-number",
+      });
     }
   };
 
@@ -110,10 +114,14 @@ export function createIncoming(
     },
     resume(next) {
       if (next < Math.max(1, last ?? 1)) {
-        throw new MalformedFrame(`frame number ${next} is offered again after ${last ?? 0}`);
+        throw new MalformedFrame(`frame number ${next} is offered again after ${last ?? 0}`, {
+          code: "frame-offered-again",
+        });
       }
       if (last !== undefined && next > last + 1) {
-        throw new MalformedFrame(`frame number ${next} is offered where ${last + 1} is due`);
+        throw new MalformedFrame(`frame number ${next} is offered where ${last + 1} is due`, {
+          code: "frame-offered-too-far",
+        });
       }
       last ??= next - 1;
       isUnconfirmed = next === last;

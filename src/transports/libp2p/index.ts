@@ -160,7 +160,12 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
 
   function linkTo(peer: number): Link {
     const link = links.get(peer);
-    if (!link) throw new InvalidTopology(`peer ${peer} is not a neighbour of peer ${id}`);
+    if (!link)
+      throw new InvalidTopology(`peer ${peer} is not a neighbour of peer ${id}`, {
+        code: "not-a-neighbour",
+        peer: id,
+        neighbour: peer,
+      });
     return link;
   }
 
@@ -226,7 +231,11 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
 
 function peerOf({ peers }: Libp2pTransportOptions, peer: number): NetworkPeer {
   const found = peers.find((each) => each.id === peer);
-  if (!found) throw new InvalidTopology(`peer ${peer} is a neighbour, but the topology has no such peer`);
+  if (!found)
+    throw new InvalidTopology(`peer ${peer} is a neighbour: the topology must have that peer`, {
+      code: "neighbour-not-in-topology",
+      neighbour: peer,
+    });
   return found;
 }
 
@@ -236,6 +245,7 @@ function requireOwnKey(options: Libp2pTransportOptions, { peerId }: Libp2p): voi
   if (named === peerId.toString()) return;
   throw new InvalidTopology(
     `the key of peer ${id} belongs to ${peerId}, but the topology names ${named}: use the key that \`murmur keys\` made for it`,
+    { code: "own-key-of-another-peer", peer: id },
   );
 }
 

@@ -131,6 +131,7 @@ export function createLink(options: LinkOptions): Link {
       options.fail(
         new IdentityInUse(
           `peer ${id} already runs in another process, according to peer ${neighbour}: stop that one first, or give this one its own --id and key`,
+          { code: "identity-in-use", peer: id, neighbour },
         ),
       );
     } else if (!standing.isConnected) apply({ kind: "disconnected", reason: ending.reason });
@@ -170,7 +171,11 @@ export function createLink(options: LinkOptions): Link {
     if (standing.isDown) return;
     apply({ kind: "expired" });
     report({ kind: "unreachable", neighbour, reason });
-    emit({ kind: "down", peer: neighbour, error: new Unreachable(reason) });
+    emit({
+      kind: "down",
+      peer: neighbour,
+      error: new Unreachable(reason, { code: "unreachable", peer: id, neighbour }),
+    });
   }
 
   return {

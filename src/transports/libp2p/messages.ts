@@ -115,7 +115,9 @@ export function createMessageReader(receiver: MessageReceiver): MessageReader {
     length = header[1]! | (header[2]! << 8) | (header[3]! << 16);
     const [shortest, longest] = bodyBytes[kind] ?? [1, 0];
     if (length < shortest || length > longest) {
-      throw new MalformedFrame(`message of kind ${kind} and ${length} bytes is not valid in this protocol`);
+      throw new MalformedFrame(`message of kind ${kind} and ${length} bytes is not valid in this protocol`, {
+        code: "message-not-valid",
+      });
     }
     if (kind === Kind.piece) receiver.piece(length);
     else body = new Uint8Array(length);

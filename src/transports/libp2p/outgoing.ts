@@ -135,13 +135,16 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
         credit(bytes) {
           credit += bytes;
           progressAt = clock.now();
-          if (credit > WINDOW_BYTES) throw new MalformedFrame("more credit than was used");
+          if (credit > WINDOW_BYTES)
+            throw new MalformedFrame("more credit than was used", { code: "credit-exceeded" });
           pump();
         },
         taken(confirmedSequence) {
           const sending = queue[0];
           if (!sending || sending.sequence !== confirmedSequence || sending.sent < sending.length) {
-            throw new MalformedFrame(`frame ${confirmedSequence} was confirmed, but not sent`);
+            throw new MalformedFrame(`frame ${confirmedSequence} was confirmed, but not sent`, {
+              code: "confirmed-but-not-sent",
+            });
           }
           confirmed();
           pump();

@@ -64,6 +64,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       const who = missing().map(([neighbour, { reason }]) => `peer ${neighbour} (${reason})`);
       throw new Unreachable(
         `peer ${id} waited ${seconds(readyMs)} for ${who.join(", ")}: start what is missing, or find the cause with \`murmur doctor\``,
+        { code: "not-connected-in-time", peer: id, neighbour: missing()[0]?.[0] },
       );
     },
   };

@@ -164,7 +164,7 @@ function checkWeight(
   const where = `row ${i} of the weights has ${shorten(weight)} for peer ${j}`;
   const field = `weights[${i}][${j}]`;
   if (!Number.isFinite(weight))
-    throw new InvalidTopology(`${where}: use finite weights`, {
+    throw new InvalidTopology(`${where}, which is not finite: use finite weights`, {
       code: "weight-not-finite",
       peer: i,
       neighbour: j,
@@ -370,7 +370,7 @@ export interface Closing {
 export function closingRates(spectrum: readonly number[], rounds?: number): Closing {
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 0 && rounds <= MAX_CLOSING_ROUNDS)) {
     throw new InvalidExperiment(
-      `closing rounds must be a whole number from 0 to ${MAX_CLOSING_ROUNDS}, not ${rounds}`,
+      `the number of closing rounds is ${rounds}: use a whole number from 0 to ${MAX_CLOSING_ROUNDS}`,
       { code: "closing-rounds", field: "closingRounds" },
     );
   }

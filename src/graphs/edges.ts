@@ -58,7 +58,7 @@ export function parseEdgeList(text: string): z.output<typeof settings> {
     const match = /^(\d{1,9})(?:\s*[,;]\s*|\s+)(\d{1,9})$/.exec(content);
     const where = `line ${index + 1} of the edge list, ${JSON.stringify(content.slice(0, 40))},`;
     if (!match)
-      throw new InvalidTopology(`${where} is not two peer numbers such as "0 1"`, {
+      throw new InvalidTopology(`${where} is not an edge: write two peer numbers, such as "0 1"`, {
         code: "edge-list-line",
         field: `line ${index + 1}`,
       });

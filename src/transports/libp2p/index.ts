@@ -232,7 +232,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
 function peerOf({ peers }: Libp2pTransportOptions, peer: number): NetworkPeer {
   const found = peers.find((each) => each.id === peer);
   if (!found)
-    throw new InvalidTopology(`peer ${peer} is a neighbour: the topology must have that peer`, {
+    throw new InvalidTopology(`peer ${peer} is a neighbour, but not in the topology: add it to the peers`, {
       code: "neighbour-not-in-topology",
       neighbour: peer,
     });

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { augmentationSettings, createAugmentation } from "../src/augmentation.js";
 import { InvalidExperiment } from "../src/errors.js";
 import { random } from "../src/random.js";
+import { expectError } from "./support/errors.js";
 
 const shape = [5, 6, 2];
 const SIZE = 60;
@@ -77,7 +78,10 @@ test("half of the images are flipped, and every shift is as likely as any other"
 
 test("without settings there is none, and only images can be changed", () => {
   expect(createAugmentation(augmentationSettings.parse({}), [64])).toBeUndefined();
-  expect(() => createAugmentation({ flip: true, shift: 0 }, [64])).toThrow(InvalidExperiment);
-  expect(() => createAugmentation({ flip: false, shift: 1 }, [8, 8])).toThrow(/\[8, 8\]/);
+  const expected = { code: "augmentation-needs-images", field: "augmentation" };
+  for (const shape of [[64], [8, 8]]) {
+    expectError(() => createAugmentation({ flip: true, shift: 0 }, shape), InvalidExperiment, expected);
+    expectError(() => createAugmentation({ flip: false, shift: 1 }, shape), InvalidExperiment, expected);
+  }
   expect(() => augmentationSettings.parse({ shift: 65 })).toThrow();
 });

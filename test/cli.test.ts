@@ -260,7 +260,7 @@ describe("murmur split", () => {
     );
     const again = murmur("split", ring4, "--split", "iid", "--out", out);
     expect(again.status).toBe(2);
-    expect(again.stderr).toContain("there already");
+    expect(again.stderr).toContain("already exists");
   });
 
   it("reads back what it wrote: the same table, and the same run to the bit", () => {
@@ -281,6 +281,6 @@ describe("murmur split", () => {
     const split = ["--split", "file", "--split.path", file("two.json", { peers: [[0], [1]] })];
     const { status, stderr } = murmur("simulate", ring4, ...split);
     expect(status).toBe(2);
-    expect(stderr.trim()).toMatch(/^.*split file .* is for 2 peers, not 4: make it anew.*$/);
+    expect(stderr.trim()).toMatch(/^.*split file .* is for 2 peers, not 4: regenerate it.*$/);
   });
 });

@@ -6,6 +6,7 @@ import { embedded } from "../src/datasets/digits-embedded.js";
 import { loadDataset } from "../src/datasets/index.js";
 import { InvalidData } from "../src/errors.js";
 import { classTable } from "../src/partition.js";
+import { expectError } from "./support/errors.js";
 
 const digits = await loadDataset({ kind: "digits" });
 
@@ -57,16 +58,15 @@ test("digits: no image is in both parts, and an image keeps its label", () => {
 
 const image = [...new Array(64).fill(3), 7].join(",");
 test.each([
-  ["no lines", "\n\n", /no images/],
-  ["a line cut short", `${image}\n${image.slice(0, 40)}`, /line 2/],
-  ["a field too many", `${image},1`, /line 1/],
-  ["a pixel above 16", image.replace("3", "17"), /line 1/],
-  ["a negative pixel", image.replace("3", "-1"), /line 1/],
-  ["a word", `${image}\n${image}\n${image.replace("3", "three")}`, /line 3/],
-  ["a label above 9", image.replace(/7$/, "10"), /line 1/],
-])("digits: %s is refused", (_name, text, message) => {
-  expect(() => parseDigits(text)).toThrow(InvalidData);
-  expect(() => parseDigits(text)).toThrow(message);
+  ["no lines", "\n\n", { code: "digits-empty" }],
+  ["a line cut short", `${image}\n${image.slice(0, 40)}`, { code: "digits-line", field: "line 2" }],
+  ["a field too many", `${image},1`, { code: "digits-line", field: "line 1" }],
+  ["a pixel above 16", image.replace("3", "17"), { code: "digits-line", field: "line 1" }],
+  ["a negative pixel", image.replace("3", "-1"), { code: "digits-line", field: "line 1" }],
+  ["a word", `${image}\n${image}\n${image.replace("3", "three")}`, { code: "digits-line", field: "line 3" }],
+  ["a label above 9", image.replace(/7$/, "10"), { code: "digits-line", field: "line 1" }],
+])("digits: %s is refused", (_name, text, expected) => {
+  expectError(() => parseDigits(text), InvalidData, expected);
 });
 
 test("a data set is loaded once, however many peers ask for it", async () => {

@@ -9,6 +9,7 @@ import {
   MAX_ROUND,
   MAX_STEPS,
 } from "../src/frame.js";
+import { expectError } from "./support/errors.js";
 
 const frames = fc.record<Frame>({
   kind: fc.constantFrom("learning", "closing"),
@@ -62,11 +63,16 @@ describe("a frame", () => {
       payload: new Uint8Array(5),
     });
     const changed = (at: number, value: number) => good.map((byte, k) => (k === at ? value : byte));
-    expect(() => decodeFrame(good.subarray(0, FRAME_HEADER_BYTES - 1), 5)).toThrow(/shorter than its header/);
-    expect(() => decodeFrame(changed(0, 1), 5)).toThrow(/version 1 where this peer speaks 2/);
-    expect(() => decodeFrame(changed(1, 9), 5)).toThrow(MalformedFrame);
-    expect(() => decodeFrame(changed(3, 1), 5)).toThrow(MalformedFrame);
-    expect(() => decodeFrame(good, 4)).toThrow(/5 bytes exceeds this model's limit of 4/);
+    const cases: [Uint8Array, number, string][] = [
+      [good.subarray(0, FRAME_HEADER_BYTES - 1), 5, "frame-truncated"],
+      [changed(0, 1), 5, "frame-version"],
+      [changed(1, 9), 5, "frame-header"],
+      [changed(3, 1), 5, "frame-header"],
+      [good, 4, "frame-payload-length"],
+    ];
+    for (const [bytes, limit, code] of cases) {
+      expectError(() => decodeFrame(bytes, limit), MalformedFrame, { code });
+    }
     expect(decodeFrame(good, 5).payload.length).toBe(5);
   });
 });

@@ -38,7 +38,7 @@ describe("murmur init", () => {
 
     const before = readFileSync(join(folder, "topology.json"), "utf8");
     const again = murmur("init", folder, "--yes");
-    expect(again.stderr).toMatch(/^error: .* has topology\.json, .*already: name another folder\n$/);
+    expect(again.stderr).toMatch(/^error: .* already has topology\.json, .*: choose another folder\n$/);
     expect(again.status).toBe(2);
     expect(readFileSync(join(folder, "topology.json"), "utf8")).toBe(before);
   });

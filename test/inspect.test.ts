@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
+import { CannotListen, FileProblem, InvalidLog } from "../src/errors.js";
 import { writeCsv } from "../src/inspect/csv.js";
 import { peerColumnNames } from "../src/inspect/history.js";
 import { MAX_LINE_BYTES } from "../src/inspect/lines.js";
@@ -23,6 +24,7 @@ import { LOG_VERSION, logLine, type PeerRound, withoutTimes } from "../src/log.j
 import type { RoundReport } from "../src/report.js";
 import { createJsonLines } from "../src/sinks/json-lines.js";
 import { createPrometheusSink } from "../src/sinks/prometheus.js";
+import { expectError, expectRejection } from "./support/errors.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
 let directory: string;
@@ -98,7 +100,7 @@ describe("log lines", () => {
     const path = join(newFolder(), "log.jsonl");
     createJsonLines(path).write({ a: 1 });
     expect(readFileSync(path, "utf8")).toBe('{"a":1}\n');
-    expect(() => createJsonLines(path)).toThrow(/cannot create/);
+    expectError(() => createJsonLines(path), FileProblem, { code: "log-not-written", field: path });
     appendFileSync(path, '{"torn');
     createJsonLines(path, { append: true }).write({ b: 2 });
     expect(readFileSync(path, "utf8")).toBe('{"a":1}\n{"torn\n{"b":2}\n');
@@ -231,15 +233,19 @@ describe("reading a run", () => {
   });
 
   it("refuses what is no run's folder, in one line", () => {
-    expect(() => readRun(newFolder())).toThrow(/holds no logs of a run/);
-    expect(() => readRun(join(newFolder(), "none"))).toThrow(/there is none/);
-    expect(() => readRun(join(directory, "peer-0.jsonl"))).toThrow(/it is a file/);
+    const cases = [
+      [newFolder(), "no-logs"],
+      [join(newFolder(), "none"), "log-folder-missing"],
+      [join(directory, "peer-0.jsonl"), "log-folder-unreadable"],
+    ] as const;
+    for (const [path, code] of cases) {
+      expectError(() => readRun(path), InvalidLog, { code, field: path });
+    }
     const folder = newFolder();
     writeFileSync(join(folder, "peer-0.jsonl"), "hello\n");
     writeFileSync(join(folder, "peer-1.jsonl"), "");
-    expect(() => readRun(folder)).toThrow(
-      /no log in .* can be read: peer-0\.jsonl does not begin with a header/,
-    );
+    const { message } = expectError(() => readRun(folder), InvalidLog, { code: "no-readable-log" });
+    expect(message).toContain("peer-0.jsonl does not begin with a header");
   });
 
   it("survives a line longer than any line may be", () => {
@@ -263,7 +269,11 @@ describe("exports", () => {
     expect(rows).toHaveLength(rounds.length);
     const lossAt = head!.split(",").indexOf("loss");
     for (const [k, row] of rows.entries()) expect(row.split(",")[lossAt]).toBe(String(rounds[k]!.loss ?? ""));
-    expect(() => writeCsv(readRun(directory), join(path, "x"))).toThrow(/cannot write/);
+    const inside = join(path, "x");
+    expectError(() => writeCsv(readRun(directory), inside), FileProblem, {
+      code: "csv-not-written",
+      field: inside,
+    });
   });
 
   it("computes CRC-32C as RFC 3720 does", () => {
@@ -389,7 +399,7 @@ describe("sinks", () => {
     expect(metric(`sent_bytes_total{peer="1",neighbour="${edge!.neighbour}"}`)).toBe(edge!.bytesSent);
     expect((await fetch(sink.url.replace("metrics", "other"))).status).toBe(404);
     const port = Number(new URL(sink.url).port);
-    await expect(createPrometheusSink({ port })).rejects.toThrow(/cannot serve metrics on 127\.0\.0\.1 port/);
+    await expectRejection(createPrometheusSink({ port }), CannotListen, { code: "metrics-port" });
     await sink.close();
   });
 });

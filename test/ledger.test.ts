@@ -174,7 +174,7 @@ describe("a ledger", () => {
       [{ payload: payload(66) }, /sent a malformed payload in round 1 \(sixty-six\)/],
     ];
     const check = ({ payload }: Frame) => {
-      if (payload[0] === 66) throw new MalformedPayload("sixty-six");
+      if (payload[0] === 66) throw new MalformedPayload("sixty-six", { code: "sixty-six" });
     };
     for (const [changes, reason] of wrong) {
       for (const isEarly of [true, false]) {
@@ -199,7 +199,7 @@ describe("a ledger", () => {
   it("goes on without an edge that is late, unreachable or at fault where it need not wait for all", () => {
     const patient = () => opened(createLedger(options(0, { edges, check: failing })));
     const failing = ({ payload }: Frame) => {
-      if (payload[0] === 66) throw new MalformedPayload("sixty-six");
+      if (payload[0] === 66) throw new MalformedPayload("sixty-six", { code: "sixty-six" });
     };
     const answer = (ledger: Ledger) => {
       ledger.received(2, frame(), () => {});
@@ -223,7 +223,7 @@ describe("a ledger", () => {
 
     const gone = patient();
     answer(gone);
-    gone.down(1, new Unreachable("gone"));
+    gone.down(1, new Unreachable("gone", { code: "gone" }));
     expect([gone.isWaiting(), gone.late(), gone.obstacle()]).toEqual([false, [1], undefined]);
     gone.awaitAll();
     expect(gone.obstacle()).toBeInstanceOf(Unreachable);
@@ -245,9 +245,9 @@ describe("a ledger", () => {
     ledger.tick(1e9, 1e12);
     expect(ledger.awaited()).toEqual([1]);
     // An edge that nothing is awaited of may be down.
-    ledger.down(2, new Unreachable("left"));
+    ledger.down(2, new Unreachable("left", { code: "left" }));
     expect(ledger.obstacle()).toBeUndefined();
-    ledger.down(1, new Unreachable("gone"));
+    ledger.down(1, new Unreachable("gone", { code: "gone" }));
     expect(ledger.obstacle()!.message).toBe("gone");
   });
 

@@ -79,7 +79,7 @@ describe("redialling", () => {
 });
 
 describe("a standing", () => {
-  const refusal = new HandshakeRefused("it runs something else");
+  const refusal = new HandshakeRefused("it runs something else", { code: "other-experiment" });
   const events = fc.constantFrom<StandingEvent>(
     { kind: "connected" },
     { kind: "disconnected", reason: "a break" },

@@ -109,7 +109,7 @@ describe("murmur peer --metrics", () => {
     const taken = await createPrometheusSink();
     const { port } = new URL(taken.url);
     const { status, stderr } = murmur("peer", path, "--id", "0", ...settings, "--metrics", port);
-    expect(stderr).toMatch(/^error: cannot serve metrics on 127\.0\.0\.1 port \d+: .*; name another port/m);
+    expect(stderr).toMatch(/^error: cannot serve metrics on 127\.0\.0\.1 port \d+: .*; choose another port/m);
     expect(status).toBe(2);
     await taken.close();
   });
@@ -200,7 +200,7 @@ describe("murmur up --live", () => {
     const page = await openPage(url);
     up.process.kill("SIGINT");
     const { status, stderr } = await up.finished;
-    expect(stderr).toMatch(/^all peers were stopped after \d+ rounds: Ctrl-C$/m);
+    expect(stderr).toMatch(/^all peers stopped after \d+ rounds: Ctrl-C$/m);
     expect(status).toBe(130);
     await expect(fetch(url)).rejects.toThrow();
     expect(readRun(folder).peers.map(({ end }) => end?.outcome)).toEqual(["stopped", "stopped"]);

@@ -11,6 +11,7 @@ import { createModel, type ModelSettings, modelSettings } from "../src/models/in
 import { normalizeGroups } from "../src/models/layers/group-normalization.js";
 import { normal, random } from "../src/random.js";
 import { testBackend } from "./support/backend.js";
+import { expectRejection } from "./support/errors.js";
 import { someExamples, trainerOf } from "./support/layers-trainers.js";
 
 beforeAll(async () => {
@@ -270,24 +271,30 @@ describe("a model of the user's own", () => {
   });
 
   test.each([
-    ["draws weights without the seed", { export: "unseeded" }, InvalidExperiment, /context\.seed/],
-    ["is no model", { export: "nothing" }, InvalidExperiment, /no tf\.LayersModel/],
-    ["is not exported", { export: "absent" }, FileProblem, /no export absent: it exports/],
-    ["is not there", { path: "nowhere.mjs" }, FileProblem, /nowhere\.mjs: there is no such file/],
-    ["does not load", { path: brokenModule }, FileProblem, /does not load/],
-  ] as const)("is refused when it %s", async (_what, changes, Failure, message) => {
-    await expect(own(changes)).rejects.toThrow(Failure);
-    await expect(own(changes)).rejects.toThrow(message);
+    ["draws weights without the seed", { export: "unseeded" }, InvalidExperiment, "model-not-seeded"],
+    ["is no model", { export: "nothing" }, InvalidExperiment, "not-a-layers-model"],
+    ["is not exported", { export: "absent" }, FileProblem, "module-export-missing"],
+    ["is not there", { path: "nowhere.mjs" }, FileProblem, "module-missing"],
+    ["does not load", { path: brokenModule }, FileProblem, "module-does-not-load"],
+  ] as const)("is refused when it %s", async (_what, changes, Failure, code) => {
+    await expectRejection(own(changes), Failure, { code });
   });
 });
 
 test.each([
-  [{ kind: "cnn" }, [9], /takes images/],
-  [{ kind: "resnet" }, [9], /takes images/],
-  [{ kind: "resnet", filters: 10, groups: 4 }, [8, 8, 1], /10 filters do not fall into 4 groups/],
-  [{ kind: "char-transformer" }, [8, 8], /row of tokens/],
-  [{ kind: "char-transformer", width: 10, heads: 4 }, [8], /10 cannot be shared out among 4/],
-] as const)("%o refuses examples or settings it cannot serve", async (settings, inputShape, message) => {
-  await expect(make({ settings, inputShape })).rejects.toThrow(InvalidExperiment);
-  await expect(make({ settings, inputShape })).rejects.toThrow(message);
+  [{ kind: "cnn" }, [9], { code: "model-needs-images", field: "model.kind" }],
+  [{ kind: "resnet" }, [9], { code: "model-needs-images", field: "model.kind" }],
+  [
+    { kind: "resnet", filters: 10, groups: 4 },
+    [8, 8, 1],
+    { code: "groups-do-not-divide-filters", field: "model.filters" },
+  ],
+  [{ kind: "char-transformer" }, [8, 8], { code: "model-needs-tokens", field: "model.kind" }],
+  [
+    { kind: "char-transformer", width: 10, heads: 4 },
+    [8],
+    { code: "heads-do-not-divide-width", field: "model.width" },
+  ],
+] as const)("%o refuses examples or settings it cannot serve", async (settings, inputShape, expected) => {
+  await expectRejection(make({ settings, inputShape }), InvalidExperiment, expected);
 });

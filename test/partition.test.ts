@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readSplit } from "../src/datasets/split-file.js";
 import { InvalidData, InvalidExperiment } from "../src/errors.js";
 import { checkParts, classTable, type MadeSplit, partition, splitSettings } from "../src/partition.js";
+import { type Expected, expectError, expectRejection } from "./support/errors.js";
 
 /** `count` labels in which every class occurs, in a scrambled order. */
 function labelsOf(count: number, classes: number): number[] {
@@ -50,7 +51,9 @@ describe.each(everySplit.map((settings) => [settings.kind, settings] as const))(
   });
 
   test("more peers than examples are refused", () => {
-    expect(() => partition([0, 1], settings, { classes: 2, peers: 3, seed: 1 })).toThrow(InvalidExperiment);
+    expectError(() => partition([0, 1], settings, { classes: 2, peers: 3, seed: 1 }), InvalidExperiment, {
+      code: "too-few-examples",
+    });
   });
 });
 
@@ -92,14 +95,13 @@ test("shards: every peer holds exactly classesPerPeer classes, and every class h
 });
 
 test.each([
-  ["more classes per peer than there are", 11, 8, /classesPerPeer is 11/],
-  ["too few places for all classes", 2, 4, /at least 3/],
-  ["fewer examples of a class than holders", 10, 60, /class \d has 50 examples for the 60 peers/],
-])("shards: %s", (_name, classesPerPeer, peers, message) => {
+  ["more classes per peer than there are", 11, 8, "too-many-classes-per-peer"],
+  ["too few places for all classes", 2, 4, "too-few-classes-per-peer"],
+  ["fewer examples of a class than holders", 10, 60, "class-too-small"],
+])("shards: %s", (_name, classesPerPeer, peers, code) => {
   const split = () =>
     partition(labelsOf(500, 10), { kind: "shards", classesPerPeer }, { classes: 10, peers, seed: 1 });
-  expect(split).toThrow(InvalidExperiment);
-  expect(split).toThrow(message);
+  expectError(split, InvalidExperiment, { code, field: "split.classesPerPeer" });
 });
 
 test("dirichlet: proportions have the mean and the variance of the distribution", () => {
@@ -128,9 +130,11 @@ test("dirichlet: the smallest α still leaves every peer its minimum", () => {
   const parts = partition(labels, settings, { classes: 10, peers: 8, seed: 5 });
   expect(Math.min(...parts.map((part) => part.length))).toBe(17);
   expect(parts.flat()).toHaveLength(500);
-  expect(() =>
-    partition(labels, { ...settings, minimumExamples: 63 }, { classes: 10, peers: 8, seed: 5 }),
-  ).toThrow(/lower minimumExamples/);
+  expectError(
+    () => partition(labels, { ...settings, minimumExamples: 63 }, { classes: 10, peers: 8, seed: 5 }),
+    InvalidExperiment,
+    { code: "too-few-examples-per-peer", field: "split.minimumExamples" },
+  );
 });
 
 describe("checkParts", () => {
@@ -165,34 +169,34 @@ describe("checkParts", () => {
           fc.pre(part[place % part.length] !== index);
           part[place % part.length] = index;
           const check = () => checkParts(parts, { peers, examples }, "s");
-          expect(check).toThrow(InvalidExperiment);
-          expect(check).toThrow(
+          const { message } = expectError(
+            check,
+            InvalidExperiment,
             index < examples
-              ? new RegExp(`^s has example ${index} twice, with peer`)
-              : new RegExp(`^s gives peer ${peer % peers} example ${index}, .* 0 to 299: make it anew`),
+              ? { code: "split-file-repeated-example" }
+              : { code: "split-file-unknown-example", peer: peer % peers },
           );
+          expect(message).toMatch(new RegExp(`^s .* example ${index}\\b`));
         },
       ),
       { numRuns: 50 },
     );
   });
 
-  test.each<[string, number[][], RegExp]>([
-    ["another number of peers", [[0, 1, 2]], /^s is for 1 peers, not 2: make it anew/],
-    ["a peer without examples", [[0, 1, 2], []], /^s gives peer 1 no example: /],
+  test.each<[string, number[][], Expected]>([
+    ["another number of peers", [[0, 1, 2]], { code: "split-file-peer-count" }],
+    ["a peer without examples", [[0, 1, 2], []], { code: "split-file-empty-peer", peer: 1 }],
     [
       "an example twice with one peer",
       [
         [0, 0],
         [1, 2],
       ],
-      /^s has example 0 twice, with peer 0: /,
+      { code: "split-file-repeated-example", peer: 0 },
     ],
-    ["an example that nobody holds", [[0], [2]], /^s gives nobody example 1 of the 3 training examples: /],
-  ])("refuses %s", (_name, parts, message) => {
-    const check = () => checkParts(parts, { peers: 2, examples: 3 }, "s");
-    expect(check).toThrow(InvalidExperiment);
-    expect(check).toThrow(message);
+    ["an example that nobody holds", [[0], [2]], { code: "split-file-missing-example" }],
+  ])("refuses %s", (_name, parts, expected) => {
+    expectError(() => checkParts(parts, { peers: 2, examples: 3 }, "s"), InvalidExperiment, expected);
   });
 });
 
@@ -212,26 +216,27 @@ describe("readSplit", () => {
     for (let length = 0; length < text.length; length++) {
       const path = join(folder, `${length}.json`);
       writeFileSync(path, text.slice(0, length));
-      await expect(readSplit(path, among)).rejects.toThrow(/is not JSON, or is cut off: write it with/);
+      await expectRejection(readSplit(path, among), InvalidExperiment, {
+        code: "split-file-not-json",
+        field: path,
+      });
     }
   });
 
   test.each([
-    ["of another form", { parts: [] }, /^split file .*: peers is missing/],
-    ["of fractions", { peers: [[0, 1.5], [2]] }, /: peers\[0\]\[1\] must be a whole number, not 1.5/],
-    ["of negative numbers", { peers: [[0, -1], [2]] }, /: peers\[0\]\[1\] must be at least 0, not -1/],
-    ["of other data", { peers: [[0, 1, 2, 3], [4]] }, /gives peer 1 example 4, but .* 0 to 3: /],
-    ["for other peers", { peers: [[0, 1, 2, 3]] }, /^split file .* is for 1 peers, not 2: /],
-  ])("refuses a file %s", async (name, content, message) => {
+    ["of another form", { parts: [] }, { code: "invalid-setting", field: "peers" }],
+    ["of fractions", { peers: [[0, 1.5], [2]] }, { code: "invalid-setting", field: "peers[0][1]" }],
+    ["of negative numbers", { peers: [[0, -1], [2]] }, { code: "invalid-setting", field: "peers[0][1]" }],
+    ["of other data", { peers: [[0, 1, 2, 3], [4]] }, { code: "split-file-unknown-example", peer: 1 }],
+    ["for other peers", { peers: [[0, 1, 2, 3]] }, { code: "split-file-peer-count" }],
+  ])("refuses a file %s", async (name, content, expected) => {
     const path = join(folder, name);
     writeFileSync(path, JSON.stringify(content));
-    await expect(readSplit(path, among)).rejects.toThrow(InvalidExperiment);
-    await expect(readSplit(path, among)).rejects.toThrow(message);
+    await expectRejection(readSplit(path, among), InvalidExperiment, expected);
   });
 
   test("refuses a file that is not there", async () => {
-    const read = readSplit(join(folder, "nowhere"), among);
-    await expect(read).rejects.toThrow(InvalidData);
-    await expect(read).rejects.toThrow(/^split: cannot read .*: there is no such file/);
+    const path = join(folder, "nowhere");
+    await expectRejection(readSplit(path, among), InvalidData, { code: "data-file-unreadable", field: path });
   });
 });

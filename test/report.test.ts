@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CannotListen } from "../src/errors.js";
 import { MAX_PAIRED_PEERS } from "../src/inspect/consensus.js";
 import { createLiveServer, type LiveServer } from "../src/inspect/live.js";
 import { readRun } from "../src/inspect/read.js";
@@ -11,6 +12,7 @@ import { renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
 import type { GraphRound, PeerRound } from "../src/log.js";
 import { findChromium, launchChromium } from "./support/chromium.js";
+import { expectRejection } from "./support/errors.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
 const hasChromium = findChromium("report: pages are not looked at");
@@ -62,9 +64,8 @@ describe("live server", () => {
     expect(await statusFor(server.url, "elsewhere.example")).toBe(403);
     expect((await fetch(`${server.url}peer-0.jsonl`)).status).toBe(404);
     expect((await fetch(server.url, { method: "POST" })).status).toBe(405);
-    await expect(createLiveServer(directory, { port: Number(port) })).rejects.toThrow(
-      /cannot serve the live page on port/,
-    );
+    const taken = createLiveServer(directory, { port: Number(port) });
+    await expectRejection(taken, CannotListen, { code: "live-port" });
     await server.close();
     await server.close();
   });

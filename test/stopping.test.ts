@@ -10,6 +10,7 @@ import { random } from "../src/random.js";
 import type { Transport } from "../src/transport.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
 import { createVectorSpace, spaceBytes } from "../src/vector.js";
+import { expectRejection } from "./support/errors.js";
 import { join, members } from "./support/network.js";
 import { plainDescent, updateTrainer } from "./support/trainers.js";
 
@@ -93,8 +94,7 @@ describe("a malformed payload", () => {
       };
       for (const id of order) transports[id]!.send(0, frame(id === 1 ? good : bad));
       const next = peer.run({ transport, clock: stoppedClock }).next();
-      await expect(next).rejects.toThrow(MalformedPayload);
-      await expect(next).rejects.toThrow(/^peer 2 sent a malformed payload in round 1 \(sign/);
+      await expectRejection(next, MalformedPayload, { code: "payload-refused", peer: 0, neighbour: 2 });
       expect([...peer.model]).toEqual([2, 2, 2, 2, 2, 2]);
       expect(refused).toEqual([[2, expect.stringMatching(/malformed payload in round 1/)]]);
     }
@@ -119,7 +119,7 @@ describe("a malformed payload", () => {
     });
     const next = peer.run({ transport: one!, clock: stoppedClock }).next();
     other!.send(0, frame(bad));
-    await expect(next).rejects.toThrow(/^peer 1 sent a malformed payload in round 1/);
+    await expectRejection(next, MalformedPayload, { code: "payload-refused", peer: 0, neighbour: 1 });
     expect(one!.refusals(1)).toBe(1);
     await Promise.all([one!.close(), other!.close()]);
   });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/errors.js";
+import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/foundation/errors.js";
 import {
   createLibp2pTransport,
   decodeIdentity,

@@ -6,10 +6,10 @@ import { models } from "@tensorflow/tfjs-layers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../src/backends/index.js";
 import type { Examples } from "../src/dataset.js";
-import { FileProblem, InvalidExperiment } from "../src/errors.js";
+import { FileProblem, InvalidExperiment } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
 import { createModel, type ModelSettings, modelSettings } from "../src/models/index.js";
 import { normalizeGroups } from "../src/models/layers/group-normalization.js";
-import { normal, random } from "../src/random.js";
 import { testBackend } from "./support/backend.js";
 import { someExamples, trainerOf } from "./support/layers-trainers.js";
 

@@ -9,7 +9,7 @@ import { createLiveServer, type LiveServer } from "../src/inspect/live.js";
 import { readRun } from "../src/inspect/read.js";
 import { renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
-import type { GraphRound, PeerRound } from "../src/log.js";
+import type { GraphRound, PeerRound } from "../src/runs/log.js";
 import { findChromium, launchChromium } from "./support/chromium.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 

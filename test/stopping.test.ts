@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { AlgorithmKind } from "../src/algorithm.js";
 import { algorithms } from "../src/algorithms/index.js";
-import { stoppedClock } from "../src/clock.js";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
-import { MalformedPayload } from "../src/errors.js";
-import { createLayout } from "../src/layout.js";
+import type { Transport } from "../src/exchange/transport.js";
+import { stoppedClock } from "../src/foundation/clock.js";
+import { MalformedPayload } from "../src/foundation/errors.js";
+import { random } from "../src/foundation/random.js";
 import { createPeer, type Peer, type Plan } from "../src/peer.js";
-import { random } from "../src/random.js";
-import type { Transport } from "../src/transport.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
-import { createVectorSpace, spaceBytes } from "../src/vector.js";
+import { createLayout } from "../src/vectors/layout.js";
+import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { join, members } from "./support/network.js";
 import { plainDescent, updateTrainer } from "./support/trainers.js";
 

@@ -1,9 +1,9 @@
 import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { FileProblem } from "../errors.js";
-import { type Experiment, parseExperiment } from "../experiment.js";
+import { FileProblem } from "../foundation/errors.js";
 import { parseEdgeList } from "../graphs/edges.js";
-import { parseTopology, type Topology } from "../topology.js";
+import { parseTopology, type Topology } from "../graphs/topology.js";
+import { type Experiment, parseExperiment } from "../runs/experiment.js";
 
 /** @throws FileProblem one line: which file, why, what to do */
 export async function readText(file: string): Promise<string> {

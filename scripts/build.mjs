@@ -65,10 +65,20 @@ embed(kernels, { compiled: compileModule(kernels), compiledShared: compileModule
 const trainingKernels = ["src", "backends", "wasm-training"];
 embed(trainingKernels, { compiled: compileModule(trainingKernels) });
 
+// The attribution goes along as a comment that bundlers keep.
+const datasets = join(root, "src", "datasets");
+const attribution = readFileSync(join(datasets, "digits-attribution.txt"), "utf8").trimEnd();
+const digits = readFileSync(join(datasets, "digits.csv.gz")).toString("base64");
+writeFileSync(
+  join(datasets, "digits-embedded.ts"),
+  `/*! ${attribution}\n */\n// Generated from digits.csv.gz by scripts/build.mjs; not committed.\nexport const embedded =\n  "${digits}";\n`,
+);
+
 run(command("typescript", "tsc"), "-p", "tsconfig.json");
 for (const folder of ["datasets", join("inspect", "page")]) {
   for (const name of readdirSync(join(root, "src", folder))) {
-    if (!/\.[jt]s$/.test(name)) cpSync(join(root, "src", folder, name), join(root, "dist", folder, name));
+    if (!/\.([jt]s|gz)$/.test(name))
+      cpSync(join(root, "src", folder, name), join(root, "dist", folder, name));
   }
 }
 chmodSync(join(root, "dist", "cli", "main.js"), 0o755);

@@ -98,7 +98,6 @@ export {
   simulate,
 } from "./simulate.js";
 export type { NamedValues, State } from "./state.js";
-export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";
 export { oneThread, type StartThreads, type Threads } from "./threads.js";
 export {
   describeTopology,

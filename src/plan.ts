@@ -38,7 +38,12 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
   const optimalRate = optimalConsensusRate(eigenvalues);
   const consensusRate =
     experiment.consensusRate === "auto"
-      ? algorithm.suggestRate({ optimalRate, measure: () => measureCompressor(compressor, layout) })
+      ? // Twelve digits, so that peers whose mathematics differ in the last bit still use the same rate.
+        Number(
+          algorithm
+            .suggestRate({ optimalRate, measure: () => measureCompressor(compressor, layout) })
+            .toPrecision(12),
+        )
       : experiment.consensusRate;
 
   const warnings: string[] = [];

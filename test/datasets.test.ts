@@ -1,7 +1,8 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { sizeOf } from "../src/dataset.js";
 import { parseDigits } from "../src/datasets/digits.js";
+import { embedded } from "../src/datasets/digits-embedded.js";
 import { loadDataset } from "../src/datasets/index.js";
 import { InvalidData } from "../src/errors.js";
 import { classTable } from "../src/partition.js";
@@ -70,6 +71,11 @@ test.each([
 
 test("a data set is loaded once, however many peers ask for it", async () => {
   expect(await loadDataset({ kind: "digits" })).toBe(digits);
+});
+
+test("digits: what is embedded is the file", () => {
+  const file = readFileSync(new URL("../src/datasets/digits.csv.gz", import.meta.url));
+  expect(embedded).toBe(file.toString("base64"));
 });
 
 test("the licence's attribution lies beside the data", () => {

@@ -122,6 +122,18 @@ describe("a consensus rate that nobody chose", () => {
     });
   }
 
+  it("has twelve digits, which engines with other last bits agree on", () => {
+    for (const { name, suggestRate } of kinds) {
+      for (const compressor of everyCompressor) {
+        const suggested = suggestRate({ optimalRate, measure: () => measureCompressor(compressor, layout) });
+        const { plan } = createPlan(parseExperiment({ algorithm: name, compressor }), ring8, layout);
+        const expected = Number(suggested.toPrecision(12));
+        expect(plan.consensusRate(0)).toBe(expected);
+        expect(plan.fingerprint?.consensusRate).toBe(`auto: ${expected}`);
+      }
+    }
+  });
+
   it("is η* for exact gossip and 0 where nothing is exchanged", () => {
     const measure = () => ({ error: 1, residual: 9 });
     expect(algorithms.dpsgd.suggestRate({ optimalRate, measure })).toBe(optimalRate);

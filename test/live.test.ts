@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { freeLoopbackAddresses } from "../src/cli/addresses.js";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
@@ -12,6 +12,7 @@ import type { PeerRound } from "../src/log.js";
 import { generateIdentity, type JoinedRun, joinRun } from "../src/network.js";
 import { createPrometheusSink } from "../src/sinks/prometheus.js";
 import { parseTopology } from "../src/topology.js";
+import { findChromium, launchChromium } from "./support/chromium.js";
 import { endAll, murmur, type Running, startMurmur } from "./support/processes.js";
 import { newFolder } from "./support/runs.js";
 
@@ -24,13 +25,7 @@ const settings = ["--trainer", "quadratic", "--evaluate-every", "0"];
 /** Never reached: the tests stop these runs. */
 const endless = [...settings, "--rounds", "1000000"];
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const hasChromium = existsSync(executablePath);
-if (!hasChromium) {
-  console.warn(
-    `live: no ${executablePath}, so that the page is not looked at; install Debian's chromium, or name another in CHROMIUM`,
-  );
-}
+const hasChromium = findChromium("live: the page is not looked at");
 
 /** A topology file with keys and free ports on loopback, as `murmur keys` leaves it. */
 async function pairOfPeers(name: string) {
@@ -132,7 +127,7 @@ describe("murmur up --live", () => {
   let browser: Browser | undefined;
   beforeAll(async () => {
     if (!hasChromium) return;
-    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();

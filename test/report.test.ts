@@ -1,8 +1,8 @@
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MAX_PAIRED_PEERS } from "../src/inspect/consensus.js";
 import { createLiveServer, type LiveServer } from "../src/inspect/live.js";
@@ -10,15 +10,10 @@ import { readRun } from "../src/inspect/read.js";
 import { renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
 import type { GraphRound, PeerRound } from "../src/log.js";
+import { findChromium, launchChromium } from "./support/chromium.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const hasChromium = existsSync(executablePath);
-if (!hasChromium) {
-  console.warn(
-    `report: no ${executablePath}, so that pages are not looked at; install Debian's chromium, or name another in CHROMIUM`,
-  );
-}
+const hasChromium = findChromium("report: pages are not looked at");
 
 let directory: string;
 beforeAll(async () => {
@@ -79,16 +74,7 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
   let browser: Browser;
   const problems: string[] = [];
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();

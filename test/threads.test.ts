@@ -218,7 +218,8 @@ describe("the work is shared", () => {
 
 describe("threads come and go with the run", () => {
   const script = (body: string) => `
-    import { workerThreads, createVectorSpace } from ${JSON.stringify(new URL("index.js", dist).href)};
+    import { createVectorSpace } from ${JSON.stringify(new URL("index.js", dist).href)};
+    import { workerThreads } from ${JSON.stringify(new URL("node.js", dist).href)};
     import { createSimdKernels } from ${JSON.stringify(new URL("kernels/simd.js", dist).href)};
     const threads = await workerThreads(3, { minimumLength: 1, pieceLength: 1 })(1);
     const space = createVectorSpace(1 << 20, createSimdKernels, threads);

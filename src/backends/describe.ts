@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { backends, isInstalled } from "./index.js";
+import { backends } from "./index.js";
+import { missingPackages } from "./installed.js";
 
 /** Longest that a backend may take to start while it is looked at. */
 const START_DEADLINE_MS = 60_000;
@@ -25,7 +26,7 @@ export interface BackendDescription {
 export function describeBackends(): Promise<BackendDescription[]> {
   return Promise.all(
     backends.map(async ({ name, about, packages, remedy }): Promise<BackendDescription> => {
-      const missing = packages.filter((packageName) => !isInstalled(packageName));
+      const missing = await missingPackages(packages);
       if (missing.length > 0) {
         return { name, about, state: "missing", detail: `${missing.join(" and ")} not installed`, remedy };
       }

@@ -1,8 +1,8 @@
 /** Every backend there is. Adding one: a file here and its name in the list. */
-import { createRequire } from "node:module";
 import type { ActiveBackend, BackendKind, BackendName } from "../backend.js";
 import { InvalidExperiment } from "../errors.js";
 import { cpu } from "./cpu.js";
+import { missingPackages } from "./installed.js";
 import { node } from "./node.js";
 import { nodeGpu } from "./node-gpu.js";
 import { wasm } from "./wasm.js";
@@ -65,7 +65,7 @@ async function start(name: BackendName): Promise<ActiveBackend> {
 }
 
 async function startInstalled(kind: BackendKind, isNamed: boolean): Promise<string> {
-  const missing = kind.packages.filter((name) => !isInstalled(name));
+  const missing = await missingPackages(kind.packages);
   if (missing.length > 0) throw new Error(`${missing.join(" and ")} not installed`);
   return kind.start(isNamed);
 }
@@ -76,16 +76,6 @@ export async function startAlone(name: string): Promise<{ device: string } | { r
     return { device: await startInstalled(backends.find((kind) => kind.name === name)!, false) };
   } catch (error) {
     return { reason: firstLine(error) };
-  }
-}
-
-/** Whether a package can be found from here; it need not work. */
-export function isInstalled(packageName: string): boolean {
-  try {
-    createRequire(import.meta.url).resolve(packageName);
-    return true;
-  } catch {
-    return false;
   }
 }
 

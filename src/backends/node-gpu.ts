@@ -10,7 +10,7 @@ export const nodeGpu: BackendKind = {
   remedy: `install CUDA 11.2 and cuDNN 8.1, then npm install ${PACKAGE} (downloads libtensorflow from storage.googleapis.com)`,
   async start() {
     const { forgetTensorflow, loadTensorflow } = await import("./tensorflow.js");
-    const { version, usesGpu } = loadTensorflow(PACKAGE);
+    const { version, usesGpu } = await loadTensorflow(PACKAGE);
     if (!usesGpu) {
       forgetTensorflow();
       throw new Error("the library loads, but finds no GPU that it can use");

@@ -10,7 +10,7 @@ export const node: BackendKind = {
   remedy: `npm install ${PACKAGE} (downloads libtensorflow from storage.googleapis.com); or build its binding: scripts/build-native.mjs`,
   async start() {
     const { loadTensorflow } = await import("./tensorflow.js");
-    const { version } = loadTensorflow(PACKAGE);
+    const { version } = await loadTensorflow(PACKAGE);
     return `libtensorflow ${version} on the processor`;
   },
 };

@@ -1,9 +1,6 @@
 /** What the two native packages of tfjs have in common: both bind libtensorflow, one of them with CUDA. */
-import { existsSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import nodeUtil from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
+import { requireHere } from "./installed.js";
 
 /** What these packages add to tfjs; they share its core with this package. */
 interface NativePackage {
@@ -16,15 +13,15 @@ interface NativePackage {
  *
  * @throws Error the package is not installed, has no native part, or its library does not load here
  */
-export function loadTensorflow(packageName: string): { version: string; usesGpu: boolean } {
-  const require = createRequire(import.meta.url);
+export async function loadTensorflow(packageName: string): Promise<{ version: string; usesGpu: boolean }> {
+  const require = await requireHere();
   // Asked first, because the package registers its kernels before it looks for the library that computes them.
-  if (!hasBinding(dirname(require.resolve(`${packageName}/package.json`)))) {
+  if (!(await hasBinding(require.resolve(`${packageName}/package.json`)))) {
     throw new Error(
       "its native part is not there, because its install script did not run or could not download",
     );
   }
-  restoreTypeChecks();
+  await restoreTypeChecks();
   // libtensorflow greets at length on stderr; warnings and errors still come through.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   try {
@@ -44,9 +41,13 @@ export function forgetTensorflow(): void {
   tf.removeBackend("tensorflow");
 }
 
-/** Whether the package in this folder has its compiled part, in `lib/napi-v…`. */
-function hasBinding(folder: string): boolean {
-  const compiled = join(folder, "lib");
+/** Whether the package with this manifest has its compiled part, in `lib/napi-v…`. */
+async function hasBinding(manifest: string): Promise<boolean> {
+  const [{ existsSync, readdirSync }, { dirname, join }] = await Promise.all([
+    import("node:fs"),
+    import("node:path"),
+  ]);
+  const compiled = join(dirname(manifest), "lib");
   return (
     existsSync(compiled) &&
     readdirSync(compiled).some((version) => existsSync(join(compiled, version, "tfjs_binding.node")))
@@ -54,7 +55,8 @@ function hasBinding(folder: string): boolean {
 }
 
 /** tfjs-node 4.22 calls two methods that Node 23 took out of `util`. */
-function restoreTypeChecks(): void {
+async function restoreTypeChecks(): Promise<void> {
+  const { default: nodeUtil } = await import("node:util");
   const old = nodeUtil as unknown as Record<string, unknown>;
   old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   old.isArray ??= Array.isArray;

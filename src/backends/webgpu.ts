@@ -1,6 +1,5 @@
-import { readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { BackendKind } from "../backend.js";
+import { requireHere } from "./installed.js";
 
 /** The part of the `webgpu` package that is used: Dawn, the WebGPU of Chrome. */
 interface Dawn {
@@ -31,12 +30,12 @@ export const webgpu: BackendKind = {
   remedy:
     "npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0; on Linux it also needs libvulkan1 and the GPU's Vulkan driver",
   async start(isNamed) {
-    const require = createRequire(import.meta.url);
+    const require = await requireHere();
     // Named at run time, because these packages need not be there when this one is compiled.
     const dawn = (await import(require.resolve("webgpu"))) as Dawn;
     const gpu = dawn.create([]);
     const adapter = await gpu.requestAdapter();
-    if (!adapter) throw new Error(`Dawn loads, but finds no GPU that it can use${driversHere()}`);
+    if (!adapter) throw new Error(`Dawn loads, but finds no GPU that it can use${await driversHere()}`);
     const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
     const device = [vendor, architecture, description].filter(Boolean).join(" ") || "a GPU";
     if (isFallbackAdapter && !isNamed) {
@@ -60,8 +59,9 @@ export const webgpu: BackendKind = {
 };
 
 /** What there is for Dawn to choose from, on Linux. */
-function driversHere(): string {
+async function driversHere(): Promise<string> {
   if (process.platform !== "linux") return "";
+  const { readdirSync } = await import("node:fs");
   const drivers = VULKAN_DRIVER_FOLDERS.flatMap((folder) => {
     try {
       return readdirSync(folder);

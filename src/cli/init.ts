@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { defaultAlgorithm } from "../algorithms/index.js";
 import { FileProblem, MurmurationError } from "../errors.js";
 import { experimentJsonSchema, parseExperiment } from "../experiment.js";
 import { sizedGraph } from "../graphs/index.js";
@@ -16,7 +17,7 @@ const DEFAULT_PEERS = 8;
 
 /** What a new experiment file shows, for people to change; everything else has its default. */
 const START = {
-  algorithm: "deepsqueeze",
+  algorithm: defaultAlgorithm,
   compressor: "minmax",
   rounds: 500,
   learningRate: 0.1,

@@ -20,25 +20,17 @@ const settings = z.strictObject({ kind: z.literal("digits") });
  * The split is always the same: images are put in order of their class and within a class at random (fixed
  * seed), and every fifth of that list is held out, so each class keeps its share to within one image.
  *
+ * The file is embedded when the package is built, so that the data set is there without a file system too.
+ *
  * @see Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, CC BY 4.0 (digits-attribution.txt)
  */
 export const digits: DatasetKind<typeof settings> = {
   settings,
   async load() {
-    const [{ readFile }, { gunzipSync }] = await Promise.all([
-      import("node:fs/promises"),
-      import("node:zlib"),
-    ]);
-    const file = new URL("./digits.csv.gz", import.meta.url);
-    let text: string;
-    try {
-      text = gunzipSync(await readFile(file)).toString("ascii");
-    } catch (cause) {
-      throw new InvalidData(`digits: ${file.pathname} is missing or damaged: install the package again`, {
-        cause,
-      });
-    }
-    return parseDigits(text);
+    const { embedded } = await import("./digits-embedded.js");
+    const bytes = Uint8Array.from(atob(embedded), (character) => character.charCodeAt(0));
+    const lines = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return parseDigits(await new Response(lines).text());
   },
 };
 

@@ -1,5 +1,6 @@
 /** Reading data files: whole, unpacked, and with errors that say where to get what is missing. */
 import { InvalidData } from "../errors.js";
+import { isNode } from "../platform.js";
 
 /** What a data set is called in messages, and where its files come from. */
 export interface Origin {
@@ -14,9 +15,10 @@ const GZIP = [0x1f, 0x8b];
 /**
  * A file's bytes, unpacked where it is gzip'd.
  *
- * @throws InvalidData a file that is missing, cannot be read or is damaged
+ * @throws InvalidData a file that is missing, cannot be read or is damaged; any file outside Node
  */
 export async function readData(path: string, { name, remedy }: Origin): Promise<Uint8Array> {
+  requireNode(name, path);
   const [{ readFile }, { gunzipSync }] = await Promise.all([import("node:fs/promises"), import("node:zlib")]);
   let bytes: Uint8Array;
   try {
@@ -35,9 +37,10 @@ export async function readData(path: string, { name, remedy }: Origin): Promise<
 /**
  * Names in a folder, sorted by code unit so that every machine sees one order; undefined where the path is no folder.
  *
- * @throws InvalidData nothing is there
+ * @throws InvalidData nothing is there; any folder outside Node
  */
 export async function listFolder(path: string, { name, remedy }: Origin): Promise<string[] | undefined> {
+  requireNode(name, path);
   const { readdir } = await import("node:fs/promises");
   try {
     return (await readdir(path)).sort((a, b) => (a < b ? -1 : 1));
@@ -45,6 +48,13 @@ export async function listFolder(path: string, { name, remedy }: Origin): Promis
     if ((cause as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
     throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, { cause });
   }
+}
+
+function requireNode(name: string, path: string): void {
+  if (isNode()) return;
+  throw new InvalidData(
+    `${name}: cannot read ${path}: only Node reads files; in a browser use data digits, or pass createSimulation trainers with data of your own`,
+  );
 }
 
 function reasonOf(error: unknown): string {

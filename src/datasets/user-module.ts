@@ -1,13 +1,15 @@
 /** Modules of the user's own, named in an experiment file. */
 import { FileProblem } from "../errors.js";
+import { isNode } from "../platform.js";
 
 /**
  * What a module exports under a name.
  *
  * @param path of the module, from the working directory
- * @throws FileProblem one line: the module is not there, fails, or has no such export
+ * @throws FileProblem one line: the module is not there, fails, or has no such export; any module outside Node
  */
 export async function importExport(path: string, name: string): Promise<unknown> {
+  if (!isNode()) throw new FileProblem(`module ${path} does not load: only Node imports modules from files`);
   const [{ existsSync }, { resolve }, { pathToFileURL }] = await Promise.all([
     import("node:fs"),
     import("node:path"),

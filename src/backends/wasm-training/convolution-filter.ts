@@ -8,9 +8,9 @@ import {
   forGroups,
   groupOf,
   infoOf,
+  inputSource,
   paddedBytes,
   paddingOf,
-  type Source,
   strided,
 } from "./windows.js";
 
@@ -27,7 +27,7 @@ export function filterGradient(
   const filterShape = attributes.filterShape as number[];
   const info = infoOf(x.shape, filterShape, attributes);
   if (!info || !isFloat(x, dy)) return undefined;
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
+  const { batchSize, inChannels, outHeight, outWidth, outChannels } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth } = info;
   const { assembly } = context;
   const out = context.output(filterShape);
@@ -37,15 +37,9 @@ export function filterGradient(
 
   const run = filterWidth * inChannels;
   const padding = paddingOf(info);
-  const source: Source = {
-    address: context.address(x),
-    batch: batchSize,
-    height: inHeight,
-    width: inWidth,
-    pixel: inChannels * 4,
-    // Tiles of four rows read past the last window where `run` is no multiple of four.
-    padding: { ...padding, copied: padding.copied || run % 4 !== 0 },
-  };
+  // Tiles of four rows read past the last window where `run` is no multiple of four.
+  const copied = padding.copied || run % 4 !== 0;
+  const source = inputSource(info, context.address(x), { ...padding, copied });
   const group = groupOf(batchSize, outHeight * outWidth, GROUP_PIXELS);
   const chunk = group > 1 ? outHeight : Math.max(1, Math.min(outHeight, Math.ceil(GROUP_PIXELS / outWidth)));
   const gradientBytes = aligned(assembly.filterGradientScratchBytes(group, chunk, outWidth, outChannels));

@@ -1,5 +1,6 @@
 /** The gradient of a convolution with respect to its input. */
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Assembly } from "./assembly.js";
 import type { Context } from "./context.js";
 import { input, isFloat, sizeOf } from "./kernel.js";
 import {
@@ -86,6 +87,25 @@ function partsOf(info: Info, { top, left }: Padding, packed: number): { parts: P
   return { parts, isComplete: parts.length === rows.length * columns.length };
 }
 
+/** Packs the part of the filter at `from` that each phase sees. */
+function packParts(assembly: Assembly, info: Info, from: number, parts: readonly Part[]): void {
+  const { filterHeight, filterWidth, inChannels, outChannels, strideHeight, strideWidth } = info;
+  for (const { row, column, filter } of parts) {
+    assembly.packFilterPhase(
+      from,
+      filterHeight,
+      filterWidth,
+      inChannels,
+      outChannels,
+      row.firstTap,
+      column.firstTap,
+      strideHeight,
+      strideWidth,
+      filter,
+    );
+  }
+}
+
 export function inputGradient(
   context: Context,
   inputs: NamedTensorInfoMap,
@@ -114,23 +134,8 @@ export function inputGradient(
   const filterBytes = panelBytes(inChannels) * filterHeight * filterWidth * outChannels;
   const scratch = context.scratch(windowBytes + filterBytes + paddedBytes(source, group));
   const packed = scratch + windowBytes;
-  const from = context.address(filter);
   const { parts, isComplete } = partsOf(info, source.padding, packed);
-  for (const { row, column, filter } of parts) {
-    const [y, x] = [row.firstTap, column.firstTap];
-    assembly.packFilterPhase(
-      from,
-      filterHeight,
-      filterWidth,
-      inChannels,
-      outChannels,
-      y,
-      x,
-      strideHeight,
-      strideWidth,
-      filter,
-    );
-  }
+  packParts(assembly, info, context.address(filter), parts);
 
   const dx = dense(context.address(out), inHeight, inWidth, inChannels * 4);
   // A stride larger than the filter leaves input that no window saw.

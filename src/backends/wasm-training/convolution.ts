@@ -11,10 +11,9 @@ import {
   forGroups,
   groupOf,
   infoOf,
+  inputSource,
   paddedBytes,
-  paddingOf,
   panelBytes,
-  type Source,
   strided,
 } from "./windows.js";
 
@@ -32,7 +31,7 @@ function forward(
   if (isUnknownActivation(attributes) || !isFloat(x, filter)) return undefined;
   const info = infoOf(x.shape, filter.shape, attributes);
   if (!info || sizeOf(info.outShape) * sizeOf(filter.shape) === 0) return undefined;
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
+  const { batchSize, inChannels, outHeight, outWidth, outChannels } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth } = info;
   if (bias && !(bias.shape.length === 1 && bias.shape[0] === outChannels && isFloat(bias))) return undefined;
 
@@ -41,14 +40,7 @@ function forward(
   const group = groupOf(batchSize, outHeight * outWidth, GROUP_PIXELS);
   const run = filterWidth * inChannels;
   const depth = filterHeight * run;
-  const source: Source = {
-    address: context.address(x),
-    batch: batchSize,
-    height: inHeight,
-    width: inWidth,
-    pixel: inChannels * 4,
-    padding: paddingOf(info),
-  };
+  const source = inputSource(info, context.address(x));
 
   const windowBytes = aligned(assembly.windowsScratchBytes(depth));
   const biasBytes = panelBytes(outChannels);

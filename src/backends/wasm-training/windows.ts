@@ -77,6 +77,12 @@ export interface Source {
   readonly padding: Padding;
 }
 
+/** The input of a convolution, which lies at `address`. */
+export function inputSource(info: Info, address: number, padding = paddingOf(info)): Source {
+  const { batchSize, inHeight, inWidth, inChannels } = info;
+  return { address, batch: batchSize, height: inHeight, width: inWidth, pixel: inChannels * 4, padding };
+}
+
 /** Bytes of scratch that `forGroups` copies `group` images to. */
 export function paddedBytes({ padding, pixel }: Source, group: number): number {
   return padding.copied ? group * padding.height * padding.width * pixel + SLACK_BYTES : 0;

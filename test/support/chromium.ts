@@ -1,0 +1,32 @@
+/** The Chromium in which pages are looked at. */
+import { existsSync } from "node:fs";
+import { type Browser, chromium } from "playwright-core";
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/**
+ * Whether tests can have a browser. Where there is none the tests that need it skip, and `what` says so; in
+ * continuous integration (CI is set) they fail instead, so that nothing passes unseen.
+ *
+ * @param what what goes untested, for example "report: pages are not looked at"
+ */
+export function findChromium(what: string): boolean {
+  if (existsSync(executablePath)) return true;
+  const message = `${what}: there is no ${executablePath}; install Debian's chromium, or name another in CHROMIUM`;
+  if (process.env.CI) throw new Error(message);
+  console.warn(message);
+  return false;
+}
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}

@@ -229,11 +229,14 @@ describe("ready", () => {
     const topology = await tcpMembers(3);
     await joined(topology, 2);
     const log = eventLog();
-    const first = await joined(topology, 0, { report: log.report, deadlines: { readyMs: 300 } });
+    const clock = createManualClock();
+    const first = await joined(topology, 0, { clock, report: log.report });
     expect(await log.first("connected")).toMatchObject({ neighbour: 2 });
     expect(await log.first("redialling")).toMatchObject({ neighbour: 1 });
-    await expect(first.ready()).rejects.toThrow(
-      "peer 0 waited 0.3 s for peer 1 (nothing listens at its address (connection refused)): start what is missing, or find the cause with `murmur doctor`",
+    const waiting = first.ready();
+    clock.advance(defaultDeadlines.readyMs);
+    await expect(waiting).rejects.toThrow(
+      "peer 0 waited 60 s for peer 1 (nothing listens at its address (connection refused)): start what is missing, or find the cause with `murmur doctor`",
     );
   });
 });

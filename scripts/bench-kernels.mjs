@@ -10,12 +10,12 @@
 import { parseArgs } from "node:util";
 import { deepsqueeze } from "../dist/algorithms/deepsqueeze.js";
 import { compressorSettings, createCompressor } from "../dist/compressors/index.js";
+import { normal, random } from "../dist/foundation/random.js";
 import { createReferenceKernels } from "../dist/kernels/reference.js";
 import { createSimdKernels } from "../dist/kernels/simd.js";
-import { createLayout } from "../dist/layout.js";
-import { normal, random } from "../dist/random.js";
 import { workerThreads } from "../dist/threads/node.js";
-import { createVectorSpace } from "../dist/vector.js";
+import { createLayout } from "../dist/vectors/layout.js";
+import { createVectorSpace } from "../dist/vectors/vector.js";
 import { createBareKernels } from "./bare-memory.mjs";
 
 /** Compressors, and what of a vector of float32 a squeeze must read before it can write (1 when a scale needs it all). */

@@ -7,10 +7,10 @@
 import { execFileSync } from "node:child_process";
 import { deepsqueeze } from "../dist/algorithms/deepsqueeze.js";
 import { totalRounds } from "../dist/closing.js";
-import { createLayout } from "../dist/layout.js";
+import { noTraffic } from "../dist/exchange/transport.js";
 import { createPeer } from "../dist/peer.js";
-import { stateless } from "../dist/trainer.js";
-import { noTraffic } from "../dist/transport.js";
+import { stateless } from "../dist/trainers/trainer.js";
+import { createLayout } from "../dist/vectors/layout.js";
 
 const parameters = Number(process.argv[2] ?? 100_000_000);
 const CLOSING = "--closing";

@@ -14,11 +14,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { multiaddr } from "@multiformats/multiaddr";
 import { algorithms } from "../dist/algorithms/index.js";
-import { keepYoungGenerationSmall } from "../dist/cli/young-generation.js";
-import { systemClock } from "../dist/clock.js";
-import { createLayout } from "../dist/layout.js";
+import { systemClock } from "../dist/foundation/clock.js";
 import { createPeer } from "../dist/peer.js";
-import { stateless } from "../dist/trainer.js";
+import { keepYoungGenerationSmall } from "../dist/runs/young-generation.js";
+import { stateless } from "../dist/trainers/trainer.js";
 import { decodePrivateKey } from "../dist/transports/libp2p/identity.js";
 import {
   createLibp2pTransport,
@@ -26,6 +25,7 @@ import {
   generateIdentity,
 } from "../dist/transports/libp2p/index.js";
 import { createNode } from "../dist/transports/libp2p/node.js";
+import { createLayout } from "../dist/vectors/layout.js";
 
 const muxers = ["yamux", "mplex"];
 /** Frame size → frames per turn. */

@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { useBackend } from "../dist/backends/index.js";
 import { sizeOf } from "../dist/dataset.js";
+import { normal, random } from "../dist/foundation/random.js";
 import { createModel, modelSettings } from "../dist/models/index.js";
-import { normal, random } from "../dist/random.js";
 import { createMeasuredTrainer } from "./measured-trainer.mjs";
 
 const { values } = parseArgs({

@@ -9,8 +9,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { useBackend } from "../dist/backends/index.js";
 import { registerTrainingKernels } from "../dist/backends/wasm-training/index.js";
 import { sizeOf } from "../dist/dataset.js";
+import { random } from "../dist/foundation/random.js";
 import { createModel, modelSettings } from "../dist/models/index.js";
-import { random } from "../dist/random.js";
 import { createMeasuredTrainer } from "./measured-trainer.mjs";
 
 const { values: options } = parseArgs({

@@ -5,13 +5,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parseExperiment } from "../dist/experiment.js";
-import { createLayout } from "../dist/layout.js";
-import { headerLine, peerLogName, roundLine } from "../dist/log.js";
-import { createProjection } from "../dist/projection.js";
-import { normal, random } from "../dist/random.js";
+import { normal, random } from "../dist/foundation/random.js";
+import { parseTopology } from "../dist/graphs/topology.js";
+import { createProjection } from "../dist/observing/projection.js";
+import { parseExperiment } from "../dist/runs/experiment.js";
+import { headerLine, peerLogName, roundLine } from "../dist/runs/log.js";
 import { createJsonLines } from "../dist/sinks/json-lines.js";
-import { parseTopology } from "../dist/topology.js";
+import { createLayout } from "../dist/vectors/layout.js";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -4,10 +4,10 @@
 //
 //   node scripts/edge-choco.mjs [--mnist <folder with t10k-images-idx3-ubyte.gz and its labels>] [--seeds 1] [--only digits]
 import { parseArgs } from "node:util";
-import { parseExperiment } from "../dist/experiment.js";
-import { createPlan } from "../dist/plan.js";
-import { createSimulation } from "../dist/simulate.js";
-import { parseTopology } from "../dist/topology.js";
+import { parseTopology } from "../dist/graphs/topology.js";
+import { parseExperiment } from "../dist/runs/experiment.js";
+import { createPlan } from "../dist/runs/plan.js";
+import { createSimulation } from "../dist/runs/simulate.js";
 import { createTrainer } from "../dist/trainers/index.js";
 
 const { values } = parseArgs({

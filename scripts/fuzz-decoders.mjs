@@ -6,12 +6,12 @@
 // is not finite, or when the two kinds of kernels disagree. Reads dist/. The last line is JSON.
 import { Session } from "node:inspector";
 import { compressorSettings, createCompressor } from "../dist/compressors/index.js";
-import { MalformedPayload } from "../dist/errors.js";
+import { MalformedPayload } from "../dist/foundation/errors.js";
+import { normal, random } from "../dist/foundation/random.js";
 import { createReferenceKernels } from "../dist/kernels/reference.js";
 import { createSimdKernels } from "../dist/kernels/simd.js";
-import { createLayout } from "../dist/layout.js";
-import { normal, random } from "../dist/random.js";
-import { createVectorSpace } from "../dist/vector.js";
+import { createLayout } from "../dist/vectors/layout.js";
+import { createVectorSpace } from "../dist/vectors/vector.js";
 
 const seconds = Number(process.argv[2] ?? 60);
 const draws = random(Number(process.argv[3] ?? 1), "fuzz");

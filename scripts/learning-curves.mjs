@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { GRAPH_LOG_NAME, peerLogName } from "../dist/log.js";
+import { GRAPH_LOG_NAME, peerLogName } from "../dist/runs/log.js";
 
 const { values } = parseArgs({
   options: {

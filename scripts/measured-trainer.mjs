@@ -1,8 +1,9 @@
 // Our trainer as the training benchmarks run it: plain SGD on examples of their own, one local step at a time.
-import { createLearner } from "../dist/learner.js";
+
 import { createOptimizer, optimizerSettings } from "../dist/optimizers/index.js";
 import { createLayersTrainer } from "../dist/trainers/layers-trainer.js";
-import { createVectorSpace, spaceBytes } from "../dist/vector.js";
+import { createLearner } from "../dist/trainers/learner.js";
+import { createVectorSpace, spaceBytes } from "../dist/vectors/vector.js";
 
 /** The trainer's count of parameters, one more step of it (gradient, optimiser, model), and its end. */
 export async function createMeasuredTrainer({ model, examples, batchSize }) {

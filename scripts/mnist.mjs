@@ -3,9 +3,9 @@
 //
 //   node scripts/mnist.mjs --data <folder with t10k-images-idx3-ubyte.gz and its labels> [--rounds 600] [--seeds 1,2,3]
 import { parseArgs } from "node:util";
-import { runSimulation } from "../dist/cli/run-simulation.js";
-import { parseExperiment } from "../dist/experiment.js";
-import { parseTopology } from "../dist/topology.js";
+import { parseTopology } from "../dist/graphs/topology.js";
+import { parseExperiment } from "../dist/runs/experiment.js";
+import { runSimulation } from "../dist/runs/record-simulation.js";
 
 const { values } = parseArgs({
   options: {

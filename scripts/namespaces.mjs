@@ -8,10 +8,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseExperiment } from "../dist/experiment.js";
-import { modelDigest } from "../dist/fingerprint.js";
-import { simulate } from "../dist/simulate.js";
-import { parseTopology } from "../dist/topology.js";
+import { modelDigest } from "../dist/exchange/fingerprint.js";
+import { parseTopology } from "../dist/graphs/topology.js";
+import { parseExperiment } from "../dist/runs/experiment.js";
+import { simulate } from "../dist/runs/simulate.js";
 
 const PEERS = 8;
 const RATE = "20mbit";

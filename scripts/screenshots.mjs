@@ -6,12 +6,12 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { runSimulation } from "../dist/cli/run-simulation.js";
-import { parseExperiment } from "../dist/experiment.js";
+import { parseTopology } from "../dist/graphs/topology.js";
 import { readRun } from "../dist/inspect/read.js";
 import { renderPage } from "../dist/inspect/report.js";
 import { viewRun } from "../dist/inspect/view.js";
-import { parseTopology } from "../dist/topology.js";
+import { parseExperiment } from "../dist/runs/experiment.js";
+import { runSimulation } from "../dist/runs/record-simulation.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const widths = [1280, 390];

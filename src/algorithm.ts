@@ -8,11 +8,11 @@
 import type { Compressor } from "./compressor.js";
 import type { Outgoing } from "./exchange/exchanges.js";
 import type { Settled } from "./exchange/ledger.js";
-import type { Layout } from "./layout.js";
-import type { Neighbour } from "./mixing.js";
-import type { Random } from "./random.js";
-import type { State } from "./state.js";
-import type { Bytes, Vector, VectorSpace } from "./vector.js";
+import type { Random } from "./foundation/random.js";
+import type { Neighbour } from "./graphs/mixing.js";
+import type { Layout } from "./vectors/layout.js";
+import type { State } from "./vectors/state.js";
+import type { Bytes, Vector, VectorSpace } from "./vectors/vector.js";
 
 /** What one round gets besides the local update. */
 export interface Round {

@@ -3,9 +3,9 @@
  * owns its payload buffer, and allocates nothing per round.
  */
 import type { z } from "zod";
-import type { Layout } from "./layout.js";
-import type { Random } from "./random.js";
-import type { Bytes, Vector, VectorSpace } from "./vector.js";
+import type { Random } from "./foundation/random.js";
+import type { Layout } from "./vectors/layout.js";
+import type { Bytes, Vector, VectorSpace } from "./vectors/vector.js";
 
 export interface Compressor {
   /** Kind and settings, for logs and the handshake; for example `sign(tensor)`. */

@@ -25,13 +25,17 @@ export type {
   Sighting,
 } from "./algorithm.js";
 export { type AlgorithmName, algorithms } from "./algorithms/index.js";
-export { type Clock, stoppedClock, systemClock } from "./clock.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
-export { measureCompressor } from "./consensus-rate.js";
 export type { Dataset, Examples } from "./dataset.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
-export * from "./errors.js";
+export {
+  checkParts,
+  classTable,
+  type MadeSplit,
+  partition,
+  type SplitSettings,
+} from "./datasets/partition.js";
 export {
   createExchanges,
   type Exchanges,
@@ -40,6 +44,8 @@ export {
   type Patience,
   type Step,
 } from "./exchange/exchanges.js";
+export { modelDigest } from "./exchange/fingerprint.js";
+export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./exchange/frame.js";
 export {
   createLedger,
   type Ledger,
@@ -48,19 +54,12 @@ export {
   type Refusal,
   type Settled,
 } from "./exchange/ledger.js";
-export { type Experiment, experimentJsonSchema, parseExperiment } from "./experiment.js";
-export { modelDigest } from "./fingerprint.js";
-export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./frame.js";
-export type { Edge, Graph } from "./graph.js";
+export type { Closed, EdgeEvent, Traffic, Transport } from "./exchange/transport.js";
+export { type Clock, stoppedClock, systemClock } from "./foundation/clock.js";
+export * from "./foundation/errors.js";
+export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
+export type { Edge, Graph } from "./graphs/graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
-export { createLayout, type Layout, type Tensor } from "./layout.js";
-export {
-  createLearner,
-  type Learner,
-  type LearnerOptions,
-  type LocalRound,
-  learnerVectors,
-} from "./learner.js";
 export {
   type Closing,
   closingRates,
@@ -73,7 +72,16 @@ export {
   spectralGap,
   spectrum,
   weightedMixing,
-} from "./mixing.js";
+} from "./graphs/mixing.js";
+export {
+  describeTopology,
+  parseTopology,
+  type Topology,
+  type TopologyDescription,
+  type TopologyPeer,
+  topologyJsonSchema,
+} from "./graphs/topology.js";
+export type { RoundReport, RoundTimes, Sink } from "./observing/report.js";
 export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
 export {
   createOptimizer,
@@ -81,13 +89,11 @@ export {
   optimizerSettings,
   optimizerVectors,
 } from "./optimizers/index.js";
-export { checkParts, classTable, type MadeSplit, partition, type SplitSettings } from "./partition.js";
 export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
-export { createPlan, type Prepared } from "./plan.js";
-export { type PreparedPeers, type PrepareOptions, preparePeers } from "./prepare.js";
-export { normal, permutation, type Random, random, randomFromKey } from "./random.js";
-export type { RoundReport, RoundTimes, Sink } from "./report.js";
-export { createSchedule, type Schedule, type ScheduleSettings } from "./schedule.js";
+export { measureCompressor } from "./runs/consensus-rate.js";
+export { type Experiment, experimentJsonSchema, parseExperiment } from "./runs/experiment.js";
+export { createPlan, type Prepared } from "./runs/plan.js";
+export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/prepare.js";
 export {
   createSimulation,
   type PreparedSimulation,
@@ -96,19 +102,19 @@ export {
   type SimulationOptions,
   type SimulationRound,
   simulate,
-} from "./simulate.js";
-export type { NamedValues, State } from "./state.js";
-export { oneThread, type StartThreads, type Threads } from "./threads.js";
-export {
-  describeTopology,
-  parseTopology,
-  type Topology,
-  type TopologyDescription,
-  type TopologyPeer,
-  topologyJsonSchema,
-} from "./topology.js";
-export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainer.js";
+} from "./runs/simulate.js";
+export { createSchedule, type Schedule, type ScheduleSettings } from "./settings/schedule.js";
+export { oneThread, type StartThreads, type Threads } from "./threads/threads.js";
 export { createTrainer, type TrainerSettings } from "./trainers/index.js";
-export type { Closed, EdgeEvent, Traffic, Transport } from "./transport.js";
+export {
+  createLearner,
+  type Learner,
+  type LearnerOptions,
+  type LocalRound,
+  learnerVectors,
+} from "./trainers/learner.js";
+export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainers/trainer.js";
 export { createMemoryTransports } from "./transports/memory.js";
-export { createVectorSpace, type Vector, type VectorSpace } from "./vector.js";
+export { createLayout, type Layout, type Tensor } from "./vectors/layout.js";
+export type { NamedValues, State } from "./vectors/state.js";
+export { createVectorSpace, type Vector, type VectorSpace } from "./vectors/vector.js";

@@ -3,8 +3,8 @@
  * vector space, so a snapshot of it is complete; their learning rate comes with every step, from the run's schedule.
  */
 import type { z } from "zod";
-import type { State } from "./state.js";
-import type { Vector, VectorSpace } from "./vector.js";
+import type { State } from "./vectors/state.js";
+import type { Vector, VectorSpace } from "./vectors/vector.js";
 
 export interface Optimizer {
   /** What the next step depends on besides its arguments. */

@@ -12,30 +12,30 @@
  */
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes, createClosing, totalRounds } from "./algorithms/closing.js";
-import type { Clock } from "./clock.js";
-import { createCompressionMeter } from "./compression-meter.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
-import { Diverged, InvalidExperiment, MalformedPayload } from "./errors.js";
-import { createLaps, drive, type Laps } from "./exchange/drive.js";
+import { createLaps, drive, type Laps } from "./drive.js";
 import { createExchanges, type Exchanges, type Patience, type Step } from "./exchange/exchanges.js";
+import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
+import type { Frame } from "./exchange/frame.js";
 import type { EdgeSchedule } from "./exchange/participation.js";
-import { digest, type Fingerprint, modelDigest } from "./fingerprint.js";
-import type { Frame } from "./frame.js";
+import type { Transport } from "./exchange/transport.js";
+import type { Clock } from "./foundation/clock.js";
+import { Diverged, InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
+import { random } from "./foundation/random.js";
+import type { Neighbour } from "./graphs/mixing.js";
 import { createSimdKernels } from "./kernels/simd.js";
-import type { Layout } from "./layout.js";
-import { createLearner, learnerVectors } from "./learner.js";
-import type { Neighbour } from "./mixing.js";
-import { createObserver } from "./observer.js";
+import { createCompressionMeter } from "./observing/compression-meter.js";
+import { createObserver } from "./observing/observer.js";
+import { createProjection } from "./observing/projection.js";
+import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
-import { createProjection } from "./projection.js";
-import { random } from "./random.js";
-import type { RoundReport, RoundTimes } from "./report.js";
-import type { Schedule } from "./schedule.js";
-import type { State } from "./state.js";
-import type { Threads } from "./threads.js";
-import type { Trainer } from "./trainer.js";
-import type { Transport } from "./transport.js";
-import { createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vector.js";
+import type { Schedule } from "./settings/schedule.js";
+import type { Threads } from "./threads/threads.js";
+import { createLearner, learnerVectors } from "./trainers/learner.js";
+import type { Trainer } from "./trainers/trainer.js";
+import type { Layout } from "./vectors/layout.js";
+import type { State } from "./vectors/state.js";
+import { createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vectors/vector.js";
 
 /** What all peers of a run do, round by round. */
 export interface Plan {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { augmentationSettings, createAugmentation } from "../src/augmentation.js";
-import { InvalidExperiment } from "../src/errors.js";
-import { random } from "../src/random.js";
+import { augmentationSettings, createAugmentation } from "../src/datasets/augmentation.js";
+import { InvalidExperiment } from "../src/foundation/errors.js";
+import { random } from "../src/foundation/random.js";
 import { expectError } from "./support/errors.js";
 
 const shape = [5, 6, 2];

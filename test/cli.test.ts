@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { BackendDescription } from "../src/backends/describe.js";
-import { withoutTimes } from "../src/log.js";
+import { withoutTimes } from "../src/runs/log.js";
 
 const root = new URL("..", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "murmur-cli-"));
@@ -238,7 +238,7 @@ describe("murmur doctor", () => {
     const { stderr } = murmur("simulate", ring4, ...task, "--backend", "auto");
     expect(stderr).toContain(`backend ${best.name}: ${best.detail}`);
     for (const { name, detail } of backends.slice(0, backends.indexOf(best))) {
-      expect(stderr).toContain(`backend ${name}: no, ${detail}`);
+      expect(stderr).toContain(`backend ${name} unavailable: ${detail}`);
     }
   });
 });

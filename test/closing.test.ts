@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { alone } from "../src/algorithms/alone.js";
 import { closingPayloadBytes, MAX_CLOSING_LENGTH, totalRounds } from "../src/algorithms/closing.js";
-import { FRAME_HEADER_BYTES } from "../src/frame.js";
-import { createLayout } from "../src/layout.js";
-import { closingRates, spectrum } from "../src/mixing.js";
+import { FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
+import { closingRates, spectrum } from "../src/graphs/mixing.js";
+import { parseTopology } from "../src/graphs/topology.js";
 import type { Plan } from "../src/peer.js";
-import { createSimulation } from "../src/simulate.js";
-import { parseTopology } from "../src/topology.js";
+import { createSimulation } from "../src/runs/simulate.js";
+import { createLayout } from "../src/vectors/layout.js";
 import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** A chain of three with a model of so many numbers, different at every peer, that nobody learns from. */

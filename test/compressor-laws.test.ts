@@ -1,8 +1,8 @@
 // The laws that error feedback rests on, for every compressor, and what each promises beyond them.
 import { describe, expect, it } from "vitest";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
-import { random } from "../src/random.js";
-import { createVectorSpace } from "../src/vector.js";
+import { random } from "../src/foundation/random.js";
+import { createVectorSpace } from "../src/vectors/vector.js";
 import {
   bench,
   characters,

@@ -2,11 +2,11 @@
 // two vector spaces that ought to have the same bits.
 import type { Compressor } from "../src/compressor.js";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
+import { normal, type Random, random } from "../src/foundation/random.js";
 import { createReferenceKernels } from "../src/kernels/reference.js";
 import { createSimdKernels } from "../src/kernels/simd.js";
-import { createLayout, type Layout } from "../src/layout.js";
-import { normal, type Random, random } from "../src/random.js";
-import { createVectorSpace, type Vector, type VectorSpace } from "../src/vector.js";
+import { createLayout, type Layout } from "../src/vectors/layout.js";
+import { createVectorSpace, type Vector, type VectorSpace } from "../src/vectors/vector.js";
 
 /** Settings as a user would write them. */
 export type Written = { kind: string } & Record<string, unknown>;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compressorSettings } from "../src/compressors/index.js";
-import { ForeignVector, MalformedPayload } from "../src/errors.js";
-import { random, randomFromKey } from "../src/random.js";
+import { ForeignVector, MalformedPayload } from "../src/foundation/errors.js";
+import { random, randomFromKey } from "../src/foundation/random.js";
 import { bench, characters, everyCompressor, fill, layoutOf, type Written } from "./compressorCases.js";
 import { checkError, expectError } from "./support/errors.js";
 

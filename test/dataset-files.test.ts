@@ -9,7 +9,7 @@ import type { Dataset } from "../src/dataset.js";
 import { sizeOf } from "../src/dataset.js";
 import { type DatasetSettings, datasetSettings, loadDataset } from "../src/datasets/index.js";
 import { holdOut } from "../src/datasets/parts.js";
-import { InvalidData } from "../src/errors.js";
+import { InvalidData } from "../src/foundation/errors.js";
 import { type Expected, expectRejection } from "./support/errors.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-data-"));

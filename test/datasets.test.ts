@@ -4,8 +4,8 @@ import { sizeOf } from "../src/dataset.js";
 import { parseDigits } from "../src/datasets/digits.js";
 import { embedded } from "../src/datasets/digits-embedded.js";
 import { loadDataset } from "../src/datasets/index.js";
-import { InvalidData } from "../src/errors.js";
-import { classTable } from "../src/partition.js";
+import { classTable } from "../src/datasets/partition.js";
+import { InvalidData } from "../src/foundation/errors.js";
 import { expectError } from "./support/errors.js";
 
 const digits = await loadDataset({ kind: "digits" });

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import { parseExperiment } from "../src/experiment.js";
-import { networkPeers } from "../src/network.js";
-import { parseTopology, type Topology } from "../src/topology.js";
+import { parseTopology, type Topology } from "../src/graphs/topology.js";
+import { parseExperiment } from "../src/runs/experiment.js";
+import { networkPeers } from "../src/runs/network.js";
 import { decodeIdentity } from "../src/transports/libp2p/identity.js";
 import { murmur } from "./support/processes.js";
 

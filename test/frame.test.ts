@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MalformedFrame } from "../src/errors.js";
 import {
   decodeFrame,
   encodeFrame,
@@ -8,7 +7,8 @@ import {
   type Frame,
   MAX_ROUND,
   MAX_STEPS,
-} from "../src/frame.js";
+} from "../src/exchange/frame.js";
+import { MalformedFrame } from "../src/foundation/errors.js";
 import { expectError } from "./support/errors.js";
 
 const frames = fc.record<Frame>({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
-import { createLayout } from "../src/layout.js";
-import { createSimulation } from "../src/simulate.js";
+import { createSimulation } from "../src/runs/simulate.js";
+import { createLayout } from "../src/vectors/layout.js";
 import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 /** A ring of four with w = 1/3, f_i(x) = ½‖x − (i, −i, 1)‖², γ = 0.1, η = 0.5, whole-vector sign. */

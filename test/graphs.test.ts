@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { InvalidTopology } from "../src/errors.js";
+import { InvalidTopology } from "../src/foundation/errors.js";
+import { ramanujanGap } from "../src/graphs/expander.js";
 import {
   components,
   createSimpleGraph,
@@ -11,10 +12,9 @@ import {
   MAX_EDGES,
   MAX_PEERS,
   neighbours,
-} from "../src/graph.js";
-import { ramanujanGap } from "../src/graphs/expander.js";
+} from "../src/graphs/graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "../src/graphs/index.js";
-import { metropolisMixing, spectralGap, spectrum } from "../src/mixing.js";
+import { metropolisMixing, spectralGap, spectrum } from "../src/graphs/mixing.js";
 import { type Expected, expectError } from "./support/errors.js";
 
 const seed = fc.nat(1e6);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
 import { ask, compose } from "../src/cli/init.js";
-import { parseExperiment } from "../src/experiment.js";
-import { parseTopology } from "../src/topology.js";
+import { parseTopology } from "../src/graphs/topology.js";
+import { parseExperiment } from "../src/runs/experiment.js";
 import { murmur } from "./support/processes.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-init-"));

@@ -3,25 +3,25 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Algorithm, AlgorithmKind } from "../src/algorithm.js";
 import { algorithms } from "../src/algorithms/index.js";
 import { createCompressor } from "../src/compressors/index.js";
+import { normal, random } from "../src/foundation/random.js";
 import { createGraph } from "../src/graphs/index.js";
+import { metropolisMixing, secondEigenvalue, smallestEigenvalue, spectrum } from "../src/graphs/mixing.js";
 import { readRun } from "../src/inspect/read.js";
-import { createLayout } from "../src/layout.js";
-import { metropolisMixing, secondEigenvalue, smallestEigenvalue, spectrum } from "../src/mixing.js";
 import {
   createObserver,
   OBSERVED_ROUNDS,
   RESIDUAL_ROUNDS,
   RESIDUAL_WARM_UP,
   RESIDUAL_WINDOWS,
-} from "../src/observer.js";
+} from "../src/observing/observer.js";
 import {
   createProjection,
   DEFAULT_PROJECTION_SIZE,
   projectedTensors,
   projectionError,
-} from "../src/projection.js";
-import { normal, random } from "../src/random.js";
-import { createVectorSpace, spaceBytes } from "../src/vector.js";
+} from "../src/observing/projection.js";
+import { createLayout } from "../src/vectors/layout.js";
+import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { loggedRun } from "./support/runs.js";
 
 describe("random projection", () => {

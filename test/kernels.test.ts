@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { normal, random } from "../src/foundation/random.js";
+import type { Kernels } from "../src/kernels/kernels.js";
 import { createReferenceKernels } from "../src/kernels/reference.js";
 import { createSimdKernels } from "../src/kernels/simd.js";
-import type { Kernels } from "../src/kernels.js";
-import { normal, random } from "../src/random.js";
-import { createVectorSpace } from "../src/vector.js";
+import { createVectorSpace } from "../src/vectors/vector.js";
 
 const length = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 2000 }));
 const seed = fc.integer({ min: 0, max: 1e6 });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { createLayout } from "../src/layout.js";
-import { createLearner, learnerVectors } from "../src/learner.js";
 import { createOptimizer } from "../src/optimizers/index.js";
-import type { Trainer } from "../src/trainer.js";
-import { createVectorSpace, spaceBytes } from "../src/vector.js";
+import { createLearner, learnerVectors } from "../src/trainers/learner.js";
+import type { Trainer } from "../src/trainers/trainer.js";
+import { createLayout } from "../src/vectors/layout.js";
+import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { everyOptimizer } from "./support/optimizer-cases.js";
 import { functionTrainer } from "./support/trainers.js";
 

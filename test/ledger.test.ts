@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MalformedPayload, Unreachable } from "../src/errors.js";
+import type { Frame } from "../src/exchange/frame.js";
 import { createLedger, type Ledger, type LedgerOptions, type Settled } from "../src/exchange/ledger.js";
-import type { Frame } from "../src/frame.js";
-import { random } from "../src/random.js";
-import { MAX_UNRELEASED_FRAMES } from "../src/transport.js";
+import { MAX_UNRELEASED_FRAMES } from "../src/exchange/transport.js";
+import { MalformedPayload, Unreachable } from "../src/foundation/errors.js";
+import { random } from "../src/foundation/random.js";
 
 const rate = (round: number) => 1 / (1 + round);
 const options = (id: number, changes: Partial<LedgerOptions> = {}): LedgerOptions => ({

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HandshakeRefused } from "../src/errors.js";
+import { HandshakeRefused } from "../src/foundation/errors.js";
 import { helloOf, judge, type Self } from "../src/transports/libp2p/handshake.js";
 import { defaultDeadlines, MAX_VIOLATIONS } from "../src/transports/libp2p/limits.js";
 import { createRedial, redialPauseMs } from "../src/transports/libp2p/redial.js";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/errors.js";
+import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/foundation/errors.js";
 import {
   createLibp2pTransport,
   decodeIdentity,
@@ -229,11 +229,14 @@ describe("ready", () => {
     const topology = await tcpMembers(3);
     await joined(topology, 2);
     const log = eventLog();
-    const first = await joined(topology, 0, { report: log.report, deadlines: { readyMs: 300 } });
+    const clock = createManualClock();
+    const first = await joined(topology, 0, { clock, report: log.report });
     expect(await log.first("connected")).toMatchObject({ neighbour: 2 });
     expect(await log.first("redialling")).toMatchObject({ neighbour: 1 });
+    const waiting = first.ready();
+    clock.advance(defaultDeadlines.readyMs);
     const expected = { code: "not-connected-in-time", peer: 0, neighbour: 1 };
-    const { message } = await expectRejection(first.ready(), Unreachable, expected);
+    const { message } = await expectRejection(waiting, Unreachable, expected);
     expect(message).toContain("peer 1 (nothing listens at its address (connection refused))");
   });
 });

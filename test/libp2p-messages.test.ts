@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MalformedFrame } from "../src/errors.js";
+import { MalformedFrame } from "../src/foundation/errors.js";
 import { encodeHello, encodeRefusal, type Hello } from "../src/transports/libp2p/hello.js";
 import { MAX_HELLO_BYTES } from "../src/transports/libp2p/limits.js";
 import {

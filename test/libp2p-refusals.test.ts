@@ -1,9 +1,9 @@
 import type { Stream } from "@libp2p/interface";
 import { afterEach, describe, expect, it } from "vitest";
-import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/errors.js";
-import { compareFingerprints, digest } from "../src/fingerprint.js";
-import { encodeFrame, FRAME_HEADER_BYTES } from "../src/frame.js";
-import { MAX_UNRELEASED_FRAMES } from "../src/transport.js";
+import { compareFingerprints, digest } from "../src/exchange/fingerprint.js";
+import { encodeFrame, FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
+import { MAX_UNRELEASED_FRAMES } from "../src/exchange/transport.js";
+import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation/errors.js";
 import type { Channel } from "../src/transports/libp2p/channel.js";
 import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
 import {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
-import { stoppedClock } from "../src/clock.js";
-import { createLayout } from "../src/layout.js";
+import type { Transport } from "../src/exchange/transport.js";
+import { stoppedClock } from "../src/foundation/clock.js";
 import { createPeer } from "../src/peer.js";
-import type { Transport } from "../src/transport.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
+import { createLayout } from "../src/vectors/layout.js";
 import { join, members } from "./support/network.js";
 import { functionTrainer, plainDescent } from "./support/trainers.js";
 

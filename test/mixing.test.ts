@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { InvalidExperiment, InvalidTopology } from "../src/errors.js";
-import { createSimpleGraph, type Edge, type Graph } from "../src/graph.js";
+import { InvalidExperiment, InvalidTopology } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
 import { ramanujanGap } from "../src/graphs/expander.js";
+import { createSimpleGraph, type Edge, type Graph } from "../src/graphs/graph.js";
 import { createGraph, type GraphSettings, graphSettings } from "../src/graphs/index.js";
 import {
   CLOSING_TOLERANCE,
@@ -19,8 +20,7 @@ import {
   spectrum,
   WEIGHT_TOLERANCE,
   weightedMixing,
-} from "../src/mixing.js";
-import { normal, random } from "../src/random.js";
+} from "../src/graphs/mixing.js";
 import { type Expected, expectError } from "./support/errors.js";
 
 const graph = (settings: object): Graph => createGraph(graphSettings.parse(settings));

@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { useBackend } from "../src/backends/index.js";
+import { normal, random } from "../src/foundation/random.js";
 import { createOptimizer, optimizerSettings, optimizerVectors } from "../src/optimizers/index.js";
-import { normal, random } from "../src/random.js";
-import { createVectorSpace, spaceBytes } from "../src/vector.js";
+import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { testBackend } from "./support/backend.js";
 
 const LENGTH = 50;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ForeignVector } from "../src/errors.js";
+import { ForeignVector } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
 import { createReferenceKernels } from "../src/kernels/reference.js";
 import { createSimdKernels } from "../src/kernels/simd.js";
 import {
@@ -9,8 +10,7 @@ import {
   optimizerSettings,
   optimizerVectors,
 } from "../src/optimizers/index.js";
-import { normal, random } from "../src/random.js";
-import { createVectorSpace, spaceBytes, type Vector } from "../src/vector.js";
+import { createVectorSpace, spaceBytes, type Vector } from "../src/vectors/vector.js";
 import { expectError } from "./support/errors.js";
 import { anyLength, everyOptimizer } from "./support/optimizer-cases.js";
 import { ruleOf } from "./support/optimizer-rules.js";

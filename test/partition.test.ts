@@ -3,9 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import {
+  checkParts,
+  classTable,
+  type MadeSplit,
+  partition,
+  splitSettings,
+} from "../src/datasets/partition.js";
 import { readSplit } from "../src/datasets/split-file.js";
-import { InvalidData, InvalidExperiment } from "../src/errors.js";
-import { checkParts, classTable, type MadeSplit, partition, splitSettings } from "../src/partition.js";
+import { InvalidData, InvalidExperiment } from "../src/foundation/errors.js";
 import { type Expected, expectError, expectRejection } from "./support/errors.js";
 
 /** `count` labels in which every class occurs, in a scrambled order. */

@@ -13,8 +13,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { freeLoopbackAddresses } from "../src/cli/addresses.js";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
+import { freeLoopbackAddresses } from "../src/runs/addresses.js";
 import { decodeIdentity, generateIdentity } from "../src/transports/libp2p/identity.js";
 import { endAll, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
 

@@ -6,7 +6,7 @@ import { errorClasses, type Sentence, sentencesOf } from "./support/sentences.js
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const snapshot = fileURLToPath(new URL("sentences.txt", import.meta.url));
-const classes = errorClasses(`${root}src/errors.ts`);
+const classes = errorClasses(`${root}src/foundation/errors.ts`);
 const sites = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))
   .flatMap((name) => sentencesOf(`${root}src/${name}`, classes))

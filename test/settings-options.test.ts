@@ -7,7 +7,7 @@ import { peerCommand } from "../src/cli/peer.js";
 import { simulateCommand } from "../src/cli/simulate.js";
 import { splitCommand } from "../src/cli/split.js";
 import { upCommand } from "../src/cli/up.js";
-import { experimentJsonSchema, experimentSettings, parseExperiment } from "../src/experiment.js";
+import { experimentJsonSchema, experimentSettings, parseExperiment } from "../src/runs/experiment.js";
 
 interface FieldSchema {
   readonly description?: string;

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlgorithmKind } from "../src/algorithm.js";
 import { algorithms } from "../src/algorithms/index.js";
-import { Diverged } from "../src/errors.js";
-import { parseExperiment } from "../src/experiment.js";
-import { type SimulationRound, simulate } from "../src/simulate.js";
-import { parseTopology } from "../src/topology.js";
+import { Diverged } from "../src/foundation/errors.js";
+import { parseTopology } from "../src/graphs/topology.js";
+import { parseExperiment } from "../src/runs/experiment.js";
+import { type SimulationRound, simulate } from "../src/runs/simulate.js";
 import { expectRejection } from "./support/errors.js";
 import { everyCompressor } from "./support/gossip.js";
 

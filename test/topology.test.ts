@@ -2,9 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { InvalidExperiment, InvalidTopology } from "../src/errors.js";
-import { spectralGap, spectrum } from "../src/mixing.js";
-import { checked } from "../src/settings.js";
+import { InvalidExperiment, InvalidTopology } from "../src/foundation/errors.js";
+import { spectralGap, spectrum } from "../src/graphs/mixing.js";
 import {
   describeTopology,
   MAX_ADDRESS_CHARACTERS,
@@ -12,7 +11,8 @@ import {
   MAX_TOPOLOGY_CHARACTERS,
   parseTopology,
   topologyJsonSchema,
-} from "../src/topology.js";
+} from "../src/graphs/topology.js";
+import { checked } from "../src/settings/check.js";
 import { checkError, type Expected, expectError } from "./support/errors.js";
 
 const folder = new URL("../topologies/", import.meta.url);

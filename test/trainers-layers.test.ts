@@ -9,10 +9,10 @@ import {
 } from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../src/backends/index.js";
-import { InvalidData, InvalidExperiment } from "../src/errors.js";
+import { InvalidData, InvalidExperiment } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
 import { createModel } from "../src/models/index.js";
 import { optimizerSettings } from "../src/optimizers/index.js";
-import { normal, random } from "../src/random.js";
 import { createLayersTrainer } from "../src/trainers/layers-trainer.js";
 import { testBackend } from "./support/backend.js";
 import { expectError, expectRejection } from "./support/errors.js";

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { expect, test } from "vitest";
-import { taskSettings } from "../src/task.js";
 import { createTrainer } from "../src/trainers/index.js";
+import { taskSettings } from "../src/trainers/task.js";
 
 /** Whether tfjs was loaded in this process; Node keeps every CommonJS module in this cache. */
 function isLoaded(): boolean {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { InvalidExperiment } from "../src/errors.js";
-import { normal, random } from "../src/random.js";
-import { type Task, taskSettings } from "../src/task.js";
+import { InvalidExperiment } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
 import { createBatches } from "../src/trainers/batches.js";
 import { createTrainer, type TrainerSettings, trainerSettings } from "../src/trainers/index.js";
+import { type Task, taskSettings } from "../src/trainers/task.js";
 import { type Learning, learning } from "./support/learning.js";
 
 const everyTrainer: TrainerSettings[] = trainerSettings.options.map((option) =>

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { encodeFrame } from "../src/frame.js";
+import { encodeFrame } from "../src/exchange/frame.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
 import { frameOf, join, members, pattern } from "./support/network.js";
 import { MAXIMUM_PAYLOAD_BYTES, transportTests } from "./support/transport-suite.js";

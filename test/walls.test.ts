@@ -144,6 +144,12 @@ describe("the walls between rooms", () => {
     expect(writers.map(({ name }) => name)).toEqual([]);
   });
 
+  it("transports take time from their clock only", () => {
+    const timed = /performance\.now|Date\.now|setTimeout|setInterval|AbortSignal\.timeout/;
+    const users = files.filter(({ name, text }) => name.startsWith("transports/") && timed.test(text));
+    expect(users.map(({ name }) => name)).toEqual([]);
+  });
+
   it("nothing random or timed is ambient in the core", () => {
     const ambient = /Math\.random|Date\.now|new Date\(|performance\.now|setTimeout|setInterval|crypto\./;
     const users = files.filter(

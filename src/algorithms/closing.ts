@@ -6,9 +6,9 @@
 import type { RoundSteps } from "../algorithm.js";
 import type { Compressor } from "../compressor.js";
 import { createCompressor } from "../compressors/index.js";
-import { createLayout } from "../layout.js";
-import { random } from "../random.js";
-import type { Bytes, Vector, VectorSpace } from "../vector.js";
+import { random } from "../foundation/random.js";
+import { createLayout } from "../vectors/layout.js";
+import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 import { mix } from "./mix.js";
 
 /** Most numbers of the model that one closing round exchanges: 4 MiB. */

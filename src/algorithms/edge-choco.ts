@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { byPeer } from "../state.js";
+import { byPeer } from "../vectors/state.js";
 
 /**
  * CHOCO with its public copies on the edges. Both ends of an edge keep the same pair (h_i, h_j), and an exchange is one

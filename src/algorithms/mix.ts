@@ -1,6 +1,6 @@
 import type { Compressor } from "../compressor.js";
 import type { Settled } from "../exchange/ledger.js";
-import type { Bytes, Vector } from "../vector.js";
+import type { Bytes, Vector } from "../vectors/vector.js";
 
 /** out += Σ_j η w_ij (C_j − C_i), straight from the payloads that settled. */
 export function mix(compressor: Compressor, out: Vector, settled: readonly Settled[]): void {

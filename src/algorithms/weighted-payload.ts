@@ -1,6 +1,6 @@
 import type { Compressor } from "../compressor.js";
-import { MalformedPayload } from "../errors.js";
-import type { Bytes, Vector, VectorSpace } from "../vector.js";
+import { MalformedPayload } from "../foundation/errors.js";
+import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 
 /** The weight, float64, that follows the numbers. */
 export const WEIGHT_BYTES = 8;

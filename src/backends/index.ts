@@ -1,6 +1,6 @@
 /** Every backend there is. Adding one: a file here and its name in the list. */
 import type { ActiveBackend, BackendKind, BackendName } from "../backend.js";
-import { InvalidExperiment } from "../errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { cpu } from "./cpu.js";
 import { missingPackages } from "./installed.js";
 import { node } from "./node.js";

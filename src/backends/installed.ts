@@ -1,5 +1,5 @@
 /** What lies in `node_modules`. A browser has none, and starts only backends without packages of their own. */
-import { isNode } from "../platform.js";
+import { isNode } from "../foundation/platform.js";
 
 /** Node's `require`, as seen from this package. */
 export async function requireHere(): Promise<NodeJS.Require> {

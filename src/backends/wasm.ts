@@ -1,5 +1,5 @@
 import type { BackendKind } from "../backend.js";
-import { isNode } from "../platform.js";
+import { isNode } from "../foundation/platform.js";
 import { requireHere } from "./installed.js";
 
 /**

@@ -1,15 +1,15 @@
 import { Command } from "commander";
 import { payloadsOf } from "../algorithms/index.js";
 import { loadDataset } from "../datasets/index.js";
-import { type Experiment, parseExperiment } from "../experiment.js";
-import type { Topology } from "../topology.js";
+import type { Topology } from "../graphs/topology.js";
+import { type Experiment, parseExperiment } from "../runs/experiment.js";
+import { type RunSummary, runSimulation } from "../runs/record-simulation.js";
 import { splitOf } from "../trainers/layers.js";
 import { numberText, print, progress, warn } from "./console.js";
 import { readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
-import { type RunSummary, runSimulation } from "./run-simulation.js";
 import { splitTable } from "./split.js";
 import { averageSummaries, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -118,7 +118,7 @@ const simulateHere: Run = async (label, topology, experiment) => {
 };
 
 const runProcesses: Run = async (label, topology, experiment) => {
-  const { runNetwork } = await import("./run-network.js");
+  const { runNetwork } = await import("../runs/processes.js");
   const interrupted = untilInterrupted();
   const bar = progress(label, experiment.rounds);
   try {

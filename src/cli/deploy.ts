@@ -2,15 +2,16 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument, Command } from "commander";
-import { FileProblem } from "../errors.js";
-import { experimentJsonSchema } from "../experiment.js";
-import type { Topology } from "../topology.js";
+import { FileProblem } from "../foundation/errors.js";
+import type { Topology } from "../graphs/topology.js";
+import { experimentJsonSchema } from "../runs/experiment.js";
+import { makeEmptyFolder } from "../runs/folders.js";
 import { VERSION } from "../version.js";
 import { print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
 import { kubernetesFiles } from "./deploy-kubernetes.js";
 import { type DeploymentFile, withAddresses } from "./deployment.js";
-import { createFile, makeEmptyFolder, readExperiment, readJson, readTopology } from "./files.js";
+import { createFile, readExperiment, readJson, readTopology } from "./files.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** Longest name of a Kubernetes object of which pods are named. */
@@ -52,7 +53,7 @@ async function keysOf(
   // Loaded here, so that other commands do not wait for libp2p.
   const { encodeIdentity } = await import("../transports/libp2p/identity.js");
   const { keysFolder, readIdentity } = await import("./key-files.js");
-  const { networkPeers } = await import("../network.js");
+  const { networkPeers } = await import("../runs/network.js");
   const placed = withAddresses(topology, () => "anywhere");
   const keys: string[] = [];
   for (const { id, peerId } of topology.peers) {

@@ -1,6 +1,7 @@
 /** A run in containers: what every way of running them is made from. */
-import type { Experiment } from "../experiment.js";
-import type { Topology } from "../topology.js";
+
+import type { Topology } from "../graphs/topology.js";
+import type { Experiment } from "../runs/experiment.js";
 import { prettyJson } from "./files.js";
 
 /** Where every peer listens inside its container. */

@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import pc from "picocolors";
-import { InvalidTopology } from "../errors.js";
-import { experimentJsonSchema } from "../experiment.js";
-import type { Fingerprint, Identity } from "../network.js";
-import { graphFingerprint } from "../plan.js";
-import { preparePeers } from "../prepare.js";
-import { requirePeer, type Topology } from "../topology.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import { requirePeer, type Topology } from "../graphs/topology.js";
+import { experimentJsonSchema } from "../runs/experiment.js";
+import type { Fingerprint, Identity } from "../runs/network.js";
+import { graphFingerprint } from "../runs/plan.js";
+import { preparePeers } from "../runs/prepare.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { printBackends } from "./backends.js";
 import { note, print, table, warn } from "./console.js";

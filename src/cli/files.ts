@@ -1,9 +1,9 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { FileProblem } from "../errors.js";
-import { type Experiment, parseExperiment } from "../experiment.js";
+import { FileProblem } from "../foundation/errors.js";
 import { parseEdgeList } from "../graphs/edges.js";
-import { parseTopology, type Topology } from "../topology.js";
+import { parseTopology, type Topology } from "../graphs/topology.js";
+import { type Experiment, parseExperiment } from "../runs/experiment.js";
 
 /** @throws FileProblem one line: which file, why, what to do */
 export async function readText(file: string): Promise<string> {
@@ -69,30 +69,6 @@ export async function createFile(file: string, content: string, mode = 0o666): P
       code: "file-not-created",
       field: file,
       cause,
-    });
-  }
-}
-
-/** Makes a folder where there is none. @returns the names in it @throws FileProblem when it cannot */
-export async function makeFolder(folder: string): Promise<string[]> {
-  try {
-    await mkdir(folder, { recursive: true });
-    return await readdir(folder);
-  } catch (cause) {
-    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, {
-      code: "folder-not-made",
-      field: folder,
-      cause,
-    });
-  }
-}
-
-/** Makes a folder for something new. @throws FileProblem when it holds anything: nothing is written over */
-export async function makeEmptyFolder(folder: string, advice: string): Promise<void> {
-  if ((await makeFolder(folder)).length > 0) {
-    throw new FileProblem(`folder ${folder} is not empty: ${advice}`, {
-      code: "folder-not-empty",
-      field: folder,
     });
   }
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import { FileProblem } from "../errors.js";
+import { FileProblem } from "../foundation/errors.js";
 import { writeCsv } from "../inspect/csv.js";
 import { createLiveServer } from "../inspect/live.js";
 import { type Line, plot } from "../inspect/plot.js";

@@ -1,7 +1,7 @@
 /** Keys on disk: one file per peer, readable by its owner alone. */
 import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { detailsOf, FileProblem, MurmurationError } from "../errors.js";
+import { detailsOf, FileProblem, MurmurationError } from "../foundation/errors.js";
 import { decodeIdentity, encodeIdentity, type Identity } from "../transports/libp2p/identity.js";
 
 /** Permissions: nothing for anybody but the owner. */

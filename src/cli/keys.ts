@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import { FileProblem } from "../errors.js";
-import { parseTopology, requirePeer, type Topology } from "../topology.js";
+import { FileProblem } from "../foundation/errors.js";
+import { parseTopology, requirePeer, type Topology } from "../graphs/topology.js";
+import { addressesOf, DEFAULT_BASE_PORT } from "../runs/addresses.js";
 import type { Identity } from "../transports/libp2p/identity.js";
-import { addressesOf, DEFAULT_BASE_PORT } from "./addresses.js";
 import { note, print, table, warn } from "./console.js";
 import { prettyJson, readJson, replaceFile } from "./files.js";
 import { peerNumbers, portNumber } from "./option-types.js";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
-import { Interrupted, MurmurationError } from "../errors.js";
+import { Interrupted, MurmurationError } from "../foundation/errors.js";
 import { VERSION } from "../version.js";
 import { fail, note } from "./console.js";
 import { demoCommand } from "./demo.js";

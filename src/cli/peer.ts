@@ -1,13 +1,13 @@
 import { Command, Option } from "commander";
-import { experimentJsonSchema } from "../experiment.js";
-import { requirePeer } from "../topology.js";
-import { isLocal } from "./addresses.js";
+import { requirePeer } from "../graphs/topology.js";
+import { isLocal } from "../runs/addresses.js";
+import { experimentJsonSchema } from "../runs/experiment.js";
+import type { PeerSummary } from "../runs/record-peer.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { peerNumber, portToServe, secondsOption, threadsOption } from "./option-types.js";
-import type { PeerSummary } from "./run-peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 export function peerCommand(): Command {
@@ -39,7 +39,7 @@ export function peerCommand(): Command {
       // Loaded here, so that other commands do not wait for libp2p.
       const [{ keysFolder, readIdentity }, { runPeer }] = await Promise.all([
         import("./key-files.js"),
-        import("./run-peer.js"),
+        import("../runs/record-peer.js"),
       ]);
       const identity = await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn);
       const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);

@@ -2,12 +2,12 @@ import { Command } from "commander";
 import { z } from "zod";
 import { type AlgorithmName, algorithms } from "../algorithms/index.js";
 import type { CompressorSettings } from "../compressors/index.js";
-import { InvalidExperiment } from "../errors.js";
-import { createLayout } from "../layout.js";
-import type { Neighbour } from "../mixing.js";
-import { checked } from "../settings.js";
-import { createSimulation } from "../simulate.js";
-import { stateless, type Trainer } from "../trainer.js";
+import { InvalidExperiment } from "../foundation/errors.js";
+import type { Neighbour } from "../graphs/mixing.js";
+import { createSimulation } from "../runs/simulate.js";
+import { checked } from "../settings/check.js";
+import { stateless, type Trainer } from "../trainers/trainer.js";
+import { createLayout } from "../vectors/layout.js";
 import { print } from "./console.js";
 import { readJson } from "./files.js";
 

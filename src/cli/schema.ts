@@ -1,6 +1,6 @@
 import { Argument, Command } from "commander";
-import { experimentJsonSchema } from "../experiment.js";
-import { topologyJsonSchema } from "../topology.js";
+import { topologyJsonSchema } from "../graphs/topology.js";
+import { experimentJsonSchema } from "../runs/experiment.js";
 import { print } from "./console.js";
 
 const schemas = { topology: topologyJsonSchema, experiment: experimentJsonSchema };

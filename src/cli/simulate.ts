@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import { backendNames } from "../backend.js";
-import { experimentJsonSchema } from "../experiment.js";
+import { experimentJsonSchema } from "../runs/experiment.js";
+import { type RunSummary, runSimulation, standing } from "../runs/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { threadsOption } from "./option-types.js";
-import { type RunSummary, runSimulation, standing } from "./run-simulation.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";

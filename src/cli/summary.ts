@@ -1,6 +1,6 @@
 import { payloadsOf } from "../algorithms/index.js";
+import type { RunSummary, Standing } from "../runs/record-simulation.js";
 import { bytesText, numberText, percentText, table } from "./console.js";
-import type { RunSummary, Standing } from "./run-simulation.js";
 
 /**
  * One row per run. Bytes are what a peer sent, closing consensus included; the ratio is to the first run that

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { describeTopology, type Topology, type TopologyDescription } from "../topology.js";
+import { describeTopology, type Topology, type TopologyDescription } from "../graphs/topology.js";
 import { numberText, print, table } from "./console.js";
 import { readTopology } from "./files.js";
 

@@ -2,13 +2,15 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import { InvalidTopology } from "../errors.js";
-import { type Experiment, experimentJsonSchema } from "../experiment.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import { requirePeer, type Topology } from "../graphs/topology.js";
 import type { LiveServer } from "../inspect/live.js";
-import type { Identity } from "../network.js";
+import { isLocal } from "../runs/addresses.js";
+import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
+import type { Identity } from "../runs/network.js";
+import type { NetworkOutcome } from "../runs/processes.js";
+import type { PeerSummary } from "../runs/record-peer.js";
 import type { ThreadCount } from "../threads/node.js";
-import { requirePeer, type Topology } from "../topology.js";
-import { isLocal } from "./addresses.js";
 import {
   bytesText,
   note,
@@ -26,8 +28,6 @@ import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { peerNumbers, portToServe, secondsOption, threadsOption } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
-import type { NetworkOutcome } from "./run-network.js";
-import type { PeerSummary } from "./run-peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -108,7 +108,7 @@ async function run(
   bar: Progress,
 ): Promise<NetworkOutcome> {
   // Loaded here, so that other commands do not wait for libp2p.
-  const { runNetwork } = await import("./run-network.js");
+  const { runNetwork } = await import("../runs/processes.js");
   return runNetwork({
     ...network,
     ...(identities && { identities }),
@@ -149,7 +149,7 @@ async function temporaryFolder(): Promise<string> {
 async function serveLive(directory: string, port: number | true): Promise<LiveServer> {
   const [{ createLiveServer }, { requireEmpty }] = await Promise.all([
     import("../inspect/live.js"),
-    import("./run-simulation.js"),
+    import("../runs/record-simulation.js"),
   ]);
   await requireEmpty(directory);
   const server = await createLiveServer(directory, { port: port === true ? 0 : port });

@@ -1,9 +1,9 @@
 /** Every compressor there is. Adding one: a file here, and a line in this list. */
 import type { z } from "zod";
 import type { Compressor, CompressorContext, CompressorKind } from "../compressor.js";
-import { ForeignVector } from "../errors.js";
-import { kindOf, settingsOfAny } from "../kinds.js";
-import type { Vector } from "../vector.js";
+import { ForeignVector } from "../foundation/errors.js";
+import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import type { Vector } from "../vectors/vector.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { minmax } from "./minmax.js";

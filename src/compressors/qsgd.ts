@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import type { Bytes, VectorSpace } from "../vector.js";
+import type { Bytes, VectorSpace } from "../vectors/vector.js";
 import {
   createStaging,
   rangesOf,

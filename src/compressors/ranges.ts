@@ -1,8 +1,8 @@
 /** What the compressors share: which numbers belong together, and getting received bytes into the space. */
 import { z } from "zod";
-import { MalformedPayload } from "../errors.js";
-import type { Layout } from "../layout.js";
-import type { Bytes, VectorSpace } from "../vector.js";
+import { MalformedPayload } from "../foundation/errors.js";
+import type { Layout } from "../vectors/layout.js";
+import type { Bytes, VectorSpace } from "../vectors/vector.js";
 
 export type Scope = "block" | "tensor" | "whole";
 

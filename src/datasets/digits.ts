@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Dataset, DatasetKind, Examples } from "../dataset.js";
-import { InvalidData } from "../errors.js";
-import { permutation, random } from "../random.js";
+import { InvalidData } from "../foundation/errors.js";
+import { permutation, random } from "../foundation/random.js";
 
 const PIXELS = 64;
 const MAX_PIXEL = 16;

@@ -1,6 +1,6 @@
 /** Reading data files: whole, unpacked, and with errors that say where to get what is missing. */
-import { InvalidData } from "../errors.js";
-import { isNode } from "../platform.js";
+import { InvalidData } from "../foundation/errors.js";
+import { isNode } from "../foundation/platform.js";
 
 /** What a data set is called in messages, and where its files come from. */
 export interface Origin {

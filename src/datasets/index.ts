@@ -1,7 +1,7 @@
 /** Every data set there is. Adding one: a file here, and its name in this list. */
 import type { z } from "zod";
 import type { Dataset, DatasetKind } from "../dataset.js";
-import { kindOf, settingsOfAny } from "../kinds.js";
+import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { cifar } from "./cifar.js";
 import { csv } from "./csv.js";
 import { digits } from "./digits.js";

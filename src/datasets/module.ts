@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Dataset, type DatasetKind, type Examples, sizeOf } from "../dataset.js";
-import { InvalidData } from "../errors.js";
+import { InvalidData } from "../foundation/errors.js";
 import { importExport } from "./user-module.js";
 
 const settings = z.strictObject({

@@ -1,7 +1,7 @@
 /** Which examples are held out, how many are used, and how features are scaled: the same for every file format. */
 import { z } from "zod";
 import { type Dataset, type Examples, sizeOf } from "../dataset.js";
-import { permutation, random } from "../random.js";
+import { permutation, random } from "../foundation/random.js";
 
 /** The split belongs to the data set, not to a run, so that accuracies of different seeds compare. */
 const SPLIT_SEED = 0;

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { InvalidExperiment } from "../errors.js";
-import { checkParts } from "../partition.js";
-import { checked } from "../settings.js";
+import { InvalidExperiment } from "../foundation/errors.js";
+import { checked } from "../settings/check.js";
 import { type Origin, readData } from "./files.js";
+import { checkParts } from "./partition.js";
 
 const ORIGIN: Origin = { name: "split", remedy: "write it with `murmur split --out`" };
 

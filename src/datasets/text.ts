@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { DatasetKind, Examples } from "../dataset.js";
-import { InvalidData } from "../errors.js";
+import { InvalidData } from "../foundation/errors.js";
 import { type Origin, readData } from "./files.js";
 import { limited, partSettings } from "./parts.js";
 

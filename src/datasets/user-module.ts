@@ -1,6 +1,6 @@
 /** Modules of the user's own, named in an experiment file. */
-import { FileProblem } from "../errors.js";
-import { isNode } from "../platform.js";
+import { FileProblem } from "../foundation/errors.js";
+import { isNode } from "../foundation/platform.js";
 
 /**
  * What a module exports under a name.

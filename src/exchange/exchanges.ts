@@ -2,13 +2,13 @@
  * Runs one peer's exchanges: what an algorithm yields goes into the ledger and out as frames; edge events come in, until
  * nothing is awaited any more.
  */
-import type { Clock } from "../clock.js";
-import { RoundTimeout } from "../errors.js";
-import type { FrameKind } from "../frame.js";
-import type { Neighbour } from "../mixing.js";
-import type { EdgeEvent, Transport } from "../transport.js";
-import type { Bytes } from "../vector.js";
+import type { Clock } from "../foundation/clock.js";
+import { RoundTimeout } from "../foundation/errors.js";
+import type { Neighbour } from "../graphs/mixing.js";
+import type { Bytes } from "../vectors/vector.js";
+import type { FrameKind } from "./frame.js";
 import { createLedger, type LedgerOptions, type Refusal, type Settled } from "./ledger.js";
+import type { EdgeEvent, Transport } from "./transport.js";
 
 /** What one step of a round sends: the same payload on every edge, or one per edge. */
 export type Outgoing = Bytes | ((edge: Neighbour) => Bytes);

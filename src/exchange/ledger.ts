@@ -2,11 +2,11 @@
  * The ledger: what one peer has offered, received and settled on each of its edges. Pure: no IO, no clock of its own.
  * README.md in this folder is its specification.
  */
-import { MalformedPayload, type MurmurationError } from "../errors.js";
-import type { Frame, FrameKind } from "../frame.js";
-import type { Neighbour } from "../mixing.js";
-import { MAX_UNRELEASED_FRAMES } from "../transport.js";
-import type { Bytes } from "../vector.js";
+import { MalformedPayload, type MurmurationError } from "../foundation/errors.js";
+import type { Neighbour } from "../graphs/mixing.js";
+import type { Bytes } from "../vectors/vector.js";
+import type { Frame, FrameKind } from "./frame.js";
+import { MAX_UNRELEASED_FRAMES } from "./transport.js";
 
 /** This peer's half of an exchange. */
 export interface Offer {

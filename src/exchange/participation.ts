@@ -1,4 +1,4 @@
-import { random } from "../random.js";
+import { random } from "../foundation/random.js";
 
 /** Whether the edge between two peers works in a round. The same at both of its ends. */
 export type EdgeSchedule = (a: number, b: number, round: number) => boolean;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { InvalidTopology } from "../errors.js";
-import { createSimpleGraph, type Edge, type GraphKind, MAX_EDGES, MAX_PEERS } from "../graph.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import { createSimpleGraph, type Edge, type GraphKind, MAX_EDGES, MAX_PEERS } from "./graph.js";
 import { peerCount } from "./sizes.js";
 
 const end = z

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { InvalidTopology } from "../errors.js";
-import { createSimpleGraph, type Edge, type GraphKind, isConnected } from "../graph.js";
-import { random } from "../random.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import { random } from "../foundation/random.js";
+import { createSimpleGraph, type Edge, type GraphKind, isConnected } from "./graph.js";
 import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
 const settings = z.strictObject({

@@ -1,13 +1,13 @@
 /** Every kind of graph there is. Adding one: a file here, and a line in this list. */
 import type { z } from "zod";
-import type { Graph, GraphKind } from "../graph.js";
-import { kindOf, settingsOfAny } from "../kinds.js";
+import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { chain } from "./chain.js";
 import { complete } from "./complete.js";
 import { edges } from "./edges.js";
 import { erdosRenyi } from "./erdos-renyi.js";
 import { expander } from "./expander.js";
 import { exponential } from "./exponential.js";
+import type { Graph, GraphKind } from "./graph.js";
 import { hypercube } from "./hypercube.js";
 import { margulis } from "./margulis.js";
 import { randomRegular } from "./random-regular.js";

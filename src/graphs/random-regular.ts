@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { InvalidTopology } from "../errors.js";
-import { createSimpleGraph, type Edge, type Graph, type GraphKind, isConnected } from "../graph.js";
-import { type Random, random } from "../random.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import { type Random, random } from "../foundation/random.js";
+import { createSimpleGraph, type Edge, type Graph, type GraphKind, isConnected } from "./graph.js";
 import { DEFAULT_DEGREE, MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
 /** Switches tried per edge; the chain forgets the graph it started from long before. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createSimpleGraph, type Edge, type GraphKind } from "../graph.js";
+import { createSimpleGraph, type Edge, type GraphKind } from "./graph.js";
 import { peerCount } from "./sizes.js";
 
 const settings = z.strictObject({

@@ -1,7 +1,7 @@
 /** Settings that several kinds of graph share. */
 import { z } from "zod";
-import { InvalidTopology } from "../errors.js";
-import { MAX_PEERS } from "../graph.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import { MAX_PEERS } from "./graph.js";
 
 export const peerCount = z.int().min(1).max(MAX_PEERS).describe("number of peers");
 

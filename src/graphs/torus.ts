@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createSimpleGraph, type Edge, type GraphKind, MAX_PEERS } from "../graph.js";
+import { createSimpleGraph, type Edge, type GraphKind, MAX_PEERS } from "./graph.js";
 
 const side = z.int().min(1).max(MAX_PEERS);
 

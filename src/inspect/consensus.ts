@@ -1,7 +1,8 @@
 /** Consensus distance, pairwise distances and the layers' shares, told from the projections in peers' logs. */
-import { createLayout } from "../layout.js";
-import type { LogHeader } from "../log.js";
-import { type ProjectedTensor, projectedTensors, projectionError } from "../projection.js";
+
+import { type ProjectedTensor, projectedTensors, projectionError } from "../observing/projection.js";
+import type { LogHeader } from "../runs/log.js";
+import { createLayout } from "../vectors/layout.js";
 
 /** Instants kept at most; beyond, every second one is dropped. */
 const MAX_INSTANTS = 2048;

@@ -1,6 +1,6 @@
 /** One line per peer and round, for spreadsheets and data frames. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { FileProblem } from "../errors.js";
+import { FileProblem } from "../foundation/errors.js";
 import { peerColumnNames } from "./history.js";
 import type { Run } from "./read.js";
 

@@ -1,6 +1,6 @@
 /** Follows the logs of a run that may still be written to, without taking all of a core for it. */
 import { setTimeout as wait } from "node:timers/promises";
-import { InvalidLog } from "../errors.js";
+import { InvalidLog } from "../foundation/errors.js";
 import { createRunReader } from "./read.js";
 import { type RunView, viewRun } from "./view.js";
 

@@ -1,5 +1,5 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
-import type { GraphRound, LogEnd, PeerRound } from "../log.js";
+import type { GraphRound, LogEnd, PeerRound } from "../runs/log.js";
 import { type Column, createColumn, recordOf } from "./column.js";
 
 /** One number per round and peer. Bytes, messages and elapsed time are cumulative, over restarts too. */

@@ -1,6 +1,6 @@
 /** Reads a growing file of lines in chunks, whole lines only, without keeping the file open. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { InvalidLog } from "../errors.js";
+import { InvalidLog } from "../foundation/errors.js";
 
 /** Bytes read at once. */
 const CHUNK_BYTES = 1 << 18;

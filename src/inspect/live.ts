@@ -2,7 +2,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
-import { CannotListen } from "../errors.js";
+import { CannotListen } from "../foundation/errors.js";
 import { followRun } from "./follow.js";
 import { type PageData, renderPage } from "./report.js";
 import type { RunView } from "./view.js";

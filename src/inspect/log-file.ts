@@ -1,5 +1,5 @@
 /** One log of a run's folder: its header, how far it was read, and what of it could not be. */
-import { GRAPH_LOG_NAME, LOG_VERSION, type LogHeader, peerLogName } from "../log.js";
+import { GRAPH_LOG_NAME, LOG_VERSION, type LogHeader, peerLogName } from "../runs/log.js";
 import { createLineFile, type LineFile } from "./lines.js";
 import { parseLine } from "./parse.js";
 

@@ -2,7 +2,7 @@
  * Lines of a log, checked without a schema library: a run has millions of them. What passes here passes the
  * schema in log.ts in every field that readers use; the suite holds the two against each other.
  */
-import { type GraphRound, type LogEnd, type LogHeader, logHeader, type PeerRound } from "../log.js";
+import { type GraphRound, type LogEnd, type LogHeader, logHeader, type PeerRound } from "../runs/log.js";
 
 /** A line as it is used, or undefined where it is damaged. */
 export function parseLine(text: string): LogHeader | PeerRound | GraphRound | LogEnd | undefined {

@@ -4,8 +4,8 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { InvalidLog } from "../errors.js";
-import { LOG_NAME_PATTERN, type LogHeader, type PeerRound } from "../log.js";
+import { InvalidLog } from "../foundation/errors.js";
+import { LOG_NAME_PATTERN, type LogHeader, type PeerRound } from "../runs/log.js";
 import { type ConsensusReader, createConsensusReader } from "./consensus.js";
 import { createGraphHistory, createPeerHistory, type GraphHistory, type PeerHistory } from "./history.js";
 import {

@@ -7,7 +7,7 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { FileProblem } from "../errors.js";
+import { FileProblem } from "../foundation/errors.js";
 import type { PeerColumn } from "./history.js";
 import type { Run } from "./read.js";
 

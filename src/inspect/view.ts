@@ -3,7 +3,7 @@
  * points, each standing for the rounds since the one before.
  */
 import { payloadsOf } from "../algorithms/index.js";
-import type { LogHeader } from "../log.js";
+import type { LogHeader } from "../runs/log.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import type { PeerColumn, PeerHistory } from "./history.js";

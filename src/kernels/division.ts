@@ -3,7 +3,7 @@
  * share. A piece begins at a whole block, and so at a byte of its own in the payload too. Kernels that are not here
  * go through their numbers in one order only (the streams of top-k and of entropy coding), or touch few of them.
  */
-import type { Kernels } from "../kernels.js";
+import type { Kernels } from "./kernels.js";
 import type { OptimizerKernels } from "./reference/optimizers.js";
 import { PART } from "./reference/vector.js";
 

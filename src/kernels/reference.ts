@@ -1,4 +1,4 @@
-import type { Kernels } from "../kernels.js";
+import type { Kernels } from "./kernels.js";
 import { entropyKernels } from "./reference/entropy.js";
 import { float16Kernels } from "./reference/float16.js";
 import { minmaxKernels } from "./reference/minmax.js";

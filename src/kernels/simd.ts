@@ -1,5 +1,5 @@
-import type { Kernels } from "../kernels.js";
 import { compiled, compiledShared } from "./compiled.js";
+import type { Kernels } from "./kernels.js";
 
 let plainModule: WebAssembly.Module | undefined;
 let sharedModule: WebAssembly.Module | undefined;

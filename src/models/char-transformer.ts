@@ -1,6 +1,6 @@
 import type { SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { z } from "zod";
-import { InvalidExperiment } from "../errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import type { ModelKind } from "../model.js";
 import { initialSeeds } from "./initial.js";
 

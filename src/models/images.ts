@@ -1,4 +1,4 @@
-import { InvalidExperiment } from "../errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 
 /**
  * Height, width and channels of one example.

@@ -1,8 +1,8 @@
 /** Every model there is. Adding one: a file here, and its name in this list. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { z } from "zod";
-import { kindOf, settingsOfAny } from "../kinds.js";
 import type { ModelContext, ModelKind } from "../model.js";
+import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { charTransformer } from "./char-transformer.js";
 import { cnn } from "./cnn.js";
 import { mlp } from "./mlp.js";

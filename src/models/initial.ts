@@ -1,4 +1,4 @@
-import { random } from "../random.js";
+import { random } from "../foundation/random.js";
 
 /**
  * Seeds for initialisers, one after another: the same list for every peer of a run.

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { sizeOf } from "../dataset.js";
+import { random } from "../foundation/random.js";
 import type { ModelKind } from "../model.js";
-import { random } from "../random.js";
 
 const settings = z.strictObject({
   kind: z.literal("mlp"),

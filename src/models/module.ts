@@ -1,7 +1,7 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { z } from "zod";
 import { importExport } from "../datasets/user-module.js";
-import { InvalidExperiment } from "../errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import type { ModelContext, ModelKind } from "../model.js";
 
 const settings = z.strictObject({

@@ -1,9 +1,9 @@
 /** Every optimiser there is. Adding one: a file here, and a line in this list. */
 import type { z } from "zod";
-import { ForeignVector } from "../errors.js";
-import { kindOf, settingsOfAny } from "../kinds.js";
+import { ForeignVector } from "../foundation/errors.js";
 import type { Optimizer, OptimizerContext, OptimizerKind } from "../optimizer.js";
-import type { Vector } from "../vector.js";
+import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import type { Vector } from "../vectors/vector.js";
 import { adadelta } from "./adadelta.js";
 import { adagrad } from "./adagrad.js";
 import { adam } from "./adam.js";

@@ -1,6 +1,6 @@
 /** Settings that kinds of optimisers share, and what follows from them. */
 import { z } from "zod";
-import type { Vector, VectorSpace } from "../vector.js";
+import type { Vector, VectorSpace } from "../vectors/vector.js";
 
 /** A share in [0, 1): of a moving average or of momentum. */
 export const fraction = z.number().min(0).lt(1);

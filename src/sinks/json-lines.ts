@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { FileProblem } from "../errors.js";
-import type { Sink } from "../report.js";
+import { FileProblem } from "../foundation/errors.js";
+import type { Sink } from "../observing/report.js";
 
 export interface JsonLinesOptions {
   /** Go on with a file that may exist, after a restart; by default it must be new. */

@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Counter, Gauge, Registry } from "prom-client";
-import { CannotListen } from "../errors.js";
-import type { RoundReport, Sink } from "../report.js";
+import { CannotListen } from "../foundation/errors.js";
+import type { RoundReport, Sink } from "../observing/report.js";
 
 export interface PrometheusOptions {
   /** 0, the default, takes a free one. */

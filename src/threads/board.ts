@@ -6,9 +6,9 @@
  * call and then waits until nobody is active, so what the call says is never written while somebody may read it.
  */
 import { divided } from "../kernels/division.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { MAX_SPACE_BYTES } from "../kernels/kernels.js";
 import { PART } from "../kernels/reference/vector.js";
-import type { Kernels } from "../kernels.js";
-import { MAX_SPACE_BYTES } from "../vector.js";
 
 /** Numbers of a piece, about: little enough to share the work evenly, and enough that taking one costs nothing. */
 export const PIECE_LENGTH = 1 << 16;

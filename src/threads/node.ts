@@ -1,10 +1,10 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { InvalidExperiment } from "../errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { ROOM_BYTES } from "../kernels/simd.js";
-import { oneThread, type StartThreads, type Threads } from "../threads.js";
 import { createBlock, openBoard, type PIECE_LENGTH } from "./board.js";
 import { type MINIMUM_LENGTH, shareKernels } from "./share.js";
+import { oneThread, type StartThreads, type Threads } from "./threads.js";
 import type { PostedSpace } from "./worker.js";
 
 /** Most threads that a peer may have. */

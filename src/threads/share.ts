@@ -1,5 +1,5 @@
 import { divided } from "../kernels/division.js";
-import type { Kernels } from "../kernels.js";
+import type { Kernels } from "../kernels/kernels.js";
 import type { Board } from "./board.js";
 
 /** Calls on fewer numbers than this are not worth waking a thread for. */

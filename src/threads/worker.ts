@@ -1,7 +1,7 @@
 /** A worker thread: computes pieces of kernel calls until it is terminated. Started by `node.ts`. */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Kernels } from "../kernels/kernels.js";
 import { createSimdKernels } from "../kernels/simd.js";
-import type { Kernels } from "../kernels.js";
 import { openBoard } from "./board.js";
 
 /** A memory that this thread helps with, and where in it is this thread's room. */

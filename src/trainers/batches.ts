@@ -1,4 +1,4 @@
-import { permutation, random } from "../random.js";
+import { permutation, random } from "../foundation/random.js";
 
 /** Batches of one peer: which examples each step learns from. */
 export interface Batches {

@@ -1,10 +1,10 @@
 /** Every trainer there is. Adding one: a file here, and its name in this list. */
 import type { z } from "zod";
-import { kindOf, settingsOfAny } from "../kinds.js";
-import type { Task } from "../task.js";
-import type { Trainer, TrainerContext, TrainerKind } from "../trainer.js";
+import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { layers } from "./layers.js";
 import { quadratic } from "./quadratic.js";
+import type { Task } from "./task.js";
+import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
 
 const kinds = [layers, quadratic] as const;
 

@@ -1,7 +1,7 @@
 /** What a layers model and its examples must be like to be trained; who asks for more gets one line that says so. */
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
 import { type Examples, sizeOf } from "../dataset.js";
-import { InvalidData, InvalidExperiment } from "../errors.js";
+import { InvalidData, InvalidExperiment } from "../foundation/errors.js";
 
 type Layer = layersModule.Layer;
 

@@ -1,15 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
-import type { Augmentation } from "../augmentation.js";
 import { readInto, readsAtOnce } from "../backends/memory.js";
 import type { Examples } from "../dataset.js";
-import { random } from "../random.js";
-import type { Evaluation, Trainer } from "../trainer.js";
-import type { Vector } from "../vector.js";
+import type { Augmentation } from "../datasets/augmentation.js";
+import { random } from "../foundation/random.js";
+import type { Vector } from "../vectors/vector.js";
 import { createBatches } from "./batches.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
 import { weightsOf } from "./layers-weights.js";
+import type { Evaluation, Trainer } from "./trainer.js";
 
 type Layer = layersModule.Layer;
 

@@ -2,10 +2,10 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
 import { readInto, writeInto } from "../backends/memory.js";
-import { InvalidData, InvalidExperiment } from "../errors.js";
-import { createLayout, type Layout } from "../layout.js";
-import type { NamedValues } from "../state.js";
-import type { Vector } from "../vector.js";
+import { InvalidData, InvalidExperiment } from "../foundation/errors.js";
+import { createLayout, type Layout } from "../vectors/layout.js";
+import type { NamedValues } from "../vectors/state.js";
+import type { Vector } from "../vectors/vector.js";
 
 type Layer = layersModule.Layer;
 type Weight = Layer["weights"][number];

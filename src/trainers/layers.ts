@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { createAugmentation } from "../augmentation.js";
 import { backendNames } from "../backend.js";
 import { type Dataset, type Examples, sizeOf } from "../dataset.js";
+import { createAugmentation } from "../datasets/augmentation.js";
 import { loadDataset } from "../datasets/index.js";
+import { partition, type SplitSettings, splitsByClass } from "../datasets/partition.js";
 import { readSplit } from "../datasets/split-file.js";
-import { InvalidExperiment } from "../errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { createModel } from "../models/index.js";
-import { partition, type SplitSettings, splitsByClass } from "../partition.js";
-import type { TrainerKind } from "../trainer.js";
+import type { TrainerKind } from "./trainer.js";
 
 const settings = z.strictObject({
   kind: z.literal("layers"),

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { createLayout } from "../layout.js";
-import { normal, random } from "../random.js";
-import { stateless, type TrainerKind } from "../trainer.js";
+import { normal, random } from "../foundation/random.js";
+import { createLayout } from "../vectors/layout.js";
+import { stateless, type TrainerKind } from "./trainer.js";
 
 const settings = z.strictObject({
   kind: z.literal("quadratic"),

@@ -1,5 +1,5 @@
-import type { MurmurationError } from "../errors.js";
-import type { Closed, EdgeEvent } from "../transport.js";
+import type { Closed, EdgeEvent } from "../exchange/transport.js";
+import type { MurmurationError } from "../foundation/errors.js";
 
 /** A queue of edge events with one reader. */
 export interface EventQueue {

@@ -1,6 +1,6 @@
-import { InvalidTopology } from "../errors.js";
-import { decodeFrame, encodeFrame } from "../frame.js";
-import { MAX_UNRELEASED_FRAMES, noTraffic, type Traffic, type Transport } from "../transport.js";
+import { decodeFrame, encodeFrame } from "../exchange/frame.js";
+import { MAX_UNRELEASED_FRAMES, noTraffic, type Traffic, type Transport } from "../exchange/transport.js";
+import { InvalidTopology } from "../foundation/errors.js";
 import { createEventQueue } from "./event-queue.js";
 
 /** One direction of an edge. */

@@ -1,5 +1,5 @@
-import type { Frame } from "../../src/frame.js";
-import type { Closed, EdgeEvent, Transport } from "../../src/transport.js";
+import type { Frame } from "../../src/exchange/frame.js";
+import type { Closed, EdgeEvent, Transport } from "../../src/exchange/transport.js";
 
 type AnyEvent = EdgeEvent | Closed;
 type EventOf<Kind extends AnyEvent["kind"]> = Extract<AnyEvent, { kind: Kind }>;

@@ -1,6 +1,6 @@
 /** What tests say of errors: their class, code and fields. The sentences are in test/sentences.txt. */
 import { expect } from "vitest";
-import type { MurmurationError } from "../../src/errors.js";
+import type { MurmurationError } from "../../src/foundation/errors.js";
 
 export type ErrorClass<E extends MurmurationError> = new (...parameters: never[]) => E;
 

@@ -1,6 +1,6 @@
-import type { Clock } from "../../src/clock.js";
-import { random } from "../../src/random.js";
-import type { Closed, EdgeEvent, Transport } from "../../src/transport.js";
+import type { Closed, EdgeEvent, Transport } from "../../src/exchange/transport.js";
+import type { Clock } from "../../src/foundation/clock.js";
+import { random } from "../../src/foundation/random.js";
 import { createEventQueue } from "../../src/transports/event-queue.js";
 
 export interface Faults {

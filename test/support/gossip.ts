@@ -1,15 +1,15 @@
 import type { AlgorithmKind } from "../../src/algorithm.js";
-import { type Clock, stoppedClock } from "../../src/clock.js";
 import { type CompressorSettings, compressorSettings } from "../../src/compressors/index.js";
 import type { Patience } from "../../src/exchange/exchanges.js";
 import type { EdgeSchedule } from "../../src/exchange/participation.js";
-import type { Layout } from "../../src/layout.js";
-import type { Mixing } from "../../src/mixing.js";
+import type { Transport } from "../../src/exchange/transport.js";
+import { type Clock, stoppedClock } from "../../src/foundation/clock.js";
+import { normal, random } from "../../src/foundation/random.js";
+import type { Mixing } from "../../src/graphs/mixing.js";
+import type { RoundReport } from "../../src/observing/report.js";
 import { createPeer, type Peer, type Plan } from "../../src/peer.js";
-import { normal, random } from "../../src/random.js";
-import type { RoundReport } from "../../src/report.js";
-import type { Transport } from "../../src/transport.js";
 import { createMemoryTransports } from "../../src/transports/memory.js";
+import type { Layout } from "../../src/vectors/layout.js";
 import { plainDescent, updateTrainer } from "./trainers.js";
 
 /** Default settings of every compressor in the index. */

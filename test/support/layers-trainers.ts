@@ -1,6 +1,6 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Examples } from "../../src/dataset.js";
-import { normal, random } from "../../src/random.js";
+import { normal, random } from "../../src/foundation/random.js";
 import { createLayersTrainer, type LayersTrainerOptions } from "../../src/trainers/layers-trainer.js";
 import { type Learning, learning } from "./learning.js";
 

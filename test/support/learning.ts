@@ -1,7 +1,7 @@
-import { createLearner, type LocalRound, learnerVectors } from "../../src/learner.js";
 import { createOptimizer, type OptimizerSettings, optimizerSettings } from "../../src/optimizers/index.js";
-import type { Trainer } from "../../src/trainer.js";
-import { createVectorSpace, spaceBytes, type Vector } from "../../src/vector.js";
+import { createLearner, type LocalRound, learnerVectors } from "../../src/trainers/learner.js";
+import type { Trainer } from "../../src/trainers/trainer.js";
+import { createVectorSpace, spaceBytes, type Vector } from "../../src/vectors/vector.js";
 
 export interface Learning {
   readonly optimizer?: { readonly kind: OptimizerSettings["kind"] } & Record<string, unknown>;

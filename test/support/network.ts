@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Connection, Libp2p } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
-import { systemClock } from "../../src/clock.js";
-import type { Frame } from "../../src/frame.js";
+import type { Frame } from "../../src/exchange/frame.js";
+import { systemClock } from "../../src/foundation/clock.js";
 import { type Channel, createChannel } from "../../src/transports/libp2p/channel.js";
 import type { Hello } from "../../src/transports/libp2p/hello.js";
 import { decodePrivateKey } from "../../src/transports/libp2p/identity.js";

@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runSimulation } from "../../src/cli/run-simulation.js";
-import { parseExperiment } from "../../src/experiment.js";
-import { parseTopology } from "../../src/topology.js";
+import { parseTopology } from "../../src/graphs/topology.js";
+import { parseExperiment } from "../../src/runs/experiment.js";
+import { runSimulation } from "../../src/runs/record-simulation.js";
 
 /** A new folder for one test. */
 export function newFolder(): string {

@@ -12,7 +12,7 @@ export interface Sentence {
   readonly template: string;
 }
 
-/** The error classes of `src/errors.ts`. */
+/** The error classes of `src/foundation/errors.ts`. */
 export function errorClasses(file: string): string[] {
   return [...readFileSync(file, "utf8").matchAll(/^export class (\w+)/gm)].map(([, name]) => name!);
 }

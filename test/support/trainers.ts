@@ -1,7 +1,7 @@
-import type { Layout } from "../../src/layout.js";
 import type { Plan } from "../../src/peer.js";
-import { stateless, type Trainer } from "../../src/trainer.js";
-import type { Vector } from "../../src/vector.js";
+import { stateless, type Trainer } from "../../src/trainers/trainer.js";
+import type { Layout } from "../../src/vectors/layout.js";
+import type { Vector } from "../../src/vectors/vector.js";
 
 /** Plain gradient descent, one step a round. */
 export const plainDescent: Pick<Plan, "optimizer" | "localSteps"> = {

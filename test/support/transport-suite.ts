@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { InvalidTopology, MalformedFrame } from "../../src/errors.js";
-import type { Frame } from "../../src/frame.js";
-import { MAX_UNRELEASED_FRAMES, type Transport } from "../../src/transport.js";
+import type { Frame } from "../../src/exchange/frame.js";
+import { MAX_UNRELEASED_FRAMES, type Transport } from "../../src/exchange/transport.js";
+import { InvalidTopology, MalformedFrame } from "../../src/foundation/errors.js";
 import { type EdgeEvents, readEvents } from "./edge-events.js";
 
 /** Longest payload in bytes that the transports of a setup take. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/clock.js";
+import type { Clock } from "../../src/foundation/clock.js";
 
 /** Time that moves from one timer to the next whenever everything else has come to rest. */
 export interface VirtualTime {

@@ -1,4 +1,4 @@
-import { drawBits } from "../../random.js";
+import { drawBits } from "../../foundation/random.js";
 import { floats } from "./vector.js";
 
 /**

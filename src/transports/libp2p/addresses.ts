@@ -1,6 +1,6 @@
 /** Multiaddrs: how a neighbour is dialled, and why an address cannot be listened on. */
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
-import { CannotListen, InvalidTopology } from "../../errors.js";
+import { CannotListen, InvalidTopology } from "../../foundation/errors.js";
 
 /** The code of `/p2p/…` in a multiaddr. */
 const CODE_P2P = 421;

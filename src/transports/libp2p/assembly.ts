@@ -3,8 +3,9 @@
  * its pieces are copied there as they arrive. Memory of released frames is used again: new memory of this size costs
  * as much as what is copied there.
  */
-import { MalformedFrame } from "../../errors.js";
-import { FRAME_HEADER_BYTES } from "../../frame.js";
+
+import { FRAME_HEADER_BYTES } from "../../exchange/frame.js";
+import { MalformedFrame } from "../../foundation/errors.js";
 import { MAX_PIECE_BODY_BYTES } from "./messages.js";
 
 export interface FrameMemory {

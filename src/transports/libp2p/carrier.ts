@@ -5,7 +5,7 @@
  */
 import { Socket } from "node:net";
 import type { MultiaddrConnection } from "@libp2p/interface";
-import type { Traffic } from "../../transport.js";
+import type { Traffic } from "../../exchange/transport.js";
 
 interface Carrier {
   /** Over TCP. */

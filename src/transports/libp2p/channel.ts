@@ -1,8 +1,8 @@
 /** One libp2p stream as messages: its hello, its signs of life, and its end. */
 import type { Stream } from "@libp2p/interface";
 import type { Uint8ArrayList } from "uint8arraylist";
-import type { Clock } from "../../clock.js";
-import { MalformedFrame } from "../../errors.js";
+import type { Clock } from "../../foundation/clock.js";
+import { MalformedFrame } from "../../foundation/errors.js";
 import { encodeHello, encodeRefusal, type Hello, type HelloRefusal } from "./hello.js";
 import { MAX_MISSED_HEARTBEATS } from "./limits.js";
 import { createLiveness } from "./liveness.js";

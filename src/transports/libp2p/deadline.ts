@@ -1,5 +1,5 @@
 /** Waits of libp2p's and of this transport, measured by a clock. */
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../foundation/clock.js";
 
 /** Runs an operation of libp2p under a signal that aborts once its deadline has passed. */
 export async function within<Result>(

@@ -1,8 +1,8 @@
 /** Finds the first layer of an edge that fails, from the outside in: what `murmur doctor` is made of. */
 import "./node-20.js";
 import type { Libp2p } from "@libp2p/interface";
-import { type Clock, systemClock } from "../../clock.js";
-import type { Fingerprint } from "../../fingerprint.js";
+import type { Fingerprint } from "../../exchange/fingerprint.js";
+import { type Clock, systemClock } from "../../foundation/clock.js";
 import type { Self } from "./handshake.js";
 import { decodePrivateKey, type Identity } from "./identity.js";
 import type { NetworkPeer } from "./index.js";

@@ -1,5 +1,5 @@
 /** When a neighbour counts as unreachable: it has not connected in time, or is connected but takes nothing. */
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../foundation/clock.js";
 import type { Deadlines } from "./limits.js";
 import type { Outgoing } from "./outgoing.js";
 import { megabytes, seconds } from "./reasons.js";

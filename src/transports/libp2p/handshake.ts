@@ -1,6 +1,7 @@
 /** The handshake, without its IO: hellos in, a verdict out. */
-import { HandshakeRefused } from "../../errors.js";
-import { compareFingerprints, type Fingerprint } from "../../fingerprint.js";
+
+import { compareFingerprints, type Fingerprint } from "../../exchange/fingerprint.js";
+import { HandshakeRefused } from "../../foundation/errors.js";
 import type { Hello } from "./hello.js";
 import { PROTOCOL_VERSION } from "./limits.js";
 import { describeDifferences } from "./reasons.js";

@@ -1,7 +1,7 @@
 /** The first message in each direction of every stream, as JSON: the sender's identity and its experiment. */
 import { z } from "zod";
-import { MalformedFrame } from "../../errors.js";
-import type { Fingerprint } from "../../fingerprint.js";
+import type { Fingerprint } from "../../exchange/fingerprint.js";
+import { MalformedFrame } from "../../foundation/errors.js";
 import { MAX_HELLO_BYTES } from "./limits.js";
 
 const MAX_FIELDS = 32;

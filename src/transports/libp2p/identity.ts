@@ -1,7 +1,7 @@
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import { InvalidTopology } from "../../errors.js";
+import { InvalidTopology } from "../../foundation/errors.js";
 
 /** Who a peer is on the network: an Ed25519 key, and the PeerId that follows from it. */
 export interface Identity {

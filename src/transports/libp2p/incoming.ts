@@ -3,9 +3,10 @@
  * than `MAX_UNRELEASED_FRAMES` others are unreleased. The neighbour may not begin a frame before the one before it is
  * confirmed.
  */
-import { MalformedFrame } from "../../errors.js";
-import { decodeFrame, type Frame } from "../../frame.js";
-import { MAX_UNRELEASED_FRAMES } from "../../transport.js";
+
+import { decodeFrame, type Frame } from "../../exchange/frame.js";
+import { MAX_UNRELEASED_FRAMES } from "../../exchange/transport.js";
+import { MalformedFrame } from "../../foundation/errors.js";
 import { createAssembly, createFrameMemory } from "./assembly.js";
 import type { Channel, Ending } from "./channel.js";
 import { CREDIT_STEP_BYTES } from "./limits.js";

@@ -12,10 +12,10 @@
  */
 import "./node-20.js";
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from "@libp2p/interface";
-import { type Clock, systemClock } from "../../clock.js";
-import { InvalidTopology, type MurmurationError } from "../../errors.js";
-import type { Fingerprint } from "../../fingerprint.js";
-import type { Transport } from "../../transport.js";
+import type { Fingerprint } from "../../exchange/fingerprint.js";
+import type { Transport } from "../../exchange/transport.js";
+import { type Clock, systemClock } from "../../foundation/clock.js";
+import { InvalidTopology, type MurmurationError } from "../../foundation/errors.js";
 import { createEventQueue } from "../event-queue.js";
 import { cannotListen, dialTarget, withoutPeerId } from "./addresses.js";
 import { createMeter } from "./carrier.js";
@@ -38,7 +38,7 @@ import { answerProbes } from "./probe.js";
 import { createReadiness } from "./ready.js";
 import { isBanned } from "./standing.js";
 
-export type { Difference, Fingerprint } from "../../fingerprint.js";
+export type { Difference, Fingerprint } from "../../exchange/fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
 export { type Deadlines, defaultDeadlines, type Muxer } from "./limits.js";
 export type { LinkEvent } from "./link-event.js";

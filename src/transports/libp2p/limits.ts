@@ -4,8 +4,8 @@
 export type Muxer = "yamux" | "mplex";
 
 /**
- * The muxers that peers offer, in order of preference. mplex puts 3 bytes before a message and yamux 12, and
- * sends no window updates. By itself it would reset a slow reader; credits keep either from ever getting there.
+ * The muxers that peers offer, in order of preference. mplex puts 3 bytes before a message where yamux puts 12, and
+ * sends no window updates. Without credits it would reset the stream of a slow reader.
  */
 export const DEFAULT_MUXERS: readonly Muxer[] = ["mplex", "yamux"];
 

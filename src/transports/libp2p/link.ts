@@ -4,10 +4,10 @@
  * the lower number dials; the other one only after some patience, or when this peer has no address.
  */
 import type { Connection, Stream } from "@libp2p/interface";
-import type { Clock } from "../../clock.js";
-import { IdentityInUse, Unreachable } from "../../errors.js";
-import type { Frame } from "../../frame.js";
-import { type EdgeEvent, noTraffic, type Traffic } from "../../transport.js";
+import type { Frame } from "../../exchange/frame.js";
+import { type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
+import type { Clock } from "../../foundation/clock.js";
+import { IdentityInUse, Unreachable } from "../../foundation/errors.js";
 import { createChannel, type Ending } from "./channel.js";
 import { createExpiry } from "./expiry.js";
 import type { Self } from "./handshake.js";

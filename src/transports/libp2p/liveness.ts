@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../foundation/clock.js";
 
 /** Whether the other end of a stream is alive: everything that arrives is a sign of life. */
 export interface Liveness {

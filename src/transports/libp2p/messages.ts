@@ -18,7 +18,7 @@
  * ways, credit and taken the other way.
  */
 import { Uint8ArrayList } from "uint8arraylist";
-import { MalformedFrame } from "../../errors.js";
+import { MalformedFrame } from "../../foundation/errors.js";
 import { decodeHello, decodeRefusal, type Hello, type HelloRefusal } from "./hello.js";
 import { MAX_HELLO_BYTES, PIECE_BYTES } from "./limits.js";
 

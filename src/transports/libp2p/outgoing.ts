@@ -2,9 +2,10 @@
  * Frames to one neighbour, one after the other. A frame stays queued until the neighbour confirms all of it, and is
  * sent again after a break. Its payload stays where the sender keeps it.
  */
-import type { Clock } from "../../clock.js";
-import { MalformedFrame } from "../../errors.js";
-import { encodeHeader, FRAME_HEADER_BYTES, type Frame, frameBytes } from "../../frame.js";
+
+import { encodeHeader, FRAME_HEADER_BYTES, type Frame, frameBytes } from "../../exchange/frame.js";
+import type { Clock } from "../../foundation/clock.js";
+import { MalformedFrame } from "../../foundation/errors.js";
 import type { Channel, Ending } from "./channel.js";
 import { PIECE_BYTES, WINDOW_BYTES } from "./limits.js";
 import { Kind, listOf, MAX_PIECE_BODY_BYTES, message, messageHeader } from "./messages.js";

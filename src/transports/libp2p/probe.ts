@@ -3,7 +3,7 @@
  * and closes. The edge is not affected, so a probe may run at any time.
  */
 import type { Libp2p, Stream } from "@libp2p/interface";
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../foundation/clock.js";
 import { createChannel } from "./channel.js";
 import { helloOf, type Self } from "./handshake.js";
 import type { Hello } from "./hello.js";

@@ -1,6 +1,6 @@
 /** The wait for every neighbour to be connected. */
-import type { Clock } from "../../clock.js";
-import { type MurmurationError, Unreachable } from "../../errors.js";
+import type { Clock } from "../../foundation/clock.js";
+import { type MurmurationError, Unreachable } from "../../foundation/errors.js";
 import { seconds } from "./reasons.js";
 import type { Standing } from "./standing.js";
 

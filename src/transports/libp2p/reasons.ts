@@ -1,5 +1,5 @@
 /** Descriptions of failures: which layer failed, and what to check. */
-import type { Difference } from "../../fingerprint.js";
+import type { Difference } from "../../exchange/fingerprint.js";
 import { printable } from "./hello.js";
 
 /** Layer by layer, the first text that fits. Matches libp2p's error names and Node's error codes. */

@@ -1,6 +1,6 @@
 /** When to dial a neighbour again: after pauses that double with every failure and differ from peer to peer. */
-import type { Clock } from "../../clock.js";
-import { random } from "../../random.js";
+import type { Clock } from "../../foundation/clock.js";
+import { random } from "../../foundation/random.js";
 import type { Deadlines } from "./limits.js";
 
 /** Backoff exponent after an orderly departure: the neighbour is not back in a moment. */

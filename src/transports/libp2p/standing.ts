@@ -1,5 +1,5 @@
 /** What this end knows of a neighbour: one record, changed by one function. */
-import type { HandshakeRefused } from "../../errors.js";
+import type { HandshakeRefused } from "../../foundation/errors.js";
 import { MAX_VIOLATIONS } from "./limits.js";
 
 export interface Standing {

@@ -3,8 +3,8 @@
  * frames. Both begin with the handshake, and both continue where the last stream broke.
  */
 import type { Connection, Stream } from "@libp2p/interface";
-import type { Clock } from "../../clock.js";
-import { type HandshakeRefused, MalformedFrame } from "../../errors.js";
+import type { Clock } from "../../foundation/clock.js";
+import { type HandshakeRefused, MalformedFrame } from "../../foundation/errors.js";
 import { type Channel, ChannelEnded, createChannel, type Ending } from "./channel.js";
 import { helloOf, judge, type Self } from "./handshake.js";
 import type { Hello } from "./hello.js";

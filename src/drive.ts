@@ -1,0 +1,69 @@
+import type { RoundSteps } from "./algorithm.js";
+import type { Exchanges, Step } from "./exchange/exchanges.js";
+import type { Settled } from "./exchange/ledger.js";
+import type { Clock } from "./foundation/clock.js";
+import type { CompressionMeter } from "./observing/compression-meter.js";
+import type { RoundTimes } from "./observing/report.js";
+
+export interface DriveOptions extends Omit<Step, "step"> {
+  readonly steps: RoundSteps;
+  readonly exchanges: Exchanges;
+  readonly laps: Laps;
+  readonly meter: CompressionMeter;
+  /** Sees what has settled before the algorithm takes it and encodes its next payload. */
+  readonly settled?: (settled: readonly Settled[]) => void;
+}
+
+/**
+ * Drives an algorithm through one round: sends what it yields, waits, and resumes it with what has settled.
+ *
+ * @returns false when the transport was closed meanwhile
+ * @throws what `Exchanges.settle` throws. However the round ends, it ends at a yield, where model and state are valid
+ */
+export async function drive({
+  steps,
+  exchanges,
+  laps,
+  meter,
+  settled,
+  ...round
+}: DriveOptions): Promise<boolean> {
+  try {
+    meter.begin(0);
+    let next = steps.next();
+    for (let step = 0; !next.done; step++) {
+      exchanges.offer({ ...round, step, outgoing: next.value });
+      laps.end("compressMs");
+      const pairs = await exchanges.settle({ ...round, step });
+      if (!pairs) return false;
+      laps.end("waitMs");
+      settled?.(pairs);
+      meter.begin(step + 1);
+      next = steps.next(pairs);
+      laps.end("mixMs");
+    }
+    return true;
+  } finally {
+    steps.return();
+  }
+}
+
+/** Adds up the parts of a round, in milliseconds. */
+export interface Laps {
+  readonly times: Record<"computeMs" | "compressMs" | "waitMs" | "mixMs", number>;
+  /** The time since the last call belongs to this part. */
+  end(part: keyof Laps["times"] & keyof RoundTimes): void;
+}
+
+export function createLaps(clock: Clock): Laps {
+  const times = { computeMs: 0, compressMs: 0, waitMs: 0, mixMs: 0 };
+  let last = clock.now();
+  return {
+    times,
+    end(part) {
+      const now = clock.now();
+      times[part] += now - last;
+      last = now;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * How frames reach neighbours. Connections, order, resending and back-pressure stay behind this contract. What happens
+ * on the edges arrives as one stream of events; a transport never rejects.
+ */
+import type { MurmurationError } from "../foundation/errors.js";
+import type { Frame } from "./frame.js";
+
+/** Most unreleased frames of one neighbour; the next is delivered and acknowledged once one of them is released. */
+export const MAX_UNRELEASED_FRAMES = 2;
+
+/** What happened on the edge to the neighbour `peer`. Events of one edge arrive in their order. */
+export type EdgeEvent =
+  | {
+      readonly kind: "frame";
+      readonly peer: number;
+      readonly frame: Frame;
+      /** Gives the payload's memory back and makes room for another frame. Safe to call twice. */
+      readonly release: () => void;
+    }
+  /** The neighbour has the oldest unacknowledged frame: its payload's memory may be used again. */
+  | { readonly kind: "acknowledged"; readonly peer: number }
+  /** The neighbour has been unreachable for longer than it may. Frames sent to it stay queued. */
+  | { readonly kind: "down"; readonly peer: number; readonly error: MurmurationError }
+  /** The neighbour is back. */
+  | { readonly kind: "up"; readonly peer: number };
+
+/** The last event: the transport was closed, or cannot go on because of `error`. */
+export interface Closed {
+  readonly kind: "closed";
+  readonly error?: MurmurationError;
+}
+
+/** What a transport counted on one edge, in bytes and messages as its carrier saw them. */
+export interface Traffic {
+  bytesSent: number;
+  bytesReceived: number;
+  messagesSent: number;
+  messagesReceived: number;
+}
+
+export interface Transport {
+  /**
+   * Queues a frame for a neighbour. It is delivered once, after those queued before it, over as many connections as
+   * it takes. The payload must stay as it is until its `acknowledged` event.
+   * @throws InvalidTopology `to` is not a neighbour
+   */
+  send(to: number, frame: Frame): void;
+  /** The next event from any edge; `closed` for ever once the transport is closed. One reader at a time. */
+  next(): Promise<EdgeEvent | Closed>;
+  /** Counts a frame of this neighbour as a violation of the protocol; too many of them end the edge. */
+  refuse(peer: number, reason: string): void;
+  /** What has crossed the edge to this neighbour so far. */
+  traffic(neighbour: number): Readonly<Traffic>;
+  /** Ends every wait. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export function noTraffic(): Traffic {
+  return { bytesSent: 0, bytesReceived: 0, messagesSent: 0, messagesReceived: 0 };
+}

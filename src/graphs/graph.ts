@@ -1,0 +1,129 @@
+/**
+ * Graphs: who talks to whom. Simple, and undirected unless a kind says otherwise: an exchange that counts at both of its
+ * ends or at neither keeps the mean of all models exact. On a directed graph payloads travel one way along each edge.
+ */
+import type { z } from "zod";
+import { InvalidTopology } from "../foundation/errors.js";
+
+/** Most peers of a graph; the weight matrix W has its square. */
+export const MAX_PEERS = 1024;
+
+/** Most edges an edge list may have: those of the complete graph of `MAX_PEERS`. */
+export const MAX_EDGES = (MAX_PEERS * (MAX_PEERS - 1)) / 2;
+
+/** Two different peers. */
+export type Edge = readonly [number, number];
+
+export interface Graph {
+  /** Count of peers n; they are numbered 0 … n − 1. */
+  readonly peers: number;
+  /** Every edge once, in ascending order; its lower peer first, or its sender on a directed graph. */
+  readonly edges: readonly Edge[];
+  readonly isDirected?: true;
+}
+
+/**
+ * One kind of graph: what its settings are, and how one is made. A new kind is a file in `graphs/` that
+ * exports one of these, and one line in `graphs/index.ts`.
+ */
+export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
+  /** Schema of the settings; its `kind` is the name users write. */
+  readonly settings: Settings;
+  /** @throws InvalidTopology when no such graph was found, which only random kinds do */
+  create(settings: z.output<Settings>): Graph;
+  /**
+   * Settings with which this kind has so many peers; left out where that is `{ kind, peers }`.
+   *
+   * @throws InvalidTopology when no graph of this kind has so many
+   */
+  sized?(peers: number): z.input<Settings>;
+}
+
+/**
+ * The simple graph with these edges. A pair that comes twice, in either direction, is one edge; of a directed graph,
+ * only in the same direction.
+ *
+ * @param peers 1 … `MAX_PEERS`
+ * @throws InvalidTopology a number of peers out of range, an edge to a peer that is not there or to itself
+ */
+export function createSimpleGraph(peers: number, pairs: Iterable<Edge>, isDirected = false): Graph {
+  if (!Number.isInteger(peers) || peers < 1 || peers > MAX_PEERS) {
+    throw new InvalidTopology(
+      `a graph has 1 to ${MAX_PEERS} peers, not ${peers}: change the number of peers`,
+      { code: "peer-count", field: "peers" },
+    );
+  }
+  const codes = new Set<number>();
+  for (const [a, b] of pairs) {
+    for (const peer of [a, b]) {
+      if (Number.isInteger(peer) && peer >= 0 && peer < peers) continue;
+      const range = `the ${peers} peers are numbered 0 to ${peers - 1}`;
+      throw new InvalidTopology(`edge ${a}–${b} names peer ${peer}: ${range}`, { code: "edge-peer", peer });
+    }
+    if (a === b)
+      throw new InvalidTopology(`edge ${a}–${b} connects peer ${a} to itself: remove it`, {
+        code: "self-loop",
+        peer: a,
+      });
+    codes.add(isDirected ? a * peers + b : Math.min(a, b) * peers + Math.max(a, b));
+  }
+  const edges = [...codes]
+    .sort((a, b) => a - b)
+    .map((code): Edge => [Math.floor(code / peers), code % peers]);
+  return { peers, edges, ...(isDirected && { isDirected }) };
+}
+
+/** Every peer's neighbours, ascending; on a directed graph those that it sends to or receives from. */
+export function neighbours(graph: Graph): number[][] {
+  const lists = Array.from({ length: graph.peers }, (): number[] => []);
+  // Edges ascend, so the lower neighbours of a peer come in order in the first pass and the higher in the second.
+  for (const [a, b] of graph.edges) lists[b]!.push(a);
+  for (const [a, b] of graph.edges) lists[a]!.push(b);
+  return graph.isDirected ? lists.map((list) => [...new Set(list)].sort((a, b) => a - b)) : lists;
+}
+
+/** Every peer's count of neighbours. */
+export function degrees(graph: Graph): number[] {
+  if (graph.isDirected) return neighbours(graph).map((list) => list.length);
+  const counts = new Array<number>(graph.peers).fill(0);
+  for (const [a, b] of graph.edges) {
+    counts[a]!++;
+    counts[b]!++;
+  }
+  return counts;
+}
+
+/** The connected components, each ascending, in the order of their lowest peers. */
+export function components(graph: Graph): number[][] {
+  const lists = neighbours(graph);
+  const seen = new Array<boolean>(graph.peers).fill(false);
+  const found: number[][] = [];
+  for (let start = 0; start < graph.peers; start++) {
+    if (seen[start]) continue;
+    seen[start] = true;
+    const component = [start];
+    for (const peer of component) {
+      for (const next of lists[peer]!) {
+        if (seen[next]) continue;
+        seen[next] = true;
+        component.push(next);
+      }
+    }
+    found.push(component.sort((a, b) => a - b));
+  }
+  return found;
+}
+
+/** The peers that a payload of `start` can reach along edges in their direction, or against it. */
+export function reachable({ peers, edges }: Graph, start: number, isForward = true): Set<number> {
+  const next = Array.from({ length: peers }, (): number[] => []);
+  for (const [a, b] of edges) next[isForward ? a : b]!.push(isForward ? b : a);
+  const found = new Set([start]);
+  for (const peer of found) for (const other of next[peer]!) found.add(other);
+  return found;
+}
+
+/** Whether every peer can be reached from every other. */
+export function isConnected(graph: Graph): boolean {
+  return components(graph).length === 1;
+}

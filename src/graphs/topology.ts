@@ -1,0 +1,262 @@
+/** The topology file: the graph, its weights, and who each peer is and where it listens. */
+import { z } from "zod";
+import { detailsOf, InvalidTopology, MurmurationError } from "../foundation/errors.js";
+import { checked } from "../settings/check.js";
+import { degrees, type Graph } from "./graph.js";
+import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./index.js";
+import {
+  closingRates,
+  type Mixing,
+  maximumConsensusRate,
+  metropolisMixing,
+  optimalConsensusRate,
+  predictedRounds,
+  pushMixing,
+  secondEigenvalue,
+  smallestEigenvalue,
+  spectralGap,
+  spectrum,
+  weightedMixing,
+} from "./mixing.js";
+
+/** Most characters of a topology file: room for a written-out matrix of the largest graph. */
+export const MAX_TOPOLOGY_CHARACTERS = 2 ** 25;
+
+/** Most addresses a peer listens on, or is reached at. */
+export const MAX_ADDRESSES = 16;
+
+/** Most characters of an address. */
+export const MAX_ADDRESS_CHARACTERS = 512;
+
+const address = z
+  .string()
+  .max(MAX_ADDRESS_CHARACTERS)
+  .regex(/^\/[^\s/]+\/\S+$/, {
+    error: ({ input }) =>
+      `cannot be ${JSON.stringify(String(input).slice(0, 40))}: a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"`,
+  });
+
+const peerSettings = z.strictObject({
+  id: z.int().min(0).describe("the peer's number in the graph"),
+  listen: z.array(address).max(MAX_ADDRESSES).optional().describe("multiaddrs the peer listens on"),
+  dial: z
+    .array(address)
+    .max(MAX_ADDRESSES)
+    .optional()
+    .describe("multiaddrs its neighbours reach it at; by default those it listens on"),
+  peerId: z.string().min(1).max(128).optional().describe("the libp2p identity the peer must prove"),
+  host: z.string().min(1).max(255).optional().describe("the machine it runs on, for people and scripts"),
+});
+
+export const topologySettings = z.strictObject({
+  $schema: z.string().optional(),
+  name: z.string().min(1).max(128).optional().describe("what logs call this topology"),
+  graph: graphSettings.describe("who talks to whom"),
+  weights: z
+    .union([z.literal("metropolis"), z.array(z.array(z.number()))])
+    .default("metropolis")
+    .describe("Metropolis–Hastings weights, or the rows of a symmetric matrix whose rows sum to 1"),
+  peers: z.array(peerSettings).optional().describe("who the peers are; those left out have no addresses yet"),
+});
+
+/** Who one peer is and where it is. */
+export interface TopologyPeer {
+  readonly id: number;
+  /** Multiaddrs it listens on; empty where the file says none. */
+  readonly listen: readonly string[];
+  /** Multiaddrs its neighbours reach it at. */
+  readonly dial: readonly string[];
+  readonly peerId?: string;
+  readonly host?: string;
+}
+
+export interface Topology {
+  readonly name: string;
+  readonly graphSettings: GraphSettings;
+  readonly graph: Graph;
+  readonly mixing: Mixing;
+  /** One per peer, in the order of their numbers. */
+  readonly peers: readonly TopologyPeer[];
+}
+
+/**
+ * A topology from the text of a file (JSON, or an edge list), or from an object of the same form.
+ *
+ * @param source what messages call it, for example `topology file ring-8.json`
+ * @throws InvalidTopology one line with the path of what is wrong and what to change
+ */
+export function parseTopology(input: unknown, source: string): Topology {
+  const value = typeof input === "string" ? parseText(input, source) : input;
+  const settings = checked(topologySettings, value, { what: source }, InvalidTopology);
+  const graph = within(`${source}: graph`, () => createGraph(settings.graph), "graph");
+  const mixing = within(source, () => mixingOf(graph, settings.weights));
+  return {
+    name: settings.name ?? `${settings.graph.kind}-${graph.peers}`,
+    graphSettings: settings.graph,
+    graph,
+    mixing,
+    peers: within(source, () => completePeers(settings.peers ?? [], graph.peers)),
+  };
+}
+
+function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
+  if (graph.isDirected && weights !== "metropolis") {
+    throw new InvalidTopology(
+      "the graph is directed, and a directed graph always has equal shares as weights: remove the weights",
+      { code: "weights-on-directed-graph", field: "weights" },
+    );
+  }
+  if (graph.isDirected) return pushMixing(graph);
+  return weights === "metropolis" ? metropolisMixing(graph) : weightedMixing(graph, weights);
+}
+
+/**
+ * The peer of this number.
+ *
+ * @param source what messages call the topology
+ * @throws InvalidTopology when there is none
+ */
+export function requirePeer({ name, peers }: Topology, id: number, source = name): TopologyPeer {
+  const peer = peers[id];
+  if (peer) return peer;
+  throw new InvalidTopology(`${source} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`, {
+    code: "unknown-peer",
+    peer: id,
+  });
+}
+
+function parseText(text: string, source: string): unknown {
+  if (text.length > MAX_TOPOLOGY_CHARACTERS) {
+    throw new InvalidTopology(
+      `${source} has ${text.length} characters: write at most ${MAX_TOPOLOGY_CHARACTERS}`,
+      { code: "topology-too-long" },
+    );
+  }
+  const content = text.replace(/^\uFEFF/, "");
+  if (/^\s*[\d#%]/.test(content)) return within(source, () => ({ graph: parseEdgeList(content) }));
+  try {
+    return JSON.parse(content);
+  } catch (cause) {
+    const reason = (cause as SyntaxError).message.replace(/\s+/g, " ");
+    throw new InvalidTopology(`${source} is neither JSON nor an edge list: ${reason}`, {
+      code: "topology-not-parsed",
+      cause,
+    });
+  }
+}
+
+/** Runs a step. Its error says where it comes from, in the sentence and, below `path`, in the field. */
+function within<Result>(where: string, step: () => Result, path?: string): Result {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof MurmurationError)) throw error;
+    const details = detailsOf(error);
+    const field = [path, details.field].filter((part) => part !== undefined).join(".") || undefined;
+    throw new InvalidTopology(`${where}: ${error.message}`, { ...details, field, cause: error });
+  }
+}
+
+function completePeers(given: readonly z.output<typeof peerSettings>[], count: number): TopologyPeer[] {
+  const peers = Array.from({ length: count }, (_, id): TopologyPeer => ({ id, listen: [], dial: [] }));
+  const indexById = new Map<number, number>();
+  const indexByPeerId = new Map<string, number>();
+  for (const [index, { id, listen = [], dial = listen, peerId, host }] of given.entries()) {
+    if (id >= count) {
+      throw new InvalidTopology(
+        `peers[${index}].id is ${id}: the graph's peers are numbered 0 to ${count - 1}`,
+        { code: "peer-id-range", peer: id, field: `peers[${index}].id` },
+      );
+    }
+    if (indexById.has(id)) {
+      throw new InvalidTopology(
+        `peers[${index}].id is ${id}, like that of peers[${indexById.get(id)}]: keep one`,
+        { code: "peer-id-repeated", peer: id, field: `peers[${index}].id` },
+      );
+    }
+    indexById.set(id, index);
+    if (peerId !== undefined) {
+      const twin = indexByPeerId.get(peerId);
+      if (twin !== undefined) {
+        throw new InvalidTopology(
+          `peers[${index}].peerId equals that of peers[${twin}]: give every peer its own key`,
+          { code: "peer-key-repeated", peer: id, field: `peers[${index}].peerId` },
+        );
+      }
+      indexByPeerId.set(peerId, index);
+    }
+    peers[id] = {
+      id,
+      listen,
+      dial,
+      ...(peerId === undefined ? {} : { peerId }),
+      ...(host === undefined ? {} : { host }),
+    };
+  }
+  return peers;
+}
+
+/** JSON Schema (draft 7) of topology files, for editors. */
+export function topologyJsonSchema(): Record<string, unknown> {
+  return {
+    title: "Murmuration topology",
+    ...z.toJSONSchema(topologySettings, { io: "input", target: "draft-7" }),
+  };
+}
+
+/** The numbers that say how fast a graph of peers comes together. */
+export interface TopologyDescription {
+  readonly name: string;
+  readonly kind: GraphSettings["kind"];
+  readonly peers: number;
+  readonly edges: number;
+  readonly minimumDegree: number;
+  readonly maximumDegree: number;
+  /** λ₂ */
+  readonly secondEigenvalue: number;
+  /** λ_n */
+  readonly smallestEigenvalue: number;
+  readonly spectralGap: number;
+  /** η* */
+  readonly optimalConsensusRate: number;
+  /** 2/(1 − λ_n): η must stay below. */
+  readonly maximumConsensusRate: number;
+  /** `ROUNDS_FACTOR`: what the rounds below reduce the consensus distance to. */
+  readonly roundsFactor: number;
+  /** Rounds of exact gossip with η = 1 until the consensus distance has fallen to `roundsFactor`. */
+  readonly roundsAtOne: number;
+  /** The same with η*. */
+  readonly roundsAtOptimum: number;
+  /** Rounds of the closing consensus, and what it leaves of any disagreement at most. */
+  readonly closingRounds: number;
+  readonly closingContraction: number;
+}
+
+/** The share of the consensus distance that predicted rounds leave. */
+export const ROUNDS_FACTOR = 1e-2;
+
+/** What is worth knowing about a topology before a run. Computes the spectrum: seconds above 500 peers. */
+export function describeTopology({ name, graphSettings, graph, mixing }: Topology): TopologyDescription {
+  const eigenvalues = spectrum(mixing);
+  const counts = degrees(graph);
+  const closing = mixing.isDirected ? { rates: [], contraction: 1 } : closingRates(eigenvalues);
+  const optimal = optimalConsensusRate(eigenvalues);
+  return {
+    name,
+    kind: graphSettings.kind,
+    peers: graph.peers,
+    edges: graph.edges.length,
+    minimumDegree: Math.min(...counts),
+    maximumDegree: Math.max(...counts),
+    secondEigenvalue: secondEigenvalue(eigenvalues),
+    smallestEigenvalue: smallestEigenvalue(eigenvalues),
+    spectralGap: spectralGap(eigenvalues),
+    optimalConsensusRate: optimal,
+    maximumConsensusRate: maximumConsensusRate(eigenvalues),
+    roundsFactor: ROUNDS_FACTOR,
+    roundsAtOne: predictedRounds(eigenvalues, 1, ROUNDS_FACTOR),
+    roundsAtOptimum: predictedRounds(eigenvalues, optimal, ROUNDS_FACTOR),
+    closingRounds: closing.rates.length,
+    closingContraction: closing.contraction,
+  };
+}

@@ -1,0 +1,262 @@
+/**
+ * What one peer can tell about the run from its own state and its neighbours' payloads. Nothing is added to the wire.
+ *
+ * One compressed payload is a poor picture of the neighbour's model, but error feedback telescopes: over T rounds
+ *
+ *     (1/T) Σ_t q_j(t) = (1/T) Σ_t x_j(t) + (δ_j(0) − δ_j(T)) / T
+ *
+ * so the mean of T payloads shows the model with the compression error divided by T. The observer takes one neighbour
+ * after another and averages q_j − q over T rounds: two additions per round and one vector of the model's size.
+ *
+ * The estimate of (1/n) Σ_i ‖x_i − x̄‖² assumes that models scatter independently around their mean. Averaging also
+ * removes the noise that compression put into the models in the last exchange, η Σ_j w_ij (δ_i − δ_j); the first of the
+ * T payloads shows how large that is. With s = Σ_j w_ij, r = Σ_j w_ij², m the squared norm of the first q_j − q and d²
+ * that of the mean, both averaged over the neighbours:
+ *
+ *     C_i = d²/2 + (m − d²)/2 · η²(s² + r) / ((1 + ηs)² + η²r + 1)
+ *
+ * It is good to a factor of about two while ‖δ‖ stays within a few times ‖x‖. On sparse graphs it is low: the mean of
+ * Σ_j w_ij d_ij² / 2 over all peers is between (1 − λ₂) and (1 − λ_n) times the consensus distance.
+ *
+ * Algorithms whose state shows the neighbours' models (`Algorithm.observe`) are asked instead.
+ */
+import type { Algorithm, AlgorithmKind, Sighting } from "../algorithm.js";
+import type { Compressor } from "../compressor.js";
+import type { Settled } from "../exchange/ledger.js";
+import type { Neighbour } from "../graphs/mixing.js";
+import type { VectorSpace } from "../vectors/vector.js";
+
+/** T: rounds over which one neighbour's messages are averaged. */
+export const OBSERVED_ROUNDS = 16;
+/** Longest model whose payloads are averaged: for longer ones the observer's vector would cost too much. */
+export const MAX_OBSERVED_LENGTH = 1 << 22;
+/** A neighbour further away than this many times the median of the others is said to drift. */
+export const DRIFT_FACTOR = 3;
+/** Rounds over which the norm of the residual is averaged before it is compared. */
+export const RESIDUAL_ROUNDS = 32;
+/** The first windows do not count: the residual starts at 0. */
+export const RESIDUAL_WARM_UP = 2;
+/** The residual grows without end when it grew by this factor from window to window … */
+export const RESIDUAL_GROWTH = 1.25;
+/** … so many times in a row. Growth towards a steady residual slows down and does not get there. */
+export const RESIDUAL_WINDOWS = 4;
+
+export interface Observation {
+  /** The neighbour whose messages were averaged over the last rounds, and how far its model is from this peer's. */
+  readonly observed?: { readonly neighbour: number; readonly distance: number };
+  /** This peer's own estimate of (1/n) Σ_i ‖x_i − x̄‖². */
+  readonly consensusEstimate?: number;
+  /** What the user should know, one line each. */
+  readonly warnings?: readonly string[];
+}
+
+export interface Observer {
+  /** What has settled in a step of the round. */
+  see(settled: readonly Settled[]): void;
+  /**
+   * The round is over.
+   *
+   * @param residualNorm ‖δ‖
+   * @param consensusRate η
+   */
+  conclude(residualNorm: number, consensusRate: number): Observation;
+}
+
+export interface ObserverOptions {
+  readonly neighbours: readonly Neighbour[];
+  readonly length: number;
+  readonly space: VectorSpace;
+  readonly kind: AlgorithmKind;
+  readonly algorithm: Algorithm;
+  readonly compressor: Compressor;
+}
+
+export function createObserver(options: ObserverOptions): Observer {
+  const { algorithm, neighbours } = options;
+  const residual = createResidualWatch();
+  const reader = algorithm.observe
+    ? createStateReader(() => algorithm.observe!(), neighbours)
+    : createPayloadReader(options);
+  return {
+    see: (settled) => reader?.see(settled),
+    conclude(residualNorm, consensusRate) {
+      const seen = reader?.conclude(consensusRate) ?? {};
+      const growth = residual(residualNorm);
+      if (growth === undefined) return seen;
+      const warning = `η = ${consensusRate} is too large for this compressor: the residual grew ${growth.toFixed(1)} times in ${RESIDUAL_WINDOWS * RESIDUAL_ROUNDS} rounds; halve the consensus rate or compress less`;
+      return { ...seen, warnings: [...(seen.warnings ?? []), warning] };
+    },
+  };
+}
+
+interface Reader {
+  see(settled: readonly Settled[]): void;
+  conclude(consensusRate: number): Observation;
+}
+
+/** What is known of one neighbour. */
+interface Seen {
+  /** ‖q_j − q‖² of one round. */
+  readonly single: number;
+  /** ‖q_j − q‖² of the mean of T rounds. */
+  readonly averaged: number;
+}
+
+/** Averages one neighbour's payloads after another; undefined where payloads do not show models, or cost too much. */
+function createPayloadReader({
+  neighbours,
+  length,
+  space,
+  kind,
+  compressor,
+}: ObserverOptions): Reader | undefined {
+  const isReadable = kind.sends === "model" && kind.extraPayloadBytes === undefined;
+  if (!isReadable || length > MAX_OBSERVED_LENGTH || neighbours.length === 0) return undefined;
+  const { kernels } = space;
+  const difference = space.vector(length);
+  const squaredNorm = () => kernels.sumOfSquares(difference.byteOffset, length);
+  const seen: (Seen | undefined)[] = neighbours.map(() => undefined);
+  const drift = createDriftWatch(neighbours);
+  let current = 0;
+  let rounds = 0;
+  let payloads = 0;
+  let single = 0;
+
+  const start = (neighbour: number) => {
+    current = neighbour;
+    rounds = 0;
+    difference.fill(0);
+  };
+
+  return {
+    see(settled) {
+      const pair = settled.find(({ edge }) => edge === neighbours[current]);
+      if (!pair) return;
+      compressor.addTo(difference, pair.theirs, 1);
+      compressor.addTo(difference, pair.own, -1);
+      payloads++;
+    },
+    conclude(consensusRate) {
+      const isWhole = payloads === kind.steps;
+      payloads = 0;
+      if (!isWhole) {
+        // A gap in the payloads breaks the telescope.
+        start((current + 1) % neighbours.length);
+        return {};
+      }
+      if (rounds === 0) single = squaredNorm();
+      rounds++;
+      if (rounds < OBSERVED_ROUNDS) return {};
+
+      const observed = current;
+      const averaged = squaredNorm() / rounds ** 2;
+      seen[observed] = { single, averaged };
+      start((observed + 1) % neighbours.length);
+      const distances = seen.map((each) => each && Math.sqrt(each.averaged));
+      const warnings = drift(observed, distances);
+      return {
+        observed: { neighbour: neighbours[observed]!.peer, distance: Math.sqrt(averaged) },
+        consensusEstimate: estimate(neighbours, seen, consensusRate),
+        ...(warnings.length > 0 && { warnings }),
+      };
+    },
+  };
+}
+
+/** Asks the algorithm's state once in T rounds. */
+function createStateReader(observe: () => Sighting, neighbours: readonly Neighbour[]): Reader {
+  const drift = createDriftWatch(neighbours);
+  let rounds = 0;
+  return {
+    see() {},
+    conclude() {
+      rounds++;
+      if (rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
+      const { distances, consensus = halfMeanSquare(neighbours, distances) } = observe();
+      const warnings = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
+      return { consensusEstimate: consensus, ...(warnings.length > 0 && { warnings }) };
+    },
+  };
+}
+
+/** Σ_j w_ij d_ij² / 2Σ_j w_ij: models that scatter independently around their mean lie √2 times as far apart. */
+function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly number[] = []): number {
+  const { sum } = weightSums(neighbours);
+  return (
+    neighbours.reduce((total, { weight }, k) => total + weight * (distances[k] ?? 0) ** 2, 0) / (2 * sum)
+  );
+}
+
+/** Warns of a neighbour that is far away twice in a row, and then not again until it came back. */
+function createDriftWatch(neighbours: readonly Neighbour[]) {
+  const timesFar = neighbours.map(() => 0);
+  return (observed: number, distances: readonly (number | undefined)[]): string[] => {
+    const distance = distances[observed]!;
+    const usual = median(
+      distances.flatMap((other, k) => (other !== undefined && k !== observed ? other : [])),
+    );
+    const isFar = usual !== undefined && usual > 0 && distance > DRIFT_FACTOR * usual;
+    timesFar[observed] = isFar ? timesFar[observed]! + 1 : 0;
+    return timesFar[observed] === 2
+      ? [
+          `peer ${neighbours[observed]!.peer} drifts: its model is ${(distance / usual!).toFixed(1)} times as far away as the other neighbours'`,
+        ]
+      : [];
+  };
+}
+
+/** C_i from the neighbours seen so far. */
+function estimate(
+  neighbours: readonly Neighbour[],
+  seen: readonly (Seen | undefined)[],
+  consensusRate: number,
+): number {
+  const { sum, squares } = weightSums(neighbours);
+  let single = 0;
+  let averaged = 0;
+  let weights = 0;
+  for (const [k, { weight }] of neighbours.entries()) {
+    single += weight * (seen[k]?.single ?? 0);
+    averaged += weight * (seen[k]?.averaged ?? 0);
+    weights += seen[k] ? weight : 0;
+  }
+  if (weights === 0) return 0;
+  const passedOn = consensusRate ** 2 * (sum ** 2 + squares);
+  const sent = (1 + consensusRate * sum) ** 2 + consensusRate ** 2 * squares + 1;
+  const noise = Math.max(0, single - averaged);
+  return (averaged + (noise * passedOn) / sent) / (2 * weights);
+}
+
+function weightSums(neighbours: readonly Neighbour[]) {
+  return {
+    sum: neighbours.reduce((total, { weight }) => total + weight, 0),
+    squares: neighbours.reduce((total, { weight }) => total + weight ** 2, 0),
+  };
+}
+
+/** The factor by which the residual grew, in the round in which it is clear that it grows without end. */
+function createResidualWatch(): (norm: number) => number | undefined {
+  const means: number[] = [];
+  let windows = 0;
+  let sum = 0;
+  let rounds = 0;
+  return (norm) => {
+    sum += norm;
+    rounds++;
+    if (rounds < RESIDUAL_ROUNDS) return undefined;
+    if (windows++ >= RESIDUAL_WARM_UP) means.push(sum / rounds);
+    sum = 0;
+    rounds = 0;
+    if (means.length > RESIDUAL_WINDOWS + 1) means.shift();
+    if (means.length <= RESIDUAL_WINDOWS) return undefined;
+    const grows = means.slice(1).every((mean, k) => means[k]! > 0 && mean > RESIDUAL_GROWTH * means[k]!);
+    if (!grows) return undefined;
+    const factor = means.at(-1)! / means[0]!;
+    means.length = 0;
+    return factor;
+  };
+}
+
+function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+}

@@ -1,0 +1,57 @@
+/** What a round reports, and where reports go. */
+
+import type { FrameKind } from "../exchange/frame.js";
+import type { Refusal } from "../exchange/ledger.js";
+import type { Traffic } from "../exchange/transport.js";
+import type { Evaluation } from "../trainers/trainer.js";
+import type { Observation } from "./observer.js";
+
+/** Milliseconds that a round's parts took, by the clock the peer was given. The only part that differs between equal runs. */
+export interface RoundTimes {
+  readonly computeMs: number;
+  readonly compressMs: number;
+  readonly waitMs: number;
+  readonly mixMs: number;
+  /** Since the peer began its run. */
+  readonly elapsedMs: number;
+  /** The neighbour whose frame came last, when this peer had to wait for it. */
+  readonly waitedFor?: number;
+}
+
+/** One peer's round. */
+export interface RoundReport extends Observation {
+  readonly peer: number;
+  readonly round: number;
+  /** Whether the round learned, or belonged to the closing consensus. */
+  readonly kind: FrameKind;
+  /** Mean training loss; absent in closing rounds. */
+  readonly loss?: number;
+  /** γ */
+  readonly learningRate: number;
+  /** η */
+  readonly consensusRate: number;
+  /** ‖x‖ after the round. */
+  readonly modelNorm: number;
+  /** ‖v − C(v)‖ / ‖v‖ of what was sent; absent when nothing was. The measured contraction is 1 − its square. */
+  readonly compressionError?: number;
+  /** ‖δ‖ / ‖x‖ of what compression still owes; absent when nothing was sent. */
+  readonly residual?: number;
+  /** Neighbours that this round's exchange did without; absent when all were heard. */
+  readonly missed?: readonly number[];
+  /** What crossed each edge so far, in the order of the neighbours. */
+  readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
+  /** Frames that were not taken in this round. */
+  readonly refused?: readonly Refusal[];
+  /** The peer's model on held-out data, in the rounds that evaluate. */
+  readonly evaluation?: Evaluation;
+  /** The model's random projection (projection.ts), in the rounds that project. */
+  readonly projection?: Float32Array;
+  readonly time: RoundTimes;
+}
+
+/** Somewhere records go. */
+export interface Sink<Entry = unknown> {
+  write(entry: Entry): void;
+  /** Everything written is kept once this resolves. */
+  close(): Promise<void>;
+}

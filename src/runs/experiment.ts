@@ -1,0 +1,126 @@
+/**
+ * One experiment's settings: what every peer of a run must agree on, checked once at the door. The rest of the
+ * code sees only valid values.
+ */
+import { z } from "zod";
+import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
+import { compressorSettings } from "../compressors/index.js";
+import { InvalidExperiment } from "../foundation/errors.js";
+import { MAX_ROUND } from "../exchange/frame.js";
+import { optimizerSettings } from "../optimizers/index.js";
+import { DEFAULT_PROJECTION_SIZE } from "../observing/projection.js";
+import { scheduleSettings } from "../settings/schedule.js";
+import { checked } from "../settings/check.js";
+import { taskSettings } from "../trainers/task.js";
+import { trainerSettings } from "../trainers/index.js";
+
+/** Most numbers in a logged projection. */
+export const MAX_PROJECTION_SIZE = 2 ** 18;
+
+/** Most local steps per round. */
+const MAX_LOCAL_STEPS = 1 << 20;
+
+const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
+
+/** Fields of the form { kind, … }, with the kind that is meant where none is named. */
+const defaultKinds = {
+  compressor: "minmax",
+  trainer: "layers",
+  model: "mlp",
+  data: "digits",
+  split: "shards",
+  optimizer: "sgd",
+} as const;
+
+export const experimentSettings = z.strictObject({
+  $schema: z.string().optional(),
+  name: z.string().default("experiment").describe("name of the run in tables and logs"),
+  algorithm: z.enum(algorithmNames).default(defaultAlgorithm).describe("gossip algorithm"),
+  compressor: compressorSettings
+    .prefault({ kind: "minmax" })
+    .describe("how models are compressed on the wire"),
+  consensusRate: z
+    .union([z.literal("auto"), scheduleSettings])
+    .default("auto")
+    .describe("η: how far an exchange moves a model towards its neighbours; auto measures the compressor"),
+  participation: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe("share of the edges that work in a round; the others are skipped at both ends"),
+  learningRate: scheduleSettings.default(0.1).describe("γ: a number, or how it moves with the round"),
+  rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("training rounds"),
+  closingRounds: z
+    .union([z.literal("auto"), z.int().min(0)])
+    .default("auto")
+    .describe("exact exchanges after the last round, so that every peer ends with the same model"),
+  evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
+  projectEvery: z
+    .int()
+    .min(0)
+    .default(20)
+    .describe("rounds between logged projections of the model, for murmur inspect; 0: none"),
+  projectionSize: z
+    .int()
+    .min(1)
+    .max(MAX_PROJECTION_SIZE)
+    .default(DEFAULT_PROJECTION_SIZE)
+    .describe("projection size; larger is more accurate"),
+  seed: z.int().default(1).describe("every random choice of the run follows from it"),
+  trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
+  ...taskSettings.shape,
+  optimizer: optimizerSettings
+    .prefault({ kind: defaultKinds.optimizer })
+    .describe("what turns gradients into steps"),
+  localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
+});
+
+export type Experiment = z.output<typeof experimentSettings>;
+
+/**
+ * An experiment from the content of a file, or from settings in a program; every field has a default.
+ *
+ * @param source how error messages call it, for example the file's name
+ * @throws InvalidExperiment one line that names the field and says what to change
+ */
+export function parseExperiment(input: unknown, source = "experiment"): Experiment {
+  return checked(experimentSettings, expandKinds(input), { what: source }, InvalidExperiment);
+}
+
+/** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`, and `{ "bits": 4 }` for the default kind. */
+function expandKinds(input: unknown): unknown {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
+  const expanded: Record<string, unknown> = { ...input };
+  for (const [field, kind] of Object.entries(defaultKinds)) {
+    const value = expanded[field];
+    if (typeof value === "string") expanded[field] = { kind: value };
+    else if (value === undefined) expanded[field] = { kind };
+    else if (typeof value === "object" && !Array.isArray(value)) expanded[field] = { kind, ...value };
+  }
+  return expanded;
+}
+
+/** What JSON Schema says of a field of the form { kind, … }. */
+interface KindsSchema {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly oneOf: readonly { readonly properties: { readonly kind: { readonly const: string } } }[];
+}
+
+/** JSON Schema of experiment files, for editors. */
+export function experimentJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(experimentSettings, { io: "input" }) as {
+    properties: Record<string, object>;
+  };
+  for (const field of Object.keys(defaultKinds)) {
+    schema.properties[field] = orNameAlone(schema.properties[field] as KindsSchema);
+  }
+  return schema;
+}
+
+/** The schema with a kind's name as the short form; editors and `--help` read the outer level only. */
+function orNameAlone({ oneOf, ...about }: KindsSchema): object {
+  const names = oneOf.map(({ properties }) => properties.kind.const);
+  return { ...about, anyOf: [{ type: "string", enum: names }, { oneOf }] };
+}

@@ -1,0 +1,191 @@
+/**
+ * What a run leaves on disk: a folder with one file of JSON lines per peer, and, after a simulation, one of the
+ * whole graph. The first line is a header, then one line a round, then how it ended.
+ *
+ * Runs of one seed write the same bytes except for what a clock or the machine said. All of that stands in two
+ * fields, `machine` of the header and `time` of a round, which come last in their lines.
+ */
+import { z } from "zod";
+import type { Experiment } from "./experiment.js";
+import { digest } from "../exchange/fingerprint.js";
+import { FRAME_VERSION } from "../exchange/frame.js";
+import type { Layout } from "../vectors/layout.js";
+import type { RoundReport } from "../observing/report.js";
+import type { SimulationRound } from "./simulate.js";
+import type { Topology } from "../graphs/topology.js";
+import { VERSION } from "../version.js";
+
+/** Version of the lines below; readers refuse a newer one. */
+export const LOG_VERSION = 1;
+
+/** File name of a peer's log. */
+export const peerLogName = (peer: number): string => `peer-${peer}.jsonl`;
+/** File name of the log of the whole graph, which only a simulation can write. */
+export const GRAPH_LOG_NAME = "graph.jsonl";
+/** The names of logs, among other files of a folder. */
+export const LOG_NAME_PATTERN = /^(?:peer-\d+|graph)\.jsonl$/;
+
+/** Where and when a log was written: nothing that the run depends on. */
+export type Machine = Readonly<Record<string, string | number>>;
+
+const evaluation = z.object({ loss: z.number(), accuracy: z.number().optional() });
+
+export const logHeader = z.object({
+  type: z.literal("header"),
+  logVersion: z.int(),
+  /** Of the package that wrote the log. */
+  version: z.string(),
+  frameVersion: z.int(),
+  /** This log's peer, or null for the whole graph. */
+  peer: z.int().nonnegative().nullable(),
+  seed: z.number(),
+  /** Digest of experiment, topology and tensors: logs of one run share it. */
+  fingerprint: z.string(),
+  experiment: z.looseObject({
+    name: z.string(),
+    algorithm: z.string(),
+    seed: z.number(),
+    rounds: z.int(),
+    /** Without one there are no projections to read. */
+    projectionSize: z.int().min(1).optional(),
+  }),
+  topology: z.object({
+    name: z.string(),
+    peers: z.int().min(1),
+    edges: z.array(z.tuple([z.int(), z.int()])),
+  }),
+  tensors: z.array(z.object({ name: z.string(), shape: z.array(z.int()) })),
+  machine: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
+});
+
+/** Cumulative, as the carrier counted them. */
+const traffic = z.object({
+  neighbour: z.int().nonnegative(),
+  bytesSent: z.number(),
+  bytesReceived: z.number(),
+  messagesSent: z.number(),
+  messagesReceived: z.number(),
+});
+
+export const peerRound = z.object({
+  type: z.literal("round"),
+  round: z.int().nonnegative(),
+  kind: z.enum(["learning", "closing"]),
+  loss: z.number().optional(),
+  learningRate: z.number(),
+  consensusRate: z.number(),
+  modelNorm: z.number(),
+  compressionError: z.number().optional(),
+  residual: z.number().optional(),
+  traffic: z.array(traffic),
+  missed: z.array(z.int().nonnegative()).optional(),
+  refused: z.array(z.object({ from: z.int(), reason: z.string() })).optional(),
+  observed: z.object({ neighbour: z.int().nonnegative(), distance: z.number() }).optional(),
+  consensusEstimate: z.number().optional(),
+  warnings: z.array(z.string()).optional(),
+  evaluation: evaluation.optional(),
+  /** float32, little-endian, in base64. */
+  projection: z.string().optional(),
+  time: z.object({
+    computeMs: z.number(),
+    compressMs: z.number(),
+    waitMs: z.number(),
+    mixMs: z.number(),
+    elapsedMs: z.number().optional(),
+    waitedFor: z.int().nonnegative().optional(),
+  }),
+});
+
+export const graphRound = z.object({
+  type: z.literal("graph"),
+  round: z.int().nonnegative(),
+  kind: z.enum(["learning", "closing"]),
+  consensusDistance: z.number(),
+  meanModelNorm: z.number(),
+  meanEvaluation: evaluation.optional(),
+});
+
+export const logEnd = z.object({
+  type: z.literal("end"),
+  outcome: z.enum(["completed", "stopped"]),
+  reason: z.string().optional(),
+});
+
+export const logLine = z.discriminatedUnion("type", [logHeader, peerRound, graphRound, logEnd]);
+
+export type LogHeader = z.output<typeof logHeader>;
+export type PeerRound = z.output<typeof peerRound>;
+export type GraphRound = z.output<typeof graphRound>;
+export type LogEnd = z.output<typeof logEnd>;
+
+export function headerLine(
+  peer: number | null,
+  experiment: Experiment,
+  { name, graph }: Topology,
+  layout: Layout,
+  machine: Machine = {},
+): LogHeader {
+  const topology = {
+    name,
+    peers: graph.peers,
+    edges: graph.edges.map(([i, j]): [number, number] => [i, j]),
+  };
+  const tensors = layout.tensors.map((tensor) => ({ name: tensor.name, shape: [...tensor.shape] }));
+  return {
+    type: "header",
+    logVersion: LOG_VERSION,
+    version: VERSION,
+    frameVersion: FRAME_VERSION,
+    peer,
+    seed: experiment.seed,
+    fingerprint: digest({ experiment, topology, tensors }),
+    experiment,
+    topology,
+    tensors,
+    machine,
+  };
+}
+
+/** A peer's report as a line; `peer` stands in the header. */
+export function roundLine({ peer: _, projection, time, ...report }: RoundReport) {
+  return {
+    type: "round",
+    ...report,
+    ...(projection && { projection: encodeProjection(projection) }),
+    time,
+  } as const;
+}
+
+export function graphLine({
+  round,
+  kind,
+  consensusDistance,
+  meanModelNorm,
+  meanEvaluation,
+}: SimulationRound): GraphRound {
+  return {
+    type: "graph",
+    round,
+    kind,
+    consensusDistance,
+    meanModelNorm,
+    ...(meanEvaluation && { meanEvaluation }),
+  } as GraphRound;
+}
+
+/** A line as every run of its seed writes it: without `machine` and `time`. */
+export function withoutTimes(line: string): string {
+  return line.replace(/,"(?:machine|time)":\{[^{}]*\}\}$/, "}");
+}
+
+/** Numbers per call when bytes become text: arguments of one call are limited. */
+const CHUNK_BYTES = 8192;
+
+export function encodeProjection(projection: Float32Array): string {
+  const bytes = new Uint8Array(projection.buffer, projection.byteOffset, projection.byteLength);
+  let text = "";
+  for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+    text += String.fromCharCode(...bytes.subarray(start, start + CHUNK_BYTES));
+  }
+  return btoa(text);
+}

@@ -1,0 +1,213 @@
+/**
+ * Real peers: one peer of a run, over libp2p, on this machine or any other.
+ *
+ * @example Be peer 3 of a run, in a program of one's own.
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { parseExperiment, parseTopology } from "murmuration";
+ * import { decodeIdentity, joinRun } from "murmuration/network";
+ *
+ * const topology = parseTopology(await readFile("ring-8.json", "utf8"), "ring-8.json");
+ * const identity = decodeIdentity(await readFile("ring-8.keys/peer-3.key", "utf8"));
+ * const run = await joinRun({ topology, experiment: parseExperiment({}), id: 3, identity });
+ * for await (const { round, loss } of run) console.log(round, loss);
+ * console.log(run.modelDigest());
+ * await run.close();
+ * ```
+ */
+import { systemClock } from "../foundation/clock.js";
+import { InvalidTopology } from "../foundation/errors.js";
+import type { Experiment } from "./experiment.js";
+import { modelDigest } from "../exchange/fingerprint.js";
+import type { Layout } from "../vectors/layout.js";
+import type { Plan } from "../peer.js";
+import { preparePeers } from "./prepare.js";
+import type { RoundReport } from "../observing/report.js";
+import type { StartThreads } from "../threads/threads.js";
+import type { Topology } from "../graphs/topology.js";
+import type { Trainer } from "../trainers/trainer.js";
+import {
+  createLibp2pTransport,
+  type Deadlines,
+  type Identity,
+  type LinkEvent,
+  type Muxer,
+  type NetworkPeer,
+  type NodeMetrics,
+} from "../transports/libp2p/index.js";
+import type { Vector } from "../vectors/vector.js";
+
+export { compareFingerprints, type Difference, type Fingerprint } from "../exchange/fingerprint.js";
+export {
+  type Deadlines,
+  decodeIdentity,
+  defaultDeadlines,
+  encodeIdentity,
+  generateIdentity,
+  type Identity,
+  type LinkEvent,
+  type Muxer,
+  type NodeMetrics,
+} from "../transports/libp2p/index.js";
+
+/** How long a peer waits for its neighbours' frames of one round, in milliseconds. */
+export const ROUND_DEADLINE_MS = 600_000;
+
+export interface JoinOptions {
+  /** Names the PeerIds of this peer and its neighbours, and where they listen. */
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  /** Number of this peer in the topology. */
+  readonly id: number;
+  /** The key that belongs to its PeerId. */
+  readonly identity: Identity;
+  /** A trainer of one's own; it is not disposed of. The experiment's where left out. */
+  readonly trainer?: Trainer;
+  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
+  readonly startThreads?: StartThreads;
+  /** In the order of preference. Default mplex, then yamux. */
+  readonly muxers?: readonly Muxer[];
+  readonly deadlines?: Partial<Deadlines>;
+  /** For the neighbours' frames of a round, in milliseconds. Default {@link ROUND_DEADLINE_MS}. */
+  readonly roundDeadlineMs?: number;
+  /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
+  readonly metrics?: NodeMetrics;
+  /** Told what happens on the edges. */
+  readonly report?: (event: LinkEvent) => void;
+  /** Ends the run early, and any wait for it to begin. */
+  readonly signal?: AbortSignal;
+}
+
+/** A run that this peer takes part in: iterate over it, once, to take part. One report per round. */
+export interface JoinedRun extends AsyncIterable<RoundReport> {
+  readonly id: number;
+  readonly plan: Plan;
+  /** Learning rounds and closing rounds. */
+  readonly rounds: number;
+  readonly layout: Layout;
+  /** Name of the compressor that learning rounds send through. */
+  readonly compressorName: string;
+  /** How many threads share the kernels' work. */
+  readonly threads: number;
+  /** What the user should know, one line each. */
+  readonly warnings: readonly string[];
+  /** Where this peer listens. */
+  readonly addresses: readonly string[];
+  /** The live model vector that is evaluated. */
+  readonly point: Vector;
+  /** SHA-256 of the model as it is now, 64 hexadecimal digits. */
+  modelDigest(): string;
+  /** Whether the last round is over. */
+  readonly isComplete: boolean;
+  /** Leaves. Neighbours have every frame that a report was given for. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes this peer's place in a run. Resolves when every neighbour is there.
+ *
+ * @throws InvalidTopology a PeerId or address that is missing, or a key of another peer
+ * @throws InvalidExperiment or InvalidData settings that cannot be used
+ * @throws CannotListen, IdentityInUse, HandshakeRefused, Unreachable: see {@link createLibp2pTransport}. While
+ *   it runs also RoundTimeout and Diverged
+ */
+export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
+  const { topology, experiment, id, identity, trainer, startThreads, signal } = options;
+  const peers = networkPeers(topology, id);
+  const prepared = await preparePeers({
+    topology,
+    experiment,
+    ids: [id],
+    ...(trainer && { trainers: [trainer] }),
+    startThreads,
+  });
+  const peer = prepared.peers[0]!;
+  let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
+  const leave = () => transport?.close();
+  try {
+    transport = await createLibp2pTransport({
+      id,
+      privateKey: identity.privateKey,
+      peers,
+      neighbours: topology.mixing.neighbours[id]!.map((neighbour) => neighbour.peer),
+      listen: topology.peers[id]!.listen,
+      fingerprint: peer.fingerprint(),
+      maximumPayloadBytes: peer.largestPayloadBytes,
+      ...(options.muxers && { muxers: options.muxers }),
+      ...(options.deadlines && { deadlines: options.deadlines }),
+      ...(options.metrics && { metrics: options.metrics }),
+      ...(options.report && { report: options.report }),
+    });
+    signal?.addEventListener("abort", leave);
+    if (signal?.aborted) await transport.close();
+    await transport.ready();
+  } catch (error) {
+    await transport?.close();
+    prepared.dispose();
+    throw error;
+  }
+
+  const patience = { deadlineMs: options.roundDeadlineMs ?? ROUND_DEADLINE_MS };
+  let finished = 0;
+  return {
+    ...peer,
+    plan: prepared.plan,
+    threads: prepared.threads,
+    warnings: prepared.warnings,
+    addresses: transport.addresses,
+    modelDigest: () => modelDigest(peer.point),
+    get isComplete() {
+      return finished === peer.rounds;
+    },
+    async *[Symbol.asyncIterator]() {
+      for await (const report of peer.run({ transport, clock: systemClock, patience })) {
+        finished = report.round + 1;
+        yield report;
+      }
+    },
+    async close() {
+      signal?.removeEventListener("abort", leave);
+      await transport.close();
+      prepared.dispose();
+    },
+  };
+}
+
+function requirePeer({ name, peers }: Topology, id: number): void {
+  if (!Number.isInteger(id) || id < 0 || id >= peers.length) {
+    throw new InvalidTopology(`${name} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`, {
+      code: "unknown-peer",
+      peer: id,
+    });
+  }
+}
+
+/**
+ * The peers as the transport wants them.
+ *
+ * @throws InvalidTopology when this peer or a neighbour has no PeerId, or an edge no address at either end
+ */
+export function networkPeers(topology: Topology, id: number): NetworkPeer[] {
+  requirePeer(topology, id);
+  const { name, peers, mixing } = topology;
+  const neighbours = mixing.neighbours[id]!.map(({ peer }) => peer);
+  for (const each of [id, ...neighbours]) {
+    if (peers[each]!.peerId === undefined) {
+      throw new InvalidTopology(
+        `${name} names no peerId for peer ${each}: make keys with \`murmur keys\`, which writes them into the topology file`,
+        { code: "peer-without-key", peer: each, field: "peers" },
+      );
+    }
+  }
+  for (const neighbour of neighbours) {
+    if (peers[id]!.dial.length === 0 && peers[neighbour]!.dial.length === 0) {
+      throw new InvalidTopology(
+        `${name} gives neither peer ${id} nor its neighbour ${neighbour} an address: add "listen" to one of them, as in ["/ip4/192.0.2.7/tcp/4001"]`,
+        { code: "edge-without-address", peer: id, neighbour, field: "peers" },
+      );
+    }
+  }
+  return peers.flatMap(({ id: each, peerId, dial }) =>
+    peerId === undefined ? [] : [{ id: each, peerId, dial }],
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * One peer as a process of its own, told what to do by the process that made it (run-network.ts) over the IPC
+ * channel between them. It writes nothing but its log; it ends when its run ends, or when its parent does.
+ */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../foundation/errors.js";
+import type { Experiment } from "./experiment.js";
+import type { Identity, LinkEvent } from "./network.js";
+import type { RoundReport } from "../observing/report.js";
+import type { ThreadCount } from "../threads/node.js";
+import type { Topology } from "../graphs/topology.js";
+import { type PeerSummary, runPeer } from "./record-peer.js";
+
+export type ToPeer =
+  | {
+      readonly kind: "start";
+      readonly topology: Topology;
+      readonly experiment: Experiment;
+      readonly id: number;
+      readonly identity: Identity;
+      readonly directory: string | undefined;
+      readonly patienceMs: number | undefined;
+      readonly metricsPort: number | undefined;
+      readonly threads: ThreadCount;
+      readonly processes: number;
+      /** Folder for the models that the parent wants to see. */
+      readonly models: string;
+    }
+  | { readonly kind: "stop"; readonly reason: string };
+
+export type FromPeer =
+  | {
+      readonly kind: "joined";
+      readonly compressorName: string;
+      readonly rounds: number;
+      readonly threads: number;
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: "metrics"; readonly url: string }
+  | { readonly kind: "event"; readonly event: LinkEvent }
+  | { readonly kind: "round"; readonly report: RoundReport }
+  | { readonly kind: "done"; readonly summary: PeerSummary }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "failed"; readonly message: string; readonly details: ErrorDetails };
+
+/** File of a peer's model after a round: float32, little-endian. */
+export function modelFile(folder: string, peer: number, round: number): string {
+  return join(folder, `peer-${peer}-round-${round}.float32`);
+}
+
+/** Reports of rounds that matter to nobody but a progress view go out no closer together than this. */
+const PROGRESS_MS = 100;
+
+const stop = new AbortController();
+const tell = (message: FromPeer) =>
+  new Promise<void>((resolve) => {
+    if (process.connected) process.send!(message, () => resolve());
+    else resolve();
+  });
+
+async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer> {
+  const { models, ...options } = start;
+  const writes: Promise<void>[] = [];
+  let told = 0;
+  try {
+    const summary = await runPeer({
+      ...options,
+      signal: stop.signal,
+      onMetrics: (url) => void tell({ kind: "metrics", url }),
+      onEvent: (event) => void tell({ kind: "event", event }),
+      onJoined: ({ compressorName, rounds, threads, warnings }) =>
+        void tell({ kind: "joined", compressorName, rounds, threads, warnings }),
+      onRound(report, { point, plan, rounds }) {
+        const now = performance.now();
+        if (report.evaluation || now - told >= PROGRESS_MS) {
+          told = now;
+          void tell({ kind: "round", report });
+        }
+        if (report.round !== plan.rounds - 1 && report.round !== rounds - 1) return;
+        // A copy: the model moves on while the file is written.
+        const bytes = new Uint8Array(point.buffer, point.byteOffset, point.byteLength).slice();
+        writes.push(writeFile(modelFile(models, start.id, report.round), bytes));
+      },
+    });
+    await Promise.all(writes);
+    return { kind: "done", summary };
+  } catch (error) {
+    if (error instanceof Interrupted) return { kind: "stopped" };
+    if (error instanceof MurmurationError)
+      return { kind: "failed", message: error.message, details: detailsOf(error) };
+    throw error;
+  }
+}
+
+if (process.send) {
+  // Ctrl-C in a terminal reaches every process of the group; the parent decides what it means.
+  process.on("SIGINT", () => {});
+  process.on("disconnect", () => stop.abort("the process that started it is gone"));
+  process.on("message", async (message: ToPeer) => {
+    if (message.kind === "stop") return stop.abort(message.reason);
+    await tell(await run(message));
+    process.disconnect?.();
+  });
+}

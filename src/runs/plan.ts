@@ -1,0 +1,159 @@
+/** From an experiment and a graph to what every peer does, and to what peers must agree on. */
+import type { AlgorithmKind } from "../algorithm.js";
+import { algorithms } from "../algorithms/index.js";
+import { createCompressor } from "../compressors/index.js";
+import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
+import { InvalidExperiment } from "../foundation/errors.js";
+import { participation } from "../exchange/participation.js";
+import type { Experiment } from "./experiment.js";
+import { digest, type Fingerprint } from "../exchange/fingerprint.js";
+import type { Layout } from "../vectors/layout.js";
+import { closingRates, type Mixing, maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/mixing.js";
+import type { Plan } from "../peer.js";
+import { createSchedule } from "../settings/schedule.js";
+import { VERSION } from "../version.js";
+
+/** Longest value that a fingerprint shows in words; longer ones become digests. */
+const MAX_SHOWN_CHARACTERS = 100;
+
+/** A plan, and what the user should know about it before it runs. */
+export interface Prepared {
+  readonly plan: Plan;
+  /** One line each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * What all peers of this experiment do on this graph with a model of this layout.
+ *
+ * @throws InvalidExperiment an algorithm that cannot work on this graph or with these settings
+ */
+export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layout): Prepared {
+  const { rounds, seed, compressor, participation: share } = experiment;
+  const { evaluateEvery, projectEvery, projectionSize } = experiment;
+  const algorithm: AlgorithmKind = algorithms[experiment.algorithm];
+  requireFit(algorithm, experiment, mixing);
+
+  const eigenvalues = spectrum(mixing);
+  const optimalRate = optimalConsensusRate(eigenvalues);
+  const consensusRate =
+    experiment.consensusRate === "auto"
+      ? // Twelve digits, so that peers whose mathematics differ in the last bit still use the same rate.
+        Number(
+          algorithm
+            .suggestRate({ optimalRate, measure: () => measureCompressor(compressor, layout) })
+            .toPrecision(12),
+        )
+      : experiment.consensusRate;
+
+  const warnings: string[] = [];
+  const bound = maximumConsensusRate(eigenvalues);
+  const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
+  if (algorithm.sends !== "nothing" && !mixing.isDirected && largest >= bound) {
+    warnings.push(
+      `consensus rate ${largest} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${optimalRate.toFixed(3)}`,
+    );
+  }
+  const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, layout);
+  if (uncontracting) {
+    warnings.push(
+      `compressor ${uncontracting} has no proven contraction, which the error feedback of ${algorithm.name} needs: the residual may grow without bound; use its scaled form or another compressor`,
+    );
+  }
+
+  const rates = closingRatesOf(algorithm, experiment, mixing);
+  return {
+    plan: {
+      seed,
+      algorithm,
+      compressor,
+      rounds,
+      learningRate: createSchedule(experiment.learningRate, rounds),
+      optimizer: experiment.optimizer,
+      localSteps: experiment.localSteps,
+      consensusRate: createSchedule(consensusRate, rounds),
+      edges: participation(seed, share),
+      closingRates: rates,
+      evaluateEvery,
+      ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),
+      fingerprint: {
+        ...settingsFingerprint(experiment),
+        ...graphFingerprint(mixing),
+        consensusRate: shown(
+          experiment.consensusRate === "auto" ? `auto: ${consensusRate}` : experiment.consensusRate,
+        ),
+        closingRates: shown(rates),
+      },
+    },
+    warnings,
+  };
+}
+
+/** What the graph and this version of the package contribute to a fingerprint. Addresses are not part of it. */
+export function graphFingerprint({ neighbours }: Mixing): Fingerprint {
+  return {
+    murmuration: VERSION,
+    topology: digest(
+      neighbours.map((edges) =>
+        edges.map(({ peer, weight, direction }) => [peer, weight, direction ?? "both"]),
+      ),
+    ),
+  };
+}
+
+function requireFit(
+  { name, needs }: AlgorithmKind,
+  { participation }: Experiment,
+  { isDirected }: Mixing,
+): void {
+  if (isDirected && needs.graph !== "directed") {
+    const others = Object.values<AlgorithmKind>(algorithms)
+      .filter(({ needs, sends }) => needs.graph === "directed" && sends !== "nothing")
+      .map((kind) => kind.name);
+    throw new InvalidExperiment(
+      `algorithm ${name} needs edges that work both ways, and this graph is directed: use ${others.join(" or ")}, or an undirected graph`,
+      { code: "algorithm-needs-undirected-graph", field: "algorithm" },
+    );
+  }
+  if (participation < 1 && needs.everyEdge) {
+    throw new InvalidExperiment(
+      `algorithm ${name} needs every edge in every round, and participation is ${participation}: set it to 1, or use another algorithm`,
+      { code: "algorithm-needs-every-edge", field: "participation" },
+    );
+  }
+}
+
+/** The compressor's name where its contraction is not proven; undefined where it is. */
+function nameWithoutContraction({ compressor }: Experiment, layout: Layout): string | undefined {
+  const measured = measuredLayout(layout);
+  const space = measuringSpace(measured);
+  const { contraction, name } = createCompressor(compressor, { layout: measured, space });
+  return contraction > 0 ? undefined : name;
+}
+
+function closingRatesOf(
+  { sends }: AlgorithmKind,
+  { closingRounds }: Experiment,
+  mixing: Mixing,
+): readonly number[] {
+  // A closing consensus needs a symmetric W.
+  if (sends === "nothing" || mixing.isDirected || closingRounds === 0) return [];
+  return closingRates(spectrum(mixing), closingRounds === "auto" ? undefined : closingRounds).rates;
+}
+
+/** Every setting but those that each peer may choose for itself. */
+function settingsFingerprint(experiment: Experiment): Fingerprint {
+  const {
+    $schema: _schema,
+    name: _name,
+    evaluateEvery: _evaluateEvery,
+    closingRounds: _closing,
+    ...shared
+  } = experiment;
+  return Object.fromEntries(Object.entries(shared).map(([field, value]) => [field, shown(value)]));
+}
+
+function shown(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length <= MAX_SHOWN_CHARACTERS ? text : digest(value);
+}

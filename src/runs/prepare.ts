@@ -1,0 +1,68 @@
+/** From an experiment to its peers, before any of them has a network. */
+import type { Experiment } from "./experiment.js";
+import { createPeer, type Peer, type Plan } from "../peer.js";
+import { createPlan } from "./plan.js";
+import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
+import type { Topology } from "../graphs/topology.js";
+import type { Trainer } from "../trainers/trainer.js";
+import { createTrainer } from "../trainers/index.js";
+
+export interface PrepareOptions {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  /** Which peers of the topology to prepare; all where left out. */
+  readonly ids?: readonly number[];
+  /** A trainer of one's own for each of them; they are not disposed of. The experiment's where left out. */
+  readonly trainers?: readonly Trainer[];
+  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
+  readonly startThreads?: StartThreads | undefined;
+}
+
+export interface PreparedPeers {
+  readonly plan: Plan;
+  /** In the order of the ids. */
+  readonly peers: readonly Peer[];
+  readonly trainers: readonly Trainer[];
+  /** How many threads share the kernels' work. */
+  readonly threads: number;
+  /** What the user should know before the run, one line each. */
+  readonly warnings: readonly string[];
+  /** Releases the trainers that were not given, and ends the threads. */
+  dispose(): void;
+}
+
+/** @throws InvalidTopology, InvalidExperiment or InvalidData, one line, before anything has run */
+export async function preparePeers(options: PrepareOptions): Promise<PreparedPeers> {
+  const { topology, experiment, trainers: given, startThreads } = options;
+  const { mixing } = topology;
+  const ids = options.ids ?? topology.peers.map(({ id }) => id);
+  const made: Trainer[] = [];
+  let threads: Threads = oneThread;
+  const dispose = () => {
+    for (const trainer of made) trainer.dispose();
+    threads.close();
+  };
+  try {
+    for (const peer of given ? [] : ids) {
+      made.push(await createTrainer(experiment, { peer, peers: mixing.peers, seed: experiment.seed }));
+    }
+    const trainers = given ?? made;
+    const { layout } = trainers[0]!;
+    const { plan, warnings } = createPlan(experiment, mixing, layout);
+    threads = (await startThreads?.(layout.length)) ?? oneThread;
+    const peers = ids.map((id, k) =>
+      createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer: trainers[k]!, threads }),
+    );
+    return {
+      plan,
+      peers,
+      trainers,
+      threads: threads.count,
+      warnings: threads.warning === undefined ? warnings : [...warnings, threads.warning],
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,375 @@
+/** All peers of this machine as processes, watched from one place. */
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../foundation/errors.js";
+import type { Experiment } from "./experiment.js";
+import { GRAPH_LOG_NAME, graphLine, headerLine } from "./log.js";
+import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
+import type { RoundReport } from "../observing/report.js";
+import { observe, type SimulationRound } from "./simulate.js";
+import { createJsonLines } from "../sinks/json-lines.js";
+import type { ThreadCount } from "../threads/node.js";
+import type { Topology } from "../graphs/topology.js";
+import { createTrainer } from "../trainers/index.js";
+import { freeLoopbackAddresses, isLocal } from "./addresses.js";
+import { describeMachine } from "./machine.js";
+import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
+import type { PeerSummary } from "./record-peer.js";
+import { type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
+import { average } from "./totals.js";
+
+/** How long peers have to end in order before they are killed, in milliseconds. */
+const STOP_DEADLINE_MS = 10_000;
+/** Characters of a process's last words that are kept, and of those that are shown. */
+const KEPT_CHARACTERS = 4096;
+const SHOWN_CHARACTERS = 300;
+const LAST_PORT = 65_535;
+
+/** How a run stands: where its slowest peer is. */
+export interface NetworkProgress {
+  /** Rounds that every peer has finished. */
+  readonly finished: number;
+  readonly rounds: number;
+  /** Mean over peers of the last training losses. */
+  readonly loss?: number;
+  /** Mean over peers of the last accuracies. */
+  readonly accuracy?: number;
+}
+
+export interface NetworkOptions {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  /** The peers to start, each with its key. All, with keys and loopback addresses for this run, where left out. */
+  readonly identities?: ReadonlyMap<number, Identity>;
+  /** Folder for logs; must be new or empty. */
+  readonly directory?: string | undefined;
+  /** How long a peer waits for a neighbour to connect, in milliseconds. */
+  readonly patienceMs?: number | undefined;
+  /** Peer i serves metrics to this machine on this port + i; 0 takes free ones. */
+  readonly metricsPort?: number | undefined;
+  /** Threads that share the kernels' work in each peer; `auto`, the default, divides the cores among the peers. */
+  readonly threads?: ThreadCount;
+  /** Stops the run; its reason is a text. */
+  readonly signal?: AbortSignal;
+  readonly warn: (text: string) => void;
+  /** How many threads the peers have, once the first has joined. */
+  readonly onThreads?: (threads: number) => void;
+  readonly onProgress?: (progress: NetworkProgress) => void;
+  readonly onEvent?: (peer: number, event: LinkEvent) => void;
+  /** Where Prometheus reads a peer's metrics from now on. */
+  readonly onMetrics?: (peer: number, url: string) => void;
+}
+
+export interface NetworkOutcome {
+  /** What each peer that ran here ended with, by id. */
+  readonly peers: readonly PeerSummary[];
+  /** The same figures that a simulation gives; only where all peers ran here. */
+  readonly summary?: RunSummary;
+}
+
+/**
+ * Runs peers as processes until all of them are done. When one fails the others are stopped.
+ *
+ * @throws PeerFailed which peer ended too early, and why
+ * @throws Interrupted once the signal says so
+ */
+export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
+  const { experiment, directory, warn, metricsPort = 0 } = options;
+  if (directory !== undefined) await requireEmpty(directory);
+  const lastId = Math.max(...(options.identities?.keys() ?? [options.topology.peers.length - 1]));
+  if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {
+    throw new CannotListen(
+      `metrics of peer ${lastId} would be on port ${metricsPort} + ${lastId}, past ${LAST_PORT}: choose a lower port, or 0 for free ones`,
+      { code: "metrics-port-range", peer: lastId },
+    );
+  }
+  const { topology, identities } =
+    options.identities === undefined
+      ? await withIdentities(options.topology)
+      : { topology: options.topology, identities: options.identities };
+  const models = await mkdtemp(join(tmpdir(), "murmur-models-"));
+  const started = performance.now();
+  try {
+    const watch = createWatch(identities.size, experiment.rounds, options);
+    await runProcesses(topology, identities, models, options, watch);
+    const peers = watch.summaries();
+    if (identities.size < topology.peers.length) return { peers };
+
+    const seconds = (performance.now() - started) / 1000;
+    const { beforeClosing, last } = await look(topology, experiment, models, watch);
+    if (directory !== undefined) {
+      await writeGraphLog(directory, topology, experiment, [...new Set([beforeClosing, last])]);
+    }
+    const compressorName = watch.compressorName;
+    return { peers, summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }) };
+  } catch (error) {
+    if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
+    throw error;
+  } finally {
+    await rm(models, { recursive: true, force: true });
+  }
+}
+
+/** A topology with new keys, and loopback addresses where it has none: good for one run on one machine. */
+async function withIdentities(
+  topology: Topology,
+): Promise<{ topology: Topology; identities: Map<number, Identity> }> {
+  const elsewhere = topology.peers.find((peer) => !isLocal(peer));
+  if (elsewhere) {
+    throw new InvalidTopology(
+      `peer ${elsewhere.id} of ${topology.name} runs on another machine, so its peers need permanent keys: make them with \`murmur keys\``,
+      { code: "peer-on-another-machine", peer: elsewhere.id },
+    );
+  }
+  const identities = new Map<number, Identity>();
+  const addresses = await freeLoopbackAddresses(topology.peers.length);
+  const peers = [];
+  for (const peer of topology.peers) {
+    const identity = await generateIdentity();
+    identities.set(peer.id, identity);
+    const own = [addresses[peer.id]!];
+    const where = peer.listen.length > 0 ? {} : { listen: own, dial: own };
+    peers.push({ ...peer, ...where, peerId: identity.peerId });
+  }
+  return { topology: { ...topology, peers }, identities };
+}
+
+type Watch = ReturnType<typeof createWatch>;
+
+/** What the peers have said so far. */
+function createWatch(count: number, learningRounds: number, { warn, onThreads, onProgress }: NetworkOptions) {
+  const latest = new Map<number, RoundReport>();
+  const beforeClosing = new Map<number, RoundReport>();
+  const done = new Map<number, PeerSummary>();
+  const losses = new Map<number, number>();
+  const accuracies = new Map<number, number>();
+  let compressorName = "";
+  let rounds = learningRounds;
+  let finished = 0;
+  let isFirst = true;
+
+  return {
+    latest,
+    beforeClosing,
+    done,
+    get compressorName() {
+      return compressorName;
+    },
+    get finished() {
+      return finished;
+    },
+    summaries: () => [...done.values()].sort((a, b) => a.peer - b.peer),
+    joined(message: FromPeer & { kind: "joined" }): void {
+      ({ compressorName, rounds } = message);
+      // All peers say the same.
+      if (isFirst) {
+        for (const warning of message.warnings) warn(warning);
+        onThreads?.(message.threads);
+      }
+      isFirst = false;
+    },
+    round(report: RoundReport): void {
+      const { peer, round, loss, evaluation } = report;
+      latest.set(peer, report);
+      if (round === learningRounds - 1) beforeClosing.set(peer, report);
+      if (loss !== undefined) losses.set(peer, loss);
+      if (evaluation?.accuracy !== undefined) accuracies.set(peer, evaluation.accuracy);
+      const slowest =
+        latest.size < count ? 0 : Math.min(...[...latest.values()].map((each) => each.round + 1));
+      if (slowest === finished) return;
+      finished = slowest;
+      onProgress?.({
+        finished,
+        rounds,
+        ...(losses.size > 0 && { loss: average([...losses.values()]) }),
+        ...(accuracies.size > 0 && { accuracy: average([...accuracies.values()]) }),
+      });
+    },
+  };
+}
+
+async function runProcesses(
+  topology: Topology,
+  identities: ReadonlyMap<number, Identity>,
+  models: string,
+  options: NetworkOptions,
+  watch: Watch,
+): Promise<void> {
+  const { experiment, directory, patienceMs, threads = "auto", signal } = options;
+  // 0 is no port to count from: every peer then takes a free one.
+  const metricsPortOf = (id: number) => options.metricsPort && options.metricsPort + id;
+  const children = new Map<number, ChildProcess>();
+  let failure: Error | undefined;
+  let killTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const stopAll = (reason: string, error: Error) => {
+    if (failure) return;
+    failure = error;
+    for (const child of children.values()) sendTo(child, { kind: "stop", reason });
+    killTimer = setTimeout(() => {
+      for (const child of children.values()) child.kill("SIGKILL");
+    }, STOP_DEADLINE_MS);
+  };
+  const interrupt = () => {
+    const reason = typeof signal?.reason === "string" ? signal.reason : "it was told to stop";
+    stopAll(
+      reason,
+      new Interrupted(`all peers stopped after ${watch.finished} rounds: ${reason}`, {
+        code: "peers-interrupted",
+      }),
+    );
+  };
+  signal?.addEventListener("abort", interrupt);
+
+  const ends = [...identities].map(([id, identity]) => {
+    const child = fork(fileURLToPath(new URL("./peer-process.js", import.meta.url)), {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      serialization: "advanced",
+      execArgv: [],
+    });
+    children.set(id, child);
+    let lastWords = "";
+    let isTold = false;
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      lastWords = (lastWords + text).slice(-KEPT_CHARACTERS);
+    });
+    const fail = (error: PeerFailed) => {
+      isTold = true;
+      stopAll(`peer ${id} failed`, error);
+    };
+    child.on("message", (message: FromPeer) => {
+      if (message.kind === "event") options.onEvent?.(id, message.event);
+      else if (message.kind === "metrics") options.onMetrics?.(id, message.url);
+      else if (message.kind === "joined") watch.joined(message);
+      else if (message.kind === "round") watch.round(message.report);
+      else if (message.kind === "failed") {
+        const { message: why, details } = message;
+        fail(new PeerFailed(`${why}; the other peers were stopped`, { ...details }));
+      } else {
+        isTold = true;
+        if (message.kind === "done") watch.done.set(id, message.summary);
+      }
+    });
+    const metricsPort = metricsPortOf(id);
+    sendTo(child, {
+      kind: "start",
+      topology,
+      experiment,
+      id,
+      identity,
+      directory,
+      patienceMs,
+      metricsPort,
+      threads,
+      processes: identities.size,
+      models,
+    });
+    return new Promise<void>((resolve) => {
+      child.once("error", (error) => {
+        fail(
+          new PeerFailed(`peer ${id} could not be started: ${error.message}; the other peers were stopped`, {
+            code: "peer-not-started",
+            peer: id,
+            cause: error,
+          }),
+        );
+        resolve();
+      });
+      // After its pipes are closed, so that its last words are all here.
+      child.once("close", (code, killedBy) => {
+        children.delete(id);
+        if (!isTold) {
+          const round = watch.latest.get(id)?.round;
+          const heard =
+            round === undefined ? "before its first round" : `and its last report was of round ${round + 1}`;
+          const how = killedBy ? `was killed (${killedBy})` : `ended with exit code ${code}`;
+          const words = wordsOf(lastWords);
+          fail(
+            new PeerFailed(`peer ${id} ${how} ${heard}${words}; the other peers were stopped`, {
+              code: "peer-process-ended",
+              peer: id,
+              round,
+            }),
+          );
+        }
+        resolve();
+      });
+    });
+  });
+  if (signal?.aborted) interrupt();
+
+  try {
+    await Promise.all(ends);
+  } finally {
+    clearTimeout(killTimer);
+    signal?.removeEventListener("abort", interrupt);
+  }
+  if (failure) throw failure;
+}
+
+/** A process that is gone already tells so itself. */
+function sendTo(child: ChildProcess, message: ToPeer): void {
+  if (child.connected) child.send(message, () => {});
+}
+
+/** The line of an uncaught error, or the last line. */
+function wordsOf(text: string): string {
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+  const line = lines.findLast((each) => /Error\b.*:/.test(each)) ?? lines.at(-1);
+  return line === undefined ? "" : `: ${line.slice(0, SHOWN_CHARACTERS)}`;
+}
+
+/** What a simulation sees after every round, for the two rounds whose models the peers handed over. */
+async function look(
+  topology: Topology,
+  experiment: Experiment,
+  models: string,
+  watch: Watch,
+): Promise<{ beforeClosing: SimulationRound; last: SimulationRound }> {
+  const { peers } = topology.mixing;
+  const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
+  try {
+    const lookAt = async (byPeer: ReadonlyMap<number, RoundReport>): Promise<SimulationRound> => {
+      const reports = [...byPeer.values()].sort((a, b) => a.peer - b.peer);
+      const { round, kind } = reports[0]!;
+      const vectors = await Promise.all(reports.map(({ peer }) => readModel(modelFile(models, peer, round))));
+      const mean = new Float32Array(trainer.layout.length);
+      const observed = observe(vectors, mean);
+      return { round, kind, reports, ...observed, meanEvaluation: await trainer.evaluate(mean) };
+    };
+    const beforeClosing = await lookAt(watch.beforeClosing);
+    const hasClosing = watch.latest.get(0)!.round > beforeClosing.round;
+    return { beforeClosing, last: hasClosing ? await lookAt(watch.latest) : beforeClosing };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+async function readModel(file: string): Promise<Float32Array> {
+  const bytes = await readFile(file);
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}
+
+/** The rounds that were seen from outside, where `murmur inspect` looks for them. */
+async function writeGraphLog(
+  directory: string,
+  topology: Topology,
+  experiment: Experiment,
+  rounds: readonly SimulationRound[],
+): Promise<void> {
+  const { peers } = topology.mixing;
+  const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
+  const log = createJsonLines(join(directory, GRAPH_LOG_NAME));
+  log.write(headerLine(null, experiment, topology, trainer.layout, describeMachine()));
+  trainer.dispose();
+  for (const round of rounds) log.write(graphLine(round));
+  log.write({ type: "end", outcome: "completed" });
+  await log.close();
+}

@@ -1,0 +1,146 @@
+import { basename, join } from "node:path";
+import { prometheusMetrics } from "@libp2p/prometheus-metrics";
+import { FileProblem, Interrupted } from "../foundation/errors.js";
+import type { Experiment } from "./experiment.js";
+import { headerLine, peerLogName, roundLine } from "./log.js";
+import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
+import type { RoundReport, Sink } from "../observing/report.js";
+import { createJsonLines } from "../sinks/json-lines.js";
+import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.js";
+import { type ThreadCount, workerThreads } from "../threads/node.js";
+import type { Topology } from "../graphs/topology.js";
+import { makeFolder } from "./folders.js";
+import { describeMachine } from "./machine.js";
+import { bytesSent } from "./totals.js";
+import { keepYoungGenerationSmall } from "./young-generation.js";
+
+export interface PeerRunOptions {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  readonly id: number;
+  readonly identity: Identity;
+  /** Folder for the log; other peers' logs may be there, but not one of this peer. */
+  readonly directory?: string | undefined;
+  /** How long to wait for a neighbour to connect, in milliseconds. */
+  readonly patienceMs?: number | undefined;
+  /** Threads that share the kernels' work, `auto` being this process's part of the cores. */
+  readonly threads: ThreadCount;
+  /** Processes with peers of the run on this machine. */
+  readonly processes: number;
+  /** Serves metrics to this machine on this port while it runs; 0 takes a free one. */
+  readonly metricsPort?: number | undefined;
+  /** Stops the run; its reason is a text that goes into the log. */
+  readonly signal: AbortSignal;
+  readonly onEvent?: (event: LinkEvent) => void;
+  /** Where Prometheus reads from now on. */
+  readonly onMetrics?: (url: string) => void;
+  /** Every neighbour is there. */
+  readonly onJoined?: (run: JoinedRun) => void;
+  readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
+}
+
+/** What became of one peer's run. */
+export interface PeerSummary {
+  readonly peer: number;
+  readonly rounds: number;
+  readonly modelDigest: string;
+  readonly loss?: number;
+  readonly accuracy?: number;
+  readonly bytesSent: number;
+}
+
+/**
+ * Takes part in a run as one peer, writes its log, and serves its metrics.
+ *
+ * @throws Interrupted once the signal says so; the log then ends with its reason
+ * @throws CannotListen when the port for metrics is taken
+ */
+export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
+  keepYoungGenerationSmall();
+  const { metricsPort } = options;
+  if (metricsPort === undefined) return takePart(options);
+  const metrics = await createPrometheusSink({ port: metricsPort });
+  try {
+    options.onMetrics?.(metrics.url);
+    return await takePart(options, metrics);
+  } finally {
+    await metrics.close();
+  }
+}
+
+async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
+  const { topology, experiment, id, identity, directory, patienceMs, threads, processes, signal } = options;
+  const logFile = directory === undefined ? undefined : join(directory, peerLogName(id));
+  if (logFile !== undefined) await requireNew(directory!, logFile);
+  const run = await joinRun({
+    topology,
+    experiment,
+    id,
+    identity,
+    signal,
+    startThreads: workerThreads(threads, { processes }),
+    ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
+    ...(options.onEvent && { report: options.onEvent }),
+    ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
+  });
+  let log: Sink | undefined;
+  let last: RoundReport | undefined;
+  try {
+    if (logFile !== undefined) {
+      log = createJsonLines(logFile);
+      log.write(headerLine(id, experiment, topology, run.layout, describeMachine()));
+    }
+    if (!signal.aborted) {
+      options.onJoined?.(run);
+      for await (const report of run) {
+        last = report;
+        log?.write(roundLine(report));
+        metrics?.write(report);
+        options.onRound?.(report, run);
+        if (signal.aborted) break;
+      }
+    }
+    if (!run.isComplete) {
+      throw new Interrupted(
+        `peer ${id} stopped ${last ? `after round ${last.round + 1}` : "before its first round"}: ${reasonOf(signal)}`,
+        { code: "peer-interrupted", peer: id, round: last?.round },
+      );
+    }
+    log?.write({ type: "end", outcome: "completed" });
+  } catch (error) {
+    const reason =
+      error instanceof Interrupted
+        ? reasonOf(signal)
+        : error instanceof Error
+          ? error.message
+          : String(error);
+    log?.write({ type: "end", outcome: "stopped", reason });
+    throw error;
+  } finally {
+    await log?.close();
+    await run.close();
+  }
+  const { loss, accuracy } = last!.evaluation!;
+  return {
+    peer: id,
+    rounds: run.rounds,
+    modelDigest: run.modelDigest(),
+    ...(Number.isFinite(loss) && { loss }),
+    ...(accuracy !== undefined && { accuracy }),
+    bytesSent: bytesSent(last!),
+  };
+}
+
+function reasonOf({ reason }: AbortSignal): string {
+  return typeof reason === "string" ? reason : "it was told to stop";
+}
+
+async function requireNew(directory: string, logFile: string): Promise<void> {
+  const names = await makeFolder(directory);
+  if (names.includes(basename(logFile))) {
+    throw new FileProblem(
+      `${logFile} already exists: choose another folder, so that the earlier run is kept`,
+      { code: "log-exists", field: logFile },
+    );
+  }
+}

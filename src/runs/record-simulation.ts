@@ -1,0 +1,169 @@
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { systemClock } from "../foundation/clock.js";
+import type { Experiment } from "./experiment.js";
+import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "./log.js";
+import type { Sink } from "../observing/report.js";
+import { type SimulationRound, simulate } from "./simulate.js";
+import { createJsonLines } from "../sinks/json-lines.js";
+import { type ThreadCount, workerThreads } from "../threads/node.js";
+import type { Topology } from "../graphs/topology.js";
+import { makeEmptyFolder } from "./folders.js";
+import { describeMachine } from "./machine.js";
+import { average, bytesSent } from "./totals.js";
+
+/** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
+export interface RunSummary {
+  readonly name: string;
+  readonly algorithm: string;
+  readonly compressor: string;
+  readonly rounds: number;
+  /** After the closing consensus, or after the last round where there is none. */
+  readonly final: Standing;
+  /** After the last learning round, before the closing consensus. */
+  readonly beforeClosing: Standing;
+  /** Bytes that a peer sent, mean over peers. */
+  readonly bytesSentPerPeer: number;
+  readonly seconds: number;
+}
+
+/** How the peers stand after a round that evaluated. */
+export interface Standing {
+  readonly round: number;
+  readonly worstAccuracy?: number;
+  readonly bestAccuracy?: number;
+  readonly averageAccuracy?: number;
+  readonly meanModelAccuracy?: number;
+  readonly meanModelLoss: number;
+  readonly consensusDistance: number;
+}
+
+export interface RunOptions {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  /** Folder for logs; must be new or empty. */
+  readonly directory?: string | undefined;
+  readonly warn: (text: string) => void;
+  /** Threads that share the kernels' work; 1 where left out. */
+  readonly threads?: ThreadCount;
+  /** Called once everything is made ready, before the first round, with how many threads there are. */
+  readonly onReady?: (threads: number) => void;
+  readonly onRound?: (round: SimulationRound, total: number) => void;
+}
+
+/** Simulates a run, writes its logs, and says what came of it. */
+export async function runSimulation(options: RunOptions): Promise<RunSummary> {
+  const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
+  const simulation = await simulate(topology, experiment, {
+    clock: systemClock,
+    startThreads: workerThreads(threads),
+  });
+  const { layout } = simulation;
+  for (const warning of simulation.warnings) warn(warning);
+  onReady?.(simulation.threads);
+  const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
+
+  const total = simulation.peers[0]!.rounds;
+  const started = performance.now();
+  let last: SimulationRound | undefined;
+  let beforeClosing: SimulationRound | undefined;
+  try {
+    for await (const round of simulation.run()) {
+      logs?.write(round);
+      if (round.kind === "learning") beforeClosing = round;
+      last = round;
+      onRound?.(round, total);
+    }
+    await logs?.end("completed");
+  } catch (error) {
+    await logs?.end("stopped", error instanceof Error ? error.message : String(error));
+    if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
+    throw error;
+  } finally {
+    simulation.dispose();
+  }
+
+  return summarise({
+    experiment,
+    compressorName: simulation.peers[0]!.compressorName,
+    beforeClosing: beforeClosing!,
+    last: last!,
+    seconds: (performance.now() - started) / 1000,
+  });
+}
+
+/** What a run comes to, simulated or not, from the rounds that count. */
+export function summarise({
+  experiment,
+  compressorName,
+  beforeClosing,
+  last,
+  seconds,
+}: {
+  readonly experiment: Experiment;
+  readonly compressorName: string;
+  readonly beforeClosing: SimulationRound;
+  readonly last: SimulationRound;
+  readonly seconds: number;
+}): RunSummary {
+  return {
+    name: experiment.name,
+    algorithm: experiment.algorithm,
+    compressor: compressorName,
+    rounds: experiment.rounds,
+    final: standing(last),
+    beforeClosing: standing(beforeClosing),
+    bytesSentPerPeer: average(last.reports.map(bytesSent)),
+    seconds,
+  };
+}
+
+export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {
+  const accuracies = reports.flatMap(({ evaluation }) => evaluation?.accuracy ?? []);
+  return {
+    round,
+    ...(accuracies.length > 0 && {
+      worstAccuracy: Math.min(...accuracies),
+      bestAccuracy: Math.max(...accuracies),
+      averageAccuracy: average(accuracies),
+    }),
+    ...(meanEvaluation?.accuracy !== undefined && { meanModelAccuracy: meanEvaluation.accuracy }),
+    meanModelLoss: meanEvaluation?.loss ?? Number.NaN,
+    consensusDistance,
+  };
+}
+
+async function openLogs(
+  directory: string,
+  experiment: Experiment,
+  topology: Topology,
+  layout: Parameters<typeof headerLine>[3],
+) {
+  await requireEmpty(directory);
+  const graph = createJsonLines(join(directory, GRAPH_LOG_NAME));
+  const peers: Sink[] = Array.from({ length: topology.graph.peers }, (_, peer) =>
+    createJsonLines(join(directory, peerLogName(peer))),
+  );
+  const machine = describeMachine();
+  graph.write(headerLine(null, experiment, topology, layout, machine));
+  for (const [peer, log] of peers.entries()) {
+    log.write(headerLine(peer, experiment, topology, layout, machine));
+  }
+  return {
+    write(round: SimulationRound) {
+      graph.write(graphLine(round));
+      for (const [peer, log] of peers.entries()) log.write(roundLine(round.reports[peer]!));
+    },
+    async end(outcome: "completed" | "stopped", reason?: string) {
+      for (const log of [graph, ...peers]) {
+        log.write({ type: "end", outcome, ...(reason !== undefined && { reason }) });
+        await log.close();
+      }
+    },
+  };
+}
+
+/** Makes the folder. @throws FileProblem when it holds anything: a run is never written over another */
+export function requireEmpty(directory: string): Promise<void> {
+  return makeEmptyFolder(directory, "name a new one, so that no earlier run is lost");
+}

@@ -1,0 +1,157 @@
+/**
+ * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
+ * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
+ */
+import { type Clock, stoppedClock } from "../foundation/clock.js";
+import type { Experiment } from "./experiment.js";
+import type { FrameKind } from "../exchange/frame.js";
+import type { Layout } from "../vectors/layout.js";
+import type { Neighbour } from "../graphs/mixing.js";
+import { createPeer, type Peer, type Plan } from "../peer.js";
+import { preparePeers } from "./prepare.js";
+import type { RoundReport } from "../observing/report.js";
+import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
+import type { Topology } from "../graphs/topology.js";
+import type { Evaluation, Trainer } from "../trainers/trainer.js";
+import { createMemoryTransports } from "../transports/memory.js";
+
+export interface SimulationOptions {
+  /** Every peer's neighbours and weights: `mixing.neighbours`. */
+  readonly neighbours: readonly (readonly Neighbour[])[];
+  readonly plan: Plan;
+  /** One per peer. */
+  readonly trainers: readonly Trainer[];
+  /** That share the work on large models; the caller closes them. Only its own where left out. */
+  readonly threads?: Threads;
+  /** For the reports' times. It stands still where left out. */
+  readonly clock?: Clock;
+}
+
+/** One round of the whole graph. */
+export interface SimulationRound {
+  readonly round: number;
+  readonly kind: FrameKind;
+  /** By peer. */
+  readonly reports: readonly RoundReport[];
+  /** (1/n) Σ_i ‖x_i − x̄‖² after the round. */
+  readonly consensusDistance: number;
+  /** ‖x̄‖ after the round. */
+  readonly meanModelNorm: number;
+  /** The mean model x̄ on held-out data, in the rounds in which the peers evaluate theirs. */
+  readonly meanEvaluation?: Evaluation;
+}
+
+export interface Simulation {
+  readonly peers: readonly Peer[];
+  /** Runs to the end, one value per round. @throws Diverged when a peer's loss or model is not finite */
+  run(): AsyncGenerator<SimulationRound, void>;
+}
+
+export function createSimulation({
+  neighbours,
+  plan,
+  trainers,
+  threads = oneThread,
+  clock = stoppedClock,
+}: SimulationOptions): Simulation {
+  const peers = trainers.map((trainer, id) =>
+    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads }),
+  );
+  return simulationOf(peers, trainers, clock);
+}
+
+function simulationOf(peers: readonly Peer[], trainers: readonly Trainer[], clock: Clock): Simulation {
+  const [first] = peers;
+  const transports = createMemoryTransports(peers.length, first?.largestPayloadBytes ?? 0);
+  const models = peers.map(({ point }) => point);
+  const mean = new Float32Array(first?.layout.length ?? 0);
+  const closeAll = () => Promise.all(transports.map((transport) => transport.close()));
+
+  async function* run(): AsyncGenerator<SimulationRound, void> {
+    const runs = peers.map((peer, id) => peer.run({ transport: transports[id]!, clock }));
+    try {
+      for (;;) {
+        const reports = await nextOfAll(runs, closeAll);
+        if (!reports) return;
+        const { consensusDistance, meanModelNorm } = observe(models, mean);
+        const { round, kind, evaluation } = reports[0]!;
+        yield {
+          round,
+          kind,
+          reports,
+          consensusDistance,
+          meanModelNorm,
+          ...(evaluation && { meanEvaluation: await trainers[0]!.evaluate(mean) }),
+        };
+      }
+    } finally {
+      await closeAll();
+    }
+  }
+
+  return { peers, run };
+}
+
+/** Every peer's next report. When one fails the others are released before its error is thrown. */
+async function nextOfAll(
+  runs: readonly AsyncGenerator<RoundReport, void>[],
+  closeAll: () => Promise<unknown>,
+): Promise<RoundReport[] | undefined> {
+  const steps = runs.map((run) => run.next());
+  for (const step of steps) step.catch(closeAll);
+  const settled = await Promise.allSettled(steps);
+  const failed = settled.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+  const reports = (await Promise.all(steps)).flatMap((result) => (result.done ? [] : [result.value]));
+  return reports.length === runs.length ? reports : undefined;
+}
+
+/** A simulation as an experiment describes it, with the trainers that belong to it. */
+export interface PreparedSimulation extends Simulation {
+  readonly plan: Plan;
+  readonly layout: Layout;
+  /** How many threads share the kernels' work. */
+  readonly threads: number;
+  /** What the user should know before it runs, one line each. */
+  readonly warnings: readonly string[];
+  /** Releases the trainers and ends the threads. */
+  dispose(): void;
+}
+
+export interface SimulateOptions {
+  /** For the reports' times. It stands still where left out. */
+  readonly clock?: Clock;
+  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
+  readonly startThreads?: StartThreads;
+}
+
+/**
+ * Makes ready to simulate an experiment on a topology.
+ * @throws InvalidExperiment or InvalidData, one line, before anything has run
+ */
+export async function simulate(
+  topology: Topology,
+  experiment: Experiment,
+  { clock = stoppedClock, startThreads }: SimulateOptions = {},
+): Promise<PreparedSimulation> {
+  const { peers, trainers, ...prepared } = await preparePeers({ topology, experiment, startThreads });
+  return { ...simulationOf(peers, trainers, clock), ...prepared, layout: peers[0]!.layout };
+}
+
+/** What all models together come to. Writes their mean to `mean`; the sums are float64. */
+export function observe(
+  models: readonly Float32Array[],
+  mean: Float32Array,
+): Pick<SimulationRound, "consensusDistance" | "meanModelNorm"> {
+  let squaredDistances = 0;
+  let squaredNorm = 0;
+  for (let k = 0; k < mean.length; k++) {
+    let sum = 0;
+    for (const model of models) sum += model[k]!;
+    const average = sum / models.length;
+    for (const model of models) squaredDistances += (model[k]! - average) ** 2;
+    squaredNorm += average * average;
+    mean[k] = average;
+  }
+  return { consensusDistance: squaredDistances / models.length, meanModelNorm: Math.sqrt(squaredNorm) };
+}

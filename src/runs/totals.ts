@@ -1,0 +1,11 @@
+/** Totals and means of what peers report. */
+import type { RoundReport } from "../observing/report.js";
+
+/** Bytes that a peer has sent so far, over all of its edges. */
+export function bytesSent({ traffic }: RoundReport): number {
+  return traffic.reduce((sum, edge) => sum + edge.bytesSent, 0);
+}
+
+export function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

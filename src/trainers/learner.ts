@@ -1,0 +1,76 @@
+/** Local learning of one round: gradients of the trainer, steps of the optimiser, and their sum as one update. */
+import type { Optimizer } from "../optimizer.js";
+import { type OptimizerSettings, optimizerVectors } from "../optimizers/index.js";
+import type { State } from "../vectors/state.js";
+import type { Vector, VectorSpace } from "../vectors/vector.js";
+import type { Trainer } from "./trainer.js";
+
+export interface LearnerOptions {
+  readonly trainer: Trainer;
+  /** Made for the trainer's layout and this space. */
+  readonly optimizer: Optimizer;
+  /** H: optimiser steps per round, a whole number from 1 up. */
+  readonly localSteps: number;
+  readonly space: VectorSpace;
+}
+
+/** What a round's learning is given. */
+export interface LocalRound {
+  /** Round of the run, from 0. */
+  readonly round: number;
+  /** Learning rate γ of this round. */
+  readonly learningRate: number;
+}
+
+export interface Learner {
+  /**
+   * Makes the round's H local steps from `point` and writes their sum, x_H − x_0, into `update`; for one step of plain
+   * SGD that is −γ·g. `point` is left as it is.
+   *
+   * @returns the mean training loss before each local step, not finite when learning diverged
+   */
+  learn(point: Vector, update: Vector, round: LocalRound): Promise<number>;
+  /** What must be kept between rounds to go on to the bit. */
+  readonly state: {
+    readonly optimizer: State;
+    readonly trainer: Pick<Trainer, "state" | "restore">;
+  };
+}
+
+export function createLearner({ trainer, optimizer, localSteps, space }: LearnerOptions): Learner {
+  const { kernels } = space;
+  const state = { optimizer: optimizer.state, trainer };
+
+  if (localSteps === 1) {
+    return {
+      state,
+      async learn(point, update, { round, learningRate }) {
+        const loss = await trainer.gradient(point, update, round);
+        optimizer.step(update, point, learningRate);
+        return loss;
+      },
+    };
+  }
+
+  const local = space.vector(trainer.layout.length);
+  return {
+    state,
+    async learn(point, update, { round, learningRate }) {
+      local.set(point);
+      let sum = 0;
+      for (let h = 0; h < localSteps; h++) {
+        sum += await trainer.gradient(local, update, round * localSteps + h);
+        optimizer.step(update, local, learningRate);
+        kernels.add(local.byteOffset, update.byteOffset, local.length);
+      }
+      update.set(point);
+      kernels.subtractFrom(update.byteOffset, local.byteOffset, local.length);
+      return sum / localSteps;
+    },
+  };
+}
+
+/** Model-sized vectors that a learner and its optimiser take, besides the update. */
+export function learnerVectors(optimizer: OptimizerSettings, localSteps: number): number {
+  return optimizerVectors(optimizer) + (localSteps > 1 ? 1 : 0);
+}

@@ -1,0 +1,70 @@
+/**
+ * Local learning. A trainer owns one peer's data, and what stays local beside its model (running statistics of batch
+ * normalisation, for example); the runtime owns the model and all other vectors, and lends them for each call.
+ * Gradients are all that it computes: what becomes of them is the optimiser's business (`learner.ts`).
+ */
+import type { z } from "zod";
+import type { Layout } from "../vectors/layout.js";
+import type { NamedValues } from "../vectors/state.js";
+import type { Vector } from "../vectors/vector.js";
+import type { Task } from "./task.js";
+
+/** How good a model is on held-out data. */
+export interface Evaluation {
+  /** Mean loss. */
+  readonly loss: number;
+  /** Share of correct answers in [0, 1]; absent where the task has none. */
+  readonly accuracy?: number;
+}
+
+export interface Trainer {
+  /** The tensors that gossip, in the order in which they lie in the model vector. */
+  readonly layout: Layout;
+  /** Write the initial model, the same for every peer of one seed. */
+  initialize(model: Vector): void;
+  /**
+   * Writes the gradient of a minibatch's mean training loss at `point` into `out`, over all that was there. It
+   * includes the penalties that the model itself has (regularisers of layers), and no weight decay, which is the
+   * optimiser's.
+   *
+   * @param point the model; it is left as it is, and must not change before the promise resolves
+   * @param step number of the minibatch in the run, from 0: round · H + local step. Batches, dropout and augmentation
+   *   are drawn from (seed, peer, step), so the position in the data is no state
+   * @returns the loss, penalties included; not finite when learning diverged
+   */
+  gradient(point: Vector, out: Vector, step: number): Promise<number>;
+  /** Evaluate any model of this layout on held-out data. Leaves the trainer's own state as it was. */
+  evaluate(model: Vector): Promise<Evaluation>;
+  /** Copies of what gradients change besides `out`, for a checkpoint: weights that no gradient moves. */
+  state(): Promise<NamedValues>;
+  /**
+   * Goes on from a state of a trainer with the same model.
+   *
+   * @throws InvalidData a name or length that differs from what `state` returns; nothing is changed then
+   */
+  restore(state: NamedValues): Promise<void>;
+  /** Release what the trainer holds outside JavaScript's heap. */
+  dispose(): void;
+}
+
+/** What a trainer is made for. */
+export interface TrainerContext {
+  /** This peer, from 0 … peers − 1. */
+  readonly peer: number;
+  readonly peers: number;
+  readonly seed: number;
+}
+
+/** One kind of trainer; a new one is a file in `trainers/` and a line in `trainers/index.ts`. */
+export interface TrainerKind<Settings extends z.ZodType = z.ZodType> {
+  /** Schema of the settings, every field with a default; its `kind` is the name users write. */
+  readonly settings: Settings;
+  /** Takes what it needs from the task: one with data of its own has no use for `task.data`. */
+  create(settings: z.output<Settings>, context: TrainerContext, task: Task): Promise<Trainer>;
+}
+
+/** For trainers that have no state of their own. */
+export const stateless: Pick<Trainer, "state" | "restore"> = {
+  state: async () => ({}),
+  restore: async () => {},
+};

@@ -1,0 +1,75 @@
+/**
+ * Flat float32 vectors in one WebAssembly memory. A vector is an ordinary `Float32Array` whose buffer is
+ * that memory, so JavaScript, tfjs and the kernels all work on it in place; its `byteOffset` is the pointer
+ * that kernels take. The memory is sized once: growing it would detach every view.
+ */
+import { InvalidExperiment } from "../foundation/errors.js";
+import { type Kernels, MAX_SPACE_BYTES, PAGE_BYTES } from "../kernels/kernels.js";
+import { createSimdKernels } from "../kernels/simd.js";
+import { oneThread, type Threads } from "../threads/threads.js";
+
+/** float32 numbers in a vector space's memory, which threads may share. */
+export type Vector = Float32Array<ArrayBufferLike>;
+/** Bytes in a vector space's memory. */
+export type Bytes = Uint8Array<ArrayBufferLike>;
+
+/** Alignment of every allocation, in bytes: one cache line. */
+const ALIGNMENT = 64;
+export interface VectorSpace {
+  readonly buffer: ArrayBufferLike;
+  readonly kernels: Kernels;
+  /** A new vector of zeros. @throws InvalidExperiment when the space is full */
+  vector(length: number): Vector;
+  /** New zero bytes. @throws InvalidExperiment when the space is full */
+  bytes(length: number): Bytes;
+}
+
+/** Memory that `count` vectors of `length` numbers and `bytes` more take, with room for alignment. */
+export function spaceBytes(count: number, length: number, bytes = 0): number {
+  return count * (length * 4 + ALIGNMENT) + bytes + PAGE_BYTES;
+}
+
+/**
+ * A memory of its own with the kernels bound to it.
+ *
+ * @param capacityBytes room for all vectors and payload buffers; up to 4 GiB
+ * @param createKernels the SIMD kernels, or the reference with the same bits
+ * @param threads that share the work of large calls; with more than one, the memory is shared memory
+ */
+export function createVectorSpace(
+  capacityBytes: number,
+  createKernels: (memory: WebAssembly.Memory) => Kernels = createSimdKernels,
+  threads: Threads = oneThread,
+): VectorSpace {
+  // A page each for what the threads' kernels keep within a call.
+  const pages = Math.ceil(capacityBytes / PAGE_BYTES) + threads.count;
+  if (pages * PAGE_BYTES > MAX_SPACE_BYTES) {
+    throw new InvalidExperiment(
+      `a peer's state of ${capacityBytes} bytes does not fit into one WebAssembly memory (${MAX_SPACE_BYTES} bytes): use a smaller model`,
+      { code: "state-too-large" },
+    );
+  }
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads.count > 1 });
+  const kernels = threads.share(createKernels(memory), memory);
+  const buffer = memory.buffer;
+  let next = Math.ceil(kernels.heapBase / ALIGNMENT) * ALIGNMENT;
+
+  const allocate = (byteLength: number): number => {
+    const pointer = next;
+    next = Math.ceil((pointer + byteLength) / ALIGNMENT) * ALIGNMENT;
+    if (pointer + byteLength > buffer.byteLength) {
+      throw new InvalidExperiment(
+        `vector space of ${buffer.byteLength} bytes is full (${byteLength} more requested): create a larger one`,
+        { code: "vector-space-full" },
+      );
+    }
+    return pointer;
+  };
+
+  return {
+    buffer,
+    kernels,
+    vector: (length) => new Float32Array(buffer, allocate(length * 4), length),
+    bytes: (length) => new Uint8Array(buffer, allocate(length), length),
+  };
+}

@@ -149,7 +149,7 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
   it("with a damaged key", async () => {
     const path = await readyTopology(pair);
     writeFileSync(path.replace(/\.json$/, ".keys/peer-1.key"), "not a key\n");
-    expectOneLine(murmur("peer", path, ...quadratic, "--id", "1"), /peer-1\.key.*no Ed25519 private key/);
+    expectOneLine(murmur("peer", path, ...quadratic, "--id", "1"), /peer-1\.key.*not an Ed25519 private key/);
   });
 
   it("with another peer's key", async () => {

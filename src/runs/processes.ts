@@ -215,7 +215,7 @@ async function runProcesses(
     }, STOP_DEADLINE_MS);
   };
   const interrupt = () => {
-    const reason = typeof signal?.reason === "string" ? signal.reason : "it was told to stop";
+    const reason = typeof signal?.reason === "string" ? signal.reason : "the run was aborted";
     stopAll(
       reason,
       new Interrupted(`all peers stopped after ${watch.finished} rounds: ${reason}`, {

@@ -132,7 +132,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
 }
 
 function reasonOf({ reason }: AbortSignal): string {
-  return typeof reason === "string" ? reason : "it was told to stop";
+  return typeof reason === "string" ? reason : "the run was aborted";
 }
 
 async function requireNew(directory: string, logFile: string): Promise<void> {

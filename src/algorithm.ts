@@ -51,8 +51,8 @@ export interface Algorithm {
 
 /** What an algorithm's state shows about its neighbours. */
 export interface Sighting {
-  /** Estimate of (1/n) Σ_i ‖x_i − x̄‖². */
-  readonly consensus: number;
+  /** Estimate of (1/n) Σ_i ‖x_i − x̄‖², where it does not follow from the distances. */
+  readonly consensus?: number;
   /** ‖x_j − x_i‖ by edge, where the state holds it. */
   readonly distances?: readonly number[];
 }

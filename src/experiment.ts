@@ -3,7 +3,7 @@
  * code sees only valid values.
  */
 import { z } from "zod";
-import { type AlgorithmName, algorithms } from "./algorithms/index.js";
+import { type AlgorithmName, algorithms, defaultAlgorithm } from "./algorithms/index.js";
 import { compressorSettings } from "./compressors/index.js";
 import { InvalidExperiment } from "./errors.js";
 import { MAX_ROUND } from "./frame.js";
@@ -35,7 +35,7 @@ const defaultKinds = {
 export const experimentSettings = z.strictObject({
   $schema: z.string().optional(),
   name: z.string().default("experiment").describe("name of the run in tables and logs"),
-  algorithm: z.enum(algorithmNames).default("deepsqueeze").describe("gossip algorithm"),
+  algorithm: z.enum(algorithmNames).default(defaultAlgorithm).describe("gossip algorithm"),
   compressor: compressorSettings
     .prefault({ kind: "minmax" })
     .describe("how models are compressed on the wire"),

@@ -172,11 +172,19 @@ function createStateReader(observe: () => Sighting, neighbours: readonly Neighbo
     conclude() {
       rounds++;
       if (rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
-      const { consensus, distances } = observe();
+      const { distances, consensus = halfMeanSquare(neighbours, distances) } = observe();
       const warnings = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
       return { consensusEstimate: consensus, ...(warnings.length > 0 && { warnings }) };
     },
   };
+}
+
+/** Σ_j w_ij d_ij² / 2Σ_j w_ij: models that scatter independently around their mean lie √2 times as far apart. */
+function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly number[] = []): number {
+  const { sum } = weightSums(neighbours);
+  return (
+    neighbours.reduce((total, { weight }, k) => total + weight * (distances[k] ?? 0) ** 2, 0) / (2 * sum)
+  );
 }
 
 /** Warns of a neighbour that is far away twice in a row, and then not again until it came back. */

@@ -14,3 +14,12 @@ export interface State {
 
 /** Copies of arrays by name, for state that lies outside the vector space. */
 export type NamedValues = Readonly<Record<string, Float32Array>>;
+
+/** Names for vectors that belong to one edge each, for example `copy 3`. */
+export function byPeer(
+  name: string,
+  edges: readonly { readonly peer: number }[],
+  vectors: readonly Vector[],
+): Record<string, Vector> {
+  return Object.fromEntries(edges.map(({ peer }, k) => [`${name} ${peer}`, vectors[k]!]));
+}

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { algorithms } from "../src/algorithms/index.js";
 import { COMPUTED, reachedFrom, readSource } from "./support/imports.js";
 
 const source = new URL("../src", import.meta.url).pathname;
@@ -124,6 +125,16 @@ describe("the walls between rooms", () => {
     const isLibp2p = (specifier: string) =>
       /^(libp2p|@libp2p\/|@chainsafe\/|@multiformats\/)/.test(specifier);
     expect(offenders((name) => inside.test(name), isLibp2p)).toEqual([]);
+  });
+
+  it("nothing but an algorithm's own folder knows it by name", () => {
+    const named = Object.keys(algorithms).map((name) => `["'\`]${name}["'\`]|algorithms\\.${name}\\b`);
+    const pattern = new RegExp(named.join("|"));
+    // The demo is a list of experiments, which name their algorithms as every experiment does.
+    const users = files.filter(
+      ({ name, text }) => !/^algorithms\/|^cli\/demo\.ts$/.test(name) && pattern.test(text),
+    );
+    expect(users.map(({ name }) => name)).toEqual([]);
   });
 
   it("only the command line writes to the console", () => {

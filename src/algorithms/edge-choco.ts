@@ -1,4 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
+import { byPeer } from "../state.js";
 
 /**
  * CHOCO with its public copies on the edges. Both ends of an edge keep the same pair (h_i, h_j), and an exchange is one
@@ -28,13 +29,11 @@ export const edgeChoco: AlgorithmKind = {
     const { byteOffset, length } = model;
     const copies = edges.map(() => space.vector(length));
     const differences = edges.map(() => space.vector(length));
-    const norm = (v: { byteOffset: number }) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, length));
-    const named = edges.flatMap(({ peer }, k) => [
-      [`copy ${peer}`, copies[k]!] as const,
-      [`difference ${peer}`, differences[k]!] as const,
-    ]);
     return {
-      state: { vectors: Object.fromEntries(named), scalars: {} },
+      state: {
+        vectors: { ...byPeer("copy", edges, copies), ...byPeer("difference", edges, differences) },
+        scalars: {},
+      },
       point: model,
       *round(update, { random }) {
         kernels.add(byteOffset, update.byteOffset, length);
@@ -53,12 +52,9 @@ export const edgeChoco: AlgorithmKind = {
           kernels.addScaled(byteOffset, difference.byteOffset, length, rate * edge.weight);
         }
       },
-      observe() {
-        const distances = differences.map(norm);
-        const weights = edges.reduce((sum, { weight }) => sum + weight, 0);
-        const sum = edges.reduce((total, { weight }, k) => total + weight * distances[k]! ** 2, 0);
-        return { consensus: weights === 0 ? 0 : sum / (2 * weights), distances };
-      },
+      observe: () => ({
+        distances: differences.map((d) => Math.sqrt(kernels.sumOfSquares(d.byteOffset, length))),
+      }),
     };
   },
 };

@@ -19,3 +19,15 @@ export const algorithms = {
 } as const satisfies Record<string, AlgorithmKind>;
 
 export type AlgorithmName = keyof typeof algorithms;
+
+/** The algorithm of an experiment that names none. */
+export const defaultAlgorithm: AlgorithmName = "deepsqueeze";
+
+/** What travels: nothing, whole models, or what the compressor makes of them. Names of other versions count as the last. */
+export function payloadsOf(name: string): "nothing" | "exact" | "compressed" {
+  const kind: AlgorithmKind | undefined = Object.hasOwn(algorithms, name)
+    ? algorithms[name as AlgorithmName]
+    : undefined;
+  if (kind?.sends === "nothing") return "nothing";
+  return kind && !kind.compresses ? "exact" : "compressed";
+}

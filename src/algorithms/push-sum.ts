@@ -1,8 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { MalformedPayload } from "../errors.js";
-
-/** The weight w, float64, that follows the numbers of x. */
-const WEIGHT_BYTES = 8;
+import { createWeightedPayload, WEIGHT_BYTES } from "./weighted-payload.js";
 
 /**
  * Stochastic gradient push: push-sum on a directed graph. A peer gives shares of its pair (x, w) away along its outgoing
@@ -27,43 +24,28 @@ export const pushSum: AlgorithmKind = {
   create({ model, space, compressor }) {
     const { kernels } = space;
     const { byteOffset, length } = model;
+    const codec = createWeightedPayload(length, space, compressor);
     const point = space.vector(length);
-    const payload = space.bytes(4 * length + WEIGHT_BYTES);
     const scalars = { weight: 1 };
-    const weightOf = (bytes: Uint8Array) =>
-      new DataView(bytes.buffer, bytes.byteOffset + 4 * length).getFloat64(0, true);
     const divide = () => {
       point.fill(0);
       kernels.addScaled(point.byteOffset, byteOffset, length, 1 / scalars.weight);
     };
-    point.set(model);
+    divide();
     return {
       state: { vectors: { point }, scalars },
       point,
       *round(update, { edges }) {
         kernels.add(byteOffset, update.byteOffset, length);
         divide();
-        payload.set(new Uint8Array(model.buffer, byteOffset, 4 * length));
-        new DataView(payload.buffer, payload.byteOffset + 4 * length).setFloat64(0, scalars.weight, true);
-        const settled = yield payload;
-        const given = edges.reduce(
-          (sum, { weight, direction }) => (direction === "in" ? sum : sum + weight),
-          0,
-        );
+        const settled = yield codec.encode(model, scalars.weight);
+        const given = edges.reduce((sum, edge) => sum + (edge.direction === "in" ? 0 : edge.weight), 0);
         kernels.addScaled(byteOffset, byteOffset, length, -given);
         scalars.weight -= given * scalars.weight;
-        for (const { edge, theirs } of settled) {
-          compressor.addTo(model, theirs.subarray(0, 4 * length), edge.weight);
-          scalars.weight += edge.weight * weightOf(theirs);
-        }
+        for (const { edge, theirs } of settled) scalars.weight += codec.addTo(model, theirs, edge.weight);
         divide();
       },
-      check(received) {
-        compressor.check(received.subarray(0, 4 * length));
-        const weight = received.length === payload.length ? weightOf(received) : Number.NaN;
-        if (!(weight > 0 && weight < 2 ** 32))
-          throw new MalformedPayload(`push-sum: weight ${weight} is out of range`);
-      },
+      check: codec.check,
     };
   },
 };

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { payloadsOf } from "../algorithms/index.js";
 import { loadDataset } from "../datasets/index.js";
 import { type Experiment, parseExperiment } from "../experiment.js";
 import type { Topology } from "../topology.js";
@@ -155,7 +156,7 @@ async function printSetting(topology: Topology, experiment: Experiment, isReal: 
 function verdicts(averages: readonly RunSummary[]): string[] {
   const [reference, ...others] = averages;
   return others.map(({ name, algorithm, final, bytesSentPerPeer }) => {
-    if (algorithm === "alone") {
+    if (payloadsOf(algorithm) === "nothing") {
       return `${name}: without exchange no peer gets beyond ${(100 * final.bestAccuracy!).toFixed(1)} %.`;
     }
     const points = 100 * (final.averageAccuracy! - reference!.final.averageAccuracy!);

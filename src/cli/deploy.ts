@@ -10,7 +10,8 @@ import { print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
 import { kubernetesFiles } from "./deploy-kubernetes.js";
 import { type DeploymentFile, withAddresses } from "./deployment.js";
-import { createFile, makeEmptyFolder, readExperiment, readJson, readTopology } from "./files.js";
+import { createFile, readExperiment, readJson, readTopology } from "./files.js";
+import { makeEmptyFolder } from "./folders.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** Longest name of a Kubernetes object of which pods are named. */

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { FileProblem } from "../errors.js";
 import { type Experiment, parseExperiment } from "../experiment.js";
@@ -54,23 +54,6 @@ export async function createFile(file: string, content: string, mode = 0o666): P
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason = code === "EEXIST" ? "it exists already; name another folder" : message;
     throw new FileProblem(`cannot write ${file}: ${reason}`, { cause });
-  }
-}
-
-/** Makes a folder where there is none. @returns the names in it @throws FileProblem when it cannot */
-export async function makeFolder(folder: string): Promise<string[]> {
-  try {
-    await mkdir(folder, { recursive: true });
-    return await readdir(folder);
-  } catch (cause) {
-    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-/** Makes a folder for something new. @throws FileProblem when it holds anything: nothing is written over */
-export async function makeEmptyFolder(folder: string, advice: string): Promise<void> {
-  if ((await makeFolder(folder)).length > 0) {
-    throw new FileProblem(`folder ${folder} is not empty: ${advice}`);
   }
 }
 

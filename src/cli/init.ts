@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { defaultAlgorithm } from "../algorithms/index.js";
 import { FileProblem, MurmurationError } from "../errors.js";
 import { experimentJsonSchema, parseExperiment } from "../experiment.js";
 import { sizedGraph } from "../graphs/index.js";
 import { parseTopology, topologyJsonSchema } from "../topology.js";
 import { print } from "./console.js";
-import { createFile, makeFolder, prettyJson } from "./files.js";
+import { createFile, prettyJson } from "./files.js";
+import { makeFolder } from "./folders.js";
 import { wholeNumber } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { topologyLine } from "./topology.js";
@@ -16,7 +18,7 @@ const DEFAULT_PEERS = 8;
 
 /** What a new experiment file shows, for people to change; everything else has its default. */
 const START = {
-  algorithm: "deepsqueeze",
+  algorithm: defaultAlgorithm,
   compressor: "minmax",
   rounds: 500,
   learningRate: 0.1,

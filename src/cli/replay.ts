@@ -115,15 +115,19 @@ export async function replay(file: string): Promise<ReplayResult> {
 
 /** Algorithm and compressor from a name such as `choco-topk10-ring8`. */
 function methodOf(name: string): { algorithm: AlgorithmName; compressor: CompressorSettings } {
-  const match = /^(dpsgd|deepsqueeze|choco)(?:-(?:(sign)|topk(\d+(?:\.\d+)?)))?(?:-|$)/.exec(name);
-  const [, algorithm, sign, percent] = match ?? [];
-  if (!match || (algorithm !== "dpsgd" && !sign && !percent)) {
-    throw new InvalidExperiment(
-      `trajectory "${name}": the name must begin with dpsgd, deepsqueeze-sign, deepsqueeze-topk<percent>, choco-sign or choco-topk<percent>`,
+  const names = Object.keys(algorithms) as AlgorithmName[];
+  const algorithm = names.find((each) => name === each || name.startsWith(`${each}-`));
+  const compresses = algorithm !== undefined && algorithms[algorithm].compresses;
+  const match = /^-(?:(sign)|topk(\d+(?:\.\d+)?))(?:-|$)/.exec(name.slice(algorithm?.length));
+  const [, sign, percent] = match ?? [];
+  if (algorithm === undefined || (compresses && !sign && !percent)) {
+    const methods = names.map((each) =>
+      algorithms[each].compresses ? `${each}-sign or ${each}-topk<percent>` : each,
     );
+    throw new InvalidExperiment(`trajectory "${name}": the name must begin with ${methods.join(", ")}`);
   }
   return {
-    algorithm: algorithm as AlgorithmName,
+    algorithm,
     compressor: percent
       ? { kind: "topk", ratio: Number(percent) / 100, scope: "tensor" }
       : { kind: "sign", scope: "tensor", block: 256 },

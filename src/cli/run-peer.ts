@@ -9,7 +9,7 @@ import { createJsonLines } from "../sinks/json-lines.js";
 import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
-import { makeFolder } from "./files.js";
+import { makeFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { bytesSent } from "./totals.js";
 import { keepYoungGenerationSmall } from "./young-generation.js";

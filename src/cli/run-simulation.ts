@@ -8,7 +8,7 @@ import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../sinks/json-lines.js";
 import { type ThreadCount, workerThreads } from "../threads/node.js";
 import type { Topology } from "../topology.js";
-import { makeEmptyFolder } from "./files.js";
+import { makeEmptyFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { average, bytesSent } from "./totals.js";
 

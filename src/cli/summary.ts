@@ -1,3 +1,4 @@
+import { payloadsOf } from "../algorithms/index.js";
 import { bytesText, numberText, percentText, table } from "./console.js";
 import type { RunSummary, Standing } from "./run-simulation.js";
 
@@ -6,7 +7,7 @@ import type { RunSummary, Standing } from "./run-simulation.js";
  * sends full models, where there is one.
  */
 export function summaryTable(runs: readonly RunSummary[]): string {
-  const reference = runs.find(({ algorithm }) => algorithm === "dpsgd")?.bytesSentPerPeer;
+  const reference = runs.find(({ algorithm }) => payloadsOf(algorithm) === "exact")?.bytesSentPerPeer;
   const withRatio = reference !== undefined && runs.length > 1;
   const withAccuracy = runs.some(({ final }) => final.averageAccuracy !== undefined);
   const head = [

@@ -2,6 +2,7 @@
  * What tables, plots and pages show of a run: plain numbers, few enough to send. Long runs are thinned into
  * points, each standing for the rounds since the one before.
  */
+import { payloadsOf } from "../algorithms/index.js";
 import type { LogHeader } from "../log.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
@@ -84,6 +85,8 @@ export interface PairsView {
 export interface RunView {
   readonly name: string;
   readonly experiment: LogHeader["experiment"];
+  /** What travels between peers. */
+  readonly payloads: ReturnType<typeof payloadsOf>;
   readonly seed: number;
   readonly fingerprint: string;
   /** Of the package that wrote the logs. */
@@ -123,6 +126,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
   return {
     name: run.name,
     experiment: header.experiment,
+    payloads: payloadsOf(header.experiment.algorithm),
     seed: header.seed,
     fingerprint: header.fingerprint,
     version: header.version,

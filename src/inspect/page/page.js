@@ -3,7 +3,6 @@ import { createChart } from "./charts.js";
 import { createGraphCard } from "./graph.js";
 import { createDriftCard, createPairsCard } from "./heat.js";
 import {
-  compressorText,
   create,
   createLayersCard,
   createNotes,
@@ -11,6 +10,7 @@ import {
   createRunsCard,
   createSettingsCard,
   createTiles,
+  payloadsText,
 } from "./tables.js";
 
 /** @typedef {import("../report.js").PageData} PageData */
@@ -74,7 +74,7 @@ function show() {
   subtitle.textContent = [
     experiment.name === "experiment" ? undefined : experiment.name,
     experiment.algorithm,
-    compressorText(experiment),
+    payloadsText(run),
     topology.name,
   ]
     .filter(Boolean)

@@ -199,7 +199,8 @@ export function createRunsCard(runs) {
     head.append(create("th", title));
   }
   const body = table.createTBody();
-  for (const { name, experiment, topology, series } of runs) {
+  for (const run of runs) {
+    const { name, experiment, topology, series } = run;
     const rounds = experiment.rounds;
     const consensus =
       beforeClosing(series.round, series.consensusExact, rounds) ??
@@ -209,7 +210,7 @@ export function createRunsCard(runs) {
     row.append(
       create("th", name),
       create("td", String(experiment.algorithm)),
-      create("td", compressorText(experiment), "words"),
+      create("td", payloadsText(run), "words"),
       create("td", topology.name),
       create("td", numberOrDash(lastOf(series.round))),
       create("td", numberText(lastOf(series.loss))),
@@ -243,11 +244,11 @@ function total({ computeMs, compressMs, mixMs, waitMs }) {
 /**
  * What travels.
  *
- * @param {RunView["experiment"]} experiment
+ * @param {Pick<RunView, "payloads" | "experiment">} run
  */
-export function compressorText({ algorithm, compressor }) {
-  if (algorithm === "alone") return "nothing sent";
-  return algorithm === "dpsgd" ? "full models" : settingText(compressor);
+export function payloadsText({ payloads, experiment }) {
+  if (payloads === "nothing") return "nothing sent";
+  return payloads === "exact" ? "full models" : settingText(experiment.compressor);
 }
 
 /** `minmax, bits 4` for { kind: "minmax", bits: 4 }. @param {unknown} value @returns {string} */

@@ -1,0 +1,19 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { FileProblem } from "../errors.js";
+
+/** Makes a folder where there is none. @returns the names in it @throws FileProblem when it cannot */
+export async function makeFolder(folder: string): Promise<string[]> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return await readdir(folder);
+  } catch (cause) {
+    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Makes a folder for something new. @throws FileProblem when it holds anything: nothing is written over */
+export async function makeEmptyFolder(folder: string, advice: string): Promise<void> {
+  if ((await makeFolder(folder)).length > 0) {
+    throw new FileProblem(`folder ${folder} is not empty: ${advice}`);
+  }
+}

@@ -52,7 +52,9 @@ function compileModule(folder, ...options) {
 
 /** Embeds modules in `folder`/compiled.ts, by the names of its exports. */
 function embed(folder, modules) {
-  const lines = Object.entries(modules).map(([name, base64]) => `export const ${name} =\n  "${base64}";\n`);
+  const lines = Object.entries(modules).map(
+    ([name, base64]) => `export const ${name}: string =\n  "${base64}";\n`,
+  );
   writeFileSync(
     join(root, ...folder, "compiled.ts"),
     `// Generated from assembly/ by scripts/build.mjs; not committed.\n${lines.join("")}`,
@@ -71,7 +73,7 @@ const attribution = readFileSync(join(datasets, "digits-attribution.txt"), "utf8
 const digits = readFileSync(join(datasets, "digits.csv.gz")).toString("base64");
 writeFileSync(
   join(datasets, "digits-embedded.ts"),
-  `/*! ${attribution}\n */\n// Generated from digits.csv.gz by scripts/build.mjs; not committed.\nexport const embedded =\n  "${digits}";\n`,
+  `/*! ${attribution}\n */\n// Generated from digits.csv.gz by scripts/build.mjs; not committed.\nexport const embedded: string =\n  "${digits}";\n`,
 );
 
 run(command("typescript", "tsc"), "-p", "tsconfig.json");

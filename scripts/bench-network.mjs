@@ -16,7 +16,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { algorithms } from "../dist/algorithms/index.js";
 import { systemClock } from "../dist/foundation/clock.js";
 import { createPeer } from "../dist/peer.js";
-import { keepYoungGenerationSmall } from "../dist/runs/young-generation.js";
+import { keepYoungGenerationSmall } from "../dist/runs/node/young-generation.js";
 import { stateless } from "../dist/trainers/trainer.js";
 import { decodePrivateKey } from "../dist/transports/libp2p/identity.js";
 import {

@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { parseTopology } from "../dist/graphs/topology.js";
 import { parseExperiment } from "../dist/runs/experiment.js";
-import { runSimulation } from "../dist/runs/record-simulation.js";
+import { recordSimulation } from "../dist/runs/node/record-simulation.js";
 
 const { values } = parseArgs({
   options: {
@@ -62,7 +62,7 @@ console.log("|--:|---|---|--:|--:|--:|--:|--:|--:|--:|");
 for (const seed of values.seeds.split(",").map(Number)) {
   let reference;
   for (const { topology, ...settings } of runs) {
-    const { final, beforeClosing, bytesSentPerPeer, seconds } = await runSimulation({
+    const { final, beforeClosing, bytesSentPerPeer, seconds } = await recordSimulation({
       topology,
       experiment: parseExperiment({ ...common, ...settings, seed }),
       warn: (text) => console.error(`warning: ${text}`),

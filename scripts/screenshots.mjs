@@ -11,7 +11,7 @@ import { readRun } from "../dist/inspect/read.js";
 import { renderPage } from "../dist/inspect/report.js";
 import { viewRun } from "../dist/inspect/view.js";
 import { parseExperiment } from "../dist/runs/experiment.js";
-import { runSimulation } from "../dist/runs/record-simulation.js";
+import { recordSimulation } from "../dist/runs/node/record-simulation.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const widths = [1280, 390];
@@ -24,7 +24,7 @@ mkdirSync(".images", { recursive: true });
 
 async function simulate(name, settings) {
   const directory = join(work, name);
-  await runSimulation({
+  await recordSimulation({
     topology: parseTopology({ name: "torus-4x4", graph: { kind: "torus", rows: 4, columns: 4 } }, name),
     experiment: parseExperiment({ rounds: 400, evaluateEvery: 20, ...settings }),
     directory,

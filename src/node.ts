@@ -10,4 +10,8 @@
  * const simulation = await simulate(topology, experiment, { startThreads: workerThreads("auto") });
  * ```
  */
+
+export { type Run, readRun } from "./inspect/read.js";
+export { openPeerLog, type PeerLog, type PeerLogOptions } from "./runs/node/peer-log.js";
+export { type RunOptions, type RunSummary, recordSimulation } from "./runs/node/record-simulation.js";
 export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";

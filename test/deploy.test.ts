@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { parseTopology, type Topology } from "../src/graphs/topology.js";
 import { parseExperiment } from "../src/runs/experiment.js";
-import { networkPeers } from "../src/runs/network.js";
+import { networkPeers } from "../src/runs/node/network.js";
 import { decodeIdentity } from "../src/transports/libp2p/identity.js";
 import { murmur } from "./support/processes.js";
 

@@ -7,7 +7,7 @@ import { InvalidTopology, RoundTimeout, Unreachable } from "../src/foundation/er
 import { parseTopology, type Topology } from "../src/graphs/topology.js";
 import type { RoundReport } from "../src/observing/report.js";
 import { type Experiment, parseExperiment } from "../src/runs/experiment.js";
-import { generateIdentity, type JoinedRun, type JoinOptions, joinRun } from "../src/runs/network.js";
+import { generateIdentity, type JoinedRun, type JoinOptions, joinRun } from "../src/runs/node/network.js";
 import { simulate } from "../src/runs/simulate.js";
 import type { StartThreads } from "../src/threads/threads.js";
 import { createTrainer } from "../src/trainers/index.js";

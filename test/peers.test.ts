@@ -14,7 +14,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
-import { freeLoopbackAddresses } from "../src/runs/addresses.js";
+import { readRun } from "../src/inspect/read.js";
+import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { decodeIdentity, generateIdentity } from "../src/transports/libp2p/identity.js";
 import { endAll, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
 
@@ -398,19 +399,22 @@ describe("the README's program", () => {
   it("is a peer of a run whose other peers `murmur up` starts", async () => {
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
     const example = /```ts\n([^`]*joinRun[^`]*)```/.exec(readme)![1]!;
-    expect(example.split("\n").filter((line) => line.trim() !== "")).toHaveLength(10);
+    expect(example.split("\n").filter((line) => line.trim() !== "")).toHaveLength(17);
     // The files and packages that it names, where this test has them.
     const path = await readyTopology({ kind: "ring", peers: 4 });
     const settings = join(scratch, "experiment.json");
     writeFileSync(settings, JSON.stringify({ trainer: "quadratic", rounds: 4 }));
     const dist = new URL("../dist/", import.meta.url).href;
     const program = join(scratch, "program.mjs");
+    const logs = join(scratch, "mine");
     const text = example
       .replaceAll('"topology.json"', JSON.stringify(path))
       .replace('"experiment.json"', JSON.stringify(settings))
       .replace('"topology.keys/', `"${path.replace(/\.json$/, ".keys/")}`)
       .replace('"murmuration"', `"${dist}index.js"`)
-      .replace('"murmuration/network"', `"${dist}network.js"`);
+      .replace('"murmuration/network"', `"${dist}network.js"`)
+      .replace('"murmuration/node"', `"${dist}node.js"`)
+      .replace('"runs/mine"', JSON.stringify(logs));
     writeFileSync(program, text);
 
     const others = startMurmur("up", path, settings, "--peers", "0,1,2", "--json");
@@ -422,6 +426,11 @@ describe("the README's program", () => {
     expect(rest).toEqual({});
     const own = stdout.trim().split("\n").at(-1);
     expect(own).toMatch(/^[0-9a-f]{64}$/);
+
+    const logged = readRun(logs).peers;
+    expect(logged.map(({ peer }) => peer)).toEqual([3]);
+    // Four learning rounds, and two closing ones on a ring of four.
+    expect(logged[0]!.columns.round.length).toBe(6);
 
     const whole = JSON.parse(
       murmur("up", topologyFile({ graph: { kind: "ring", peers: 4 } }), settings, "--json").stdout,

@@ -16,7 +16,7 @@ function youngGenerationBytes(before: string): number {
 }
 
 it("a peer's process keeps the young generation that it starts with, where others' grows", () => {
-  const url = new URL("../dist/runs/young-generation.js", import.meta.url).href;
+  const url = new URL("../dist/runs/node/young-generation.js", import.meta.url).href;
   const small = `(await import(${JSON.stringify(url)})).keepYoungGenerationSmall();`;
   expect(youngGenerationBytes(small)).toBeLessThan(youngGenerationBytes("") / 4);
 });

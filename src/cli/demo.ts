@@ -3,7 +3,7 @@ import { payloadsOf } from "../algorithms/index.js";
 import { loadDataset } from "../datasets/index.js";
 import type { Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
-import { type RunSummary, runSimulation } from "../runs/record-simulation.js";
+import { type RunSummary, recordSimulation } from "../runs/node/record-simulation.js";
 import { splitOf } from "../trainers/layers.js";
 import { numberText, print, progress, warn } from "./console.js";
 import { readTopology } from "./files.js";
@@ -102,7 +102,7 @@ type Run = (label: string, topology: Topology, experiment: Experiment) => Promis
 const simulateHere: Run = async (label, topology, experiment) => {
   const bar = progress(label, experiment.rounds);
   try {
-    return await runSimulation({
+    return await recordSimulation({
       topology,
       experiment,
       warn,
@@ -118,7 +118,7 @@ const simulateHere: Run = async (label, topology, experiment) => {
 };
 
 const runProcesses: Run = async (label, topology, experiment) => {
-  const { runNetwork } = await import("../runs/processes.js");
+  const { runNetwork } = await import("../runs/node/processes.js");
   const interrupted = untilInterrupted();
   const bar = progress(label, experiment.rounds);
   try {

@@ -5,7 +5,7 @@ import { Argument, Command } from "commander";
 import { FileProblem } from "../foundation/errors.js";
 import type { Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import { makeEmptyFolder } from "../runs/folders.js";
+import { makeEmptyFolder } from "../runs/node/folders.js";
 import { VERSION } from "../version.js";
 import { print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
@@ -53,7 +53,7 @@ async function keysOf(
   // Loaded here, so that other commands do not wait for libp2p.
   const { encodeIdentity } = await import("../transports/libp2p/identity.js");
   const { keysFolder, readIdentity } = await import("./key-files.js");
-  const { networkPeers } = await import("../runs/network.js");
+  const { networkPeers } = await import("../runs/node/network.js");
   const placed = withAddresses(topology, () => "anywhere");
   const keys: string[] = [];
   for (const { id, peerId } of topology.peers) {

@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import type { Fingerprint, Identity } from "../runs/network.js";
+import type { Fingerprint, Identity } from "../runs/node/network.js";
 import { graphFingerprint } from "../runs/plan.js";
 import { preparePeers } from "../runs/prepare.js";
 import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";

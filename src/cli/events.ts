@@ -1,4 +1,4 @@
-import type { LinkEvent } from "../runs/network.js";
+import type { LinkEvent } from "../runs/node/network.js";
 
 /** What happened on an edge, in words. */
 export function eventText(event: LinkEvent): string {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { FileProblem } from "../foundation/errors.js";
 import { parseTopology, requirePeer, type Topology } from "../graphs/topology.js";
-import { addressesOf, DEFAULT_BASE_PORT } from "../runs/addresses.js";
+import { addressesOf, DEFAULT_BASE_PORT } from "../runs/node/addresses.js";
 import type { Identity } from "../transports/libp2p/identity.js";
 import { note, print, table, warn } from "./console.js";
 import { prettyJson, readJson, replaceFile } from "./files.js";

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import { requirePeer } from "../graphs/topology.js";
-import { isLocal } from "../runs/addresses.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import type { PeerSummary } from "../runs/record-peer.js";
+import { isLocal } from "../runs/node/addresses.js";
+import type { PeerSummary } from "../runs/node/record-peer.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
@@ -37,9 +37,9 @@ export function peerCommand(): Command {
       const experiment = await readExperiment(experimentFile, given());
       requirePeer(topology, id, topologyFile);
       // Loaded here, so that other commands do not wait for libp2p.
-      const [{ keysFolder, readIdentity }, { runPeer }] = await Promise.all([
+      const [{ keysFolder, readIdentity }, { recordPeer }] = await Promise.all([
         import("./key-files.js"),
-        import("../runs/record-peer.js"),
+        import("../runs/node/record-peer.js"),
       ]);
       const identity = await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn);
       const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
@@ -50,7 +50,7 @@ export function peerCommand(): Command {
       let accuracy: number | undefined;
       let summary: PeerSummary;
       try {
-        summary = await runPeer({
+        summary = await recordPeer({
           topology,
           experiment,
           id,

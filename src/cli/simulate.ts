@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { backendNames } from "../backend.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import { type RunSummary, runSimulation, standing } from "../runs/record-simulation.js";
+import { type RunSummary, recordSimulation, standing } from "../runs/node/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
@@ -28,7 +28,7 @@ export function simulateCommand(): Command {
       let accuracy: number | undefined;
       let summary: RunSummary;
       try {
-        summary = await runSimulation({
+        summary = await recordSimulation({
           topology,
           experiment,
           directory: options.out,

@@ -1,5 +1,5 @@
 import { payloadsOf } from "../algorithms/index.js";
-import type { RunSummary, Standing } from "../runs/record-simulation.js";
+import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
 import { bytesText, numberText, percentText, table } from "./console.js";
 
 /**

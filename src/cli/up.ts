@@ -5,11 +5,11 @@ import { Command } from "commander";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
 import type { LiveServer } from "../inspect/live.js";
-import { isLocal } from "../runs/addresses.js";
 import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
-import type { Identity } from "../runs/network.js";
-import type { NetworkOutcome } from "../runs/processes.js";
-import type { PeerSummary } from "../runs/record-peer.js";
+import { isLocal } from "../runs/node/addresses.js";
+import type { Identity } from "../runs/node/network.js";
+import type { NetworkOutcome } from "../runs/node/processes.js";
+import type { PeerSummary } from "../runs/node/record-peer.js";
 import type { ThreadCount } from "../threads/node.js";
 import {
   bytesText,
@@ -108,7 +108,7 @@ async function run(
   bar: Progress,
 ): Promise<NetworkOutcome> {
   // Loaded here, so that other commands do not wait for libp2p.
-  const { runNetwork } = await import("../runs/processes.js");
+  const { runNetwork } = await import("../runs/node/processes.js");
   return runNetwork({
     ...network,
     ...(identities && { identities }),
@@ -149,7 +149,7 @@ async function temporaryFolder(): Promise<string> {
 async function serveLive(directory: string, port: number | true): Promise<LiveServer> {
   const [{ createLiveServer }, { requireEmpty }] = await Promise.all([
     import("../inspect/live.js"),
-    import("../runs/record-simulation.js"),
+    import("../runs/node/record-simulation.js"),
   ]);
   await requireEmpty(directory);
   const server = await createLiveServer(directory, { port: port === true ? 0 : port });

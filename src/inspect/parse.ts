@@ -33,7 +33,8 @@ const isRecord = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isNumber = (value: unknown) => typeof value === "number";
 const isIndex = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-const isKind = (value: unknown) => value === "learning" || value === "closing";
+/** Logs of earlier versions call learning rounds `exchange`. */
+const isKind = (value: unknown) => value === "learning" || value === "closing" || value === "exchange";
 const isOptional = (value: unknown, check: (value: unknown) => boolean) =>
   value === undefined || check(value);
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((text) => typeof text === "string");

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseTopology } from "../../src/graphs/topology.js";
 import { parseExperiment } from "../../src/runs/experiment.js";
-import { runSimulation } from "../../src/runs/record-simulation.js";
+import { recordSimulation } from "../../src/runs/node/record-simulation.js";
 
 /** A new folder for one test. */
 export function newFolder(): string {
@@ -13,7 +13,7 @@ export function newFolder(): string {
 /** Simulates a run that takes no tfjs, and gives the folder of its logs. */
 export async function loggedRun(settings: Record<string, unknown> = {}, peers = 8): Promise<string> {
   const directory = join(newFolder(), "run");
-  await runSimulation({
+  await recordSimulation({
     topology: parseTopology({ name: `ring-${peers}`, graph: { kind: "ring", peers } }, "test"),
     experiment: parseExperiment({
       trainer: { kind: "quadratic", dimension: [6000, 500, 20] },

@@ -2,8 +2,8 @@
 import { randomInt } from "node:crypto";
 import { createServer, isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
-import { CannotListen } from "../foundation/errors.js";
-import type { TopologyPeer } from "../graphs/topology.js";
+import { CannotListen } from "../../foundation/errors.js";
+import type { TopologyPeer } from "../../graphs/topology.js";
 
 /** First port of the addresses that `murmur keys` and `murmur init` write: peer i gets this plus i. */
 export const DEFAULT_BASE_PORT = 4100;

@@ -1,31 +1,17 @@
 /**
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
- *
- * @example Be peer 3 of a run, in a program of one's own.
- * ```ts
- * import { readFile } from "node:fs/promises";
- * import { parseExperiment, parseTopology } from "murmuration";
- * import { decodeIdentity, joinRun } from "murmuration/network";
- *
- * const topology = parseTopology(await readFile("ring-8.json", "utf8"), "ring-8.json");
- * const identity = decodeIdentity(await readFile("ring-8.keys/peer-3.key", "utf8"));
- * const run = await joinRun({ topology, experiment: parseExperiment({}), id: 3, identity });
- * for await (const { round, loss } of run) console.log(round, loss);
- * console.log(run.modelDigest());
- * await run.close();
- * ```
  */
-import { systemClock } from "../foundation/clock.js";
-import { InvalidTopology } from "../foundation/errors.js";
-import type { Experiment } from "./experiment.js";
-import { modelDigest } from "../exchange/fingerprint.js";
-import type { Layout } from "../vectors/layout.js";
-import type { Plan } from "../peer.js";
-import { preparePeers } from "./prepare.js";
-import type { RoundReport } from "../observing/report.js";
-import type { StartThreads } from "../threads/threads.js";
-import type { Topology } from "../graphs/topology.js";
-import type { Trainer } from "../trainers/trainer.js";
+import { systemClock } from "../../foundation/clock.js";
+import { InvalidTopology } from "../../foundation/errors.js";
+import type { Experiment } from "../experiment.js";
+import { modelDigest } from "../../exchange/fingerprint.js";
+import type { Layout } from "../../vectors/layout.js";
+import type { Plan } from "../../peer.js";
+import { preparePeers } from "../prepare.js";
+import type { RoundReport } from "../../observing/report.js";
+import type { StartThreads } from "../../threads/threads.js";
+import type { Topology } from "../../graphs/topology.js";
+import type { Trainer } from "../../trainers/trainer.js";
 import {
   createLibp2pTransport,
   type Deadlines,
@@ -34,10 +20,10 @@ import {
   type Muxer,
   type NetworkPeer,
   type NodeMetrics,
-} from "../transports/libp2p/index.js";
-import type { Vector } from "../vectors/vector.js";
+} from "../../transports/libp2p/index.js";
+import type { Vector } from "../../vectors/vector.js";
 
-export { compareFingerprints, type Difference, type Fingerprint } from "../exchange/fingerprint.js";
+export { compareFingerprints, type Difference, type Fingerprint } from "../../exchange/fingerprint.js";
 export {
   type Deadlines,
   decodeIdentity,
@@ -48,7 +34,7 @@ export {
   type LinkEvent,
   type Muxer,
   type NodeMetrics,
-} from "../transports/libp2p/index.js";
+} from "../../transports/libp2p/index.js";
 
 /** How long a peer waits for its neighbours' frames of one round, in milliseconds. */
 export const ROUND_DEADLINE_MS = 600_000;

@@ -1,5 +1,5 @@
 /** Totals and means of what peers report. */
-import type { RoundReport } from "../observing/report.js";
+import type { RoundReport } from "../../observing/report.js";
 
 /** Bytes that a peer has sent so far, over all of its edges. */
 export function bytesSent({ traffic }: RoundReport): number {

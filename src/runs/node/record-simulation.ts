@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { systemClock } from "../foundation/clock.js";
-import type { Experiment } from "./experiment.js";
-import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "./log.js";
-import type { Sink } from "../observing/report.js";
-import { type SimulationRound, simulate } from "./simulate.js";
-import { createJsonLines } from "../sinks/json-lines.js";
-import { type ThreadCount, workerThreads } from "../threads/node.js";
-import type { Topology } from "../graphs/topology.js";
+import { systemClock } from "../../foundation/clock.js";
+import type { Experiment } from "../experiment.js";
+import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import type { Sink } from "../../observing/report.js";
+import { type SimulationRound, simulate } from "../simulate.js";
+import { createJsonLines } from "../../sinks/json-lines.js";
+import { type ThreadCount, workerThreads } from "../../threads/node.js";
+import type { Topology } from "../../graphs/topology.js";
 import { makeEmptyFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { average, bytesSent } from "./totals.js";
@@ -52,7 +52,7 @@ export interface RunOptions {
 }
 
 /** Simulates a run, writes its logs, and says what came of it. */
-export async function runSimulation(options: RunOptions): Promise<RunSummary> {
+export async function recordSimulation(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,

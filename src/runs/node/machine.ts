@@ -1,5 +1,5 @@
 import { arch, cpus, hostname, platform, totalmem } from "node:os";
-import type { Machine } from "./log.js";
+import type { Machine } from "../log.js";
 
 /** This machine and this moment, for the headers of logs. */
 export function describeMachine(): Machine {

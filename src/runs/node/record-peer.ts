@@ -1,16 +1,12 @@
-import { basename, join } from "node:path";
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
-import { FileProblem, Interrupted } from "../foundation/errors.js";
-import type { Experiment } from "./experiment.js";
-import { headerLine, peerLogName, roundLine } from "./log.js";
+import { Interrupted } from "../../foundation/errors.js";
+import type { Experiment } from "../experiment.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
-import type { RoundReport, Sink } from "../observing/report.js";
-import { createJsonLines } from "../sinks/json-lines.js";
-import { createPrometheusSink, type PrometheusSink } from "../sinks/prometheus.js";
-import { type ThreadCount, workerThreads } from "../threads/node.js";
-import type { Topology } from "../graphs/topology.js";
-import { makeFolder } from "./folders.js";
-import { describeMachine } from "./machine.js";
+import type { RoundReport } from "../../observing/report.js";
+import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
+import { type ThreadCount, workerThreads } from "../../threads/node.js";
+import type { Topology } from "../../graphs/topology.js";
+import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
 import { keepYoungGenerationSmall } from "./young-generation.js";
 
@@ -23,14 +19,14 @@ export interface PeerRunOptions {
   readonly directory?: string | undefined;
   /** How long to wait for a neighbour to connect, in milliseconds. */
   readonly patienceMs?: number | undefined;
-  /** Threads that share the kernels' work, `auto` being this process's part of the cores. */
-  readonly threads: ThreadCount;
-  /** Processes with peers of the run on this machine. */
-  readonly processes: number;
+  /** Threads that share the kernels' work, `auto` being this process's part of the cores. 1 where left out. */
+  readonly threads?: ThreadCount;
+  /** Processes with peers of the run on this machine. 1 where left out. */
+  readonly processes?: number;
   /** Serves metrics to this machine on this port while it runs; 0 takes a free one. */
   readonly metricsPort?: number | undefined;
   /** Stops the run; its reason is a text that goes into the log. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   readonly onEvent?: (event: LinkEvent) => void;
   /** Where Prometheus reads from now on. */
   readonly onMetrics?: (url: string) => void;
@@ -55,7 +51,7 @@ export interface PeerSummary {
  * @throws Interrupted once the signal says so; the log then ends with its reason
  * @throws CannotListen when the port for metrics is taken
  */
-export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
+export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> {
   keepYoungGenerationSmall();
   const { metricsPort } = options;
   if (metricsPort === undefined) return takePart(options);
@@ -69,9 +65,9 @@ export async function runPeer(options: PeerRunOptions): Promise<PeerSummary> {
 }
 
 async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
-  const { topology, experiment, id, identity, directory, patienceMs, threads, processes, signal } = options;
-  const logFile = directory === undefined ? undefined : join(directory, peerLogName(id));
-  if (logFile !== undefined) await requireNew(directory!, logFile);
+  const { topology, experiment, id, identity, directory, patienceMs } = options;
+  const { threads = 1, processes = 1, signal = new AbortController().signal } = options;
+  if (directory !== undefined) await requireNewLog(directory, id);
   const run = await joinRun({
     topology,
     experiment,
@@ -83,18 +79,17 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     ...(options.onEvent && { report: options.onEvent }),
     ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
   });
-  let log: Sink | undefined;
+  let log: PeerLog | undefined;
   let last: RoundReport | undefined;
   try {
-    if (logFile !== undefined) {
-      log = createJsonLines(logFile);
-      log.write(headerLine(id, experiment, topology, run.layout, describeMachine()));
+    if (directory !== undefined) {
+      log = await openPeerLog({ directory, id, topology, experiment, layout: run.layout });
     }
     if (!signal.aborted) {
       options.onJoined?.(run);
       for await (const report of run) {
         last = report;
-        log?.write(roundLine(report));
+        log?.write(report);
         metrics?.write(report);
         options.onRound?.(report, run);
         if (signal.aborted) break;
@@ -106,7 +101,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }
-    log?.write({ type: "end", outcome: "completed" });
+    await log?.end("completed");
   } catch (error) {
     const reason =
       error instanceof Interrupted
@@ -114,10 +109,9 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         : error instanceof Error
           ? error.message
           : String(error);
-    log?.write({ type: "end", outcome: "stopped", reason });
+    await log?.end("stopped", reason);
     throw error;
   } finally {
-    await log?.close();
     await run.close();
   }
   const { loss, accuracy } = last!.evaluation!;
@@ -133,14 +127,4 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
 
 function reasonOf({ reason }: AbortSignal): string {
   return typeof reason === "string" ? reason : "the run was aborted";
-}
-
-async function requireNew(directory: string, logFile: string): Promise<void> {
-  const names = await makeFolder(directory);
-  if (names.includes(basename(logFile))) {
-    throw new FileProblem(
-      `${logFile} already exists: choose another folder, so that the earlier run is kept`,
-      { code: "log-exists", field: logFile },
-    );
-  }
 }

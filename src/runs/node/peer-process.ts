@@ -4,13 +4,13 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../foundation/errors.js";
-import type { Experiment } from "./experiment.js";
+import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../../foundation/errors.js";
+import type { Experiment } from "../experiment.js";
 import type { Identity, LinkEvent } from "./network.js";
-import type { RoundReport } from "../observing/report.js";
-import type { ThreadCount } from "../threads/node.js";
-import type { Topology } from "../graphs/topology.js";
-import { type PeerSummary, runPeer } from "./record-peer.js";
+import type { RoundReport } from "../../observing/report.js";
+import type { ThreadCount } from "../../threads/node.js";
+import type { Topology } from "../../graphs/topology.js";
+import { type PeerSummary, recordPeer } from "./record-peer.js";
 
 export type ToPeer =
   | {
@@ -64,7 +64,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
   const writes: Promise<void>[] = [];
   let told = 0;
   try {
-    const summary = await runPeer({
+    const summary = await recordPeer({
       ...options,
       signal: stop.signal,
       onMetrics: (url) => void tell({ kind: "metrics", url }),

@@ -29,7 +29,7 @@ export async function drive({
   ...round
 }: DriveOptions): Promise<boolean> {
   try {
-    meter.begin(0);
+    meter.begin(round.round, 0);
     let next = steps.next();
     for (let step = 0; !next.done; step++) {
       exchanges.offer({ ...round, step, outgoing: next.value });
@@ -38,7 +38,7 @@ export async function drive({
       if (!pairs) return false;
       laps.end("waitMs");
       settled?.(pairs);
-      meter.begin(step + 1);
+      meter.begin(round.round, step + 1);
       next = steps.next(pairs);
       laps.end("mixMs");
     }

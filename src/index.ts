@@ -58,21 +58,17 @@ export type { Closed, EdgeEvent, Traffic, Transport } from "./exchange/transport
 export { type Clock, stoppedClock, systemClock } from "./foundation/clock.js";
 export * from "./foundation/errors.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
+export { type Closing, closingRates } from "./graphs/closing-rates.js";
 export type { Edge, Graph } from "./graphs/graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
+export type { Mixing, Neighbour } from "./graphs/mixing.js";
 export {
-  type Closing,
-  closingRates,
-  type Mixing,
   maximumConsensusRate,
-  metropolisMixing,
-  type Neighbour,
   optimalConsensusRate,
   predictedRounds,
   spectralGap,
   spectrum,
-  weightedMixing,
-} from "./graphs/mixing.js";
+} from "./graphs/spectrum.js";
 export {
   describeTopology,
   parseTopology,
@@ -81,6 +77,7 @@ export {
   type TopologyPeer,
   topologyJsonSchema,
 } from "./graphs/topology.js";
+export { metropolisMixing, weightedMixing } from "./graphs/weights.js";
 export type { RoundReport, RoundTimes, Sink } from "./observing/report.js";
 export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
 export {

@@ -14,7 +14,8 @@ import {
   neighbours,
 } from "../src/graphs/graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "../src/graphs/index.js";
-import { metropolisMixing, spectralGap, spectrum } from "../src/graphs/mixing.js";
+import { spectralGap, spectrum } from "../src/graphs/spectrum.js";
+import { metropolisMixing } from "../src/graphs/weights.js";
 import { type Expected, expectError } from "./support/errors.js";
 
 const seed = fc.nat(1e6);

@@ -5,7 +5,8 @@ import { algorithms } from "../src/algorithms/index.js";
 import { createCompressor } from "../src/compressors/index.js";
 import { normal, random } from "../src/foundation/random.js";
 import { createGraph } from "../src/graphs/index.js";
-import { metropolisMixing, secondEigenvalue, smallestEigenvalue, spectrum } from "../src/graphs/mixing.js";
+import { secondEigenvalue, smallestEigenvalue, spectrum } from "../src/graphs/spectrum.js";
+import { metropolisMixing } from "../src/graphs/weights.js";
 import { readRun } from "../src/inspect/read.js";
 import {
   createObserver,

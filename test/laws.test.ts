@@ -6,7 +6,7 @@ import { compressorSettings, createCompressor } from "../src/compressors/index.j
 import { type EdgeSchedule, participation } from "../src/exchange/participation.js";
 import { normal, random } from "../src/foundation/random.js";
 import { createGraph, graphSettings } from "../src/graphs/index.js";
-import { metropolisMixing, pushMixing } from "../src/graphs/mixing.js";
+import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { faulty } from "./support/faulty-transport.js";

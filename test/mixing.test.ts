@@ -2,25 +2,20 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InvalidExperiment, InvalidTopology } from "../src/foundation/errors.js";
 import { normal, random } from "../src/foundation/random.js";
+import { CLOSING_TOLERANCE, closingRates, MAX_CLOSING_ROUNDS } from "../src/graphs/closing-rates.js";
 import { ramanujanGap } from "../src/graphs/expander.js";
 import { createSimpleGraph, type Edge, type Graph } from "../src/graphs/graph.js";
 import { createGraph, type GraphSettings, graphSettings } from "../src/graphs/index.js";
+import type { Mixing } from "../src/graphs/mixing.js";
 import {
-  CLOSING_TOLERANCE,
-  closingRates,
   gapReaches,
-  MAX_CLOSING_ROUNDS,
-  MINIMUM_GAP,
-  type Mixing,
   maximumConsensusRate,
-  metropolisMixing,
   optimalConsensusRate,
   predictedRounds,
   spectralGap,
   spectrum,
-  WEIGHT_TOLERANCE,
-  weightedMixing,
-} from "../src/graphs/mixing.js";
+} from "../src/graphs/spectrum.js";
+import { MINIMUM_GAP, metropolisMixing, WEIGHT_TOLERANCE, weightedMixing } from "../src/graphs/weights.js";
 import { type Expected, expectError } from "./support/errors.js";
 
 const graph = (settings: object): Graph => createGraph(graphSettings.parse(settings));

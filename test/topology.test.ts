@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { InvalidExperiment, InvalidTopology } from "../src/foundation/errors.js";
-import { spectralGap, spectrum } from "../src/graphs/mixing.js";
+import { spectralGap, spectrum } from "../src/graphs/spectrum.js";
 import {
   describeTopology,
   MAX_ADDRESS_CHARACTERS,

@@ -1,6 +1,6 @@
 /**
  * The closing consensus: after the last learning round, exact exchanges with the rates that make all models equal
- * (`closingRates` in mixing.ts). It takes a large model part by part, each to its consensus before the next, so
+ * (`closingRates` in graphs/closing-rates.ts). It takes a large model part by part, each to its consensus before the next, so
  * that a peer never holds its neighbours' whole models.
  */
 import type { RoundSteps } from "../algorithm.js";

@@ -2,9 +2,10 @@ import { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
 import { random } from "../foundation/random.js";
 import { type GraphKind, isConnected } from "./graph.js";
-import { gapReaches, metropolisMixing, spectralGap, spectrum } from "./mixing.js";
 import { requireRegular, sampleRegularGraph } from "./random-regular.js";
 import { DEFAULT_DEGREE, MAX_SAMPLES, peerCount, seed } from "./sizes.js";
+import { gapReaches, spectralGap, spectrum } from "./spectrum.js";
+import { metropolisMixing } from "./weights.js";
 
 const settings = z
   .strictObject({

@@ -2,22 +2,20 @@
 import { z } from "zod";
 import { detailsOf, InvalidTopology, MurmurationError } from "../foundation/errors.js";
 import { checked } from "../settings/check.js";
+import { closingRates } from "./closing-rates.js";
 import { degrees, type Graph } from "./graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./index.js";
+import type { Mixing } from "./mixing.js";
 import {
-  closingRates,
-  type Mixing,
   maximumConsensusRate,
-  metropolisMixing,
   optimalConsensusRate,
   predictedRounds,
-  pushMixing,
   secondEigenvalue,
   smallestEigenvalue,
   spectralGap,
   spectrum,
-  weightedMixing,
-} from "./mixing.js";
+} from "./spectrum.js";
+import { metropolisMixing, pushMixing, weightedMixing } from "./weights.js";
 
 /** Most characters of a topology file: room for a written-out matrix of the largest graph. */
 export const MAX_TOPOLOGY_CHARACTERS = 2 ** 25;

@@ -13,20 +13,21 @@ export interface CompressionFigures {
 export interface CompressionMeter {
   readonly compressor: Compressor;
   /** A new step of a round begins; its payloads count together, as the root of their mean square. */
-  begin(step: number): void;
+  begin(round: number, step: number): void;
   /** What the round came to; undefined when nothing was compressed. */
   read(): CompressionFigures | undefined;
 }
 
 /**
  * @param norm ‖v‖
- * @param diverged called with a norm that is not finite, before anything is encoded
+ * @param diverged called with the round and a norm that is not finite, before anything is encoded
  */
 export function createCompressionMeter(
   compressor: Compressor,
   norm: (vector: Vector) => number,
-  diverged: (norm: number) => never,
+  diverged: (round: number, norm: number) => never,
 ): CompressionMeter {
+  let round = 0;
   let step = 0;
   let isFirst = true;
   let payloads = 0;
@@ -37,7 +38,7 @@ export function createCompressionMeter(
       ...compressor,
       squeeze(vector, random) {
         const before = norm(vector);
-        if (!Number.isFinite(before)) diverged(before);
+        if (!Number.isFinite(before)) diverged(round, before);
         const payload = compressor.squeeze(vector, random);
         if (isFirst) {
           if (step === 0) shared = 0;
@@ -51,8 +52,9 @@ export function createCompressionMeter(
         return payload;
       },
     },
-    begin(next) {
-      step = next;
+    begin(nextRound, nextStep) {
+      round = nextRound;
+      step = nextStep;
       isFirst = true;
     },
     read() {

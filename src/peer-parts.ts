@@ -1,0 +1,143 @@
+/** What one peer is made of: its memory, and everything that lies in it. */
+import type { Algorithm, AlgorithmKind } from "./algorithm.js";
+import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
+import type { Compressor } from "./compressor.js";
+import { type CompressorSettings, createCompressor } from "./compressors/index.js";
+import type { Fingerprint } from "./exchange/fingerprint.js";
+import type { Frame } from "./exchange/frame.js";
+import type { EdgeSchedule } from "./exchange/participation.js";
+import { Diverged, MalformedPayload } from "./foundation/errors.js";
+import type { Neighbour } from "./graphs/mixing.js";
+import { createSimdKernels } from "./kernels/simd.js";
+import { type CompressionMeter, createCompressionMeter } from "./observing/compression-meter.js";
+import { createObserver, type Observer } from "./observing/observer.js";
+import { createProjection, type Projection } from "./observing/projection.js";
+import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
+import type { Schedule } from "./settings/schedule.js";
+import type { Threads } from "./threads/threads.js";
+import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
+import type { Trainer } from "./trainers/trainer.js";
+import { createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vectors/vector.js";
+
+/** What all peers of a run do, round by round. */
+export interface Plan {
+  readonly seed: number;
+  readonly algorithm: AlgorithmKind;
+  readonly compressor: CompressorSettings;
+  /** Learning rounds. */
+  readonly rounds: number;
+  /** γ by round. */
+  readonly learningRate: Schedule;
+  /** What turns gradients into updates. */
+  readonly optimizer: OptimizerSettings;
+  /** H: optimiser steps per round. */
+  readonly localSteps: number;
+  /** η by round. */
+  readonly consensusRate: Schedule;
+  /** Which edges work in a round. All where left out. */
+  readonly edges?: EdgeSchedule;
+  /** η of each exact exchange of the closing consensus. */
+  readonly closingRates: readonly number[];
+  /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
+  readonly evaluateEvery: number;
+  /**
+   * Report a random projection of `size` numbers of the model after every so many rounds, and always after the
+   * last one and after closing; left out: never.
+   */
+  readonly projection?: { readonly every: number; readonly size: number };
+  /** What peers must agree on besides what each one computes itself. */
+  readonly fingerprint?: Fingerprint;
+}
+
+export interface PeerOptions {
+  readonly id: number;
+  /** This peer's ends of its edges, in ascending order of the neighbours. */
+  readonly neighbours: readonly Neighbour[];
+  readonly plan: Plan;
+  readonly trainer: Trainer;
+  /** That share the work on a large model; the caller closes them. Only its own where left out. */
+  readonly threads?: Threads;
+}
+
+/** Vectors beside the algorithm's and the learner's: model, update, a payload, its staging, a closing payload, the observer's. */
+const COMMON_VECTORS = 6;
+/** Room for the headers of payloads, in bytes per tensor and in all. */
+const PAYLOAD_ROOM_BYTES = 1 << 16;
+
+export interface Parts {
+  readonly model: Vector;
+  readonly update: Vector;
+  readonly learner: Learner;
+  readonly algorithm: Algorithm;
+  readonly compressor: Compressor;
+  readonly meter: CompressionMeter;
+  readonly observer: Observer;
+  readonly projection: Projection | undefined;
+  readonly closing: readonly ClosingRound[];
+  /** Learning rounds and closing rounds. */
+  readonly rounds: number;
+  /** ‖v‖ */
+  norm(vector: Vector): number;
+  /** η of any round. */
+  rate(round: number): number;
+  /** Looks at a neighbour's payload as the round and step that it belongs to will. @throws MalformedPayload */
+  check(frame: Frame): void;
+  /** @throws Diverged */
+  diverged(round: number, what: string, value: number): never;
+}
+
+export function createParts(options: PeerOptions): Parts {
+  const { id, neighbours, plan, trainer } = options;
+  const { layout } = trainer;
+  const { algorithm: kind } = plan;
+  const space = createPeerSpace(options);
+  const { kernels } = space;
+  const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
+  const diverged = (round: number, what: string, value: number): never => {
+    throw new Diverged(
+      `peer ${id} diverged in round ${round + 1}: its ${what} is ${value}; lower the learning rate or the consensus rate`,
+      { code: "diverged", peer: id, round },
+    );
+  };
+
+  const model = space.vector(layout.length);
+  trainer.initialize(model);
+  const update = space.vector(layout.length);
+  const optimizer = createOptimizer(plan.optimizer, { length: layout.length, space });
+  const learner = createLearner({ trainer, optimizer, localSteps: plan.localSteps, space });
+
+  const settings: CompressorSettings = kind.compresses ? plan.compressor : { kind: "identity" };
+  const plain = createCompressor(settings, { layout, space });
+  const meter = createCompressionMeter(plain, norm, (round, value) => diverged(round, "model", value));
+  const { compressor } = meter;
+  const algorithm = kind.create({ id, model, layout, space, compressor, edges: neighbours });
+  const closing = createClosing(algorithm.point, space, plan.closingRates);
+
+  return {
+    ...{ model, update, learner, algorithm, compressor, meter, closing, norm, diverged },
+    observer: createObserver({ neighbours, length: layout.length, space, kind, algorithm, compressor }),
+    projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
+    rounds: totalRounds(plan, layout.length),
+    rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),
+    check({ kind, round, step, payload }) {
+      const part = closing[round - plan.rounds];
+      if (kind === "learning") (algorithm.check ?? compressor.check)(payload, step);
+      else if (part) part.check(payload);
+      else {
+        throw new MalformedPayload(`round ${round + 1} is not a closing round`, {
+          code: "not-a-closing-round",
+          round,
+        });
+      }
+    },
+  };
+}
+
+/** Memory for all that a peer needs. Untouched pages cost nothing. */
+function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
+  const { length, tensors } = trainer.layout;
+  const own = plan.algorithm.vectors(neighbours.length);
+  const vectors = COMMON_VECTORS + own + learnerVectors(plan.optimizer, plan.localSteps);
+  const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
+  return createVectorSpace(bytes, createSimdKernels, threads);
+}

@@ -110,28 +110,31 @@ function measure(cases, length, rounds, createKernels) {
 function measureRound(length, rounds) {
   const { layout, space, source, vector, out, copyVector } = workplace([], length, createSimdKernels);
   const compressor = createCompressor(compressorSettings.parse({ kind: "sign" }), { layout, space });
-  const algorithm = deepsqueeze.create({ model: out, space, compressor });
+  const edges = [1, 2].map((peer) => ({ peer, weight: 1 / 3 }));
+  const algorithm = deepsqueeze.create({ id: 0, model: out, layout, space, compressor, edges });
+  const update = space.vector(length);
   out.set(source);
-  const heard = [1, 2].map((neighbour) => {
+  const payloads = edges.map(({ peer }) => {
     vector.set(source);
-    return { payload: compressor.squeeze(vector, random(neighbour)).slice(), weight: 1 / 3 };
+    return compressor.squeeze(vector, random(peer)).slice();
   });
-  const parts = { copy: [], share: [], squeeze: [], mix: [], round: [] };
+  const parts = { copy: [], encode: [], check: [], mix: [], round: [] };
   for (let round = 0; round < rounds; round++) {
     parts.copy.push(timed(copyVector));
-    let shared;
+    const steps = algorithm.round(update, { edges, consensusRate: 0.5, random: () => random(round) });
     let own;
-    const share = timed(() => {
-      shared = algorithm.share();
+    const encode = timed(() => {
+      own = steps.next().value;
     });
-    const squeeze = timed(() => {
-      own = compressor.squeeze(shared, random(round));
+    const check = timed(() => {
+      for (const payload of payloads) compressor.check(payload);
     });
-    const mix = timed(() => algorithm.mix(own, heard, 0.5));
-    parts.share.push(share);
-    parts.squeeze.push(squeeze);
+    const settled = edges.map((edge, k) => ({ edge, own, theirs: payloads[k], rate: 0.5 }));
+    const mix = timed(() => steps.next(settled));
+    parts.encode.push(encode);
+    parts.check.push(check);
     parts.mix.push(mix);
-    parts.round.push(share + squeeze + mix);
+    parts.round.push(encode + check + mix);
   }
   return Object.fromEntries(Object.entries(parts).map(([part, times]) => [`${part}Ms`, median(times)]));
 }
@@ -286,7 +289,7 @@ function measureSize(length) {
   if (!options.only || options.only === "sign") {
     const round = measureRound(length, rounds);
     report.push({ round: "deepsqueeze, sign, two neighbours", parameters: length, ...round });
-    const parts = ["share", "squeeze", "mix", "round"].map(
+    const parts = ["encode", "check", "mix", "round"].map(
       (part) => `${part} ${(round[`${part}Ms`] / round.copyMs).toFixed(2)}`,
     );
     console.log(`DeepSqueeze round with sign and two neighbours, in copies: ${parts.join(", ")}`);

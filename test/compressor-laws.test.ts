@@ -11,7 +11,7 @@ import {
   layoutOf,
   sumOfSquares,
   type Written,
-} from "./compressorCases.js";
+} from "./support/compressor-cases.js";
 
 const deterministic = (written: Written) =>
   ["identity", "float16", "sign", "topk", "ternary"].includes(written.kind) || written.rounding === "nearest";

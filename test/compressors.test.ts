@@ -3,7 +3,14 @@ import { describe, expect, it } from "vitest";
 import { compressorSettings } from "../src/compressors/index.js";
 import { ForeignVector, MalformedPayload } from "../src/foundation/errors.js";
 import { random, randomFromKey } from "../src/foundation/random.js";
-import { bench, characters, everyCompressor, fill, layoutOf, type Written } from "./compressorCases.js";
+import {
+  bench,
+  characters,
+  everyCompressor,
+  fill,
+  layoutOf,
+  type Written,
+} from "./support/compressor-cases.js";
 import { checkError, expectError } from "./support/errors.js";
 
 const lengths = fc.oneof(

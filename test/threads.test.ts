@@ -18,7 +18,7 @@ import { MAX_PARAMETERS } from "../src/threads/board.js";
 import { MAX_AUTO_THREADS, MAX_THREADS, MINIMUM_PARAMETERS, workerThreads } from "../src/threads/node.js";
 import type { StartThreads, Threads } from "../src/threads/threads.js";
 import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
-import { everyCompressor, fill, layoutOf } from "./compressorCases.js";
+import { everyCompressor, fill, layoutOf } from "./support/compressor-cases.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { everyOptimizer } from "./support/optimizer-cases.js";
 import { murmur } from "./support/processes.js";

@@ -1,8 +1,8 @@
 /** What a compressor does, measured: the basis of the consensus rate where the user names none. */
 import type { CompressorBehaviour } from "../algorithm.js";
 import { type CompressorSettings, createCompressor } from "../compressors/index.js";
-import { createLayout, type Layout } from "../vectors/layout.js";
 import { normal, random } from "../foundation/random.js";
+import { createLayout, type Layout } from "../vectors/layout.js";
 import { createVectorSpace, spaceBytes, type VectorSpace } from "../vectors/vector.js";
 
 /** Numbers per tensor at most in the measurement: enough for steady figures, quick for any model. */

@@ -5,14 +5,14 @@
 import { z } from "zod";
 import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
 import { compressorSettings } from "../compressors/index.js";
-import { InvalidExperiment } from "../foundation/errors.js";
 import { MAX_ROUND } from "../exchange/frame.js";
-import { optimizerSettings } from "../optimizers/index.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { DEFAULT_PROJECTION_SIZE } from "../observing/projection.js";
-import { scheduleSettings } from "../settings/schedule.js";
+import { optimizerSettings } from "../optimizers/index.js";
 import { checked } from "../settings/check.js";
-import { taskSettings } from "../trainers/task.js";
+import { scheduleSettings } from "../settings/schedule.js";
 import { trainerSettings } from "../trainers/index.js";
+import { taskSettings } from "../trainers/task.js";
 
 /** Most numbers in a logged projection. */
 export const MAX_PROJECTION_SIZE = 2 ** 18;

@@ -6,14 +6,14 @@
  * fields, `machine` of the header and `time` of a round, which come last in their lines.
  */
 import { z } from "zod";
-import type { Experiment } from "./experiment.js";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
-import type { Layout } from "../vectors/layout.js";
-import type { RoundReport } from "../observing/report.js";
-import type { SimulationRound } from "./simulate.js";
 import type { Topology } from "../graphs/topology.js";
+import type { RoundReport } from "../observing/report.js";
+import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
+import type { Experiment } from "./experiment.js";
+import type { SimulationRound } from "./simulate.js";
 
 /** Version of the lines below; readers refuse a newer one. */
 export const LOG_VERSION = 1;

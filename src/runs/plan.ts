@@ -2,18 +2,18 @@
 import type { AlgorithmKind } from "../algorithm.js";
 import { algorithms } from "../algorithms/index.js";
 import { createCompressor } from "../compressors/index.js";
-import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
-import { InvalidExperiment } from "../foundation/errors.js";
-import { participation } from "../exchange/participation.js";
-import type { Experiment } from "./experiment.js";
 import { digest, type Fingerprint } from "../exchange/fingerprint.js";
-import type { Layout } from "../vectors/layout.js";
+import { participation } from "../exchange/participation.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { closingRates } from "../graphs/closing-rates.js";
 import type { Mixing } from "../graphs/mixing.js";
 import { maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
 import type { Plan } from "../peer.js";
 import { createSchedule } from "../settings/schedule.js";
+import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
+import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
+import type { Experiment } from "./experiment.js";
 
 /** Longest value that a fingerprint shows in words; longer ones become digests. */
 const MAX_SHOWN_CHARACTERS = 100;

@@ -1,11 +1,12 @@
 /** From an experiment to its peers, before any of them has a network. */
-import type { Experiment } from "./experiment.js";
-import { createPeer, type Peer, type Plan } from "../peer.js";
-import { createPlan } from "./plan.js";
-import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
+
 import type { Topology } from "../graphs/topology.js";
-import type { Trainer } from "../trainers/trainer.js";
+import { createPeer, type Peer, type Plan } from "../peer.js";
+import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import { createTrainer } from "../trainers/index.js";
+import type { Trainer } from "../trainers/trainer.js";
+import type { Experiment } from "./experiment.js";
+import { createPlan } from "./plan.js";
 
 export interface PrepareOptions {
   readonly topology: Topology;

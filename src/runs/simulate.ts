@@ -2,18 +2,19 @@
  * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
  * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
  */
-import { type Clock, stoppedClock } from "../foundation/clock.js";
-import type { Experiment } from "./experiment.js";
+
 import type { FrameKind } from "../exchange/frame.js";
-import type { Layout } from "../vectors/layout.js";
+import { type Clock, stoppedClock } from "../foundation/clock.js";
 import type { Neighbour } from "../graphs/mixing.js";
-import { createPeer, type Peer, type Plan } from "../peer.js";
-import { preparePeers } from "./prepare.js";
-import type { RoundReport } from "../observing/report.js";
-import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import type { Topology } from "../graphs/topology.js";
+import type { RoundReport } from "../observing/report.js";
+import { createPeer, type Peer, type Plan } from "../peer.js";
+import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import type { Evaluation, Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
+import type { Layout } from "../vectors/layout.js";
+import type { Experiment } from "./experiment.js";
+import { preparePeers } from "./prepare.js";
 
 export interface SimulationOptions {
   /** Every peer's neighbours and weights: `mixing.neighbours`. */

@@ -7,13 +7,20 @@ export async function makeFolder(folder: string): Promise<string[]> {
     await mkdir(folder, { recursive: true });
     return await readdir(folder);
   } catch (cause) {
-    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, { code: "folder-not-made", field: folder, cause });
+    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, {
+      code: "folder-not-made",
+      field: folder,
+      cause,
+    });
   }
 }
 
 /** Makes a folder for something new. @throws FileProblem when it holds anything: nothing is written over */
 export async function makeEmptyFolder(folder: string, advice: string): Promise<void> {
   if ((await makeFolder(folder)).length > 0) {
-    throw new FileProblem(`folder ${folder} is not empty: ${advice}`, { code: "folder-not-empty", field: folder });
+    throw new FileProblem(`folder ${folder} is not empty: ${advice}`, {
+      code: "folder-not-empty",
+      field: folder,
+    });
   }
 }

@@ -1,16 +1,14 @@
 /**
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  */
+
+import { modelDigest } from "../../exchange/fingerprint.js";
 import { systemClock } from "../../foundation/clock.js";
 import { InvalidTopology } from "../../foundation/errors.js";
-import type { Experiment } from "../experiment.js";
-import { modelDigest } from "../../exchange/fingerprint.js";
-import type { Layout } from "../../vectors/layout.js";
-import type { Plan } from "../../peer.js";
-import { preparePeers } from "../prepare.js";
-import type { RoundReport } from "../../observing/report.js";
-import type { StartThreads } from "../../threads/threads.js";
 import type { Topology } from "../../graphs/topology.js";
+import type { RoundReport } from "../../observing/report.js";
+import type { Plan } from "../../peer.js";
+import type { StartThreads } from "../../threads/threads.js";
 import type { Trainer } from "../../trainers/trainer.js";
 import {
   createLibp2pTransport,
@@ -21,7 +19,10 @@ import {
   type NetworkPeer,
   type NodeMetrics,
 } from "../../transports/libp2p/index.js";
+import type { Layout } from "../../vectors/layout.js";
 import type { Vector } from "../../vectors/vector.js";
+import type { Experiment } from "../experiment.js";
+import { preparePeers } from "../prepare.js";
 
 export { compareFingerprints, type Difference, type Fingerprint } from "../../exchange/fingerprint.js";
 export {

@@ -5,11 +5,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../../foundation/errors.js";
-import type { Experiment } from "../experiment.js";
-import type { Identity, LinkEvent } from "./network.js";
+import type { Topology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
-import type { Topology } from "../../graphs/topology.js";
+import type { Experiment } from "../experiment.js";
+import type { Identity, LinkEvent } from "./network.js";
 import { type PeerSummary, recordPeer } from "./record-peer.js";
 
 export type ToPeer =

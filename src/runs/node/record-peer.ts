@@ -1,11 +1,11 @@
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { Interrupted } from "../../foundation/errors.js";
-import type { Experiment } from "../experiment.js";
-import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
+import type { Topology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
 import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
-import type { Topology } from "../../graphs/topology.js";
+import type { Experiment } from "../experiment.js";
+import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
 import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
 import { keepYoungGenerationSmall } from "./young-generation.js";

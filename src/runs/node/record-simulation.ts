@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { systemClock } from "../../foundation/clock.js";
-import type { Experiment } from "../experiment.js";
-import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
-import { type SimulationRound, simulate } from "../simulate.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
-import type { Topology } from "../../graphs/topology.js";
+import type { Experiment } from "../experiment.js";
+import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import { type SimulationRound, simulate } from "../simulate.js";
 import { makeEmptyFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { average, bytesSent } from "./totals.js";

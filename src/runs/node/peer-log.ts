@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { FileProblem } from "../../foundation/errors.js";
+import type { Topology } from "../../graphs/topology.js";
+import type { RoundReport } from "../../observing/report.js";
+import { createJsonLines } from "../../sinks/json-lines.js";
+import type { Layout } from "../../vectors/layout.js";
+import type { Experiment } from "../experiment.js";
+import { headerLine, peerLogName, roundLine } from "../log.js";
+import { makeFolder } from "./folders.js";
+import { describeMachine } from "./machine.js";
+
+/** One peer's log of a run, for `murmur inspect`. */
+export interface PeerLog {
+  /** A round is over. */
+  write(report: RoundReport): void;
+  /** The run is over; resolves when everything is on disk. */
+  end(outcome: "completed" | "stopped", reason?: string): Promise<void>;
+}
+
+export interface PeerLogOptions {
+  /** Made where it is missing. Other peers' logs may be there. */
+  readonly directory: string;
+  readonly id: number;
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  readonly layout: Layout;
+}
+
+/** @throws FileProblem the folder cannot be made, or holds a log of this peer */
+export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
+  const { directory, id, topology, experiment, layout } = options;
+  await requireNewLog(directory, id);
+  const lines = createJsonLines(join(directory, peerLogName(id)));
+  lines.write(headerLine(id, experiment, topology, layout, describeMachine()));
+  return {
+    write: (report) => lines.write(roundLine(report)),
+    async end(outcome, reason) {
+      lines.write({ type: "end", outcome, ...(reason !== undefined && { reason }) });
+      await lines.close();
+    },
+  };
+}
+
+/** @throws FileProblem the folder cannot be made, or holds a log of this peer */
+export async function requireNewLog(directory: string, id: number): Promise<void> {
+  const name = peerLogName(id);
+  if (!(await makeFolder(directory)).includes(name)) return;
+  const file = join(directory, name);
+  throw new FileProblem(`${file} already exists: choose another folder, so that the earlier run is kept`, {
+    code: "log-exists",
+    field: file,
+  });
+}

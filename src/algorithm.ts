@@ -108,6 +108,8 @@ export interface AlgorithmKind {
   /** What payloads hold, for tables and observers. */
   readonly sends: "model" | "difference" | "update" | "nothing";
   readonly needs: Needs;
+  /** Whether the consensus rate moves the model; not so where the graph's weights say all. */
+  readonly usesRate: boolean;
   /** Bytes that a payload may have beyond the compressor's. */
   readonly extraPayloadBytes?: number;
   /** η where the user names none. */

@@ -2,11 +2,14 @@ import type { RoundSteps } from "./algorithm.js";
 import type { Exchanges, Step } from "./exchange/exchanges.js";
 import type { Settled } from "./exchange/ledger.js";
 import type { Clock } from "./foundation/clock.js";
+import { InvalidExperiment } from "./foundation/errors.js";
 import type { CompressionMeter } from "./observing/compression-meter.js";
 import type { RoundTimes } from "./observing/report.js";
 
 export interface DriveOptions extends Omit<Step, "step"> {
   readonly steps: RoundSteps;
+  /** How often the round must yield: `AlgorithmKind.steps`. */
+  readonly count: number;
   readonly exchanges: Exchanges;
   readonly laps: Laps;
   readonly meter: CompressionMeter;
@@ -22,6 +25,7 @@ export interface DriveOptions extends Omit<Step, "step"> {
  */
 export async function drive({
   steps,
+  count,
   exchanges,
   laps,
   meter,
@@ -31,7 +35,9 @@ export async function drive({
   try {
     meter.begin(round.round, 0);
     let next = steps.next();
-    for (let step = 0; !next.done; step++) {
+    let step = 0;
+    for (; !next.done; step++) {
+      if (step >= count) throw wrongSteps(step + 1, count);
       exchanges.offer({ ...round, step, outgoing: next.value });
       laps.end("compressMs");
       const pairs = await exchanges.settle({ ...round, step });
@@ -42,10 +48,18 @@ export async function drive({
       next = steps.next(pairs);
       laps.end("mixMs");
     }
+    if (step !== count) throw wrongSteps(step, count);
     return true;
   } finally {
     steps.return();
   }
+}
+
+function wrongSteps(yields: number, count: number): InvalidExperiment {
+  return new InvalidExperiment(
+    `the algorithm yields ${yields} payloads in a round and declares ${count}: correct \`steps\` of its kind`,
+    { code: "wrong-steps", field: "algorithm.steps" },
+  );
 }
 
 /** Adds up the parts of a round, in milliseconds. */

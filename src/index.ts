@@ -24,7 +24,8 @@ export type {
   RoundSteps,
   Sighting,
 } from "./algorithm.js";
-export { type AlgorithmName, algorithms } from "./algorithms/index.js";
+export { type AlgorithmName, algorithms, defaultAlgorithm } from "./algorithms/index.js";
+export { mix } from "./algorithms/mix.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
 export type { Dataset, Examples } from "./dataset.js";

@@ -6,7 +6,7 @@ import { type CompressorSettings, createCompressor } from "./compressors/index.j
 import type { Fingerprint } from "./exchange/fingerprint.js";
 import type { Frame } from "./exchange/frame.js";
 import type { EdgeSchedule } from "./exchange/participation.js";
-import { Diverged, MalformedPayload } from "./foundation/errors.js";
+import { Diverged, InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import { type CompressionMeter, createCompressionMeter } from "./observing/compression-meter.js";
@@ -89,7 +89,8 @@ export interface Parts {
 export function createParts(options: PeerOptions): Parts {
   const { id, neighbours, plan, trainer } = options;
   const { layout } = trainer;
-  const { algorithm: kind } = plan;
+  const { algorithm: algorithmKind } = plan;
+  requireDirections(options);
   const space = createPeerSpace(options);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
@@ -106,16 +107,23 @@ export function createParts(options: PeerOptions): Parts {
   const optimizer = createOptimizer(plan.optimizer, { length: layout.length, space });
   const learner = createLearner({ trainer, optimizer, localSteps: plan.localSteps, space });
 
-  const settings: CompressorSettings = kind.compresses ? plan.compressor : { kind: "identity" };
+  const settings: CompressorSettings = algorithmKind.compresses ? plan.compressor : { kind: "identity" };
   const plain = createCompressor(settings, { layout, space });
   const meter = createCompressionMeter(plain, norm, (round, value) => diverged(round, "model", value));
   const { compressor } = meter;
-  const algorithm = kind.create({ id, model, layout, space, compressor, edges: neighbours });
+  const algorithm = algorithmKind.create({ id, model, layout, space, compressor, edges: neighbours });
   const closing = createClosing(algorithm.point, space, plan.closingRates);
 
   return {
     ...{ model, update, learner, algorithm, compressor, meter, closing, norm, diverged },
-    observer: createObserver({ neighbours, length: layout.length, space, kind, algorithm, compressor }),
+    observer: createObserver({
+      neighbours,
+      length: layout.length,
+      space,
+      kind: algorithmKind,
+      algorithm,
+      compressor,
+    }),
     projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
     rounds: totalRounds(plan, layout.length),
     rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),
@@ -131,6 +139,16 @@ export function createParts(options: PeerOptions): Parts {
       }
     },
   };
+}
+
+/** @throws InvalidExperiment an algorithm that needs answers, on edges that carry none */
+function requireDirections({ id, neighbours, plan }: PeerOptions): void {
+  const oneWay = neighbours.find(({ direction }) => direction !== undefined);
+  if (!oneWay || plan.algorithm.needs.graph === "directed") return;
+  throw new InvalidExperiment(
+    `algorithm ${plan.algorithm.name} needs edges that work both ways, and the edge of peers ${id} and ${oneWay.peer} works one way: use an undirected graph`,
+    { code: "one-way-edge", peer: id, neighbour: oneWay.peer },
+  );
 }
 
 /** Memory for all that a peer needs. Untouched pages cost nothing. */

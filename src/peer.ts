@@ -1,5 +1,6 @@
 /**
- * One peer's life, top to bottom. The simulator is N of these over memory; a network run is N over libp2p.
+ * One peer's life, top to bottom. The simulator is N of these over memory; a network run is N over libp2p. A round, as
+ * DeepSqueeze fills it:
  *
  *     u  = local update                  gradient, optimiser                       learner
  *     v                                  apply u, choose what to send              algorithm
@@ -63,6 +64,7 @@ export function createPeer(options: PeerOptions): Peer {
   const parts = createParts(options);
   const { algorithm, compressor, model } = parts;
   const { extraPayloadBytes = 0 } = plan.algorithm;
+  let hasRun = false;
   return {
     ...{ id, layout, model },
     compressorName: compressor.name,
@@ -79,7 +81,16 @@ export function createPeer(options: PeerOptions): Peer {
       layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
       initialModel: modelDigest(model),
     }),
-    run: (network) => run(options, parts, network),
+    run(network) {
+      if (hasRun) {
+        throw new InvalidExperiment(`peer ${id} has run already: create another one`, {
+          code: "runs-once",
+          peer: id,
+        });
+      }
+      hasRun = true;
+      return run(options, parts, network);
+    },
   };
 }
 
@@ -142,13 +153,23 @@ async function gossip(turn: Turn): Promise<boolean> {
     const draws = (...key: (string | number)[]) =>
       random(plan.seed, "squeeze", id, round, ...attempt, ...key);
     const steps = algorithm.round(update, { edges, consensusRate: rate(round), random: draws });
-    return drive({ steps, kind: "learning", round, edges, wait, ...tools(turn), settled: observer.see });
+    const count = plan.algorithm.steps;
+    return drive({
+      steps,
+      count,
+      kind: "learning",
+      round,
+      edges,
+      wait,
+      ...tools(turn),
+      settled: observer.see,
+    });
   };
   const works = ({ peer }: Neighbour) => plan.edges?.(id, peer, round) ?? true;
   if (!(await go("patient", exchanges.ready().filter(works)))) return false;
-  if (round < plan.rounds - 1 || plan.algorithm.steps === 0) return true;
   // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
-  for (let again = 1; !exchanges.isFinished(); again++) {
+  const isLast = round === plan.rounds - 1 && plan.algorithm.steps > 0;
+  for (let again = 1; isLast && !exchanges.isFinished(); again++) {
     update.fill(0);
     if (!(await go("any", exchanges.unfinished(), again))) return false;
   }
@@ -159,7 +180,15 @@ async function gossip(turn: Turn): Promise<boolean> {
 function close(turn: Turn): Promise<boolean> {
   const { options, parts, round } = turn;
   const steps = parts.closing[round - options.plan.rounds]!.round();
-  return drive({ steps, kind: "closing", round, edges: options.neighbours, wait: "all", ...tools(turn) });
+  return drive({
+    steps,
+    count: 1,
+    kind: "closing",
+    round,
+    edges: options.neighbours,
+    wait: "all",
+    ...tools(turn),
+  });
 }
 
 const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });
@@ -194,8 +223,9 @@ const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
 /** @throws InvalidExperiment an algorithm that cannot do without an edge */
 function requirePatience({ name, needs, steps }: AlgorithmKind, { patienceMs }: Patience): void {
   if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
+  const why = needs.everyEdge ? "needs every edge in every round" : `exchanges ${steps} times a round`;
   throw new InvalidExperiment(
-    `algorithm ${name} needs every edge in every round: remove the patience, or use another algorithm`,
+    `algorithm ${name} ${why} and cannot go on without late edges: remove the patience, or use another algorithm`,
     { code: "patience-with-every-edge", field: "patienceMs" },
   );
 }

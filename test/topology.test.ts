@@ -276,6 +276,7 @@ describe("the description of a topology", () => {
       kind: "ring",
       peers: 8,
       edges: 8,
+      isDirected: false,
       minimumDegree: 2,
       maximumDegree: 2,
       secondEigenvalue: expect.closeTo(second, 10),

@@ -8,6 +8,7 @@ export const alone: AlgorithmKind = {
   compresses: false,
   sends: "nothing",
   needs: { graph: "directed", everyEdge: false, contraction: false },
+  usesRate: false,
   suggestRate: () => 0,
   create: ({ model, space: { kernels } }) => ({
     state: { vectors: {}, scalars: {} },

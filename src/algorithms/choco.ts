@@ -4,7 +4,7 @@ import { mix } from "./mix.js";
 /**
  * CHOCO-SGD: what travels is the compressed difference to a public copy x̂ that sender and receivers keep equal.
  *
- *     q = C(h − x̂)      x̂ ← x̂ + q      x ← h + γ Σ_j w_ij (x̂_j − x̂)
+ *     q = C(h − x̂)      x̂ ← x̂ + q      x ← h + η Σ_j w_ij (x̂_j − x̂)
  *
  * The neighbours' copies are only ever needed as s = Σ_j w_ij (x̂_j − x̂), so two vectors beside the model are
  * enough while the weights stay the same. There is no floor, but an exchange that is skipped stays missing in s.
@@ -18,6 +18,7 @@ export const choco: AlgorithmKind = {
   compresses: true,
   sends: "difference",
   needs: { graph: "symmetric", everyEdge: true, contraction: true },
+  usesRate: true,
   suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 0.6 * (1 - measure().error)),
   create({ model, space, compressor, edges }) {
     const { kernels } = space;
@@ -31,6 +32,7 @@ export const choco: AlgorithmKind = {
       point: model,
       *round(update, { random, consensusRate }) {
         kernels.add(byteOffset, update.byteOffset, length);
+        // x̂ ← h − x̂, and what squeezing leaves of it is h − x̂ − q.
         kernels.subtractFrom(publicCopy.byteOffset, byteOffset, length);
         const own = compressor.squeeze(publicCopy, random());
         // x̂ + q = h − (h − x̂ − q)

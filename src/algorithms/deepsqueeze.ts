@@ -21,6 +21,7 @@ export const deepsqueeze: AlgorithmKind = {
   compresses: true,
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
+  usesRate: true,
   suggestRate({ optimalRate, measure }) {
     const { residual } = measure();
     return residual === 0 ? optimalRate : Math.min(optimalRate, 0.3 / residual);

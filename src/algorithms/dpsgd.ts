@@ -16,6 +16,7 @@ export const dpsgd: AlgorithmKind = {
   compresses: false,
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: false },
+  usesRate: true,
   suggestRate: ({ optimalRate }) => optimalRate,
   create: ({ model, space: { kernels }, compressor }) => ({
     state: { vectors: {}, scalars: {} },

@@ -2,15 +2,15 @@ import type { AlgorithmKind } from "../algorithm.js";
 import { byPeer } from "../vectors/state.js";
 
 /**
- * CHOCO with its public copies on the edges. Both ends of an edge keep the same pair (h_i, h_j), and an exchange is one
+ * CHOCO with its public copies on the edges. Both ends of an edge keep the same pair (x̂_i, x̂_j), and an exchange is one
  * compressed difference each way:
  *
- *     q_i = C(x_i − h_i)      h_i ← h_i + q_i      h_j ← h_j + q_j      x_i ← x_i + η w_ij (h_j − h_i)
+ *     q_i = C(x_i − x̂_i)      x̂_i ← x̂_i + q_i      x̂_j ← x̂_j + q_j      x_i ← x_i + η w_ij (x̂_j − x̂_i)
  *
  * An edge's state follows from its numbered exchanges alone, so both ends compute the same transfer, whenever they do:
  * the mean is exact whatever is late or skipped. No floor; η = 1 with one bit a parameter.
  *
- * Each end holds h_i and d = h_j − h_i. The lower peer's payload enters d first, so that the two ends hold d and −d to
+ * Each end holds x̂_i and d = x̂_j − x̂_i. The lower peer's payload enters d first, so that the two ends hold d and −d to
  * the bit.
  *
  * @see Koloskova et al. 2020, Algorithm 1 (the copies); Takezawa et al. 2022, “Communication Compression for
@@ -23,6 +23,7 @@ export const edgeChoco: AlgorithmKind = {
   compresses: true,
   sends: "difference",
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
+  usesRate: true,
   suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 1.25 * (1 - measure().error)),
   create({ id, model, space, compressor, edges }) {
     const { kernels } = space;
@@ -39,6 +40,7 @@ export const edgeChoco: AlgorithmKind = {
         kernels.add(byteOffset, update.byteOffset, length);
         const settled = yield (edge) => {
           update.set(copies[edges.indexOf(edge)]!);
+          // x_i − x̂_i, in the update's memory
           kernels.subtractFrom(update.byteOffset, byteOffset, length);
           return compressor.squeeze(update, random(edge.peer));
         };

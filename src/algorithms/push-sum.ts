@@ -20,6 +20,7 @@ export const pushSum: AlgorithmKind = {
   extraPayloadBytes: WEIGHT_BYTES,
   sends: "model",
   needs: { graph: "directed", everyEdge: false, contraction: false },
+  usesRate: false,
   suggestRate: () => 1,
   create({ model, space, compressor }) {
     const { kernels } = space;

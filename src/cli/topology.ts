@@ -26,14 +26,20 @@ export function topologyCommand(): Command {
 function rowsOf(described: TopologyDescription): [string, string | number][] {
   const { minimumDegree, maximumDegree, roundsFactor, roundsAtOne, roundsAtOptimum } = described;
   const share = `rounds of exact gossip to ${roundsFactor * 100} % of the consensus distance`;
-  return [
+  const rows: [string, string | number][] = [
     ["graph", described.kind],
     ["peers", described.peers],
     ["edges", described.edges],
     ["neighbours", minimumDegree === maximumDegree ? minimumDegree : `${minimumDegree} to ${maximumDegree}`],
-    ["λ₂", numberText(described.secondEigenvalue)],
-    ["λₙ", numberText(described.smallestEigenvalue)],
+    [described.isDirected ? "|λ₂|" : "λ₂", numberText(described.secondEigenvalue)],
+    ...(described.isDirected ? [] : [["λₙ", numberText(described.smallestEigenvalue)] as [string, string]]),
     ["spectral gap", numberText(described.spectralGap)],
+  ];
+  // Rates and a closing consensus belong to a symmetric W.
+  if (described.isDirected)
+    return [...rows, ["directed", "weights are equal shares of what a peer gives away"]];
+  return [
+    ...rows,
     ["best consensus rate η*", numberText(described.optimalConsensusRate)],
     ["η must stay below", numberText(described.maximumConsensusRate)],
     [`${share}, η = 1`, roundsAtOne],

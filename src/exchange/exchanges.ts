@@ -38,8 +38,10 @@ export interface Step {
   /** Those of `ready()` on which to exchange. */
   readonly edges: readonly Neighbour[];
   /**
-   * What to wait for: every open exchange; those that are not late, which is the same at the barrier; or, once the last
-   * round meets its late edges, until one of them can exchange again.
+   * What to wait for:
+   * - `all`: every open exchange, however late;
+   * - `patient`: the open exchanges that are not late; at the barrier that is all of them;
+   * - `any`: until an unfinished edge can exchange again, or none is left.
    */
   readonly wait: "all" | "patient" | "any";
 }

@@ -208,6 +208,8 @@ export interface TopologyDescription {
   readonly kind: GraphSettings["kind"];
   readonly peers: number;
   readonly edges: number;
+  /** Eigenvalues below are moduli then, and rates have no meaning. */
+  readonly isDirected: boolean;
   readonly minimumDegree: number;
   readonly maximumDegree: number;
   /** λ₂ */
@@ -244,6 +246,7 @@ export function describeTopology({ name, graphSettings, graph, mixing }: Topolog
     kind: graphSettings.kind,
     peers: graph.peers,
     edges: graph.edges.length,
+    isDirected: graph.isDirected === true,
     minimumDegree: Math.min(...counts),
     maximumDegree: Math.max(...counts),
     secondEigenvalue: secondEigenvalue(eigenvalues),

@@ -54,7 +54,7 @@ export const experimentSettings = z.strictObject({
   closingRounds: z
     .union([z.literal("auto"), z.int().min(0)])
     .default("auto")
-    .describe("exact exchanges after the last round, so that every peer ends with the same model"),
+    .describe("exact exchanges after the last round, so that all models are equal to float32 precision"),
   evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
   projectEvery: z
     .int()

@@ -28,12 +28,17 @@ export interface Prepared {
 /**
  * What all peers of this experiment do on this graph with a model of this layout.
  *
+ * @param algorithm one of your own; the experiment's where left out
  * @throws InvalidExperiment an algorithm that cannot work on this graph or with these settings
  */
-export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layout): Prepared {
+export function createPlan(
+  experiment: Experiment,
+  mixing: Mixing,
+  layout: Layout,
+  algorithm: AlgorithmKind = algorithms[experiment.algorithm],
+): Prepared {
   const { rounds, seed, compressor, participation: share } = experiment;
   const { evaluateEvery, projectEvery, projectionSize } = experiment;
-  const algorithm: AlgorithmKind = algorithms[experiment.algorithm];
   requireFit(algorithm, experiment, mixing);
 
   const eigenvalues = spectrum(mixing);
@@ -51,9 +56,14 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
   const warnings: string[] = [];
   const bound = maximumConsensusRate(eigenvalues);
   const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
-  if (algorithm.sends !== "nothing" && !mixing.isDirected && largest >= bound) {
+  if (algorithm.usesRate && largest >= bound) {
     warnings.push(
       `consensus rate ${largest} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${optimalRate.toFixed(3)}`,
+    );
+  }
+  if (!algorithm.usesRate && algorithm.sends !== "nothing" && experiment.consensusRate !== "auto") {
+    warnings.push(
+      `algorithm ${algorithm.name} does not use the consensus rate: how far models move follows from the graph's weights`,
     );
   }
   const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, layout);
@@ -80,6 +90,7 @@ export function createPlan(experiment: Experiment, mixing: Mixing, layout: Layou
       ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),
       fingerprint: {
         ...settingsFingerprint(experiment),
+        algorithm: algorithm.name,
         ...graphFingerprint(mixing),
         consensusRate: shown(
           experiment.consensusRate === "auto" ? `auto: ${consensusRate}` : experiment.consensusRate,

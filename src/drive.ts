@@ -21,7 +21,7 @@ export interface DriveOptions extends Omit<Step, "step"> {
  * Drives an algorithm through one round: sends what it yields, waits, and resumes it with what has settled.
  *
  * @returns false when the transport was closed meanwhile
- * @throws what `Exchanges.settle` throws. However the round ends, it ends at a yield, where model and state are valid
+ * @throws what `Exchanges.settle` throws. The round then ends at a yield, where model and state are valid
  */
 export async function drive({
   steps,
@@ -32,6 +32,7 @@ export async function drive({
   settled,
   ...round
 }: DriveOptions): Promise<boolean> {
+  if (!exchanges.isOpen()) return false;
   try {
     meter.begin(round.round, 0);
     let next = steps.next();
@@ -40,13 +41,14 @@ export async function drive({
       if (step >= count) throw wrongSteps(step + 1, count);
       exchanges.offer({ ...round, step, outgoing: next.value });
       laps.end("compressMs");
-      const pairs = await exchanges.settle({ ...round, step });
-      if (!pairs) return false;
+      const outcome = await exchanges.settle({ ...round, step });
       laps.end("waitMs");
-      settled?.(pairs);
+      settled?.(outcome.settled);
       meter.begin(round.round, step + 1);
-      next = steps.next(pairs);
+      // Also when the transport was closed: what has settled here settles at the other end too.
+      if (!outcome.isClosed || outcome.settled.length > 0) next = steps.next(outcome.settled);
       laps.end("mixMs");
+      if (outcome.isClosed) return false;
     }
     if (step !== count) throw wrongSteps(step, count);
     return true;

@@ -168,9 +168,9 @@ describe("a ledger", () => {
 
   it("ends the edge of a neighbour that spends an exchange on another round, step, kind or payload", () => {
     const wrong: [Partial<Frame>, RegExp][] = [
-      [{ round: 3 }, /sent round 4 where peer 0 is in round 1/],
-      [{ step: 1 }, /sent round 1, step 2 where peer 0 is in round 1/],
-      [{ kind: "closing" }, /sent closing round 1 where peer 0 is in round 1/],
+      [{ round: 3 }, /sent round 4 where round 1 is due/],
+      [{ step: 1 }, /sent round 1, step 2 where round 1 is due/],
+      [{ kind: "closing" }, /sent closing round 1 where round 1 is due/],
       [{ payload: payload(66) }, /sent a malformed payload in round 1 \(sixty-six\)/],
     ];
     const check = ({ payload }: Frame) => {
@@ -225,7 +225,7 @@ describe("a ledger", () => {
     answer(gone);
     gone.down(1, new Unreachable("gone", { code: "gone" }));
     expect([gone.isWaiting(), gone.late(), gone.obstacle()]).toEqual([false, [1], undefined]);
-    gone.awaitAll();
+    gone.await("all");
     expect(gone.obstacle()).toBeInstanceOf(Unreachable);
     gone.up(1);
     expect(gone.obstacle()).toBeUndefined();

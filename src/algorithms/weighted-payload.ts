@@ -1,5 +1,6 @@
 import type { Compressor } from "../compressor.js";
 import { MalformedPayload } from "../foundation/errors.js";
+import { random } from "../foundation/random.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 
 /** The weight, float64, that follows the numbers. */
@@ -28,7 +29,8 @@ export function createWeightedPayload(
     new DataView(buffer, byteOffset + end).getFloat64(0, true);
   return {
     encode(model, weight) {
-      own.set(new Uint8Array(model.buffer, model.byteOffset, end));
+      own.set(exact.squeeze(model, random(0, "exact")));
+      exact.addTo(model, own.subarray(0, end), 1);
       new DataView(own.buffer, own.byteOffset + end).setFloat64(0, weight, true);
       return own;
     },

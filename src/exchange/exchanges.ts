@@ -7,7 +7,7 @@ import { RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { FrameKind } from "./frame.js";
-import { createLedger, type LedgerOptions, type Refusal, type Settled } from "./ledger.js";
+import { createLedger, type LedgerOptions, type Refusal, type Settled, type Waiting } from "./ledger.js";
 import type { EdgeEvent, Transport } from "./transport.js";
 
 /** What one step of a round sends: the same payload on every edge, or one per edge. */
@@ -30,6 +30,9 @@ export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier"> {
   readonly patience: Patience;
 }
 
+/** Refused frames that are listed one by one; more of them are counted. */
+export const MAX_LISTED_REFUSALS = 16;
+
 /** One step of a round. */
 export interface Step {
   readonly kind: FrameKind;
@@ -37,16 +40,20 @@ export interface Step {
   readonly step: number;
   /** Those of `ready()` on which to exchange. */
   readonly edges: readonly Neighbour[];
-  /**
-   * What to wait for:
-   * - `all`: every open exchange, however late;
-   * - `patient`: the open exchanges that are not late; at the barrier that is all of them;
-   * - `any`: until an unfinished edge can exchange again, or none is left.
-   */
-  readonly wait: "all" | "patient" | "any";
+  /** What to wait for: see `Ledger.await`. */
+  readonly wait: Waiting;
+}
+
+/** What a wait came to. */
+export interface Outcome {
+  readonly settled: readonly Settled[];
+  /** The transport was closed: nothing more will settle. */
+  readonly isClosed: boolean;
 }
 
 export interface Exchanges {
+  /** Whether the transport is open. @throws the error with which it was closed */
+  isOpen(): boolean;
   /** Edges whose last exchange is over. */
   ready(): readonly Neighbour[];
   /** Edges on which the last round must exchange once more: their ends have not agreed on which exchange is the last. */
@@ -58,10 +65,10 @@ export interface Exchanges {
   /**
    * Waits for the other halves.
    *
-   * @returns what has settled, from this step or an earlier one; undefined when the transport was closed
+   * @returns what has settled, from this step or an earlier one
    * @throws RoundTimeout, or what made an edge fail: Unreachable, MalformedPayload, …
    */
-  settle(step: Step): Promise<readonly Settled[] | undefined>;
+  settle(step: Step): Promise<Outcome>;
   /** The neighbour that the last exchange waited for longest; undefined when it did not wait. */
   lastToArrive(): number | undefined;
   /** Neighbours whose exchange is late. */
@@ -77,10 +84,10 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const ledger = createLedger({ ...options, isBarrier });
   const outboxes = new Map<number, Uint8Array<ArrayBuffer>>();
   let refusals: Refusal[] = [];
+  let unlisted = 0;
   let last: number | undefined;
   let closed: { readonly error?: unknown } | undefined;
   let wake: (() => void) | undefined;
-  let isReading = false;
 
   /** A copy that outlives the compressor's buffer. An edge has one open exchange, and so one copy. */
   const keep = ({ peer }: Neighbour, payload: Bytes): Bytes => {
@@ -100,8 +107,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
   const apply = (event: EdgeEvent): void => {
     if (event.kind === "frame") {
-      ledger.received(event.peer, event.frame, event.release);
-      last = event.peer;
+      if (ledger.received(event.peer, event.frame, event.release)) last = event.peer;
       refuse();
     } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
     else if (event.kind === "down") ledger.down(event.peer, event.error);
@@ -109,15 +115,15 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   };
   const refuse = (): void => {
     for (const refusal of ledger.takeRefusals()) {
-      refusals.push(refusal);
+      if (refusals.length < MAX_LISTED_REFUSALS) refusals.push(refusal);
+      else unlisted++;
       transport.refuse(refusal.from, refusal.reason);
     }
   };
   const read = async (): Promise<void> => {
-    isReading = true;
     while (!closed) {
-      const event = await transport.next();
       try {
+        const event = await transport.next();
         if (event.kind === "closed") closed = event;
         else apply(event);
       } catch (error) {
@@ -131,7 +137,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     closed !== undefined ||
     !ledger.isWaiting() ||
     ledger.obstacle() !== undefined ||
-    (wait === "any" && ledger.unfinished().length > 0);
+    (wait === "any" && (ledger.hasSettled() || ledger.unfinished().length > 0));
 
   /** Resolves once nothing is awaited, or something stands in the way of it. */
   const over = async ({ round, wait }: Step): Promise<void> => {
@@ -169,13 +175,20 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     );
   };
 
+  const isOpen = (): boolean => {
+    if (closed?.error) throw closed.error;
+    return closed === undefined;
+  };
+
+  void read();
   return {
+    isOpen,
     ready: ledger.ready,
     unfinished: ledger.unfinished,
     isFinished: ledger.isFinished,
 
     offer({ kind, round, step, edges, wait, outgoing }) {
-      if (wait !== "patient") ledger.awaitAll();
+      ledger.await(wait);
       const now = clock.now();
       for (const edge of edges) {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
@@ -184,23 +197,23 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       }
       refuse();
       last = undefined;
-      if (!isReading) void read();
     },
 
     async settle(step) {
       await over(step);
-      if (closed?.error) throw closed.error;
-      if (closed) return undefined;
+      const isClosed = !isOpen();
       const obstacle = ledger.obstacle();
-      if (obstacle) throw obstacle;
-      return ledger.takeSettled();
+      if (obstacle && !isClosed) throw obstacle;
+      return { settled: ledger.takeSettled(), isClosed };
     },
 
     lastToArrive: () => last,
     late: ledger.late,
     takeRefusals() {
-      const taken = refusals;
+      const more = { from: refusals.at(-1)?.from ?? id, reason: `${unlisted} more frames were refused` };
+      const taken = unlisted > 0 ? [...refusals, more] : refusals;
       refusals = [];
+      unlisted = 0;
       return taken;
     },
   };

@@ -5,17 +5,21 @@
 import { MalformedPayload, type MurmurationError } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
-import type { Frame, FrameKind } from "./frame.js";
-import { MAX_UNRELEASED_FRAMES } from "./transport.js";
+import {
+  type Account,
+  createAccount,
+  isInOrder,
+  isPending,
+  nameOf,
+  type Offer,
+  onTime,
+  reasonToRefuse,
+  takeHalves,
+  violationOf,
+} from "./account.js";
+import type { Frame } from "./frame.js";
 
-/** This peer's half of an exchange. */
-export interface Offer {
-  readonly kind: FrameKind;
-  readonly round: number;
-  readonly step: number;
-  /** Stays as it is until the exchange has settled and the frame is acknowledged. */
-  readonly payload: Bytes;
-}
+export type { Offer } from "./account.js";
 
 /** Both halves of one exchange. The neighbour settles the same two payloads at the same rate. */
 export interface Settled {
@@ -53,6 +57,9 @@ export interface LedgerOptions {
   readonly lastRound: number;
 }
 
+/** Which exchanges a round waits for. */
+export type Waiting = "patient" | "all" | "any";
+
 export interface Ledger {
   /**
    * Edges on which a new exchange may open: the last one has settled and this peer's frame is acknowledged. At the
@@ -61,12 +68,12 @@ export interface Ledger {
   ready(): readonly Neighbour[];
   /** Edges that are ready, and whose ends have not yet agreed on which exchange is their last. None at the barrier. */
   unfinished(): readonly Neighbour[];
-  /** Whether the ends of every edge have agreed on which exchange is their last. Always at the barrier. */
+  /** Whether the last exchange is over at both ends of every edge that is not at fault. Always at the barrier. */
   isFinished(): boolean;
   /** Opens the next exchange of an edge that is ready. @returns the frame to send, unless the edge only receives */
   offered(edge: Neighbour, offer: Offer, now: number): Frame | undefined;
-  /** A frame arrived. One that is refused is released at once. */
-  received(from: number, frame: Frame, release: () => void): void;
+  /** A frame arrived. @returns whether it is taken; one that is refused is released at once */
+  received(from: number, frame: Frame, release: () => void): boolean;
   /** The neighbour has the oldest frame that was not acknowledged yet. */
   acknowledged(from: number): void;
   down(from: number, error: MurmurationError): void;
@@ -79,37 +86,23 @@ export interface Ledger {
   awaited(): readonly number[];
   /** Neighbours with an exchange that is open and late. */
   late(): readonly number[];
-  /** Late exchanges are awaited again. */
-  awaitAll(): void;
+  /**
+   * What is awaited from now on:
+   * - `patient`: what is pending and not late;
+   * - `all`: what is pending, however late;
+   * - `any`: every edge until its last exchange is over, as the ends meet after the last learning round.
+   *
+   * At the barrier nothing is ever late, and the three are one.
+   */
+  await(what: Waiting): void;
   /** Why something that is awaited cannot settle as things are: its edge is unreachable, or broke the protocol. */
   obstacle(): MurmurationError | undefined;
+  /** Whether something has settled that was not taken yet. */
+  hasSettled(): boolean;
   /** What has settled since the last call, in the order of the edges. Releases what the last call returned. */
   takeSettled(): readonly Settled[];
   /** The frames that were refused since the last call. */
   takeRefusals(): readonly Refusal[];
-}
-
-interface Arrived {
-  readonly frame: Frame;
-  readonly release: () => void;
-}
-
-interface Account {
-  readonly index: number;
-  readonly edge: Neighbour;
-  readonly sends: boolean;
-  readonly receives: boolean;
-  /** Number of the exchange that is open, or opens next. */
-  exchange: number;
-  open: Offer | undefined;
-  openedAt: number;
-  isLate: boolean;
-  isFinished: boolean;
-  unacknowledged: number;
-  /** Frames of the exchanges `exchange`, `exchange` + 1, … */
-  readonly arrived: Arrived[];
-  unreachable: MurmurationError | undefined;
-  violation: MurmurationError | undefined;
 }
 
 const edgeOf = ({ edge }: Account): Neighbour => edge;
@@ -117,90 +110,54 @@ const edgeOf = ({ edge }: Account): Neighbour => edge;
 const nothing: Bytes = new Uint8Array(0);
 
 export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: LedgerOptions): Ledger {
-  const accounts = edges.map(
-    (edge, index): Account => ({
-      index,
-      edge,
-      sends: edge.direction !== "in",
-      receives: edge.direction !== "out",
-      exchange: 0,
-      open: undefined,
-      openedAt: 0,
-      isLate: false,
-      isFinished: false,
-      unacknowledged: 0,
-      arrived: [],
-      unreachable: undefined,
-      violation: undefined,
-    }),
-  );
+  const accounts = edges.map(createAccount);
   const byPeer = new Map(accounts.map((account) => [account.edge.peer, account]));
   /** By edge, so that the order in which frames arrive changes no bit of what is computed from them. */
-  const settled: (Settled | undefined)[] = accounts.map(() => undefined);
+  const settled = new Map<Account, Settled>();
+  let waiting: Waiting = "patient";
   let lent: (() => void)[] = [];
   let toRelease: (() => void)[] = [];
   let refusals: Refusal[] = [];
 
-  const isReady = ({ index, open, unacknowledged, violation, unreachable }: Account): boolean =>
-    !open && unacknowledged === 0 && !settled[index] && (isBarrier || !(violation ?? unreachable));
-  const isAwaited = ({ open, unacknowledged, isLate }: Account): boolean =>
-    !isLate && (open !== undefined || unacknowledged > 0);
+  /** Whether an edge takes no further part in learning: its last exchange is over at both ends, or it is at fault. */
+  const isDone = (account: Account): boolean =>
+    account.violation !== undefined || (account.isFinished && !isPending(account));
+  const canOpen = (account: Account): boolean =>
+    !isPending(account) &&
+    !settled.has(account) &&
+    (isBarrier || !(account.violation ?? account.unreachable));
+  const isAwaited = (account: Account): boolean =>
+    waiting === "any" && !isBarrier ? !isDone(account) : isPending(account) && !account.isLate;
+  /** An edge that cannot go on is late at once, where a round may do without it. */
+  const giveUp = (account: Account): void => {
+    account.isLate ||= !isBarrier && waiting === "patient";
+  };
 
-  /** Settles the open exchange once both halves are here. */
   const settle = (account: Account): void => {
-    const { index, edge, open, sends, receives, arrived } = account;
-    if (!open || (receives && arrived.length === 0)) return;
-    const theirs = arrived.shift();
-    if (theirs) {
-      const { kind, round, step, payload } = theirs.frame;
-      if (kind !== open.kind || step !== open.step || (isBarrier && round !== open.round)) {
-        theirs.release();
-        violated(account, `sent ${nameOf(theirs.frame)} where peer ${id} is in ${nameOf(open)}`);
-        return;
-      }
-      toRelease.push(theirs.release);
-      const own = sends ? open.payload : nothing;
-      settled[index] = { edge, own, theirs: payload, rate: rate(Math.min(open.round, round)) };
-    }
-    const theirRound = theirs?.frame.round ?? open.round;
-    account.isFinished = Math.min(sends ? open.round : theirRound, theirRound) >= lastRound;
-    account.open = undefined;
-    account.exchange++;
-    if (account.unacknowledged === 0) account.isLate = false;
-  };
-
-  /** The open exchange can never settle: the neighbour spent its number on something else. */
-  const violated = (account: Account, what: string): void => {
-    const { peer } = account.edge;
-    account.violation = new MalformedPayload(`peer ${peer} ${what}: nothing of it is mixed`, {
-      code: "payload-refused",
-      peer: id,
-      neighbour: peer,
+    const halves = takeHalves(account, isBarrier, lastRound);
+    if (typeof halves === "string") violated(account, halves);
+    if (halves === undefined || typeof halves === "string" || !halves.theirs) return;
+    const { own, theirs } = halves;
+    toRelease.push(theirs.release);
+    settled.set(account, {
+      edge: account.edge,
+      own: account.sends ? own.payload : nothing,
+      theirs: theirs.frame.payload,
+      rate: rate(Math.min(own.round, theirs.frame.round)),
     });
-    account.isLate ||= !isBarrier;
-    refusals.push({ from: peer, reason: what });
   };
 
-  const reasonToRefuse = (account: Account | undefined, frame: Frame): string | undefined => {
-    if (!account) return `it is not a neighbour of peer ${id}`;
-    if (!account.receives) return `its edge does not lead to peer ${id}`;
-    if (account.violation) return `${nameOf(frame)} arrived after ${account.violation.message}`;
-    const next = account.exchange + account.arrived.length;
-    if (frame.exchange !== next) {
-      return `${nameOf(frame)} came as exchange ${frame.exchange}, but ${next} is next`;
-    }
-    return account.arrived.length < MAX_UNRELEASED_FRAMES
-      ? undefined
-      : `${nameOf(frame)} came while ${account.arrived.length} frames of the same peer wait`;
+  const violated = (account: Account, what: string, cause?: unknown): void => {
+    account.violation = violationOf(account, id, what, cause);
+    giveUp(account);
+    refusals.push({ from: account.edge.peer, reason: what });
   };
 
   return {
-    ready: () => accounts.filter((each) => isReady(each) && (isBarrier || !each.isFinished)).map(edgeOf),
-
+    ready: () => accounts.filter((each) => canOpen(each) && (isBarrier || !isDone(each))).map(edgeOf),
     unfinished: () =>
-      isBarrier ? [] : accounts.filter((each) => isReady(each) && !each.isFinished).map(edgeOf),
-
-    isFinished: () => isBarrier || accounts.every((account) => account.isFinished),
+      isBarrier ? [] : accounts.filter((each) => canOpen(each) && !isDone(each)).map(edgeOf),
+    isFinished: () => isBarrier || accounts.every(isDone),
 
     offered(edge, offer, now) {
       const account = byPeer.get(edge.peer)!;
@@ -215,46 +172,52 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
 
     received(from, frame, release) {
       const account = byPeer.get(from);
-      const reason = reasonToRefuse(account, frame);
+      const reason = !account
+        ? `it is not a neighbour of peer ${id}`
+        : account.receives
+          ? reasonToRefuse(account, frame)
+          : `its edge does not lead to peer ${id}`;
       if (!account || reason !== undefined) {
         release();
         refusals.push({ from, reason: reason! });
-        return;
+        return false;
       }
-      try {
-        check(frame);
-      } catch (error) {
-        if (!(error instanceof MalformedPayload)) throw error;
+      const problem = problemOf(account, frame);
+      if (problem) {
         release();
-        violated(account, `sent a malformed payload in ${nameOf(frame)} (${error.message})`);
-        return;
+        violated(account, problem.what, problem.cause);
+        return false;
       }
+      if (frame.kind === "learning") account.theirRound = frame.round;
       account.arrived.push({ frame, release });
       settle(account);
+      return true;
     },
 
     acknowledged(from) {
       const account = byPeer.get(from);
       if (!account || account.unacknowledged === 0) return;
       account.unacknowledged--;
-      if (!account.open && account.unacknowledged === 0) account.isLate = false;
+      onTime(account);
     },
 
     down(from, error) {
       const account = byPeer.get(from);
       if (!account) return;
       account.unreachable = error;
-      account.isLate ||= !isBarrier;
+      giveUp(account);
     },
 
     up(from) {
       const account = byPeer.get(from);
-      if (account) account.unreachable = undefined;
+      if (!account) return;
+      account.unreachable = undefined;
+      onTime(account);
     },
 
     tick(now, patience) {
       for (const account of accounts) {
-        if (isAwaited(account) && now - account.openedAt >= patience) account.isLate = true;
+        if (isPending(account) && now - account.openedAt >= patience) account.isLate = true;
       }
     },
 
@@ -262,8 +225,9 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
     awaited: () => accounts.filter(isAwaited).map(({ edge }) => edge.peer),
     late: () => accounts.filter(({ isLate }) => isLate).map(({ edge }) => edge.peer),
 
-    awaitAll() {
-      for (const account of accounts) account.isLate = false;
+    await(what) {
+      waiting = what;
+      if (what !== "patient") for (const account of accounts) account.isLate = false;
     },
 
     obstacle() {
@@ -274,12 +238,14 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
       return undefined;
     },
 
+    hasSettled: () => settled.size > 0,
+
     takeSettled() {
       for (const release of lent) release();
       lent = toRelease;
       toRelease = [];
-      const taken = settled.filter((pair) => pair !== undefined);
-      settled.fill(undefined);
+      const taken = accounts.flatMap((account) => settled.get(account) ?? []);
+      settled.clear();
       return taken;
     },
 
@@ -289,9 +255,19 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
       return taken;
     },
   };
-}
 
-/** An exchange as messages name it. Rounds count from 1 there. */
-function nameOf({ kind, round, step }: Pick<Frame, "kind" | "round" | "step">): string {
-  return `${kind === "closing" ? "closing round" : "round"} ${round + 1}${step > 0 ? `, step ${step + 1}` : ""}`;
+  /** Why a frame that is due cannot be the other half of its exchange. */
+  function problemOf(account: Account, frame: Frame): { what: string; cause?: unknown } | undefined {
+    // At the barrier both halves are of one round, and a round may have several exchanges.
+    if (!isBarrier && !isInOrder(account, frame, lastRound)) {
+      return { what: `sent ${nameOf(frame)} after round ${account.theirRound + 1}` };
+    }
+    try {
+      check(frame);
+      return undefined;
+    } catch (cause) {
+      if (!(cause instanceof MalformedPayload)) throw cause;
+      return { what: `sent a malformed payload in ${nameOf(frame)} (${cause.message})`, cause };
+    }
+  }
 }

@@ -37,5 +37,15 @@ export function faulty(transport: Transport, id: number, clock: Clock, faults: F
     }
   };
   void read();
-  return { ...transport, next: queue.next };
+  const leavesAt = new Map<number, number>();
+  return {
+    ...transport,
+    next: queue.next,
+    // A frame is read where it lies when it leaves, which may be late: until then its payload must stay as it is.
+    send(to, frame) {
+      const at = Math.max(leavesAt.get(to) ?? 0, clock.now() + latestMs * draws.uniform(draw++));
+      leavesAt.set(to, at);
+      clock.after(at - clock.now(), () => transport.send(to, frame));
+    },
+  };
 }

@@ -5,6 +5,8 @@ export interface VirtualTime {
   readonly clock: Clock;
   /** Lets time pass until the promise is settled. */
   run<T>(promise: Promise<T>): Promise<T>;
+  /** Timers that are left. */
+  pending(): number;
 }
 
 export function createVirtualTime(): VirtualTime {
@@ -31,6 +33,7 @@ export function createVirtualTime(): VirtualTime {
   };
   return {
     clock,
+    pending: () => timers.length,
     async run(promise) {
       let isSettled = false;
       const end = () => {

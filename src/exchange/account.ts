@@ -1,0 +1,145 @@
+/** One end of one edge: the exchange that is open, what has arrived, and whether the edge can go on. */
+import { MalformedPayload, type MurmurationError } from "../foundation/errors.js";
+import type { Neighbour } from "../graphs/mixing.js";
+import type { Bytes } from "../vectors/vector.js";
+import type { Frame, FrameKind } from "./frame.js";
+import { MAX_UNRELEASED_FRAMES } from "./transport.js";
+
+/** This peer's half of an exchange. */
+export interface Offer {
+  readonly kind: FrameKind;
+  readonly round: number;
+  readonly step: number;
+  /** Stays as it is until the exchange has settled and the frame is acknowledged. */
+  readonly payload: Bytes;
+}
+
+export interface Arrived {
+  readonly frame: Frame;
+  readonly release: () => void;
+}
+
+/** Both halves of an exchange; `theirs` is absent on an edge that only sends. */
+export interface Halves {
+  readonly own: Offer;
+  readonly theirs: Arrived | undefined;
+}
+
+/** What the ledger knows of one edge. Only the functions of this file change it. */
+export interface Account {
+  readonly edge: Neighbour;
+  readonly sends: boolean;
+  readonly receives: boolean;
+  /** Number of the exchange that is open, or opens next. */
+  exchange: number;
+  open: Offer | undefined;
+  openedAt: number;
+  isLate: boolean;
+  /** The last exchange was opened in the last learning round at both ends. */
+  isFinished: boolean;
+  unacknowledged: number;
+  /** Frames of the exchanges `exchange`, `exchange` + 1, … */
+  readonly arrived: Arrived[];
+  /** Round of the last learning frame that arrived; −1 before the first. */
+  theirRound: number;
+  unreachable: MurmurationError | undefined;
+  violation: MurmurationError | undefined;
+}
+
+export function createAccount(edge: Neighbour): Account {
+  return {
+    edge,
+    sends: edge.direction !== "in",
+    receives: edge.direction !== "out",
+    exchange: 0,
+    open: undefined,
+    openedAt: 0,
+    isLate: false,
+    isFinished: false,
+    unacknowledged: 0,
+    arrived: [],
+    theirRound: -1,
+    unreachable: undefined,
+    violation: undefined,
+  };
+}
+
+/** Whether something on this edge has yet to happen: the other half, or the neighbour's acknowledgement. */
+export const isPending = ({ open, unacknowledged }: Account): boolean =>
+  open !== undefined || unacknowledged > 0;
+
+/** Why a frame is not taken; the exchange that is due may still come. */
+export function reasonToRefuse({ violation, exchange, arrived }: Account, frame: Frame): string | undefined {
+  if (violation) return `${nameOf(frame)} arrived after ${violation.message}`;
+  const next = exchange + arrived.length;
+  if (frame.exchange !== next)
+    return `${nameOf(frame)} came as exchange ${frame.exchange}, but ${next} is next`;
+  return arrived.length < MAX_UNRELEASED_FRAMES
+    ? undefined
+    : `${nameOf(frame)} came while ${arrived.length} frames of the same peer wait`;
+}
+
+/**
+ * Takes the two halves of the open exchange once both are here.
+ *
+ * @returns the halves, a violation where they do not belong together, or undefined while one is missing
+ */
+export function takeHalves(
+  account: Account,
+  isBarrier: boolean,
+  lastRound: number,
+): Halves | string | undefined {
+  const { open, receives, arrived } = account;
+  if (!open || (receives && arrived.length === 0)) return undefined;
+  const theirs = arrived.shift();
+  if (theirs && !belongs(theirs.frame, open, isBarrier)) {
+    theirs.release();
+    return `sent ${nameOf(theirs.frame)} where ${nameOf(open)} is due`;
+  }
+  const theirRound = theirs?.frame.round ?? open.round;
+  account.isFinished = Math.min(account.sends ? open.round : theirRound, theirRound) >= lastRound;
+  account.open = undefined;
+  account.exchange++;
+  onTime(account);
+  return { own: open, theirs };
+}
+
+/** Late exchanges may be rounds apart; what closes, and what stands at the barrier, may not. */
+function belongs({ kind, step, round }: Frame, open: Offer, isBarrier: boolean): boolean {
+  if (kind !== open.kind || step !== open.step) return false;
+  return round === open.round || (kind === "learning" && !isBarrier);
+}
+
+/** The edge is no longer late once nothing is pending, unless it cannot go on. */
+export function onTime(account: Account): void {
+  if (!isPending(account) && !account.violation && !account.unreachable) account.isLate = false;
+}
+
+/**
+ * Whether a learning frame goes on where the last one was: rounds of an edge go up, and only the last one comes
+ * more than once.
+ */
+export function isInOrder({ theirRound }: Account, { kind, round }: Frame, lastRound: number): boolean {
+  if (kind !== "learning") return true;
+  return round <= lastRound && (round > theirRound || round === lastRound);
+}
+
+/** The neighbour spent the number of an exchange on something else: that exchange can never settle. */
+export function violationOf(
+  { edge: { peer } }: Account,
+  id: number,
+  what: string,
+  cause?: unknown,
+): MalformedPayload {
+  return new MalformedPayload(`peer ${peer} ${what}: nothing of it is mixed`, {
+    code: "payload-refused",
+    peer: id,
+    neighbour: peer,
+    cause,
+  });
+}
+
+/** An exchange as messages name it. Rounds count from 1 there. */
+export function nameOf({ kind, round, step }: Pick<Frame, "kind" | "round" | "step">): string {
+  return `${kind === "closing" ? "closing round" : "round"} ${round + 1}${step > 0 ? `, step ${step + 1}` : ""}`;
+}

@@ -1,0 +1,286 @@
+import { describe, expect, it } from "vitest";
+import type { Algorithm } from "../src/algorithm.js";
+import { MAX_CLOSING_LENGTH } from "../src/algorithms/closing.js";
+import { algorithms } from "../src/algorithms/index.js";
+import { compressorSettings } from "../src/compressors/index.js";
+import { MAX_LISTED_REFUSALS } from "../src/exchange/exchanges.js";
+import type { Frame } from "../src/exchange/frame.js";
+import { stoppedClock, systemClock } from "../src/foundation/clock.js";
+import { Diverged, MalformedPayload, Unreachable } from "../src/foundation/errors.js";
+import { createGraph } from "../src/graphs/index.js";
+import { metropolisMixing } from "../src/graphs/weights.js";
+import { createPeer, type PeerOptions, type Plan } from "../src/peer.js";
+import { createMemoryTransports } from "../src/transports/memory.js";
+import { createLayout, type Layout } from "../src/vectors/layout.js";
+import { expectRejection } from "./support/errors.js";
+import { createGossip } from "./support/gossip.js";
+import { numbers, scripted } from "./support/scripted.js";
+import { plainDescent, updateTrainer } from "./support/trainers.js";
+import { createVirtualTime } from "./support/virtual-time.js";
+
+const two = createLayout([{ name: "x", shape: [2] }]);
+
+/** Peer 0, whose model starts at 1 and learns nothing; D-PSGD with one neighbour unless told otherwise. */
+function peerOf(plan: Partial<Plan> = {}, options: Partial<PeerOptions> = {}, layout: Layout = two) {
+  return createPeer({
+    id: 0,
+    neighbours: [{ peer: 1, weight: 0.5 }],
+    trainer: updateTrainer(
+      layout,
+      () => 1,
+      () => 0,
+    ),
+    plan: {
+      ...{ seed: 1, algorithm: algorithms.dpsgd, compressor: { kind: "identity" }, rounds: 3 },
+      ...{ ...plainDescent, closingRates: [], learningRate: () => 1, consensusRate: () => 0.5 },
+      ...{ evaluateEvery: 0, ...plan },
+    },
+    ...options,
+  });
+}
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const learning = (exchange: number, round: number, ...values: number[]): Frame => ({
+  ...{ kind: "learning", round, step: 0, exchange, payload: numbers(...values) },
+});
+const patience = { deadlineMs: 500, patienceMs: 5 };
+
+describe("with patience", () => {
+  it("an edge that goes down while nothing is open ends the last round with the reason", async () => {
+    const time = createVirtualTime();
+    const { transport, queue, answers, arrives, acknowledges } = scripted();
+    answers.sent = (to, frame) => {
+      if (frame.exchange > 0) return;
+      acknowledges(to);
+      arrives(to, learning(0, 0, 3, 3));
+    };
+    const run = peerOf().run({ transport, clock: time.clock, patience });
+    await time.run(run.next());
+    queue.put({ kind: "down", peer: 1, error: new Unreachable("gone", { code: "unreachable" }) });
+    expect((await time.run(run.next())).value).toMatchObject({ round: 1 });
+    await expectRejection(time.run(run.next()), Unreachable, { code: "unreachable" });
+  });
+
+  it("a neighbour at fault costs its edge, and the last report still comes", async () => {
+    const time = createVirtualTime();
+    const { transport, answers, arrives, acknowledges } = scripted();
+    answers.sent = (to, frame) => {
+      acknowledges(to);
+      arrives(to, { ...frame, kind: "closing", round: 99 });
+    };
+    const peer = peerOf({ rounds: 2, closingRates: [1] });
+    const run = peer.run({ transport, clock: time.clock, patience });
+    for (const round of [0, 1]) {
+      expect((await time.run(run.next())).value).toMatchObject({ round, missed: [1] });
+    }
+    expect([...peer.model]).toEqual([1, 1]);
+    // The closing consensus needs every edge.
+    await expectRejection(time.run(run.next()), MalformedPayload, { code: "payload-refused", neighbour: 1 });
+  });
+
+  it("a neighbour that names an old round again neither keeps the run going nor chooses its rate", async () => {
+    const time = createVirtualTime();
+    const { transport, answers, arrives, acknowledges, refused } = scripted();
+    answers.sent = (to, frame) => {
+      acknowledges(to);
+      arrives(to, { ...frame, round: 0, payload: numbers(9, 9) });
+    };
+    const peer = peerOf({ consensusRate: (round) => (round === 0 ? 0.5 : 0) });
+    const run = peer.run({ transport, clock: time.clock, patience });
+    const moved = [];
+    for (let round = 0; round < 3; round++) {
+      expect((await time.run(run.next())).value).toMatchObject({ round });
+      moved.push(peer.model[0]);
+    }
+    expect(moved).toEqual([3, 3, 3]);
+    expect(refused).toEqual([[1, expect.stringMatching(/sent round 1 after round 1/)]]);
+    expect((await time.run(run.next())).done).toBe(true);
+  });
+
+  it("a closing frame of another closing round moves nothing", async () => {
+    const time = createVirtualTime();
+    const layout = createLayout([{ name: "x", shape: [MAX_CLOSING_LENGTH + 1] }]);
+    const { transport, answers, arrives, acknowledges } = scripted();
+    const neighbours = [1, 2].map((peer) => ({ peer, weight: 0.25 }));
+    answers.sent = (to, frame) => {
+      acknowledges(to);
+      const isWrong = to === 2 && frame.kind === "closing";
+      // The second closing round is of one number.
+      arrives(to, isWrong ? { ...frame, round: 2, payload: numbers(7) } : frame);
+    };
+    const peer = peerOf({ rounds: 1, closingRates: [1] }, { neighbours }, layout);
+    const run = peer.run({ transport, clock: time.clock, patience });
+    await time.run(run.next());
+    await expectRejection(time.run(run.next()), MalformedPayload, { code: "payload-refused", neighbour: 2 });
+    expect(peer.model.every((x) => x === 1)).toBe(true);
+  });
+
+  it("the last round waits until its frame is acknowledged, and leaves no timer behind", async () => {
+    const time = createVirtualTime();
+    const { transport, answers, arrives, acknowledges } = scripted();
+    let isAcknowledged = false;
+    answers.sent = (to, frame) => {
+      arrives(to, frame);
+      time.clock.after(40, () => {
+        isAcknowledged = true;
+        acknowledges(to);
+      });
+    };
+    const run = peerOf({ rounds: 1 }).run({ transport, clock: time.clock, patience });
+    expect((await time.run(run.next())).value).toMatchObject({ round: 0 });
+    expect(isAcknowledged).toBe(true);
+    expect(time.pending()).toBe(0);
+  });
+
+  it("takes new draws when the last round exchanges again", async () => {
+    const time = createVirtualTime();
+    const keys: string[] = [];
+    const own = {
+      ...algorithms.dpsgd,
+      create: (...context: Parameters<typeof algorithms.dpsgd.create>): Algorithm => {
+        const algorithm = algorithms.dpsgd.create(...context);
+        return {
+          ...algorithm,
+          round(update, round) {
+            const { low, high } = round.random();
+            keys.push(`${low} ${high}`);
+            return algorithm.round(update, round);
+          },
+        };
+      },
+    };
+    const { transport, answers, arrives, acknowledges } = scripted();
+    // The neighbour is a round behind, and answers every exchange.
+    answers.sent = (to, frame) => {
+      acknowledges(to);
+      arrives(to, { ...frame, round: Math.min(frame.exchange, 1) });
+    };
+    const run = peerOf({ algorithm: own, rounds: 2, edges: (_a, _b, round) => round > 0 });
+    for await (const _ of run.run({ transport, clock: time.clock, patience }));
+    expect(keys).toHaveLength(3);
+    expect(new Set(keys).size).toBe(3);
+  });
+});
+
+describe("at the barrier", () => {
+  it("lists some refusals one by one and counts the others", async () => {
+    const { transport, answers, arrives, acknowledges } = scripted();
+    answers.sent = (to) => acknowledges(to);
+    const next = peerOf().run({ transport, clock: stoppedClock }).next();
+    await settled();
+    for (let k = 0; k < MAX_LISTED_REFUSALS + 100; k++) arrives(1, learning(2 ** 32 - 1, 0, 1));
+    arrives(1, learning(0, 0, 3, 3));
+    const { refused } = (await next).value!;
+    expect(refused).toHaveLength(MAX_LISTED_REFUSALS + 1);
+    expect(refused!.at(-1)).toEqual({ from: 1, reason: "100 more frames were refused" });
+  });
+
+  it("names the neighbour that was waited for, not one whose frame was refused later", async () => {
+    const { transport, answers, arrives, acknowledges } = scripted();
+    answers.sent = (to) => acknowledges(to);
+    const neighbours = [1, 2].map((peer) => ({ peer, weight: 0.25 }));
+    const next = peerOf({}, { neighbours }).run({ transport, clock: stoppedClock }).next();
+    await settled();
+    for (const peer of [1, 2, 1]) arrives(peer, learning(0, 0, 3, 3));
+    expect((await next).value!.time.waitedFor).toBe(2);
+  });
+
+  it("applies what has settled when the run ends early, since the other end does too", async () => {
+    const make = (id: number) =>
+      peerOf(
+        {},
+        {
+          id,
+          neighbours: [{ peer: 1 - id, weight: 0.5 }],
+          trainer: updateTrainer(
+            two,
+            () => id,
+            () => 0,
+          ),
+        },
+      );
+    const [a, b] = [make(0), make(1)];
+    const [one, other] = createMemoryTransports(2, 1000);
+    // The acknowledgement stays away, so peer 0 still waits when its transport closes.
+    const next = async () => {
+      for (;;) {
+        const event = await one!.next();
+        if (event.kind !== "acknowledged") return event;
+      }
+    };
+    const stopping = a.run({ transport: { ...one!, next }, clock: stoppedClock }).next();
+    await b.run({ transport: other!, clock: stoppedClock }).next();
+    await settled();
+    await one!.close();
+    expect((await stopping).done).toBe(true);
+    expect((a.model[0]! + b.model[0]!) / 2).toBe(0.5);
+    expect(a.model[0]).toBe(0.25);
+  });
+
+  it.each(["alone", "dpsgd"] as const)(
+    "a run of %s without neighbours ends when its transport closes",
+    async (name) => {
+      const { transport, queue } = scripted();
+      let rounds = 0;
+      const peer = peerOf({ rounds: 50, algorithm: algorithms[name] }, { neighbours: [] });
+      for await (const _ of peer.run({ transport, clock: stoppedClock })) {
+        if (++rounds === 1) queue.close();
+      }
+      expect(rounds).toBe(1);
+    },
+  );
+
+  it("ends with the error of a transport that breaks its contract", async () => {
+    const { transport } = scripted();
+    const next = () => Promise.reject(new Error("no such file"));
+    await expect(
+      peerOf()
+        .run({ transport: { ...transport, next }, clock: stoppedClock })
+        .next(),
+    ).rejects.toThrow("no such file");
+  });
+
+  it("sends no model that is not finite", async () => {
+    for (const algorithm of Object.values(algorithms)) {
+      if (algorithm.sends === "nothing") continue;
+      const { transport, answers } = scripted();
+      let sent = 0;
+      answers.sent = () => sent++;
+      const trainer = updateTrainer(
+        two,
+        () => 1,
+        () => Number.NaN,
+      );
+      const compressor = compressorSettings.parse({ kind: "sign" });
+      const run = peerOf({ algorithm, compressor }, { trainer }).run({ transport, clock: stoppedClock });
+      await expectRejection(run.next(), Diverged, { code: "diverged", peer: 0, round: 0 });
+      expect(sent).toBe(0);
+    }
+  });
+});
+
+it("a timer longer than an engine's longest does not fire at once", async () => {
+  let isFired = false;
+  const cancel = systemClock.after(30 * 86_400_000, () => {
+    isFired = true;
+  });
+  await settled();
+  await settled();
+  cancel();
+  expect(isFired).toBe(false);
+});
+
+it("the two ends of an edge of edge-choco hold the same difference, up to the sign, to the bit", async () => {
+  const mixing = metropolisMixing(createGraph({ kind: "ring", peers: 5 }));
+  const gossip = createGossip({
+    ...{ mixing, layout: createLayout([{ name: "x", shape: [97] }]), algorithm: algorithms["edge-choco"] },
+    ...{ compressor: compressorSettings.parse({ kind: "minmax", bits: 2 }), rate: 0.4, rounds: 12 },
+    update: (peer, k, round) => Math.sin(peer + 3 * k + round),
+  });
+  while (await gossip.round());
+  for (const [id, { state }] of gossip.peers.entries()) {
+    for (const { peer } of mixing.neighbours[id]!) {
+      const theirs = gossip.peers[peer]!.state.vectors[`difference ${id}`]!;
+      expect([...state.vectors[`difference ${peer}`]!]).toEqual(Array.from(theirs, (x) => 0 - x));
+    }
+  }
+});

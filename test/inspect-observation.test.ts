@@ -14,6 +14,7 @@ import {
   RESIDUAL_ROUNDS,
   RESIDUAL_WARM_UP,
   RESIDUAL_WINDOWS,
+  SPARSE_LENGTH,
 } from "../src/observing/observer.js";
 import {
   createProjection,
@@ -154,7 +155,6 @@ describe("consensus distance from logs", () => {
 });
 
 describe("observer", () => {
-  const length = 64;
   const neighbours = [1, 2, 3].map((peer) => ({ peer, weight: 0.25 }));
   /** An algorithm whose payloads show models. */
   const kind: AlgorithmKind = Object.values<AlgorithmKind>(algorithms).find(
@@ -162,11 +162,11 @@ describe("observer", () => {
   )!;
   const algorithm: Algorithm = {
     state: { vectors: {}, scalars: {} },
-    point: new Float32Array(length),
+    point: new Float32Array(),
     *round() {},
   };
 
-  function observerWith(distances: readonly number[]) {
+  function observerWith(distances: readonly number[], length = 64) {
     const layout = createLayout([{ name: "x", shape: [length] }]);
     const space = createVectorSpace(spaceBytes(8, length, 1 << 16));
     const compressor = createCompressor({ kind: "identity" }, { layout, space });
@@ -195,6 +195,13 @@ describe("observer", () => {
     for (const [k, { distance }] of observed.entries()) expect(distance).toBeCloseTo(k + 1, 4);
     expect(told.at(-1)!.consensusEstimate).toBeCloseTo((1 + 4 + 9) / 3 / 2, 4);
     expect(told.flatMap(({ warnings = [] }) => warnings)).toEqual([]);
+  });
+
+  it("rests three spans of four where the model is long", () => {
+    const round = observerWith([1, 2, 3], SPARSE_LENGTH);
+    const rounds = Array.from({ length: 9 * OBSERVED_ROUNDS }, () => round().observed?.neighbour);
+    const seen = rounds.flatMap((neighbour, k) => (neighbour === undefined ? [] : [[k + 1, neighbour]]));
+    expect(seen).toEqual([1, 5, 9].map((span, k) => [span * OBSERVED_ROUNDS, k + 1]));
   });
 
   it("warns once of a neighbour that drifts", () => {

@@ -87,7 +87,7 @@ describe("what breaks the protocol", () => {
     "a control message of another length": [wire(messageHeader(Kind.ping, 1)), "message-not-valid"],
     "credit from the end that sends": [wire(message(Kind.credit, 1)), "message-out-of-place"],
     "a second hello": [
-      (channel) => channel.sendHello({ version: 1, id: 1, instance: "x", fingerprint: {}, sequence: 1 }),
+      (channel) => channel.sendHello({ version: 2, id: 1, instance: "x", fingerprint: {}, sequence: 1 }),
       "second-hello",
     ],
     "a frame of another version": [
@@ -409,8 +409,8 @@ describe("the handshake", () => {
   it.each<[string, object, RegExp]>([
     [
       "another version",
-      { version: 2 },
-      /^peer 0 speaks version 1 and peer 1 version 2: run the same version/,
+      { version: 3 },
+      /^peer 0 speaks version 2 and peer 1 version 3: run the same version/,
     ],
     ["another peer's number", { id: 2 }, /^peer 0 refused the peer that answers as 2 with the key of peer 1/],
     [

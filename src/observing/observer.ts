@@ -30,6 +30,9 @@ import type { VectorSpace } from "../vectors/vector.js";
 export const OBSERVED_ROUNDS = 16;
 /** Longest model whose payloads are averaged: for longer ones the observer's vector would cost too much. */
 export const MAX_OBSERVED_LENGTH = 1 << 22;
+/** From this length on, payloads are averaged in one of four spans of T rounds only: each takes two additions a round. */
+export const SPARSE_LENGTH = 1 << 16;
+const REST_ROUNDS = 3 * OBSERVED_ROUNDS;
 /** A neighbour further away than this many times the median of the others is said to drift. */
 export const DRIFT_FACTOR = 3;
 /** Rounds over which the norm of the residual is averaged before it is compared. */
@@ -121,6 +124,7 @@ function createPayloadReader({
   let rounds = 0;
   let payloads = 0;
   let single = 0;
+  let resting = 0;
 
   const start = (neighbour: number) => {
     current = neighbour;
@@ -130,6 +134,7 @@ function createPayloadReader({
 
   return {
     see(settled) {
+      if (resting > 0) return;
       const pair = settled.find(({ edge }) => edge === neighbours[current]);
       if (!pair) return;
       compressor.addTo(difference, pair.theirs, 1);
@@ -137,6 +142,10 @@ function createPayloadReader({
       payloads++;
     },
     conclude(consensusRate) {
+      if (resting > 0) {
+        resting--;
+        return {};
+      }
       const isWhole = payloads === kind.steps;
       payloads = 0;
       if (!isWhole) {
@@ -148,6 +157,7 @@ function createPayloadReader({
       rounds++;
       if (rounds < OBSERVED_ROUNDS) return {};
 
+      if (length >= SPARSE_LENGTH) resting = REST_ROUNDS;
       const observed = current;
       const averaged = squaredNorm() / rounds ** 2;
       seen[observed] = { single, averaged };

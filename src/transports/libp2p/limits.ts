@@ -10,8 +10,8 @@ export type Muxer = "yamux" | "mplex";
 export const DEFAULT_MUXERS: readonly Muxer[] = ["mplex", "yamux"];
 
 /** The protocol that peers speak; another version is another protocol. */
-export const PROTOCOL = "/murmuration/1.0.0";
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL = "/murmuration/2.0.0";
+export const PROTOCOL_VERSION = 2;
 
 /** Most bytes of one piece of a frame, its header included. */
 export const PIECE_BYTES = 64 * 1024;

@@ -37,6 +37,7 @@ describe("vector kernels", () => {
     (n: number) => (kernels: Kernels, a: number, b: number) => number | undefined
   > = {
     add: (n) => (kernels, a, b) => void kernels.add(a, b, n),
+    addThrough: (n) => (kernels, a, b) => void kernels.addThrough(a, b, a, n),
     subtractFrom: (n) => (kernels, a, b) => void kernels.subtractFrom(a, b, n),
     addScaled: (n) => (kernels, a, b) => void kernels.addScaled(a, b, n, 1 / 3),
     sumOfMagnitudes: (n) => (kernels, a) => kernels.sumOfMagnitudes(a, n),

@@ -34,8 +34,8 @@ export const deepsqueeze: AlgorithmKind = {
       state: { vectors: { residual }, scalars: {} },
       point: model,
       *round(update, { random }) {
-        kernels.add(byteOffset, update.byteOffset, length);
-        kernels.add(residual.byteOffset, byteOffset, length);
+        // x ← x + u, δ ← δ + x
+        kernels.addThrough(residual.byteOffset, byteOffset, update.byteOffset, length);
         mix(compressor, model, yield compressor.squeeze(residual, random()));
       },
     };

@@ -36,8 +36,8 @@ export const neolithic: AlgorithmKind = {
       state: { vectors: { residual }, scalars: {} },
       point: model,
       *round(update, { random }) {
-        kernels.add(byteOffset, update.byteOffset, length);
-        kernels.add(residual.byteOffset, byteOffset, length);
+        // x ← x + u, δ ← δ + x
+        kernels.addThrough(residual.byteOffset, byteOffset, update.byteOffset, length);
         for (let pass = 0; pass < PASSES; pass++) {
           mix(compressor, model, yield compressor.squeeze(residual, random(pass)));
         }

@@ -58,6 +58,11 @@ export const divisions: {
     size: (_out, _v, length) => [length, ANY],
     piece: (kernels, first, count, [out, v]) => kernels.add(out + 4 * first, v + 4 * first, count),
   },
+  addThrough: {
+    size: (_sum, _out, _v, length) => [length, ANY],
+    piece: (kernels, first, count, [sum, out, v]) =>
+      kernels.addThrough(sum + 4 * first, out + 4 * first, v + 4 * first, count),
+  },
   subtractFrom: {
     size: (_out, _v, length) => [length, ANY],
     piece: (kernels, first, count, [out, v]) => kernels.subtractFrom(out + 4 * first, v + 4 * first, count),

@@ -25,6 +25,30 @@ export function add(out: usize, v: usize, length: usize): void {
   }
 }
 
+@inline
+function addThrough4(sum: usize, out: usize, v: usize): void {
+  const moved = f32x4.add(v128.load(out), v128.load(v));
+  v128.store(out, moved);
+  v128.store(sum, f32x4.add(v128.load(sum), moved));
+}
+
+export function addThrough(sum: usize, out: usize, v: usize, length: usize): void {
+  let k: usize = 0;
+  for (; k + 16 <= length; k += 16) {
+    const into = sum + (k << 2), to = out + (k << 2), from = v + (k << 2);
+    addThrough4(into, to, from);
+    addThrough4(into + 16, to + 16, from + 16);
+    addThrough4(into + 32, to + 32, from + 32);
+    addThrough4(into + 48, to + 48, from + 48);
+  }
+  for (; k < length; k++) {
+    const p = k << 2;
+    const moved = load<f32>(out + p) + load<f32>(v + p);
+    store<f32>(out + p, moved);
+    store<f32>(sum + p, load<f32>(sum + p) + moved);
+  }
+}
+
 export function subtractFrom(out: usize, v: usize, length: usize): void {
   let k: usize = 0;
   for (; k + 4 <= length; k += 4) {

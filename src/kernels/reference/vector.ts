@@ -62,6 +62,8 @@ export const SMALLEST_SQUARES = 2 ** -80;
 export interface VectorKernels {
   /** out += v */
   add(out: number, v: number, length: number): void;
+  /** out += v, then sum += out */
+  addThrough(sum: number, out: number, v: number, length: number): void;
   /** out ← v − out */
   subtractFrom(out: number, v: number, length: number): void;
   /** out += scale · v; `v` need not be aligned. */
@@ -84,6 +86,15 @@ export function vectorKernels(buffer: ArrayBuffer): VectorKernels {
       const o = floats(buffer, out, length);
       const a = floats(buffer, v, length);
       for (let k = 0; k < length; k++) o[k]! += a[k]!;
+    },
+    addThrough(sum, out, v, length) {
+      const s = floats(buffer, sum, length);
+      const o = floats(buffer, out, length);
+      const a = floats(buffer, v, length);
+      for (let k = 0; k < length; k++) {
+        o[k]! += a[k]!;
+        s[k]! += o[k]!;
+      }
     },
     subtractFrom(out, v, length) {
       const o = floats(buffer, out, length);

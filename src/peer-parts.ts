@@ -13,6 +13,7 @@ import { type CompressionMeter, createCompressionMeter } from "./observing/compr
 import { createObserver, type Observer } from "./observing/observer.js";
 import { createProjection, type Projection } from "./observing/projection.js";
 import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
+import { createMemory, type Memory } from "./peer-memory.js";
 import type { Schedule } from "./settings/schedule.js";
 import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
@@ -73,6 +74,8 @@ export interface Parts {
   readonly meter: CompressionMeter;
   readonly observer: Observer;
   readonly projection: Projection | undefined;
+  /** Everything that outlives a round. */
+  readonly memory: Memory;
   readonly closing: readonly ClosingRound[];
   /** Learning rounds and closing rounds. */
   readonly rounds: number;
@@ -114,16 +117,19 @@ export function createParts(options: PeerOptions): Parts {
   const algorithm = algorithmKind.create({ id, model, layout, space, compressor, edges: neighbours });
   const closing = createClosing(algorithm.point, space, plan.closingRates);
 
+  const observer = createObserver({
+    neighbours,
+    length: layout.length,
+    space,
+    kind: algorithmKind,
+    algorithm,
+    compressor,
+  });
+  const states = { algorithm: algorithm.state, optimizer: optimizer.state, observer: observer.state };
+
   return {
-    ...{ model, update, learner, algorithm, compressor, meter, closing, norm, diverged },
-    observer: createObserver({
-      neighbours,
-      length: layout.length,
-      space,
-      kind: algorithmKind,
-      algorithm,
-      compressor,
-    }),
+    ...{ model, update, learner, algorithm, compressor, meter, observer, closing, norm, diverged },
+    memory: createMemory(id, model, states, trainer),
     projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
     rounds: totalRounds(plan, layout.length),
     rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),

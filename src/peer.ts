@@ -13,10 +13,18 @@
  */
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
+import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import { createLaps, drive, type Laps } from "./drive.js";
-import { createExchanges, type Exchanges, type Patience, type Step } from "./exchange/exchanges.js";
+import {
+  createExchanges,
+  type EdgesSnapshot,
+  type Exchanges,
+  type Patience,
+  type Step,
+} from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
-import type { Transport } from "./exchange/transport.js";
+import type { Journal } from "./exchange/journal.js";
+import { noTraffic, type Traffic, type Transport } from "./exchange/transport.js";
 import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
@@ -24,7 +32,7 @@ import type { Neighbour } from "./graphs/mixing.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions } from "./peer-parts.js";
 import type { Layout } from "./vectors/layout.js";
-import type { State } from "./vectors/state.js";
+import type { NamedValues, State } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
 
 export type { PeerOptions, Plan } from "./peer-parts.js";
@@ -35,6 +43,8 @@ export interface Network {
   readonly clock: Clock;
   /** How long to wait for neighbours. Without bounds where left out. */
   readonly patience?: Patience;
+  /** What makes the run outlive its process. */
+  readonly journal?: Journal;
 }
 
 export interface Peer {
@@ -54,6 +64,18 @@ export interface Peer {
   readonly point: Vector;
   /** What neighbours must agree on before they exchange anything. Asked for before the run. */
   fingerprint(): Fingerprint;
+  /**
+   * Goes on from a checkpoint instead of from the initial model. Before the run.
+   * @throws InvalidCheckpoint a checkpoint of another peer or run, or with other state; the peer is not changed then
+   */
+  restore(checkpoint: Checkpoint): Promise<void>;
+  /** What the trainer keeps between rounds; for `snapshot`. */
+  trainerState(): Promise<NamedValues>;
+  /**
+   * A checkpoint of the last report's round; its vectors are the live ones. Only while the run waits at a report, or
+   * has not begun.
+   */
+  snapshot(own: NamedValues): Checkpoint;
   /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
   run(network: Network): AsyncGenerator<RoundReport, void>;
 }
@@ -64,7 +86,27 @@ export function createPeer(options: PeerOptions): Peer {
   const parts = createParts(options);
   const { algorithm, compressor, model } = parts;
   const { extraPayloadBytes = 0 } = plan.algorithm;
+  const position: Position = { round: 0, traffic: {} };
+  let initial: Fingerprint | undefined;
   let hasRun = false;
+  const fingerprint = (): Fingerprint => {
+    if (!initial && (hasRun || position.round > 0)) {
+      throw new InvalidExperiment(
+        `the fingerprint of peer ${id} is that of its initial model: ask for it before the run`,
+        {
+          code: "fingerprint-after-run",
+          peer: id,
+        },
+      );
+    }
+    initial ??= {
+      ...plan.fingerprint,
+      compressor: compressor.name,
+      layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
+      initialModel: modelDigest(model),
+    };
+    return initial;
+  };
   return {
     ...{ id, layout, model },
     compressorName: compressor.name,
@@ -75,12 +117,19 @@ export function createPeer(options: PeerOptions): Peer {
     ),
     state: algorithm.state,
     point: algorithm.point,
-    fingerprint: () => ({
-      ...plan.fingerprint,
-      compressor: compressor.name,
-      layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
-      initialModel: modelDigest(model),
-    }),
+    fingerprint,
+    async restore(checkpoint) {
+      requireSameRun(checkpoint, id, fingerprint());
+      await parts.memory.restore(checkpoint);
+      position.round = checkpoint.round;
+      position.traffic = checkpoint.traffic;
+    },
+    trainerState: trainer.state,
+    snapshot(own) {
+      const edges = position.edges?.() ?? { edges: [], held: [] };
+      const { round, traffic } = position;
+      return { peer: id, round, fingerprint: fingerprint(), traffic, ...edges, ...parts.memory.save(own) };
+    },
     run(network) {
       if (hasRun) {
         throw new InvalidExperiment(`peer ${id} has run already: create another one`, {
@@ -88,10 +137,19 @@ export function createPeer(options: PeerOptions): Peer {
           peer: id,
         });
       }
+      if (network.journal) fingerprint();
       hasRun = true;
-      return run(options, parts, network);
+      return run(options, parts, network, position);
     },
   };
+}
+
+/** Where a peer is in its run, as checkpoints have it. */
+interface Position {
+  /** Rounds that are over. */
+  round: number;
+  traffic: Readonly<Record<number, Readonly<Traffic>>>;
+  edges?: () => EdgesSnapshot;
 }
 
 /** What a round works with. */
@@ -103,24 +161,45 @@ interface Turn {
   readonly round: number;
 }
 
-async function* run(options: PeerOptions, parts: Parts, network: Network): AsyncGenerator<RoundReport, void> {
+async function* run(
+  options: PeerOptions,
+  parts: Parts,
+  network: Network,
+  position: Position,
+): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan } = options;
   const { rounds, rate, check } = parts;
-  const { transport, clock, patience = unbounded } = network;
+  const { transport, clock, patience = unbounded, journal } = network;
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
-  const exchanges = createExchanges({ id, edges, rate, check, lastRound, transport, clock, patience });
+  const exchanges = createExchanges({
+    id,
+    edges,
+    rate,
+    check,
+    lastRound,
+    transport,
+    clock,
+    patience,
+    journal,
+  });
+  const before = position.traffic;
+  const traffic = (peer: number) => sum(before[peer] ?? noTraffic(), transport.traffic(peer));
+  position.edges = exchanges.snapshot;
   const began = clock.now();
 
-  for (let round = 0; round < rounds; round++) {
+  for (let round = position.round; round < rounds; round++) {
     const isClosing = round > lastRound;
     const laps = createLaps(clock);
+    const isReplayed = exchanges.isReplaying();
     const turn = { options, parts, exchanges, laps, round };
     const loss = isClosing ? undefined : await learn(turn);
     laps.end("computeMs");
     const isConnected = isClosing ? await close(turn) : await gossip(turn);
     if (!isConnected) return;
 
+    position.round = round + 1;
+    position.traffic = Object.fromEntries(edges.map(({ peer }) => [peer, traffic(peer)]));
     yield {
       peer: id,
       round,
@@ -129,7 +208,8 @@ async function* run(options: PeerOptions, parts: Parts, network: Network): Async
       learningRate: isClosing ? 0 : plan.learningRate(round),
       consensusRate: rate(round),
       ...(await measure(turn)),
-      traffic: edges.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
+      traffic: edges.map(({ peer }) => ({ neighbour: peer, ...traffic(peer) })),
+      ...(isReplayed && { isReplayed }),
       ...whatHappened(exchanges),
       time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
     };
@@ -241,3 +321,10 @@ function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {
   const last = exchanges.lastToArrive();
   return last === undefined ? {} : { waitedFor: last };
 }
+
+const sum = (a: Readonly<Traffic>, b: Readonly<Traffic>): Traffic => ({
+  bytesSent: a.bytesSent + b.bytesSent,
+  bytesReceived: a.bytesReceived + b.bytesReceived,
+  messagesSent: a.messagesSent + b.messagesSent,
+  messagesReceived: a.messagesReceived + b.messagesReceived,
+});

@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { CannotListen, IdentityInUse, InvalidTopology, Unreachable } from "../src/foundation/errors.js";
+import type { Frame } from "../src/exchange/frame.js";
+import { type Durability, notDurable } from "../src/exchange/transport.js";
+import {
+  CannotListen,
+  HandshakeRefused,
+  IdentityInUse,
+  InvalidTopology,
+  Unreachable,
+} from "../src/foundation/errors.js";
 import {
   createLibp2pTransport,
   decodeIdentity,
@@ -121,6 +129,12 @@ describe("dialling", () => {
   });
 });
 
+/** A process that goes on after so many frames each way. */
+const goingOn = (sent: number, received: number): Durability => ({
+  position: () => ({ sent, received }),
+  keep() {},
+});
+
 describe("a neighbour that goes away", () => {
   it("and comes back as a new process is taken up again; what waited for it arrives once", async () => {
     const topology = await members(2);
@@ -131,11 +145,60 @@ describe("a neighbour that goes away", () => {
     await second.close();
     expect((await log.first("disconnected")).reason).toBe("it left the run");
     first.send(1, frame(1));
-    const again = await joined(topology, 1);
+    const again = await joined(topology, 1, { durability: goingOn(1, 1) });
     expect((await again.events.receive()).frame).toEqual(frame(1));
     await first.events.next("acknowledged");
     await transfer(again, first, frame(2));
     expect(first.traffic(1)).toMatchObject({ messagesSent: 2, messagesReceived: 2 });
+  });
+
+  it("and comes back without what it had exchanged is refused by name, at both ends", async () => {
+    for (const [position, lost] of [
+      [goingOn(0, 0), 1],
+      [goingOn(1, 0), 1],
+      [goingOn(4, 1), 0],
+    ] as const) {
+      const topology = await members(2);
+      const log = eventLog();
+      const first = await joined(topology, 0, { report: log.report });
+      const second = await joined(topology, 1);
+      for (const each of [0, 1]) {
+        await Promise.all([transfer(first, second, frame(each)), transfer(second, first, frame(each))]);
+      }
+      await second.close();
+      await log.first("disconnected");
+      const again = await joined(topology, 1, { durability: position });
+      const details = { code: "state-lost", peer: 1, neighbour: 0 };
+      const error = await expectRejection(again.ready(), HandshakeRefused, details);
+      expect(error.message).toMatch(new RegExp(`^peer ${lost} cannot go on with peer ${1 - lost}: `));
+      expect((await log.first("refused")).reason).toMatch(/--resume/);
+    }
+  });
+
+  it("and comes back with a frame that only lacks its confirmation does not send it twice", async () => {
+    const topology = await members(2);
+    const first = await joined(topology, 0);
+    const second = await joined(topology, 1);
+    await transfer(second, first, frame(0));
+    await second.close();
+    const again = await joined(topology, 1, { durability: goingOn(0, 0) });
+    await again.ready();
+    again.send(0, frame(0));
+    await again.events.next("acknowledged");
+    await transfer(again, first, frame(1));
+    expect(first.traffic(1).messagesReceived).toBe(2);
+  });
+
+  it("gets no acknowledgement before its frame is kept", async () => {
+    const topology = await members(2);
+    const order: string[] = [];
+    const first = await joined(topology, 0);
+    const keep = (from: number, { round }: Frame) => order.push(`peer ${from} round ${round}`);
+    const second = await joined(topology, 1, { durability: { ...notDurable, keep } });
+    first.send(1, frame(5));
+    await first.events.next("acknowledged");
+    expect(order).toEqual(["peer 0 round 5"]);
+    await second.close();
   });
 
   it("is down once its deadline has passed, and up when it is back; frames stay queued, other edges go on", async () => {

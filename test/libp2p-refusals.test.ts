@@ -177,8 +177,8 @@ describe("what the reader of frames refuses", () => {
 
 describe("a neighbour that comes back", () => {
   it.each<[string, number, string]>([
-    ["a frame left out", 3, "frame-offered-too-far"],
-    ["a confirmed frame offered again", 0, "frame-offered-again"],
+    ["a frame left out", 3, "frame-offered-out-of-turn"],
+    ["a confirmed frame offered again", 0, "frame-offered-out-of-turn"],
   ])("with %s breaks the protocol", async (_name, sequence, code) => {
     const here = await surroundings();
     const channel = await greeted(here);

@@ -3,8 +3,10 @@ import { backendNames } from "../backend.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { type RunSummary, recordSimulation, standing } from "../runs/node/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
+import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
+import { untilInterrupted } from "./interrupt.js";
 import { threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
@@ -19,40 +21,45 @@ export function simulateCommand(): Command {
     .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`)
     .addOption(threadsOption())
     .option("--out <folder>", "write the logs there, for murmur inspect")
-    .option("--json", "print the summary as JSON")
-    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
-      const topology = await readTopology(topologyFile);
-      const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
-      if (!options.json) print(topologyLine(topology));
-      const bar = progress(experiment.algorithm, experiment.rounds);
-      let accuracy: number | undefined;
-      let summary: RunSummary;
-      try {
-        summary = await recordSimulation({
-          topology,
-          experiment,
-          directory: options.out,
-          warn,
-          threads: options.threads,
-          onReady(threads) {
-            noteBackend();
-            noteThreads(threads);
-          },
-          onRound(round) {
-            if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
-            const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;
-            bar.update(
-              Math.min(round.round + 1, experiment.rounds),
-              `${remark}consensus distance ${numberText(round.consensusDistance)}`,
-            );
-          },
-        });
-      } finally {
-        bar.stop();
-      }
-      print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
-      if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
-    });
+    .option("--json", "print the summary as JSON");
+  addCheckpointOptions(command);
+  command.action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+    const topology = await readTopology(topologyFile);
+    const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
+    if (!options.json) print(topologyLine(topology));
+    const interrupted = untilInterrupted();
+    const bar = progress(experiment.algorithm, experiment.rounds);
+    let accuracy: number | undefined;
+    let summary: RunSummary;
+    try {
+      summary = await recordSimulation({
+        topology,
+        experiment,
+        directory: options.out,
+        checkpoints: checkpointSettings(command, options),
+        signal: interrupted.signal,
+        warn,
+        threads: options.threads,
+        onReady(threads) {
+          noteBackend();
+          noteThreads(threads);
+        },
+        onRound(round) {
+          if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
+          const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;
+          bar.update(
+            Math.min(round.round + 1, experiment.rounds),
+            `${remark}consensus distance ${numberText(round.consensusDistance)}`,
+          );
+        },
+      });
+    } finally {
+      bar.stop();
+      interrupted.release();
+    }
+    print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
+    if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
+  });
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
 }

@@ -7,10 +7,12 @@ import { requirePeer, type Topology } from "../graphs/topology.js";
 import type { LiveServer } from "../inspect/live.js";
 import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
 import { isLocal } from "../runs/node/addresses.js";
+import type { CheckpointSettings } from "../runs/node/checkpoints/settings.js";
 import type { Identity } from "../runs/node/network.js";
 import type { NetworkOutcome } from "../runs/node/processes.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
 import type { ThreadCount } from "../threads/node.js";
+import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import {
   bytesText,
   note,
@@ -57,38 +59,40 @@ export function upCommand(): Command {
     )
     .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
-    .option("--json", "print the outcome as JSON")
-    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
-      const topology = await readTopology(topologyFile);
-      const experiment = await readExperiment(experimentFile, given());
-      const identities = await identitiesOf(topology, topologyFile, options);
-      if (!options.json) print(topologyLine(topology));
-      const count = identities?.size ?? topology.peers.length;
+    .option("--json", "print the outcome as JSON");
+  addCheckpointOptions(command);
+  command.action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+    const topology = await readTopology(topologyFile);
+    const experiment = await readExperiment(experimentFile, given());
+    const identities = await identitiesOf(topology, topologyFile, options);
+    if (!options.json) print(topologyLine(topology));
+    const count = identities?.size ?? topology.peers.length;
 
-      const directory = options.out ?? (options.live === undefined ? undefined : await temporaryFolder());
-      const live = options.live === undefined ? undefined : await serveLive(directory!, options.live);
-      const interrupted = untilInterrupted();
-      const bar = progress(`${count} peers`, experiment.rounds);
-      try {
-        const outcome = await run(
-          { topology, experiment, identities, directory, signal: interrupted.signal },
-          options,
-          bar,
-        );
-        bar.stop();
-        if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
-        else printOutcome(outcome, directory);
-        // Without a terminal nobody is there to press Ctrl-C.
-        if (live && process.stderr.isTTY) {
-          note(`\nlive: ${live.url} stays until Ctrl-C`);
-          await aborted(interrupted.signal);
-        }
-      } finally {
-        bar.stop();
-        interrupted.release();
-        await live?.close();
+    const directory = options.out ?? (options.live === undefined ? undefined : await temporaryFolder());
+    const live = options.live === undefined ? undefined : await serveLive(directory!, options.live);
+    const checkpoints = checkpointSettings(command, options);
+    const interrupted = untilInterrupted();
+    const bar = progress(`${count} peers`, experiment.rounds);
+    try {
+      const outcome = await run(
+        { topology, experiment, identities, directory, checkpoints, signal: interrupted.signal },
+        options,
+        bar,
+      );
+      bar.stop();
+      if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
+      else printOutcome(outcome, directory);
+      // Without a terminal nobody is there to press Ctrl-C.
+      if (live && process.stderr.isTTY) {
+        note(`\nlive: ${live.url} stays until Ctrl-C`);
+        await aborted(interrupted.signal);
       }
-    });
+    } finally {
+      bar.stop();
+      interrupted.release();
+      await live?.close();
+    }
+  });
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
 }
@@ -98,6 +102,7 @@ interface Network {
   readonly experiment: Experiment;
   readonly identities: ReadonlyMap<number, Identity> | undefined;
   readonly directory: string | undefined;
+  readonly checkpoints: CheckpointSettings | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -37,7 +37,8 @@ export interface Account {
   isLate: boolean;
   /** The last exchange was opened in the last learning round at both ends. */
   isFinished: boolean;
-  unacknowledged: number;
+  /** This peer's last frame, until the neighbour has acknowledged it. */
+  unacknowledged: Frame | undefined;
   /** Frames of the exchanges `exchange`, `exchange` + 1, … */
   readonly arrived: Arrived[];
   /** Round of the last learning frame that arrived; −1 before the first. */
@@ -46,7 +47,52 @@ export interface Account {
   violation: MurmurationError | undefined;
 }
 
-export function createAccount(edge: Neighbour): Account {
+/** What a checkpoint holds of one edge. */
+export interface EdgeRecord {
+  readonly peer: number;
+  /** Number of the exchange that is open, or opens next. */
+  readonly exchange: number;
+  /** Round of the neighbour's last learning frame; −1 before the first. */
+  readonly theirRound: number;
+  readonly isFinished: boolean;
+  /** This peer's half of the open exchange. */
+  readonly open?: Offer;
+  /** This peer's last frame, where the neighbour has not acknowledged it. */
+  readonly unacknowledged?: Frame;
+  /** The neighbour's frames from number `exchange` on. */
+  readonly arrived: readonly Frame[];
+}
+
+/** An edge in a new run, or as a checkpoint has it. */
+export function createAccount(edge: Neighbour, record?: EdgeRecord): Account {
+  const fresh = freshAccount(edge);
+  if (!record) return fresh;
+  const { exchange, theirRound, isFinished, open, unacknowledged, arrived } = record;
+  const frames = arrived.map((frame) => ({ frame, release() {} }));
+  return { ...fresh, exchange, theirRound, isFinished, open, unacknowledged, arrived: frames };
+}
+
+/**
+ * What a checkpoint must hold of an edge. Payloads are not copied.
+ *
+ * @param settled the halves of the last exchange, where they were not taken: it is recorded as open
+ */
+export function recordOf(account: Account, settled: Halves | undefined): EdgeRecord {
+  const { edge, theirRound, isFinished, unacknowledged, arrived } = account;
+  const open = settled?.own ?? account.open;
+  const first = settled?.theirs ? [settled.theirs] : [];
+  return {
+    peer: edge.peer,
+    exchange: account.exchange - (settled ? 1 : 0),
+    theirRound,
+    isFinished,
+    ...(open && { open }),
+    ...(unacknowledged && { unacknowledged }),
+    arrived: [...first, ...arrived].map(({ frame }) => frame),
+  };
+}
+
+function freshAccount(edge: Neighbour): Account {
   return {
     edge,
     sends: edge.direction !== "in",
@@ -56,7 +102,7 @@ export function createAccount(edge: Neighbour): Account {
     openedAt: 0,
     isLate: false,
     isFinished: false,
-    unacknowledged: 0,
+    unacknowledged: undefined,
     arrived: [],
     theirRound: -1,
     unreachable: undefined,
@@ -66,7 +112,7 @@ export function createAccount(edge: Neighbour): Account {
 
 /** Whether something on this edge has yet to happen: the other half, or the neighbour's acknowledgement. */
 export const isPending = ({ open, unacknowledged }: Account): boolean =>
-  open !== undefined || unacknowledged > 0;
+  open !== undefined || unacknowledged !== undefined;
 
 /** Why a frame is not taken; the exchange that is due may still come. */
 export function reasonToRefuse({ violation, exchange, arrived }: Account, frame: Frame): string | undefined {

@@ -6,8 +6,16 @@ import type { Clock } from "../foundation/clock.js";
 import { RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
-import type { FrameKind } from "./frame.js";
-import { createLedger, type LedgerOptions, type Refusal, type Settled, type Waiting } from "./ledger.js";
+import type { Frame, FrameKind } from "./frame.js";
+import { type Journal, type OfferedRecord, payloadTag, type ReceivedRecord, requireSame } from "./journal.js";
+import {
+  createLedger,
+  type EdgeRecord,
+  type LedgerOptions,
+  type Refusal,
+  type Settled,
+  type Waiting,
+} from "./ledger.js";
 import type { EdgeEvent, Transport } from "./transport.js";
 
 /** What one step of a round sends: the same payload on every edge, or one per edge. */
@@ -24,10 +32,12 @@ export interface Patience {
   readonly patienceMs?: number;
 }
 
-export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier"> {
+export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "records"> {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly patience: Patience;
+  /** What makes the run outlive its process; its `keep` belongs to the transport. */
+  readonly journal?: Journal | undefined;
 }
 
 /** Refused frames that are listed one by one; more of them are counted. */
@@ -75,13 +85,26 @@ export interface Exchanges {
   late(): readonly number[];
   /** The frames that were refused since the last call. */
   takeRefusals(): readonly Refusal[];
+  /** Whether rounds are computed again, from the journal. */
+  isReplaying(): boolean;
+  /** Every edge as it is between two rounds, for a checkpoint. Payloads are not copied. */
+  snapshot(): EdgesSnapshot;
+}
+
+/** What a checkpoint holds of a peer's edges. */
+export interface EdgesSnapshot {
+  readonly edges: readonly EdgeRecord[];
+  /** Frames that were acknowledged and have not reached the ledger. */
+  readonly held: readonly ReceivedRecord[];
 }
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
-  const { id, transport, clock, patience } = options;
+  const { id, edges, lastRound, transport, clock, patience, journal } = options;
   const { deadlineMs, patienceMs } = patience;
   const isBarrier = patienceMs === undefined;
-  const ledger = createLedger({ ...options, isBarrier });
+  const ledger = createLedger({ ...options, isBarrier, ...(journal && { records: journal.edges }) });
+  /** Whether frames come and go: not while rounds are computed again from the journal. */
+  let isLive = false;
   const outboxes = new Map<number, Uint8Array<ArrayBuffer>>();
   let refusals: Refusal[] = [];
   let unlisted = 0;
@@ -107,6 +130,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
   const apply = (event: EdgeEvent): void => {
     if (event.kind === "frame") {
+      journal?.delivered(event.peer);
       if (ledger.received(event.peer, event.frame, event.release)) last = event.peer;
       refuse();
     } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
@@ -180,31 +204,86 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     return closed === undefined;
   };
 
-  void read();
+  /** The decision that is to be repeated. Without one, the exchanges go on from where they stopped. */
+  const recorded = () => {
+    const next = journal?.next();
+    if (!next && !isLive) goLive();
+    return next;
+  };
+  const goLive = (): void => {
+    isLive = true;
+    for (const { peer } of edges) {
+      for (let frame = journal?.frame(peer); frame; frame = journal?.frame(peer)) {
+        ledger.received(peer, frame, () => {});
+      }
+    }
+    for (const { to, frame } of ledger.unacknowledged()) transport.send(to, frame);
+    void read();
+  };
+  /** The edges of a step that is repeated. */
+  const recordedEdges = (): readonly Neighbour[] | undefined => {
+    const next = recorded();
+    return next?.kind === "offered" ? edges.filter(({ peer }) => next.peers.includes(peer)) : undefined;
+  };
+  /** What settled in a step that is repeated: the same exchanges, in whatever order their frames came. */
+  const repeatSettling = (peers: readonly number[]): readonly Settled[] => {
+    for (const peer of peers) {
+      const frame = ledger.lacks(peer) && journal!.frame(peer);
+      if (frame) ledger.received(peer, frame, () => {});
+    }
+    // A step at the barrier ends once all its frames are acknowledged.
+    if (isBarrier) for (const { to } of ledger.unacknowledged()) ledger.acknowledged(to);
+    return ledger.takeSettled();
+  };
+
   return {
     isOpen,
-    ready: ledger.ready,
-    unfinished: ledger.unfinished,
-    isFinished: ledger.isFinished,
+    ready: () => recordedEdges() ?? ledger.ready(),
+    unfinished: () => recordedEdges() ?? ledger.unfinished(),
+    isFinished() {
+      const next = recorded();
+      return next ? next.kind !== "offered" || next.round > lastRound : ledger.isFinished();
+    },
 
     offer({ kind, round, step, edges, wait, outgoing }) {
+      const repeated = recorded();
       ledger.await(wait);
       const now = clock.now();
+      const frames: { to: number; frame: Frame }[] = [];
+      const tags: number[] = [];
       for (const edge of edges) {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
+        if (journal) tags.push(payloadTag(payload));
+        if (repeated) ledger.acknowledged(edge.peer);
         const frame = ledger.offered(edge, { kind, round, step, payload }, now);
-        if (frame) transport.send(edge.peer, frame);
+        if (frame) frames.push({ to: edge.peer, frame });
       }
+      if (journal) {
+        const record: OfferedRecord = { kind: "offered", round, step, peers: edges.map(peerOf), tags };
+        if (repeated?.kind === "offered") requireSame(id, repeated, record);
+        if (repeated) journal.advance();
+        else journal.write(record);
+      }
+      if (repeated) return;
+      for (const { to, frame } of frames) transport.send(to, frame);
       refuse();
       last = undefined;
     },
 
     async settle(step) {
+      const repeated = recorded();
+      if (repeated?.kind === "took") {
+        journal!.advance();
+        return { settled: repeatSettling(repeated.peers), isClosed: false };
+      }
       await over(step);
       const isClosed = !isOpen();
       const obstacle = ledger.obstacle();
       if (obstacle && !isClosed) throw obstacle;
-      return { settled: ledger.takeSettled(), isClosed };
+      const settled = ledger.takeSettled();
+      // After an early end the run goes on from the start of this step.
+      if (!isClosed) journal?.write({ kind: "took", peers: settled.map(({ edge }) => edge.peer) });
+      return { settled, isClosed };
     },
 
     lastToArrive: () => last,
@@ -216,7 +295,11 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       unlisted = 0;
       return taken;
     },
+    isReplaying: () => journal?.next() !== undefined,
+    snapshot: () => ({ edges: ledger.records(), held: journal?.held() ?? [] }),
   };
 }
+
+const peerOf = ({ peer }: Neighbour): number => peer;
 
 const nothing: Bytes = new Uint8Array(0);

@@ -8,18 +8,21 @@ import type { Bytes } from "../vectors/vector.js";
 import {
   type Account,
   createAccount,
+  type EdgeRecord,
+  type Halves,
   isInOrder,
   isPending,
   nameOf,
   type Offer,
   onTime,
   reasonToRefuse,
+  recordOf,
   takeHalves,
   violationOf,
 } from "./account.js";
 import type { Frame } from "./frame.js";
 
-export type { Offer } from "./account.js";
+export type { EdgeRecord, Offer } from "./account.js";
 
 /** Both halves of one exchange. The neighbour settles the same two payloads at the same rate. */
 export interface Settled {
@@ -55,6 +58,8 @@ export interface LedgerOptions {
   readonly isBarrier: boolean;
   /** The last learning round: an edge is finished with an exchange that both of its ends offered in it. */
   readonly lastRound: number;
+  /** Where each edge goes on, from a checkpoint. A new run where left out. */
+  readonly records?: readonly EdgeRecord[];
 }
 
 /** Which exchanges a round waits for. */
@@ -103,17 +108,29 @@ export interface Ledger {
   takeSettled(): readonly Settled[];
   /** The frames that were refused since the last call. */
   takeRefusals(): readonly Refusal[];
+  /** Whether the exchange of this neighbour is open and waits for its frame. */
+  lacks(peer: number): boolean;
+  /** This peer's frames that no neighbour has acknowledged yet. */
+  unacknowledged(): readonly { readonly to: number; readonly frame: Frame }[];
+  /** Every edge as it is now, for a checkpoint. Payloads are not copied. */
+  records(): readonly EdgeRecord[];
 }
 
 const edgeOf = ({ edge }: Account): Neighbour => edge;
 
 const nothing: Bytes = new Uint8Array(0);
 
-export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: LedgerOptions): Ledger {
-  const accounts = edges.map(createAccount);
+export function createLedger(options: LedgerOptions): Ledger {
+  const { id, edges, rate, check, isBarrier, lastRound, records = [] } = options;
+  const accounts = edges.map((edge) =>
+    createAccount(
+      edge,
+      records.find(({ peer }) => peer === edge.peer),
+    ),
+  );
   const byPeer = new Map(accounts.map((account) => [account.edge.peer, account]));
   /** By edge, so that the order in which frames arrive changes no bit of what is computed from them. */
-  const settled = new Map<Account, Settled>();
+  const settled = new Map<Account, { readonly pair: Settled; readonly halves: Halves }>();
   let waiting: Waiting = "patient";
   let lent: (() => void)[] = [];
   let toRelease: (() => void)[] = [];
@@ -139,12 +156,13 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
     if (halves === undefined || typeof halves === "string" || !halves.theirs) return;
     const { own, theirs } = halves;
     toRelease.push(theirs.release);
-    settled.set(account, {
+    const pair = {
       edge: account.edge,
       own: account.sends ? own.payload : nothing,
       theirs: theirs.frame.payload,
       rate: rate(Math.min(own.round, theirs.frame.round)),
-    });
+    };
+    settled.set(account, { pair, halves });
   };
 
   const violated = (account: Account, what: string, cause?: unknown): void => {
@@ -152,6 +170,8 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
     giveUp(account);
     refusals.push({ from: account.edge.peer, reason: what });
   };
+
+  for (const account of accounts) settle(account);
 
   return {
     ready: () => accounts.filter((each) => canOpen(each) && (isBarrier || !isDone(each))).map(edgeOf),
@@ -165,9 +185,10 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
       account.open = offer;
       account.openedAt = now;
       account.isLate = false;
-      if (account.sends) account.unacknowledged++;
+      const frame = account.sends ? { ...offer, exchange } : undefined;
+      account.unacknowledged = frame;
       settle(account);
-      return account.sends ? { ...offer, exchange } : undefined;
+      return frame;
     },
 
     received(from, frame, release) {
@@ -196,8 +217,8 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
 
     acknowledged(from) {
       const account = byPeer.get(from);
-      if (!account || account.unacknowledged === 0) return;
-      account.unacknowledged--;
+      if (!account?.unacknowledged) return;
+      account.unacknowledged = undefined;
       onTime(account);
     },
 
@@ -244,7 +265,7 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
       for (const release of lent) release();
       lent = toRelease;
       toRelease = [];
-      const taken = accounts.flatMap((account) => settled.get(account) ?? []);
+      const taken = accounts.flatMap((account) => settled.get(account)?.pair ?? []);
       settled.clear();
       return taken;
     },
@@ -254,6 +275,16 @@ export function createLedger({ id, edges, rate, check, isBarrier, lastRound }: L
       refusals = [];
       return taken;
     },
+
+    lacks(peer) {
+      const account = byPeer.get(peer);
+      return account?.open !== undefined && account.receives;
+    },
+
+    unacknowledged: () =>
+      accounts.flatMap(({ edge, unacknowledged: frame }) => (frame ? [{ to: edge.peer, frame }] : [])),
+
+    records: () => accounts.map((account) => recordOf(account, settled.get(account)?.halves)),
   };
 
   /** Why a frame that is due cannot be the other half of its exchange. */

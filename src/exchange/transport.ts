@@ -8,6 +8,24 @@ import type { Frame } from "./frame.js";
 /** Most unreleased frames of one neighbour; the next is delivered and acknowledged once one of them is released. */
 export const MAX_UNRELEASED_FRAMES = 2;
 
+/** Where an edge goes on when a peer starts again; 0 and 0 in a new run. Frames of an edge are numbered by their exchange. */
+export interface EdgePosition {
+  /** How many frames of this peer the neighbour is known to have: the number of the next. */
+  readonly sent: number;
+  /** How many frames of the neighbour this peer has for good. */
+  readonly received: number;
+}
+
+/** What makes an edge outlive the process. */
+export interface Durability {
+  position(neighbour: number): EdgePosition;
+  /** Called with a frame before the neighbour gets its acknowledgement. */
+  keep(neighbour: number, frame: Frame): void;
+}
+
+/** For a run that does not outlive its process. */
+export const notDurable: Durability = { position: () => ({ sent: 0, received: 0 }), keep() {} };
+
 /** What happened on the edge to the neighbour `peer`. Events of one edge arrive in their order. */
 export type EdgeEvent =
   | {

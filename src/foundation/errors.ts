@@ -66,6 +66,9 @@ export class Diverged extends MurmurationError {}
 /** A peer that waited for its neighbours longer than it may. */
 export class RoundTimeout extends MurmurationError {}
 
+/** A checkpoint that is damaged, of another run, or does not lead to where the peer was. */
+export class InvalidCheckpoint extends MurmurationError {}
+
 /** A run directory or log that cannot be read. */
 export class InvalidLog extends MurmurationError {}
 

@@ -2,10 +2,19 @@
  * Lines of a log, checked without a schema library: a run has millions of them. What passes here passes the
  * schema in log.ts in every field that readers use; the suite holds the two against each other.
  */
-import { type GraphRound, type LogEnd, type LogHeader, logHeader, type PeerRound } from "../runs/log.js";
+import {
+  type GraphRound,
+  type LogEnd,
+  type LogHeader,
+  type LogResumed,
+  logHeader,
+  type PeerRound,
+} from "../runs/log.js";
 
 /** A line as it is used, or undefined where it is damaged. */
-export function parseLine(text: string): LogHeader | PeerRound | GraphRound | LogEnd | undefined {
+export function parseLine(
+  text: string,
+): LogHeader | PeerRound | GraphRound | LogResumed | LogEnd | undefined {
   let line: unknown;
   try {
     line = JSON.parse(text);
@@ -20,6 +29,8 @@ export function parseLine(text: string): LogHeader | PeerRound | GraphRound | Lo
       return isGraphRound(line) ? (line as unknown as GraphRound) : undefined;
     case "end":
       return isLogEnd(line) ? (line as unknown as LogEnd) : undefined;
+    case "resumed":
+      return isIndex(line.round) ? (line as unknown as LogResumed) : undefined;
     case "header":
       return logHeader.safeParse(line).data;
     default:
@@ -59,6 +70,7 @@ function isPeerRound(line: Fields): boolean {
     ) &&
     isOptional(line.projection, (text) => typeof text === "string") &&
     isOptional(line.warnings, isTexts) &&
+    isOptional(line.isReplayed, (value) => value === true) &&
     isOptional(line.missed, (missed) => Array.isArray(missed) && missed.every(isIndex)) &&
     isOptional(line.refused, (refused) => Array.isArray(refused) && refused.every(isRefusal)) &&
     isOptional(line.evaluation, isEvaluation) &&

@@ -24,6 +24,7 @@ import type { Algorithm, AlgorithmKind, Sighting } from "../algorithm.js";
 import type { Compressor } from "../compressor.js";
 import type { Settled } from "../exchange/ledger.js";
 import type { Neighbour } from "../graphs/mixing.js";
+import type { State } from "../vectors/state.js";
 import type { VectorSpace } from "../vectors/vector.js";
 
 /** T: rounds over which one neighbour's messages are averaged. */
@@ -54,6 +55,8 @@ export interface Observation {
 }
 
 export interface Observer {
+  /** What later observations depend on. */
+  readonly state: State;
   /** What has settled in a step of the round. */
   see(settled: readonly Settled[]): void;
   /**
@@ -76,11 +79,13 @@ export interface ObserverOptions {
 
 export function createObserver(options: ObserverOptions): Observer {
   const { algorithm, neighbours } = options;
-  const residual = createResidualWatch();
+  const scalars: Record<string, number> = {};
+  const residual = createResidualWatch(scalars);
   const reader = algorithm.observe
-    ? createStateReader(() => algorithm.observe!(), neighbours)
-    : createPayloadReader(options);
+    ? createStateReader(() => algorithm.observe!(), neighbours, scalars)
+    : createPayloadReader(options, scalars);
   return {
+    state: { vectors: reader?.vectors ?? {}, scalars },
     see: (settled) => reader?.see(settled),
     conclude(residualNorm, consensusRate) {
       const seen = reader?.conclude(consensusRate) ?? {};
@@ -92,7 +97,11 @@ export function createObserver(options: ObserverOptions): Observer {
   };
 }
 
+/** What an observer remembers, by name; 0 where nothing is set. */
+type Scalars = Record<string, number>;
+
 interface Reader {
+  readonly vectors: State["vectors"];
   see(settled: readonly Settled[]): void;
   conclude(consensusRate: number): Observation;
 }
@@ -106,66 +115,66 @@ interface Seen {
 }
 
 /** Averages one neighbour's payloads after another; undefined where payloads do not show models, or cost too much. */
-function createPayloadReader({
-  neighbours,
-  length,
-  space,
-  kind,
-  compressor,
-}: ObserverOptions): Reader | undefined {
+function createPayloadReader(
+  { neighbours, length, space, kind, compressor }: ObserverOptions,
+  scalars: Scalars,
+): Reader | undefined {
   const isReadable = kind.sends === "model" && kind.extraPayloadBytes === undefined;
   if (!isReadable || length > MAX_OBSERVED_LENGTH || neighbours.length === 0) return undefined;
   const { kernels } = space;
   const difference = space.vector(length);
   const squaredNorm = () => kernels.sumOfSquares(difference.byteOffset, length);
-  const seen: (Seen | undefined)[] = neighbours.map(() => undefined);
-  const drift = createDriftWatch(neighbours);
-  let current = 0;
-  let rounds = 0;
-  let payloads = 0;
-  let single = 0;
-  let resting = 0;
+  const drift = createDriftWatch(neighbours, scalars);
+  const now = Object.assign(scalars, { current: 0, rounds: 0, payloads: 0, single: 0, resting: 0 });
+  const seenOf = ({ peer }: Neighbour): Seen | undefined => {
+    const averaged = scalars[`averaged ${peer}`];
+    return averaged === undefined ? undefined : { single: scalars[`single ${peer}`]!, averaged };
+  };
 
   const start = (neighbour: number) => {
-    current = neighbour;
-    rounds = 0;
+    now.current = neighbour;
+    now.rounds = 0;
     difference.fill(0);
   };
 
   return {
+    vectors: { difference },
     see(settled) {
-      if (resting > 0) return;
-      const pair = settled.find(({ edge }) => edge === neighbours[current]);
+      if (now.resting > 0) return;
+      const pair = settled.find(({ edge }) => edge === neighbours[now.current]);
       if (!pair) return;
       compressor.addTo(difference, pair.theirs, 1);
       compressor.addTo(difference, pair.own, -1);
-      payloads++;
+      now.payloads++;
     },
     conclude(consensusRate) {
-      if (resting > 0) {
-        resting--;
+      if (now.resting > 0) {
+        now.resting--;
         return {};
       }
-      const isWhole = payloads === kind.steps;
-      payloads = 0;
+      const isWhole = now.payloads === kind.steps;
+      now.payloads = 0;
       if (!isWhole) {
         // A gap in the payloads breaks the telescope.
-        start((current + 1) % neighbours.length);
+        start((now.current + 1) % neighbours.length);
         return {};
       }
-      if (rounds === 0) single = squaredNorm();
-      rounds++;
-      if (rounds < OBSERVED_ROUNDS) return {};
+      if (now.rounds === 0) now.single = squaredNorm();
+      now.rounds++;
+      if (now.rounds < OBSERVED_ROUNDS) return {};
 
-      if (length >= SPARSE_LENGTH) resting = REST_ROUNDS;
-      const observed = current;
-      const averaged = squaredNorm() / rounds ** 2;
-      seen[observed] = { single, averaged };
+      if (length >= SPARSE_LENGTH) now.resting = REST_ROUNDS;
+      const observed = now.current;
+      const { peer } = neighbours[observed]!;
+      const averaged = squaredNorm() / now.rounds ** 2;
+      scalars[`single ${peer}`] = now.single;
+      scalars[`averaged ${peer}`] = averaged;
       start((observed + 1) % neighbours.length);
+      const seen = neighbours.map(seenOf);
       const distances = seen.map((each) => each && Math.sqrt(each.averaged));
       const warnings = drift(observed, distances);
       return {
-        observed: { neighbour: neighbours[observed]!.peer, distance: Math.sqrt(averaged) },
+        observed: { neighbour: peer, distance: Math.sqrt(averaged) },
         consensusEstimate: estimate(neighbours, seen, consensusRate),
         ...(warnings.length > 0 && { warnings }),
       };
@@ -174,14 +183,19 @@ function createPayloadReader({
 }
 
 /** Asks the algorithm's state once in T rounds. */
-function createStateReader(observe: () => Sighting, neighbours: readonly Neighbour[]): Reader {
-  const drift = createDriftWatch(neighbours);
-  let rounds = 0;
+function createStateReader(
+  observe: () => Sighting,
+  neighbours: readonly Neighbour[],
+  scalars: Scalars,
+): Reader {
+  const drift = createDriftWatch(neighbours, scalars);
+  const now = Object.assign(scalars, { rounds: 0 });
   return {
+    vectors: {},
     see() {},
     conclude() {
-      rounds++;
-      if (rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
+      now.rounds++;
+      if (now.rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
       const { distances, consensus = halfMeanSquare(neighbours, distances) } = observe();
       const warnings = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
       return { consensusEstimate: consensus, ...(warnings.length > 0 && { warnings }) };
@@ -198,18 +212,19 @@ function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly nu
 }
 
 /** Warns of a neighbour that is far away twice in a row, and then not again until it came back. */
-function createDriftWatch(neighbours: readonly Neighbour[]) {
-  const timesFar = neighbours.map(() => 0);
+function createDriftWatch(neighbours: readonly Neighbour[], scalars: Scalars) {
   return (observed: number, distances: readonly (number | undefined)[]): string[] => {
     const distance = distances[observed]!;
     const usual = median(
       distances.flatMap((other, k) => (other !== undefined && k !== observed ? other : [])),
     );
     const isFar = usual !== undefined && usual > 0 && distance > DRIFT_FACTOR * usual;
-    timesFar[observed] = isFar ? timesFar[observed]! + 1 : 0;
-    return timesFar[observed] === 2
+    const { peer } = neighbours[observed]!;
+    const timesFar = isFar ? (scalars[`far ${peer}`] ?? 0) + 1 : 0;
+    scalars[`far ${peer}`] = timesFar;
+    return timesFar === 2
       ? [
-          `peer ${neighbours[observed]!.peer} drifts: its model is ${(distance / usual!).toFixed(1)} times as far away as the other neighbours'`,
+          `peer ${peer} drifts: its model is ${(distance / usual!).toFixed(1)} times as far away as the other neighbours'`,
         ]
       : [];
   };
@@ -245,24 +260,33 @@ function weightSums(neighbours: readonly Neighbour[]) {
 }
 
 /** The factor by which the residual grew, in the round in which it is clear that it grows without end. */
-function createResidualWatch(): (norm: number) => number | undefined {
-  const means: number[] = [];
-  let windows = 0;
-  let sum = 0;
-  let rounds = 0;
+function createResidualWatch(scalars: Scalars): (norm: number) => number | undefined {
+  const now = Object.assign(scalars, {
+    residualWindows: 0,
+    residualSum: 0,
+    residualRounds: 0,
+    residualMeans: 0,
+  });
+  const nameOf = (k: number) => `residualMean ${k}`;
+  const setMeans = (means: readonly number[]) => {
+    now.residualMeans = means.length;
+    for (const [k, mean] of means.entries()) scalars[nameOf(k)] = mean;
+  };
   return (norm) => {
-    sum += norm;
-    rounds++;
-    if (rounds < RESIDUAL_ROUNDS) return undefined;
-    if (windows++ >= RESIDUAL_WARM_UP) means.push(sum / rounds);
-    sum = 0;
-    rounds = 0;
+    now.residualSum += norm;
+    now.residualRounds++;
+    if (now.residualRounds < RESIDUAL_ROUNDS) return undefined;
+    const means = Array.from({ length: now.residualMeans }, (_, k) => scalars[nameOf(k)]!);
+    if (now.residualWindows++ >= RESIDUAL_WARM_UP) means.push(now.residualSum / now.residualRounds);
+    now.residualSum = 0;
+    now.residualRounds = 0;
     if (means.length > RESIDUAL_WINDOWS + 1) means.shift();
+    setMeans(means);
     if (means.length <= RESIDUAL_WINDOWS) return undefined;
     const grows = means.slice(1).every((mean, k) => means[k]! > 0 && mean > RESIDUAL_GROWTH * means[k]!);
     if (!grows) return undefined;
     const factor = means.at(-1)! / means[0]!;
-    means.length = 0;
+    setMeans([]);
     return factor;
   };
 }

@@ -40,6 +40,8 @@ export interface RoundReport extends Observation {
   readonly missed?: readonly number[];
   /** What crossed each edge so far, in the order of the neighbours. */
   readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
+  /** The round was computed again, from the journal, after a restart. */
+  readonly isReplayed?: true;
   /** Frames that were not taken in this round. */
   readonly refused?: readonly Refusal[];
   /** The peer's model on held-out data, in the rounds that evaluate. */

@@ -79,6 +79,7 @@ export const peerRound = z.object({
   residual: z.number().optional(),
   traffic: z.array(traffic),
   missed: z.array(z.int().nonnegative()).optional(),
+  isReplayed: z.literal(true).optional(),
   refused: z.array(z.object({ from: z.int(), reason: z.string() })).optional(),
   observed: z.object({ neighbour: z.int().nonnegative(), distance: z.number() }).optional(),
   consensusEstimate: z.number().optional(),
@@ -111,12 +112,16 @@ export const logEnd = z.object({
   reason: z.string().optional(),
 });
 
-export const logLine = z.discriminatedUnion("type", [logHeader, peerRound, graphRound, logEnd]);
+/** The run went on from a checkpoint: the rounds before `round` are from before. */
+export const logResumed = z.object({ type: z.literal("resumed"), round: z.int().nonnegative() });
+
+export const logLine = z.discriminatedUnion("type", [logHeader, peerRound, graphRound, logResumed, logEnd]);
 
 export type LogHeader = z.output<typeof logHeader>;
 export type PeerRound = z.output<typeof peerRound>;
 export type GraphRound = z.output<typeof graphRound>;
 export type LogEnd = z.output<typeof logEnd>;
+export type LogResumed = z.output<typeof logResumed>;
 
 export function headerLine(
   peer: number | null,

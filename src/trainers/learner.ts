@@ -1,7 +1,6 @@
 /** Local learning of one round: gradients of the trainer, steps of the optimiser, and their sum as one update. */
 import type { Optimizer } from "../optimizer.js";
 import { type OptimizerSettings, optimizerVectors } from "../optimizers/index.js";
-import type { State } from "../vectors/state.js";
 import type { Vector, VectorSpace } from "../vectors/vector.js";
 import type { Trainer } from "./trainer.js";
 
@@ -30,20 +29,12 @@ export interface Learner {
    * @returns the mean training loss before each local step, not finite when learning diverged
    */
   learn(point: Vector, update: Vector, round: LocalRound): Promise<number>;
-  /** What must be kept between rounds to go on to the bit. */
-  readonly state: {
-    readonly optimizer: State;
-    readonly trainer: Pick<Trainer, "state" | "restore">;
-  };
 }
 
 export function createLearner({ trainer, optimizer, localSteps, space }: LearnerOptions): Learner {
   const { kernels } = space;
-  const state = { optimizer: optimizer.state, trainer };
-
   if (localSteps === 1) {
     return {
-      state,
       async learn(point, update, { round, learningRate }) {
         const loss = await trainer.gradient(point, update, round);
         optimizer.step(update, point, learningRate);
@@ -54,7 +45,6 @@ export function createLearner({ trainer, optimizer, localSteps, space }: Learner
 
   const local = space.vector(trainer.layout.length);
   return {
-    state,
     async learn(point, update, { round, learningRate }) {
       local.set(point);
       let sum = 0;

@@ -2,9 +2,11 @@
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  */
 
+import { type CheckpointStore, saveCheckpoint } from "../../checkpoint.js";
 import { modelDigest } from "../../exchange/fingerprint.js";
+import { createJournal, type Journal } from "../../exchange/journal.js";
 import { systemClock } from "../../foundation/clock.js";
-import { InvalidTopology } from "../../foundation/errors.js";
+import { FileProblem, HandshakeRefused, InvalidTopology } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { Plan } from "../../peer.js";
@@ -57,12 +59,25 @@ export interface JoinOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** For the neighbours' frames of a round, in milliseconds. Default {@link ROUND_DEADLINE_MS}. */
   readonly roundDeadlineMs?: number;
+  /** Makes the run outlive its process. */
+  readonly checkpoints?: RunCheckpoints;
   /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
   readonly metrics?: NodeMetrics;
   /** Told what happens on the edges. */
   readonly report?: (event: LinkEvent) => void;
   /** Ends the run early, and any wait for it to begin. */
   readonly signal?: AbortSignal;
+}
+
+/** How a run is saved. */
+export interface RunCheckpoints {
+  readonly store: CheckpointStore;
+  /** Rounds between two checkpoints, from 1. */
+  readonly every: number;
+  /** Goes on from the newest good checkpoint, where there is one. */
+  readonly resume: boolean;
+  /** Called with one line when a checkpoint cannot be written; the run goes on. */
+  readonly warn: (text: string) => void;
 }
 
 /** A run that this peer takes part in: iterate over it, once, to take part. One report per round. */
@@ -80,6 +95,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly warnings: readonly string[];
   /** Where this peer listens. */
   readonly addresses: readonly string[];
+  /** Rounds that were over in the checkpoint that the run goes on from; undefined in a new run. */
+  readonly resumedFrom: number | undefined;
   /** The live model vector that is evaluated. */
   readonly point: Vector;
   /** SHA-256 of the model as it is now, 64 hexadecimal digits. */
@@ -109,9 +126,25 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     startThreads,
   });
   const peer = prepared.peers[0]!;
+  const { checkpoints } = options;
+  let refused: unknown;
+  let resumedFrom: number | undefined;
+  let journal: Journal | undefined;
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
   try {
+    const saved = checkpoints?.resume ? await checkpoints.store.load() : undefined;
+    if (saved) await peer.restore(saved.checkpoint);
+    else if (checkpoints) await saveCheckpoint(peer, checkpoints.store);
+    resumedFrom = saved?.checkpoint.round;
+    journal =
+      checkpoints &&
+      createJournal({
+        edges: saved?.checkpoint.edges ?? [],
+        records: saved?.records ?? [],
+        isBarrier: true,
+        append: checkpoints.store.append,
+      });
     transport = await createLibp2pTransport({
       id,
       privateKey: identity.privateKey,
@@ -120,6 +153,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       listen: topology.peers[id]!.listen,
       fingerprint: peer.fingerprint(),
       maximumPayloadBytes: peer.largestPayloadBytes,
+      ...(journal && { durability: journal }),
       ...(options.muxers && { muxers: options.muxers }),
       ...(options.deadlines && { deadlines: options.deadlines }),
       ...(options.metrics && { metrics: options.metrics }),
@@ -127,7 +161,15 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     });
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) await transport.close();
-    await transport.ready();
+    const ready = transport.ready();
+    if (saved) {
+      // Rounds that are computed again need no neighbours; they may even have finished.
+      ready.catch((error: unknown) => {
+        if (!(error instanceof HandshakeRefused)) return;
+        refused = error;
+        void leave();
+      });
+    } else await ready;
   } catch (error) {
     await transport?.close();
     prepared.dispose();
@@ -135,6 +177,20 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   }
 
   const patience = { deadlineMs: options.roundDeadlineMs ?? ROUND_DEADLINE_MS };
+  /** After so many rounds, and before this peer leaves; not while rounds are computed again, nor after the last one. */
+  const isDue = ({ round }: RoundReport): boolean =>
+    checkpoints !== undefined &&
+    journal?.next() === undefined &&
+    round + 1 < peer.rounds &&
+    ((round + 1) % checkpoints.every === 0 || signal?.aborted === true);
+  const save = async (): Promise<void> => {
+    try {
+      await saveCheckpoint(peer, checkpoints!.store);
+    } catch (error) {
+      if (!(error instanceof FileProblem)) throw error;
+      checkpoints!.warn(`${error.message}; the run goes on`);
+    }
+  };
   let finished = 0;
   return {
     ...peer,
@@ -142,19 +198,24 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     threads: prepared.threads,
     warnings: prepared.warnings,
     addresses: transport.addresses,
+    resumedFrom,
     modelDigest: () => modelDigest(peer.point),
     get isComplete() {
       return finished === peer.rounds;
     },
     async *[Symbol.asyncIterator]() {
-      for await (const report of peer.run({ transport, clock: systemClock, patience })) {
+      const network = { transport, clock: systemClock, patience, ...(journal && { journal }) };
+      for await (const report of peer.run(network)) {
         finished = report.round + 1;
+        if (isDue(report)) await save();
         yield report;
       }
+      if (refused) throw refused;
     },
     async close() {
       signal?.removeEventListener("abort", leave);
       await transport.close();
+      await checkpoints?.store.close();
       prepared.dispose();
     },
   };

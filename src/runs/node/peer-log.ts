@@ -1,13 +1,14 @@
 import { join } from "node:path";
 import { FileProblem } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
-import type { RoundReport } from "../../observing/report.js";
+import type { RoundReport, Sink } from "../../observing/report.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
 import { headerLine, peerLogName, roundLine } from "../log.js";
 import { makeFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
+import { resumeLog } from "./resume-log.js";
 
 /** One peer's log of a run, for `murmur inspect`. */
 export interface PeerLog {
@@ -24,14 +25,15 @@ export interface PeerLogOptions {
   readonly topology: Topology;
   readonly experiment: Experiment;
   readonly layout: Layout;
+  /** Goes on with the log there is, from this round. */
+  readonly resumedFrom?: number | undefined;
 }
 
 /** @throws FileProblem the folder cannot be made, or holds a log of this peer */
 export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
-  const { directory, id, topology, experiment, layout } = options;
-  await requireNewLog(directory, id);
-  const lines = createJsonLines(join(directory, peerLogName(id)));
-  lines.write(headerLine(id, experiment, topology, layout, describeMachine()));
+  const { directory, id, topology, experiment, layout, resumedFrom } = options;
+  const header = headerLine(id, experiment, topology, layout, describeMachine());
+  const lines = await openLog(join(directory, peerLogName(id)), header, resumedFrom);
   return {
     write: (report) => lines.write(roundLine(report)),
     async end(outcome, reason) {
@@ -39,6 +41,14 @@ export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
       await lines.close();
     },
   };
+}
+
+/** A new log, or one that goes on from a round. @throws FileProblem */
+export async function openLog(path: string, header: unknown, resumedFrom: number | undefined): Promise<Sink> {
+  if (resumedFrom !== undefined) return resumeLog(path, resumedFrom, header);
+  const lines = createJsonLines(path);
+  lines.write(header);
+  return lines;
 }
 
 /** @throws FileProblem the folder cannot be made, or holds a log of this peer */

@@ -9,6 +9,7 @@ import type { Topology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
+import type { CheckpointSettings } from "./checkpoints/settings.js";
 import type { Identity, LinkEvent } from "./network.js";
 import { type PeerSummary, recordPeer } from "./record-peer.js";
 
@@ -20,6 +21,7 @@ export type ToPeer =
       readonly id: number;
       readonly identity: Identity;
       readonly directory: string | undefined;
+      readonly checkpoints: CheckpointSettings | undefined;
       readonly patienceMs: number | undefined;
       readonly metricsPort: number | undefined;
       readonly threads: ThreadCount;
@@ -37,6 +39,7 @@ export type FromPeer =
       readonly threads: number;
       readonly warnings: readonly string[];
     }
+  | { readonly kind: "warning"; readonly text: string }
   | { readonly kind: "metrics"; readonly url: string }
   | { readonly kind: "event"; readonly event: LinkEvent }
   | { readonly kind: "round"; readonly report: RoundReport }
@@ -67,6 +70,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
     const summary = await recordPeer({
       ...options,
       signal: stop.signal,
+      warn: (text) => void tell({ kind: "warning", text }),
       onMetrics: (url) => void tell({ kind: "metrics", url }),
       onEvent: (event) => void tell({ kind: "event", event }),
       onJoined: ({ compressorName, rounds, threads, warnings }) =>

@@ -8,15 +8,16 @@ import { fileURLToPath } from "node:url";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
-import { createJsonLines } from "../../sinks/json-lines.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine } from "../log.js";
 import { observe, type SimulationRound } from "../simulate.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
+import type { CheckpointSettings } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
 import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
+import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
 import type { PeerSummary } from "./record-peer.js";
 import { type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
@@ -47,6 +48,8 @@ export interface NetworkOptions {
   readonly identities?: ReadonlyMap<number, Identity>;
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
+  /** Makes the run outlive its processes. */
+  readonly checkpoints?: CheckpointSettings | undefined;
   /** How long a peer waits for a neighbour to connect, in milliseconds. */
   readonly patienceMs?: number | undefined;
   /** Peer i serves metrics to this machine on this port + i; 0 takes free ones. */
@@ -78,8 +81,8 @@ export interface NetworkOutcome {
  * @throws Interrupted once the signal says so
  */
 export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
-  const { experiment, directory, warn, metricsPort = 0 } = options;
-  if (directory !== undefined) await requireEmpty(directory);
+  const { experiment, directory, checkpoints, warn, metricsPort = 0 } = options;
+  if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
   const lastId = Math.max(...(options.identities?.keys() ?? [options.topology.peers.length - 1]));
   if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {
     throw new CannotListen(
@@ -102,7 +105,8 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
     const seconds = (performance.now() - started) / 1000;
     const { beforeClosing, last } = await look(topology, experiment, models, watch);
     if (directory !== undefined) {
-      await writeGraphLog(directory, topology, experiment, [...new Set([beforeClosing, last])]);
+      const rounds = [...new Set([beforeClosing, last])];
+      await writeGraphLog(directory, topology, experiment, rounds, checkpoints?.resume === true);
     }
     const compressorName = watch.compressorName;
     return { peers, summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }) };
@@ -199,7 +203,7 @@ async function runProcesses(
   options: NetworkOptions,
   watch: Watch,
 ): Promise<void> {
-  const { experiment, directory, patienceMs, threads = "auto", signal } = options;
+  const { experiment, directory, checkpoints, patienceMs, threads = "auto", signal } = options;
   // 0 is no port to count from: every peer then takes a free one.
   const metricsPortOf = (id: number) => options.metricsPort && options.metricsPort + id;
   const children = new Map<number, ChildProcess>();
@@ -244,6 +248,7 @@ async function runProcesses(
     child.on("message", (message: FromPeer) => {
       if (message.kind === "event") options.onEvent?.(id, message.event);
       else if (message.kind === "metrics") options.onMetrics?.(id, message.url);
+      else if (message.kind === "warning") options.warn(`peer ${id}: ${message.text}`);
       else if (message.kind === "joined") watch.joined(message);
       else if (message.kind === "round") watch.round(message.report);
       else if (message.kind === "failed") {
@@ -262,6 +267,7 @@ async function runProcesses(
       id,
       identity,
       directory,
+      checkpoints,
       patienceMs,
       metricsPort,
       threads,
@@ -363,11 +369,12 @@ async function writeGraphLog(
   topology: Topology,
   experiment: Experiment,
   rounds: readonly SimulationRound[],
+  isResumed: boolean,
 ): Promise<void> {
   const { peers } = topology.mixing;
   const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
-  const log = createJsonLines(join(directory, GRAPH_LOG_NAME));
-  log.write(headerLine(null, experiment, topology, trainer.layout, describeMachine()));
+  const header = headerLine(null, experiment, topology, trainer.layout, describeMachine());
+  const log = await openLog(join(directory, GRAPH_LOG_NAME), header, isResumed ? 0 : undefined);
   trainer.dispose();
   for (const round of rounds) log.write(graphLine(round));
   log.write({ type: "end", outcome: "completed" });

@@ -5,6 +5,7 @@ import type { RoundReport } from "../../observing/report.js";
 import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
+import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
 import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
@@ -17,6 +18,9 @@ export interface PeerRunOptions {
   readonly identity: Identity;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
+  /** Makes the run outlive this process. */
+  readonly checkpoints?: CheckpointSettings | undefined;
+  readonly warn?: (text: string) => void;
   /** How long to wait for a neighbour to connect, in milliseconds. */
   readonly patienceMs?: number | undefined;
   /** Threads that share the kernels' work, `auto` being this process's part of the cores. 1 where left out. */
@@ -65,9 +69,10 @@ export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> 
 }
 
 async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
-  const { topology, experiment, id, identity, directory, patienceMs } = options;
-  const { threads = 1, processes = 1, signal = new AbortController().signal } = options;
-  if (directory !== undefined) await requireNewLog(directory, id);
+  const { topology, experiment, id, identity, directory, checkpoints, patienceMs } = options;
+  const { threads = 1, processes = 1, signal = new AbortController().signal, warn = () => {} } = options;
+  if (directory !== undefined && !checkpoints?.resume) await requireNewLog(directory, id);
+  const store = checkpoints && (await openCheckpoints(checkpoints, id, warn));
   const run = await joinRun({
     topology,
     experiment,
@@ -76,6 +81,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     signal,
     startThreads: workerThreads(threads, { processes }),
     ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
+    ...(store && { checkpoints: { store, warn, every: checkpoints!.every, resume: checkpoints!.resume } }),
     ...(options.onEvent && { report: options.onEvent }),
     ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
   });
@@ -83,7 +89,8 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   let last: RoundReport | undefined;
   try {
     if (directory !== undefined) {
-      log = await openPeerLog({ directory, id, topology, experiment, layout: run.layout });
+      const { layout, resumedFrom } = run;
+      log = await openPeerLog({ directory, id, topology, experiment, layout, resumedFrom });
     }
     if (!signal.aborted) {
       options.onJoined?.(run);

@@ -1,15 +1,19 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { saveCheckpoint } from "../../checkpoint.js";
 import { systemClock } from "../../foundation/clock.js";
+import { FileProblem, Interrupted } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
-import { createJsonLines } from "../../sinks/json-lines.js";
+import type { Peer } from "../../peer.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { type SimulationRound, simulate } from "../simulate.js";
+import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
 import { makeEmptyFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
+import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";
 
 /** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
@@ -41,8 +45,12 @@ export interface Standing {
 export interface RunOptions {
   readonly topology: Topology;
   readonly experiment: Experiment;
-  /** Folder for logs; must be new or empty. */
+  /** Folder for logs; must be new or empty, unless the run is resumed. */
   readonly directory?: string | undefined;
+  /** Makes the run outlive this process. */
+  readonly checkpoints?: CheckpointSettings | undefined;
+  /** Stops the run after a round; its reason is a text. */
+  readonly signal?: AbortSignal;
   readonly warn: (text: string) => void;
   /** Threads that share the kernels' work; 1 where left out. */
   readonly threads?: ThreadCount;
@@ -51,17 +59,26 @@ export interface RunOptions {
   readonly onRound?: (round: SimulationRound, total: number) => void;
 }
 
-/** Simulates a run, writes its logs, and says what came of it. */
+/**
+ * Simulates a run, writes its logs and checkpoints, and says what came of it.
+ *
+ * @throws Interrupted once the signal says so, after the round that is under way
+ */
 export async function recordSimulation(options: RunOptions): Promise<RunSummary> {
-  const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
+  const { topology, experiment, directory, signal, warn, threads = 1, onReady, onRound } = options;
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),
   });
   const { layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
+  const saving = await openSaving(simulation.peers, options);
   onReady?.(simulation.threads);
-  const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
+  const resumedFrom = saving?.resumedFrom;
+  const logs =
+    directory === undefined
+      ? undefined
+      : await openLogs(directory, experiment, topology, layout, resumedFrom);
 
   const total = simulation.peers[0]!.rounds;
   const started = performance.now();
@@ -73,6 +90,14 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
       if (round.kind === "learning") beforeClosing = round;
       last = round;
       onRound?.(round, total);
+      if (round.round + 1 < total) await saving?.save(round.round, signal?.aborted === true);
+      if (signal?.aborted) {
+        const { reason } = signal;
+        throw new Interrupted(
+          `the run stopped after round ${round.round + 1}: ${typeof reason === "string" ? reason : "it was aborted"}`,
+          { code: "simulation-interrupted", round: round.round },
+        );
+      }
     }
     await logs?.end("completed");
   } catch (error) {
@@ -138,17 +163,18 @@ async function openLogs(
   experiment: Experiment,
   topology: Topology,
   layout: Parameters<typeof headerLine>[3],
+  resumedFrom: number | undefined,
 ) {
-  await requireEmpty(directory);
-  const graph = createJsonLines(join(directory, GRAPH_LOG_NAME));
-  const peers: Sink[] = Array.from({ length: topology.graph.peers }, (_, peer) =>
-    createJsonLines(join(directory, peerLogName(peer))),
-  );
+  if (resumedFrom === undefined) await requireEmpty(directory);
   const machine = describeMachine();
-  graph.write(headerLine(null, experiment, topology, layout, machine));
-  for (const [peer, log] of peers.entries()) {
-    log.write(headerLine(peer, experiment, topology, layout, machine));
-  }
+  const openOne = (peer: number | null): Promise<Sink> => {
+    const name = peer === null ? GRAPH_LOG_NAME : peerLogName(peer);
+    const header = headerLine(peer, experiment, topology, layout, machine);
+    return openLog(join(directory, name), header, resumedFrom);
+  };
+  const graph = await openOne(null);
+  const peers: Sink[] = [];
+  for (let peer = 0; peer < topology.graph.peers; peer++) peers.push(await openOne(peer));
   return {
     write(round: SimulationRound) {
       graph.write(graphLine(round));
@@ -158,6 +184,30 @@ async function openLogs(
       for (const log of [graph, ...peers]) {
         log.write({ type: "end", outcome, ...(reason !== undefined && { reason }) });
         await log.close();
+      }
+    },
+  };
+}
+
+/** Checkpoints of all peers, of the same rounds. */
+async function openSaving(peers: readonly Peer[], { checkpoints, warn }: RunOptions) {
+  if (!checkpoints) return undefined;
+  const { every, resume } = checkpoints;
+  const stores = await Promise.all(peers.map(({ id }) => openCheckpoints(checkpoints, id, warn)));
+  // Asked for now: it is that of the initial model.
+  for (const peer of peers) peer.fingerprint();
+  const loaded = resume ? await loadTogether(stores) : [];
+  await Promise.all(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
+  return {
+    resumedFrom: loaded[0]?.round,
+    /** After every so many rounds, and before the run stops. */
+    async save(round: number, isLast: boolean): Promise<void> {
+      if ((round + 1) % every !== 0 && !isLast) return;
+      try {
+        for (const [k, store] of stores.entries()) await saveCheckpoint(peers[k]!, store);
+      } catch (error) {
+        if (!(error instanceof FileProblem)) throw error;
+        warn(`${error.message}; the run goes on`);
       }
     },
   };

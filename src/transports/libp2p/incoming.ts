@@ -22,13 +22,12 @@ export interface Incoming {
   readonly channel: Channel | undefined;
   /** Number of the last frame that is complete. */
   readonly last: number;
-  /** The other end is a new process, which numbers its frames from where its hello says. */
-  forget(): void;
+  /** Whether frames can go on with this number: no frame is left out, and none is offered again after its confirmation. */
+  follows(next: number): boolean;
   /**
    * Prepares for a new stream.
    *
    * @param next number of the first frame that the other end has no confirmation of
-   * @throws MalformedFrame frames are offered again after their confirmation, or left out
    */
   resume(next: number): void;
   /** Receives on a new stream. */
@@ -37,15 +36,19 @@ export interface Incoming {
   stop(): void;
 }
 
-/** @param deliver takes a frame; `release` gives its memory back and makes room for another */
+/**
+ * @param received how many frames this peer has from before
+ * @param deliver takes a frame; `release` gives its memory back and makes room for another
+ */
 export function createIncoming(
   maximumPayloadBytes: number,
+  received: number,
   deliver: (frame: Frame, release: () => void) => void,
 ): Incoming {
   // One more than unreleased: a frame that waits.
   const memory = createFrameMemory(MAX_UNRELEASED_FRAMES + 1);
   let channel: Channel | undefined;
-  let last: number | undefined;
+  let last = received;
   /** Delivered frames that are not released. */
   let unreleased = 0;
   /** The last frame, complete, while there is no room to deliver it. */
@@ -75,13 +78,13 @@ export function createIncoming(
     }
     if (waiting || !isUnconfirmed || !channel) return;
     isUnconfirmed = false;
-    channel.send(Kind.taken, last!);
+    channel.send(Kind.taken, last);
   };
 
   /** The next frame is complete. @returns whether it can be confirmed at once */
   const completed = (bytes: Uint8Array<ArrayBuffer>): boolean => {
     const complete = { frame: decodeFrame(bytes, maximumPayloadBytes), memory: bytes.buffer };
-    last! += 1;
+    last++;
     isUnconfirmed = isStopped || unreleased >= MAX_UNRELEASED_FRAMES;
     if (isUnconfirmed) waiting = complete;
     else handOver(complete);
@@ -94,8 +97,8 @@ export function createIncoming(
         code: "frame-before-confirmation",
       });
     }
-    if (sequence !== last! + 1) {
-      throw new MalformedFrame(`frame number ${sequence} where ${last! + 1} is due`, {
+    if (sequence !== last + 1) {
+      throw new MalformedFrame(`frame number ${sequence} where ${last + 1} is due`, {
         code: "frame-number",
       });
     }
@@ -106,25 +109,10 @@ export function createIncoming(
       return channel;
     },
     get last() {
-      return last ?? 0;
+      return last;
     },
-    forget() {
-      last = undefined;
-      if (waiting) memory.giveBack(waiting.memory);
-      waiting = undefined;
-    },
+    follows: (next) => next === last + 1 || (next === last && last > 0),
     resume(next) {
-      if (next < Math.max(1, last ?? 1)) {
-        throw new MalformedFrame(`frame number ${next} is offered again after ${last ?? 0}`, {
-          code: "frame-offered-again",
-        });
-      }
-      if (last !== undefined && next > last + 1) {
-        throw new MalformedFrame(`frame number ${next} is offered where ${last + 1} is due`, {
-          code: "frame-offered-too-far",
-        });
-      }
-      last ??= next - 1;
       isUnconfirmed = next === last;
     },
     attach(next, ended) {
@@ -143,7 +131,7 @@ export function createIncoming(
           if (uncredited < CREDIT_STEP_BYTES && !complete) return;
           const reply = listOf(message(Kind.credit, uncredited));
           uncredited = 0;
-          if (complete && completed(complete)) reply.append(message(Kind.taken, last!));
+          if (complete && completed(complete)) reply.append(message(Kind.taken, last));
           next.sendList(reply);
         },
         ended(ending) {

@@ -13,7 +13,7 @@
 import "./node-20.js";
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import type { Fingerprint } from "../../exchange/fingerprint.js";
-import type { Transport } from "../../exchange/transport.js";
+import { type Durability, notDurable, type Transport } from "../../exchange/transport.js";
 import { type Clock, systemClock } from "../../foundation/clock.js";
 import { InvalidTopology, type MurmurationError } from "../../foundation/errors.js";
 import { createEventQueue } from "../event-queue.js";
@@ -71,6 +71,8 @@ export interface Libp2pTransportOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** Default {@link systemClock}. */
   readonly clock?: Clock;
+  /** What makes the edges outlive this process; nothing where left out. */
+  readonly durability?: Durability;
   /** Where libp2p counts what it does; nowhere when left out. */
   readonly metrics?: NodeMetrics;
   /** Receives what happens on the edges, for logs and displays. */
@@ -104,7 +106,7 @@ export interface Libp2pTransport extends Transport {
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const { id, neighbours, clock = systemClock, report = () => {} } = options;
+  const { id, neighbours, clock = systemClock, durability = notDurable, report = () => {} } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const self: Self = { id, instance: crypto.randomUUID(), fingerprint: options.fingerprint };
   // A fingerprint that is too large fails here, before anything has started.
@@ -135,7 +137,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   for (const neighbour of neighbours) {
     const { peerId } = peerOf(options, neighbour);
     const link = createLink({
-      ...{ self, neighbour, clock, deadlines, report },
+      ...{ self, neighbour, clock, deadlines, durability, report },
       ...{ maximumPayloadBytes: options.maximumPayloadBytes, emit: events.put, changed: readiness.check },
       ...reach(options, node, neighbour, clock, deadlines),
       fail: end,

@@ -5,7 +5,7 @@
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Frame } from "../../exchange/frame.js";
-import { type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
+import { type Durability, type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
 import type { Clock } from "../../foundation/clock.js";
 import { IdentityInUse, Unreachable } from "../../foundation/errors.js";
 import { createChannel, type Ending } from "./channel.js";
@@ -26,6 +26,7 @@ export interface LinkOptions {
   readonly maximumPayloadBytes: number;
   readonly deadlines: Deadlines;
   readonly clock: Clock;
+  readonly durability: Durability;
   /** Whether this end dials at once, only after some patience, or cannot dial at all. */
   readonly dials: "first" | "later" | "never";
   /** Connects, or returns the connection there is. */
@@ -60,15 +61,17 @@ export interface Link {
 }
 
 export function createLink(options: LinkOptions): Link {
-  const { self, neighbour, deadlines, clock, dials, connections, report, emit } = options;
+  const { self, neighbour, deadlines, clock, durability, dials, connections, report, emit } = options;
   const { id } = self;
   const banned = `peer ${neighbour} is banned after it broke the protocol ${MAX_VIOLATIONS} times`;
   const traffic = noTraffic();
-  const outgoing = createOutgoing(clock, () => {
+  const { sent, received } = durability.position(neighbour);
+  const outgoing = createOutgoing(clock, sent, () => {
     traffic.messagesSent++;
     emit({ kind: "acknowledged", peer: neighbour });
   });
-  const incoming = createIncoming(options.maximumPayloadBytes, (frame, release) => {
+  const incoming = createIncoming(options.maximumPayloadBytes, received, (frame, release) => {
+    durability.keep(neighbour, frame);
     traffic.messagesReceived++;
     emit({ kind: "frame", peer: neighbour, frame, release });
   });

@@ -47,10 +47,16 @@ export interface Outgoing {
   attach(channel: Channel, last: number, ended: (ending: Ending) => void): void;
 }
 
-/** @param acknowledged called once per frame, in order, when the neighbour has confirmed it */
-export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing {
+/**
+ * @param sent how many frames the neighbour has from before
+ * @param acknowledged called once per frame, in order, when the neighbour has confirmed it
+ */
+export function createOutgoing(clock: Clock, sent: number, acknowledged: () => void): Outgoing {
   const queue: Sending[] = [];
-  let sequence = 0;
+  let sequence = sent;
+  /** Number of the next frame, where the neighbour has it from before this process started. */
+  let held = 0;
+  let isHeldConfirmed = false;
   let channel: Channel | undefined;
   let credit = 0;
   /** When the neighbour last took something, or became due to. */
@@ -60,12 +66,28 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
   const pump = (): void => {
     const sending = queue[0];
     if (!channel || !sending) return;
-    if (sending.sequence === 0) sending.sequence = ++sequence;
+    if (sending.sequence === 0) begin(sending);
+    if (isHeldConfirmed && sending.sequence === held) {
+      isHeldConfirmed = false;
+      confirmed();
+      pump();
+      return;
+    }
     while (!channel?.ending && !channel?.isFull) {
       const lot = nextLot(sending);
       if (lot.byteLength === 0) return;
       channel?.sendList(lot);
     }
+  };
+
+  const begin = (sending: Sending): void => {
+    sending.sequence = ++sequence;
+    if (sending.sequence === held) skip(sending);
+  };
+  /** The neighbour has the frame: its confirmation is all that is missing. */
+  const skip = (sending: Sending): void => {
+    sending.isAnnounced = true;
+    sending.sent = sending.length;
   };
 
   /** As many whole messages as there is credit for, up to WRITE_BYTES or a little more; empty when there are none. */
@@ -91,11 +113,11 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
 
   const nextSequence = (): number => queue[0]?.sequence || sequence + 1;
 
-  const confirmed = (): void => {
+  function confirmed(): void {
     queue.shift();
     progressAt = clock.now();
     acknowledged();
-  };
+  }
 
   return {
     get channel() {
@@ -120,17 +142,20 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
     },
     follows(last) {
       const next = nextSequence();
-      return last === next - 1 || (last === next && next <= sequence);
+      // A process that resumes may have sent a frame before, and has not queued it again yet.
+      return last === next - 1 || (last === next && (next <= sequence || next === sent + 1));
     },
     attach(next, last, ended) {
       channel = next;
       credit = WINDOW_BYTES;
       progressAt = clock.now();
       const first = queue[0];
+      held = last;
+      isHeldConfirmed = false;
       if (first && first.sequence !== 0) {
-        // If only the confirmation was lost, it is all that is missing.
-        first.isAnnounced = first.sequence === last;
-        first.sent = first.isAnnounced ? first.length : 0;
+        first.isAnnounced = false;
+        first.sent = 0;
+        if (first.sequence === last) skip(first);
       }
       next.listen({
         credit(bytes) {
@@ -142,6 +167,10 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
         },
         taken(confirmedSequence) {
           const sending = queue[0];
+          if (confirmedSequence === held && confirmedSequence === sequence + 1 && !isHeldConfirmed) {
+            isHeldConfirmed = true;
+            return;
+          }
           if (!sending || sending.sequence !== confirmedSequence || sending.sent < sending.length) {
             throw new MalformedFrame(`frame ${confirmedSequence} was confirmed, but not sent`, {
               code: "confirmed-but-not-sent",

@@ -7,19 +7,18 @@ export interface SessionOptions {
   /** The open channels to the neighbour. */
   channels(): readonly Channel[];
   connections(): readonly Connection[];
-  /** From now on this end talks to another process. */
-  renewed(): void;
 }
 
 export interface Session {
   /**
    * Admits a process, unless another one with the same key is alive. The connections of a dead one are closed.
+   *
    * @param connection the one that the process came on
    */
   admit(instance: string, connection: Connection): Promise<boolean>;
 }
 
-export function createSession({ livenessMs, channels, connections, renewed }: SessionOptions): Session {
+export function createSession({ livenessMs, channels, connections }: SessionOptions): Session {
   let current: string | undefined;
   return {
     async admit(instance, connection) {
@@ -33,10 +32,7 @@ export function createSession({ livenessMs, channels, connections, renewed }: Se
         for (const other of connections()) if (other !== connection) other.abort(new Error("replaced"));
         current = undefined;
       }
-      if (current === undefined) {
-        current = instance;
-        renewed();
-      }
+      current = instance;
       return true;
     },
   };

@@ -4,7 +4,7 @@
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Clock } from "../../foundation/clock.js";
-import { type HandshakeRefused, MalformedFrame } from "../../foundation/errors.js";
+import { HandshakeRefused, MalformedFrame } from "../../foundation/errors.js";
 import { type Channel, ChannelEnded, createChannel, type Ending } from "./channel.js";
 import { helloOf, judge, type Self } from "./handshake.js";
 import type { Hello } from "./hello.js";
@@ -49,9 +49,11 @@ export function createStreams(options: StreamsOptions): Streams {
   const { self, neighbour, deadlines, clock, outgoing, incoming, connections } = options;
   const channels = () => [outgoing.channel, incoming.channel].filter((channel) => channel !== undefined);
   const { livenessMs, handshakeMs } = deadlines;
-  const session = createSession({ livenessMs, channels, connections, renewed: incoming.forget });
+  const session = createSession({ livenessMs, channels, connections });
   /** The stream that the neighbour opened on each of its connections. */
   const accepted = new WeakMap<Connection, Channel>();
+  /** The neighbour's process that each direction went on with last. */
+  const instances: { outgoing?: string; incoming?: string } = {};
   const inUse = `another process with the key of peer ${neighbour} is connected to peer ${self.id}`;
 
   async function open(connection: Connection): Promise<void> {
@@ -59,19 +61,18 @@ export function createStreams(options: StreamsOptions): Streams {
     channel.sendHello(helloOf(self, outgoing.nextSequence));
     const theirs = await helloFrom(channel);
     const refusal = judge(self, neighbour, theirs);
-    if (refusal) {
-      options.mismatched(refusal);
-      channel.abort(refusal.message);
-      throw refusal;
-    }
+    if (refusal) throw mismatched(channel, refusal);
     if (!(await session.admit(theirs.instance, connection))) {
       refuseProcess(channel);
       throw new Error(inUse);
     }
     if (!outgoing.follows(theirs.sequence)) {
+      if (theirs.instance !== instances.outgoing)
+        throw mismatched(channel, sentUnlike(outgoing.nextSequence - 1, theirs.sequence));
       channel.abort(`it confirms frame ${theirs.sequence}, which is not the one under way`);
     }
     if (channel.ending) throw new ChannelEnded(channel.ending);
+    instances.outgoing = theirs.instance;
     outgoing.attach(channel, theirs.sequence, options.ended);
     options.attached();
   }
@@ -111,16 +112,46 @@ export function createStreams(options: StreamsOptions): Streams {
     if (refusal) {
       // This peer's hello lets the other end see the difference for itself.
       channel.sendHello(helloOf(self, 0));
-      channel.abort(refusal.message);
-      return options.mismatched(refusal);
+      mismatched(channel, refusal);
+      return;
     }
     if (!(await session.admit(theirs.instance, connection))) return refuseProcess(channel);
+    if (!incoming.follows(theirs.sequence)) {
+      if (theirs.instance === instances.incoming) {
+        throw new MalformedFrame(`frame number ${theirs.sequence} is offered after ${incoming.last}`, {
+          code: "frame-offered-out-of-turn",
+        });
+      }
+      channel.sendHello(helloOf(self, incoming.last));
+      mismatched(channel, receivedUnlike(incoming.last, theirs.sequence - 1));
+      return;
+    }
+    instances.incoming = theirs.instance;
     incoming.channel?.abort("it opened a new stream");
     incoming.resume(theirs.sequence);
     channel.sendHello(helloOf(self, incoming.last));
     incoming.attach(channel, options.ended);
     options.attached();
   }
+
+  function mismatched(channel: Channel, refusal: HandshakeRefused): HandshakeRefused {
+    options.mismatched(refusal);
+    channel.abort(refusal.message);
+    return refusal;
+  }
+
+  const sentUnlike = (sent: number, theyHave: number): HandshakeRefused =>
+    theyHave > sent ? lost(self.id, neighbour, theyHave, sent) : lost(neighbour, self.id, sent, theyHave);
+  const receivedUnlike = (received: number, theySent: number): HandshakeRefused =>
+    theySent < received
+      ? lost(neighbour, self.id, received, theySent)
+      : lost(self.id, neighbour, theySent, received);
+  /** A peer starts again without all that it had exchanged. */
+  const lost = (peer: number, other: number, before: number, now: number): HandshakeRefused =>
+    new HandshakeRefused(
+      `peer ${peer} cannot go on with peer ${other}: they have exchanged ${before} frames, and peer ${peer} starts from ${now}; start it with --resume and its own checkpoints`,
+      { code: "state-lost", peer: self.id, neighbour },
+    );
 
   async function helloFrom(channel: Channel): Promise<Hello> {
     const cancel = clock.after(handshakeMs, () => channel.abort(`no hello within ${seconds(handshakeMs)}`));

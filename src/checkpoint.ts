@@ -1,0 +1,76 @@
+/**
+ * What a peer goes on from after its process has ended: everything that outlives a round, and where each edge stands.
+ * A checkpoint is taken between two rounds; `exchange/journal.ts` covers the time since.
+ */
+import type { EdgesSnapshot } from "./exchange/exchanges.js";
+import { compareFingerprints, type Fingerprint } from "./exchange/fingerprint.js";
+import type { JournalRecord } from "./exchange/journal.js";
+import type { Traffic } from "./exchange/transport.js";
+import { InvalidCheckpoint } from "./foundation/errors.js";
+import type { NamedValues } from "./vectors/state.js";
+
+export interface Checkpoint extends EdgesSnapshot {
+  readonly peer: number;
+  /** Rounds that are over: the run goes on with this one. */
+  readonly round: number;
+  /** Of the run that it belongs to. */
+  readonly fingerprint: Fingerprint;
+  /** Model, and the state of algorithm, optimiser, trainer and observer, by name. */
+  readonly vectors: Readonly<Record<string, Float32Array>>;
+  /** float64 numbers by name. */
+  readonly scalars: Readonly<Record<string, number>>;
+  /** What has crossed the edges so far, by neighbour. */
+  readonly traffic: Readonly<Record<number, Readonly<Traffic>>>;
+}
+
+/** What a store holds: the last good checkpoint, and what happened since. */
+export interface Saved {
+  readonly checkpoint: Checkpoint;
+  readonly records: readonly JournalRecord[];
+}
+
+/** Where one peer keeps its checkpoints and its journal. */
+export interface CheckpointStore {
+  /**
+   * Reads the newest good checkpoint; undefined where there is none.
+   *
+   * @param latest no checkpoint of a later round than this
+   * @throws InvalidCheckpoint there are checkpoints, and none can be read
+   */
+  load(latest?: number): Promise<Saved | undefined>;
+  /**
+   * Saves a checkpoint and begins a new journal, the latter before the call returns its promise. Earlier checkpoints
+   * stay good until this one is on disk. Its vectors must stay as they are until the promise resolves.
+   * @throws FileProblem it cannot be written
+   */
+  save(checkpoint: Checkpoint): Promise<void>;
+  /** Adds to the journal. The record survives this process once the call returns. */
+  append(record: JournalRecord): void;
+  close(): Promise<void>;
+}
+
+/** Saves where a peer is, while its run waits at a report. */
+export async function saveCheckpoint(
+  peer: { trainerState(): Promise<NamedValues>; snapshot(own: NamedValues): Checkpoint },
+  store: CheckpointStore,
+): Promise<void> {
+  const own = await peer.trainerState();
+  // In one turn, so that no frame arrives between the snapshot and its journal.
+  await store.save(peer.snapshot(own));
+}
+
+/** @throws InvalidCheckpoint a checkpoint of another peer or run; the first difference is named */
+export function requireSameRun(checkpoint: Checkpoint, peer: number, fingerprint: Fingerprint): void {
+  if (checkpoint.peer !== peer) {
+    throw new InvalidCheckpoint(
+      `the checkpoint is of peer ${checkpoint.peer}, not of peer ${peer}: give each peer its own folder`,
+      { code: "checkpoint-of-another-peer", peer },
+    );
+  }
+  const [first] = compareFingerprints(checkpoint.fingerprint, fingerprint);
+  if (!first) return;
+  throw new InvalidCheckpoint(
+    `the checkpoint of peer ${peer} belongs to another run: ${first.field} was ${first.theirs === undefined ? `${first.ours} and is not set` : `${first.ours} and is ${first.theirs}`}; resume with the same settings, or start anew in another folder`,
+    { code: "checkpoint-of-another-run", peer, field: first.field },
+  );
+}

@@ -1,0 +1,74 @@
+/** Everything of a peer that outlives a round, by name: what a checkpoint holds. */
+import type { Checkpoint } from "./checkpoint.js";
+import { InvalidCheckpoint, InvalidData } from "./foundation/errors.js";
+import type { Trainer } from "./trainers/trainer.js";
+import type { NamedValues, State } from "./vectors/state.js";
+import type { Vector } from "./vectors/vector.js";
+
+export interface Memory {
+  /** The live vectors, what the trainer keeps, and the numbers. @param own what `trainer.state` returned */
+  save(own: NamedValues): Pick<Checkpoint, "vectors" | "scalars">;
+  /** @throws InvalidCheckpoint other names or lengths; nothing is changed then */
+  restore(saved: Pick<Checkpoint, "vectors" | "scalars">): Promise<void>;
+}
+
+/** Names of a trainer's own values begin with this. */
+const TRAINER = "trainer/";
+
+/** @param states by owner; their names stand behind the owner's */
+export function createMemory(
+  id: number,
+  model: Vector,
+  states: Readonly<Record<string, State>>,
+  trainer: Pick<Trainer, "restore">,
+): Memory {
+  const vectors: Record<string, Vector> = { model };
+  for (const [owner, state] of Object.entries(states)) {
+    for (const [name, vector] of Object.entries(state.vectors)) vectors[`${owner}/${name}`] = vector;
+  }
+  return {
+    save(values) {
+      const own = Object.entries(values).map(([name, value]) => [TRAINER + name, value]);
+      const scalars: Record<string, number> = {};
+      for (const [owner, state] of Object.entries(states)) {
+        for (const [name, value] of Object.entries(state.scalars)) scalars[`${owner}/${name}`] = value;
+      }
+      return { vectors: { ...vectors, ...Object.fromEntries(own) }, scalars };
+    },
+
+    async restore(saved) {
+      const own: Record<string, Float32Array> = {};
+      for (const [name, values] of Object.entries(saved.vectors)) {
+        if (name.startsWith(TRAINER)) own[name.slice(TRAINER.length)] = values;
+        else if (vectors[name]?.length !== values.length) throw unlike(id, name);
+      }
+      for (const name of Object.keys(vectors)) if (!saved.vectors[name]) throw unlike(id, name);
+      await restoreTrainer(id, trainer, own);
+      for (const [name, vector] of Object.entries(vectors)) vector.set(saved.vectors[name]!);
+      for (const [owner, state] of Object.entries(states)) {
+        for (const [name, value] of Object.entries(saved.scalars)) {
+          if (name.startsWith(`${owner}/`)) state.scalars[name.slice(owner.length + 1)] = value;
+        }
+      }
+    },
+  };
+}
+
+async function restoreTrainer(id: number, trainer: Pick<Trainer, "restore">, own: NamedValues) {
+  try {
+    await trainer.restore(own);
+  } catch (cause) {
+    if (!(cause instanceof InvalidData)) throw cause;
+    throw new InvalidCheckpoint(`the checkpoint of peer ${id} does not fit its trainer: ${cause.message}`, {
+      code: "checkpoint-of-another-trainer",
+      peer: id,
+      cause,
+    });
+  }
+}
+
+const unlike = (id: number, name: string) =>
+  new InvalidCheckpoint(
+    `the checkpoint of peer ${id} does not fit: its state has no ${name}, or one of another length; resume with the version and settings that wrote it`,
+    { code: "checkpoint-of-other-state", peer: id, field: name },
+  );

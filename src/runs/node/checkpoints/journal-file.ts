@@ -1,0 +1,121 @@
+/**
+ * A journal as a file: records one after the other, each with its length and a tag of its bytes. What a killed process
+ * left of its last record is cut off when the file is opened again.
+ */
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { decodeFrame, encodeHeader, FRAME_HEADER_BYTES } from "../../../exchange/frame.js";
+import { type JournalRecord, payloadTag } from "../../../exchange/journal.js";
+import { MalformedFrame } from "../../../foundation/errors.js";
+
+/** Length and tag, uint32 each. */
+const PREFIX_BYTES = 8;
+const KINDS = ["offered", "took", "received"] as const;
+
+export interface JournalFile {
+  /** Writes a record in one call to the system. @throws what the system says; the file is as before then */
+  append(record: JournalRecord): void;
+  sync(): void;
+  close(): void;
+}
+
+/** Opens a journal to go on with, and cuts off a torn end. */
+export function openJournal(path: string): JournalFile {
+  const file = openSync(path, "a+");
+  let end = scan(file).end;
+  ftruncateSync(file, end);
+  return {
+    append(record) {
+      const bytes = encodeRecord(record);
+      try {
+        for (let start = 0; start < bytes.length; ) start += writeSync(file, bytes, start);
+      } catch (error) {
+        ftruncateSync(file, end);
+        throw error;
+      }
+      end += bytes.length;
+    },
+    sync: () => fsyncSync(file),
+    close: () => closeSync(file),
+  };
+}
+
+/** Every whole record of a journal, and whether something torn follows them. */
+export function readJournal(path: string): { readonly records: JournalRecord[]; readonly isTorn: boolean } {
+  const file = openSync(path, "r");
+  try {
+    const { records, end } = scan(file);
+    return { records, isTorn: end < fstatSync(file).size };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function scan(file: number): { records: JournalRecord[]; end: number } {
+  const { size } = fstatSync(file);
+  const records: JournalRecord[] = [];
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  let end = 0;
+  while (end + PREFIX_BYTES <= size) {
+    readSync(file, prefix, 0, PREFIX_BYTES, end);
+    const length = prefix.readUInt32LE(0);
+    if (end + PREFIX_BYTES + length > size) break;
+    const bytes = Buffer.from(new ArrayBuffer(length));
+    readSync(file, bytes, 0, length, end + PREFIX_BYTES);
+    const record = payloadTag(bytes) === prefix.readUInt32LE(4) ? decodeRecord(bytes) : undefined;
+    if (!record) break;
+    records.push(record);
+    end += PREFIX_BYTES + length;
+  }
+  return { records, end };
+}
+
+function encodeRecord(record: JournalRecord): Buffer {
+  const bytes = Buffer.allocUnsafe(PREFIX_BYTES + bodyBytes(record));
+  let at = PREFIX_BYTES;
+  const put = (...values: readonly number[]) => {
+    for (const value of values) at = bytes.writeUInt32LE(value, at);
+  };
+  put(KINDS.indexOf(record.kind));
+  if (record.kind === "received") {
+    put(record.peer);
+    bytes.set(encodeHeader(record.frame), at);
+    bytes.set(record.frame.payload, at + FRAME_HEADER_BYTES);
+  } else if (record.kind === "took") put(...record.peers);
+  else {
+    put(record.round, record.step);
+    for (const [k, peer] of record.peers.entries()) put(peer, record.tags[k]!);
+  }
+  bytes.writeUInt32LE(bytes.length - PREFIX_BYTES, 0);
+  bytes.writeUInt32LE(payloadTag(bytes.subarray(PREFIX_BYTES)), 4);
+  return bytes;
+}
+
+function bodyBytes(record: JournalRecord): number {
+  if (record.kind === "received") return 8 + FRAME_HEADER_BYTES + record.frame.payload.length;
+  return record.kind === "took" ? 4 + 4 * record.peers.length : 12 + 8 * record.peers.length;
+}
+
+/** @returns undefined for bytes that are no record */
+function decodeRecord(bytes: Buffer): JournalRecord | undefined {
+  if (bytes.length < 4) return undefined;
+  const kind = KINDS[bytes.readUInt32LE(0)];
+  if (kind === "received") return decodeReceived(bytes);
+  if (kind === undefined || bytes.length % 4 !== 0) return undefined;
+  const values = Array.from({ length: bytes.length / 4 - 1 }, (_, k) => bytes.readUInt32LE(4 * (k + 1)));
+  if (kind === "took") return { kind, peers: values };
+  const [round, step, ...pairs] = values;
+  if (round === undefined || step === undefined || pairs.length % 2 !== 0) return undefined;
+  const peers = pairs.filter((_, k) => k % 2 === 0);
+  const tags = pairs.filter((_, k) => k % 2 === 1);
+  return { kind, round, step, peers, tags };
+}
+
+function decodeReceived(bytes: Buffer): JournalRecord | undefined {
+  try {
+    const frame = decodeFrame(bytes.subarray(8), Number.POSITIVE_INFINITY);
+    return { kind: "received", peer: bytes.readUInt32LE(4), frame };
+  } catch (error) {
+    if (error instanceof MalformedFrame) return undefined;
+    throw error;
+  }
+}

@@ -6,6 +6,7 @@ import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheu
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
 import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
+import { makeFolder } from "./folders.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
 import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
@@ -71,7 +72,10 @@ export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> 
 async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
   const { topology, experiment, id, identity, directory, checkpoints, patienceMs } = options;
   const { threads = 1, processes = 1, signal = new AbortController().signal, warn = () => {} } = options;
-  if (directory !== undefined && !checkpoints?.resume) await requireNewLog(directory, id);
+  if (directory !== undefined) {
+    if (checkpoints?.resume) await makeFolder(directory);
+    else await requireNewLog(directory, id);
+  }
   const store = checkpoints && (await openCheckpoints(checkpoints, id, warn));
   const run = await joinRun({
     topology,

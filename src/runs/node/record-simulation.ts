@@ -11,7 +11,7 @@ import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
-import { makeEmptyFolder } from "./folders.js";
+import { makeEmptyFolder, makeFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";
@@ -166,6 +166,7 @@ async function openLogs(
   resumedFrom: number | undefined,
 ) {
   if (resumedFrom === undefined) await requireEmpty(directory);
+  else await makeFolder(directory);
   const machine = describeMachine();
   const openOne = (peer: number | null): Promise<Sink> => {
     const name = peer === null ? GRAPH_LOG_NAME : peerLogName(peer);

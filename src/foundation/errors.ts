@@ -66,6 +66,12 @@ export class Diverged extends MurmurationError {}
 /** A peer that waited for its neighbours longer than it may. */
 export class RoundTimeout extends MurmurationError {}
 
+/** A run on a virtual clock in which everything waits and nothing is left to happen. */
+export class Deadlock extends MurmurationError {}
+
+/** A file or settings of a simulated network that cannot be used. */
+export class InvalidNetwork extends MurmurationError {}
+
 /** A run directory or log that cannot be read. */
 export class InvalidLog extends MurmurationError {}
 

@@ -59,6 +59,7 @@ export type { Closed, EdgeEvent, Traffic, Transport } from "./exchange/transport
 export { type Clock, stoppedClock, systemClock } from "./foundation/clock.js";
 export * from "./foundation/errors.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
+export { createVirtualClock, type VirtualClock } from "./foundation/virtual-clock.js";
 export { type Closing, closingRates } from "./graphs/closing-rates.js";
 export type { Edge, Graph } from "./graphs/graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
@@ -113,6 +114,15 @@ export {
 } from "./trainers/learner.js";
 export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainers/trainer.js";
 export { createMemoryTransports } from "./transports/memory.js";
+export type { Position } from "./transports/simulated/edge.js";
+export type { Tamper } from "./transports/simulated/lane.js";
+export {
+  createSimulatedNetwork,
+  type EndpointOptions,
+  type SimulatedNetwork,
+  type SimulatedNetworkOptions,
+} from "./transports/simulated/network.js";
+export { type NetworkSettings, networkJsonSchema, parseNetwork } from "./transports/simulated/settings.js";
 export { createLayout, type Layout, type Tensor } from "./vectors/layout.js";
 export type { NamedValues, State } from "./vectors/state.js";
 export { createVectorSpace, type Vector, type VectorSpace } from "./vectors/vector.js";

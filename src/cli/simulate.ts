@@ -4,10 +4,10 @@ import { experimentJsonSchema } from "../runs/experiment.js";
 import { type RunSummary, recordSimulation, standing } from "../runs/node/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
-import { readExperiment, readTopology } from "./files.js";
+import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { summaryTable } from "./summary.js";
+import { modelledText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function simulateCommand(): Command {
@@ -18,11 +18,17 @@ export function simulateCommand(): Command {
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`)
     .addOption(threadsOption())
+    .option(
+      "--network <file>",
+      "simulate this network too (JSON; `murmur schema network`): modelled time, on links and peers that can be slow and fail",
+    )
     .option("--out <folder>", "write the logs there, for murmur inspect")
     .option("--json", "print the summary as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
       const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
+      const network =
+        options.network === undefined ? undefined : await readNetwork(options.network, topology);
       if (!options.json) print(topologyLine(topology));
       const bar = progress(experiment.algorithm, experiment.rounds);
       let accuracy: number | undefined;
@@ -32,6 +38,7 @@ export function simulateCommand(): Command {
           topology,
           experiment,
           directory: options.out,
+          network,
           warn,
           threads: options.threads,
           onReady(threads) {
@@ -51,6 +58,7 @@ export function simulateCommand(): Command {
         bar.stop();
       }
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
+      if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
     });
   const given = addSettingsOptions(command, experimentJsonSchema());

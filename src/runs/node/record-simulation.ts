@@ -5,8 +5,11 @@ import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
+import type { NetworkSettings } from "../../transports/simulated/settings.js";
+import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { makeEmptyFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
@@ -25,6 +28,8 @@ export interface RunSummary {
   /** Bytes that a peer sent, mean over peers. */
   readonly bytesSentPerPeer: number;
   readonly seconds: number;
+  /** What a simulated network makes of it. */
+  readonly modelled?: ModelledTimes;
 }
 
 /** How the peers stand after a round that evaluated. */
@@ -43,6 +48,8 @@ export interface RunOptions {
   readonly experiment: Experiment;
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
+  /** The network to simulate; frames arrive at once where left out. */
+  readonly network?: NetworkSettings | undefined;
   readonly warn: (text: string) => void;
   /** Threads that share the kernels' work; 1 where left out. */
   readonly threads?: ThreadCount;
@@ -53,15 +60,18 @@ export interface RunOptions {
 
 /** Simulates a run, writes its logs, and says what came of it. */
 export async function recordSimulation(options: RunOptions): Promise<RunSummary> {
-  const { topology, experiment, directory, warn, threads = 1, onReady, onRound } = options;
+  const { topology, experiment, directory, network, warn, threads = 1, onReady, onRound } = options;
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),
+    network,
   });
   const { layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
   onReady?.(simulation.threads);
-  const logs = directory === undefined ? undefined : await openLogs(directory, experiment, topology, layout);
+  const about = { experiment, topology, layout, network };
+  const logs = directory === undefined ? undefined : await openLogs(directory, about);
+  const modelled = network && createModelledTimes();
 
   const total = simulation.peers[0]!.rounds;
   const started = performance.now();
@@ -72,6 +82,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
       logs?.write(round);
       if (round.kind === "learning") beforeClosing = round;
       last = round;
+      modelled?.add(round);
       onRound?.(round, total);
     }
     await logs?.end("completed");
@@ -83,13 +94,14 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
     simulation.dispose();
   }
 
-  return summarise({
+  const summary = summarise({
     experiment,
     compressorName: simulation.peers[0]!.compressorName,
     beforeClosing: beforeClosing!,
     last: last!,
     seconds: (performance.now() - started) / 1000,
   });
+  return modelled ? { ...summary, modelled: modelled.times() } : summary;
 }
 
 /** What a run comes to, simulated or not, from the rounds that count. */
@@ -133,22 +145,24 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
   };
 }
 
-async function openLogs(
-  directory: string,
-  experiment: Experiment,
-  topology: Topology,
-  layout: Parameters<typeof headerLine>[3],
-) {
+interface LogSubject {
+  readonly experiment: Experiment;
+  readonly topology: Topology;
+  readonly layout: Layout;
+  readonly network: NetworkSettings | undefined;
+}
+
+async function openLogs(directory: string, { experiment, topology, layout, network }: LogSubject) {
   await requireEmpty(directory);
   const graph = createJsonLines(join(directory, GRAPH_LOG_NAME));
   const peers: Sink[] = Array.from({ length: topology.graph.peers }, (_, peer) =>
     createJsonLines(join(directory, peerLogName(peer))),
   );
-  const machine = describeMachine();
-  graph.write(headerLine(null, experiment, topology, layout, machine));
-  for (const [peer, log] of peers.entries()) {
-    log.write(headerLine(peer, experiment, topology, layout, machine));
-  }
+  // Nothing of a modelled run comes from this machine.
+  const machine = network ? {} : describeMachine();
+  const header = (peer: number | null) => headerLine(peer, experiment, topology, layout, machine, network);
+  graph.write(header(null));
+  for (const [peer, log] of peers.entries()) log.write(header(peer));
   return {
     write(round: SimulationRound) {
       graph.write(graphLine(round));

@@ -31,14 +31,14 @@ const perMs = (bitsPerSecond = Number.POSITIVE_INFINITY): number => bitsPerSecon
  */
 export function createConditions(
   settings: NetworkSettings,
-  neighbours: readonly (readonly number[])[],
+  neighbours: readonly (readonly { readonly peer: number }[])[],
 ): Conditions {
   const { edges, slow, computeMs } = settings;
   requirePartitions(settings, neighbours.length);
   const links = new Map<string, LinkConditions>();
   for (const [k, edge] of edges.entries()) {
     const [a, b] = edge.between;
-    if (!neighbours[a]?.includes(b) && !neighbours[b]?.includes(a)) {
+    if (!neighbours[a]?.some(({ peer }) => peer === b)) {
       throw new InvalidNetwork(
         `the network's edges[${k}] is between peers ${a} and ${b}, which are no neighbours: name an edge of the graph`,
         { code: "network-without-edge", field: `edges[${k}]`, peer: a, neighbour: b },

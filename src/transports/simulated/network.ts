@@ -163,14 +163,13 @@ function createEdges(
   isBlocked: (a: number, b: number) => boolean,
 ): Map<number, Edge>[] {
   const { seed, corruption } = settings;
-  const known = neighbours.map((own) => own.map(({ peer }) => peer));
-  const conditions = createConditions(settings, known);
+  const conditions = createConditions(settings, neighbours);
   const { uplinkRate } = conditions;
   const isShared = uplinkRate < Number.POSITIVE_INFINITY;
-  const uplinks = known.map(() => (isShared ? createSharedUplink(clock) : createOwnUplinks(clock)));
-  const edges = known.map(() => new Map<number, Edge>());
-  for (const [a, own] of known.entries()) {
-    for (const b of own) {
+  const uplinks = neighbours.map(() => (isShared ? createSharedUplink(clock) : createOwnUplinks(clock)));
+  const edges = neighbours.map(() => new Map<number, Edge>());
+  for (const [a, own] of neighbours.entries()) {
+    for (const { peer: b } of own) {
       if (edges[a]!.has(b)) continue;
       const link = conditions.link(a, b);
       const edge = createEdge({

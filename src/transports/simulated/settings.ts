@@ -7,20 +7,23 @@ const UNITS = { bit: 1, kbit: 1e3, Mbit: 1e6, Gbit: 1e9 } as const;
 const BANDWIDTH = /^(\d+(?:\.\d+)?)\s*(bit|kbit|Mbit|Gbit)\/s$/;
 
 /** Bits per second, as a number or as text such as "20 Mbit/s". */
-const bandwidth = z.union([
-  z.number().positive(),
-  z
-    .string()
-    .regex(BANDWIDTH, {
-      error: ({ input }) =>
-        `cannot be ${JSON.stringify(String(input).slice(0, 40))}: write bits per second, or a text like "20 Mbit/s"`,
-    })
-    .transform((text): number => {
-      const [, amount, unit] = BANDWIDTH.exec(text)!;
-      return Number(amount) * UNITS[unit as keyof typeof UNITS];
-    })
-    .pipe(z.number().positive()),
-]);
+const bandwidth = z.union(
+  [
+    z.number().positive(),
+    z
+      .string()
+      .regex(BANDWIDTH)
+      .transform((text): number => {
+        const [, amount, unit] = BANDWIDTH.exec(text)!;
+        return Number(amount) * UNITS[unit as keyof typeof UNITS];
+      })
+      .pipe(z.number().positive()),
+  ],
+  {
+    error: ({ input }) =>
+      `cannot be ${JSON.stringify(input)?.slice(0, 40)}: write bits per second, more than 0, or a text like "20 Mbit/s"`,
+  },
+);
 
 const peer = z.int().min(0);
 const milliseconds = z.number().min(0);

@@ -1,6 +1,12 @@
-// Writes the JSON Schemas that editors complete topology files with. Run after a build: npm run schemas
+// Writes the JSON Schemas that editors complete files with. Run after a build: npm run schemas
 import { writeFileSync } from "node:fs";
 import { topologyJsonSchema } from "../dist/graphs/topology.js";
+import { networkJsonSchema } from "../dist/transports/simulated/settings.js";
 
-const path = new URL("../topologies/topology.schema.json", import.meta.url);
-writeFileSync(path, `${JSON.stringify(topologyJsonSchema(), null, 2)}\n`);
+const schemas = {
+  "topologies/topology.schema.json": topologyJsonSchema(),
+  "networks/network.schema.json": networkJsonSchema(),
+};
+for (const [path, schema] of Object.entries(schemas)) {
+  writeFileSync(new URL(`../${path}`, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`);
+}

@@ -26,6 +26,7 @@ export type {
 } from "./algorithm.js";
 export { type AlgorithmName, algorithms, defaultAlgorithm } from "./algorithms/index.js";
 export { mix } from "./algorithms/mix.js";
+export { type Checkpoint, type CheckpointStore, type Saved, saveCheckpoint } from "./checkpoint.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
 export type { Dataset, Examples } from "./dataset.js";
@@ -48,6 +49,12 @@ export {
 export { modelDigest } from "./exchange/fingerprint.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./exchange/frame.js";
 export {
+  createJournal,
+  type Journal,
+  type JournalOptions,
+  type JournalRecord,
+} from "./exchange/journal.js";
+export {
   createLedger,
   type Ledger,
   type LedgerOptions,
@@ -55,10 +62,18 @@ export {
   type Refusal,
   type Settled,
 } from "./exchange/ledger.js";
-export type { Closed, EdgeEvent, Traffic, Transport } from "./exchange/transport.js";
+export type {
+  Closed,
+  Durability,
+  EdgeEvent,
+  EdgePosition,
+  Traffic,
+  Transport,
+} from "./exchange/transport.js";
 export { type Clock, stoppedClock, systemClock } from "./foundation/clock.js";
 export * from "./foundation/errors.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
+export { createVirtualClock, type VirtualClock } from "./foundation/virtual-clock.js";
 export { type Closing, closingRates } from "./graphs/closing-rates.js";
 export type { Edge, Graph } from "./graphs/graph.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
@@ -113,6 +128,13 @@ export {
 } from "./trainers/learner.js";
 export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainers/trainer.js";
 export { createMemoryTransports } from "./transports/memory.js";
+export type { Tamper } from "./transports/simulated/lane.js";
+export {
+  createSimulatedNetwork,
+  type SimulatedNetwork,
+  type SimulatedNetworkOptions,
+} from "./transports/simulated/network.js";
+export { type NetworkSettings, networkJsonSchema, parseNetwork } from "./transports/simulated/settings.js";
 export { createLayout, type Layout, type Tensor } from "./vectors/layout.js";
 export type { NamedValues, State } from "./vectors/state.js";
 export { createVectorSpace, type Vector, type VectorSpace } from "./vectors/vector.js";

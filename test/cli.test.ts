@@ -87,6 +87,16 @@ describe("murmur, given something it cannot use, says what to change in one line
       () => ["simulate", ring4, file("experiment.json", { rouns: 3 })],
       /experiment\.json.*did you mean "rounds"/,
     ],
+    [
+      "a network with a misspelt key",
+      () => ["simulate", ring4, "--network", file("network.json", { latencyms: 3 })],
+      /network\.json.*did you mean "latencyMs"/,
+    ],
+    [
+      "a network of another graph",
+      () => ["simulate", ring4, "--network", file("edge.json", { edges: [{ between: [0, 2] }] })],
+      /peers 0 and 2/,
+    ],
     ["an unknown option", () => ["simulate", ring4, "--ruonds", "3"], /--rounds/],
     ["an unknown command", () => ["simluate"], /simulate/],
     ["an empty folder to inspect", () => ["inspect", scratch], /no logs/],
@@ -189,6 +199,15 @@ describe("a run", () => {
       rounds: 6,
     });
     expect(summary.final.consensusDistance).toBeLessThan(summary.beforeClosing.consensusDistance);
+  });
+
+  it("can be over a simulated network, whose time the summary has, as text and as JSON", () => {
+    const network = file("slow.json", { computeMs: 100, latencyMs: 50 });
+    const args = ["simulate", ring4, ...quick, "--closing-rounds", "0", "--network", network];
+    // 6 rounds of 100 ms, and two latencies each.
+    expect(murmur(...args).stdout).toMatch(/modelled time: 1\.2 s/);
+    const summary = JSON.parse(murmur(...args, "--json").stdout);
+    expect(summary.modelled.seconds).toBeCloseTo(1.2, 9);
   });
 
   it("can be described in a file, with options over it", () => {

@@ -7,6 +7,7 @@ import { MAX_LISTED_REFUSALS } from "../src/exchange/exchanges.js";
 import type { Frame } from "../src/exchange/frame.js";
 import { stoppedClock, systemClock } from "../src/foundation/clock.js";
 import { Diverged, MalformedPayload, Unreachable } from "../src/foundation/errors.js";
+import { createVirtualClock } from "../src/foundation/virtual-clock.js";
 import { createGraph } from "../src/graphs/index.js";
 import { metropolisMixing } from "../src/graphs/weights.js";
 import { createPeer, type PeerOptions, type Plan } from "../src/peer.js";
@@ -16,7 +17,6 @@ import { expectRejection } from "./support/errors.js";
 import { createGossip } from "./support/gossip.js";
 import { numbers, scripted } from "./support/scripted.js";
 import { plainDescent, updateTrainer } from "./support/trainers.js";
-import { createVirtualTime } from "./support/virtual-time.js";
 
 const two = createLayout([{ name: "x", shape: [2] }]);
 
@@ -46,58 +46,58 @@ const patience = { deadlineMs: 500, patienceMs: 5 };
 
 describe("with patience", () => {
   it("an edge that goes down while nothing is open ends the last round with the reason", async () => {
-    const time = createVirtualTime();
+    const clock = createVirtualClock();
     const { transport, queue, answers, arrives, acknowledges } = scripted();
     answers.sent = (to, frame) => {
       if (frame.exchange > 0) return;
       acknowledges(to);
       arrives(to, learning(0, 0, 3, 3));
     };
-    const run = peerOf().run({ transport, clock: time.clock, patience });
-    await time.run(run.next());
+    const run = peerOf().run({ transport, clock, patience });
+    await clock.run(run.next());
     queue.put({ kind: "down", peer: 1, error: new Unreachable("gone", { code: "unreachable" }) });
-    expect((await time.run(run.next())).value).toMatchObject({ round: 1 });
-    await expectRejection(time.run(run.next()), Unreachable, { code: "unreachable" });
+    expect((await clock.run(run.next())).value).toMatchObject({ round: 1 });
+    await expectRejection(clock.run(run.next()), Unreachable, { code: "unreachable" });
   });
 
   it("a neighbour at fault costs its edge, and the last report still comes", async () => {
-    const time = createVirtualTime();
+    const clock = createVirtualClock();
     const { transport, answers, arrives, acknowledges } = scripted();
     answers.sent = (to, frame) => {
       acknowledges(to);
       arrives(to, { ...frame, kind: "closing", round: 99 });
     };
     const peer = peerOf({ rounds: 2, closingRates: [1] });
-    const run = peer.run({ transport, clock: time.clock, patience });
+    const run = peer.run({ transport, clock, patience });
     for (const round of [0, 1]) {
-      expect((await time.run(run.next())).value).toMatchObject({ round, missed: [1] });
+      expect((await clock.run(run.next())).value).toMatchObject({ round, missed: [1] });
     }
     expect([...peer.model]).toEqual([1, 1]);
     // The closing consensus needs every edge.
-    await expectRejection(time.run(run.next()), MalformedPayload, { code: "payload-refused", neighbour: 1 });
+    await expectRejection(clock.run(run.next()), MalformedPayload, { code: "payload-refused", neighbour: 1 });
   });
 
   it("a neighbour that names an old round again neither keeps the run going nor chooses its rate", async () => {
-    const time = createVirtualTime();
+    const clock = createVirtualClock();
     const { transport, answers, arrives, acknowledges, refused } = scripted();
     answers.sent = (to, frame) => {
       acknowledges(to);
       arrives(to, { ...frame, round: 0, payload: numbers(9, 9) });
     };
     const peer = peerOf({ consensusRate: (round) => (round === 0 ? 0.5 : 0) });
-    const run = peer.run({ transport, clock: time.clock, patience });
+    const run = peer.run({ transport, clock, patience });
     const moved = [];
     for (let round = 0; round < 3; round++) {
-      expect((await time.run(run.next())).value).toMatchObject({ round });
+      expect((await clock.run(run.next())).value).toMatchObject({ round });
       moved.push(peer.model[0]);
     }
     expect(moved).toEqual([3, 3, 3]);
     expect(refused).toEqual([[1, expect.stringMatching(/sent round 1 after round 1/)]]);
-    expect((await time.run(run.next())).done).toBe(true);
+    expect((await clock.run(run.next())).done).toBe(true);
   });
 
   it("a closing frame of another closing round moves nothing", async () => {
-    const time = createVirtualTime();
+    const clock = createVirtualClock();
     const layout = createLayout([{ name: "x", shape: [MAX_CLOSING_LENGTH + 1] }]);
     const { transport, answers, arrives, acknowledges } = scripted();
     const neighbours = [1, 2].map((peer) => ({ peer, weight: 0.25 }));
@@ -108,31 +108,31 @@ describe("with patience", () => {
       arrives(to, isWrong ? { ...frame, round: 2, payload: numbers(7) } : frame);
     };
     const peer = peerOf({ rounds: 1, closingRates: [1] }, { neighbours }, layout);
-    const run = peer.run({ transport, clock: time.clock, patience });
-    await time.run(run.next());
-    await expectRejection(time.run(run.next()), MalformedPayload, { code: "payload-refused", neighbour: 2 });
+    const run = peer.run({ transport, clock, patience });
+    await clock.run(run.next());
+    await expectRejection(clock.run(run.next()), MalformedPayload, { code: "payload-refused", neighbour: 2 });
     expect(peer.model.every((x) => x === 1)).toBe(true);
   });
 
   it("the last round waits until its frame is acknowledged, and leaves no timer behind", async () => {
-    const time = createVirtualTime();
+    const clock = createVirtualClock();
     const { transport, answers, arrives, acknowledges } = scripted();
     let isAcknowledged = false;
     answers.sent = (to, frame) => {
       arrives(to, frame);
-      time.clock.after(40, () => {
+      clock.after(40, () => {
         isAcknowledged = true;
         acknowledges(to);
       });
     };
-    const run = peerOf({ rounds: 1 }).run({ transport, clock: time.clock, patience });
-    expect((await time.run(run.next())).value).toMatchObject({ round: 0 });
+    const run = peerOf({ rounds: 1 }).run({ transport, clock, patience });
+    expect((await clock.run(run.next())).value).toMatchObject({ round: 0 });
     expect(isAcknowledged).toBe(true);
-    expect(time.pending()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it("takes new draws when the last round exchanges again", async () => {
-    const time = createVirtualTime();
+    const clock = createVirtualClock();
     const keys: string[] = [];
     const own = {
       ...algorithms.dpsgd,
@@ -155,7 +155,7 @@ describe("with patience", () => {
       arrives(to, { ...frame, round: Math.min(frame.exchange, 1) });
     };
     const run = peerOf({ algorithm: own, rounds: 2, edges: (_a, _b, round) => round > 0 });
-    for await (const _ of run.run({ transport, clock: time.clock, patience }));
+    for await (const _ of run.run({ transport, clock, patience }));
     expect(keys).toHaveLength(3);
     expect(new Set(keys).size).toBe(3);
   });

@@ -13,7 +13,7 @@ const sites = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" })
   .map((site) => ({ ...site, where: relative(root, site.where) }));
 
 /** Two sites each that are one situation. */
-const shared = ["foreign-vector", "payload-length", "unknown-peer"];
+const shared = ["foreign-vector", "payload-length", "unknown-peer", "unreachable"];
 
 /** What one program says to another: its reader has no part in writing frames, and nothing to change. */
 const betweenPrograms = ["MalformedFrame", "MalformedPayload"];

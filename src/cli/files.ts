@@ -4,6 +4,8 @@ import { FileProblem } from "../foundation/errors.js";
 import { parseEdgeList } from "../graphs/edges.js";
 import { parseTopology, type Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
+import { createConditions } from "../transports/simulated/conditions.js";
+import { type NetworkSettings, parseNetwork } from "../transports/simulated/settings.js";
 
 /** @throws FileProblem one line: which file, why, what to do */
 export async function readText(file: string): Promise<string> {
@@ -86,6 +88,13 @@ export function prettyJson(value: unknown): string {
 export async function readTopology(file: string): Promise<Topology> {
   if (extname(file) === ".json") return parseTopology(await readJson(file), file);
   return parseTopology({ name: basename(file), graph: parseEdgeList(await readText(file)) }, file);
+}
+
+/** @throws InvalidNetwork settings that cannot be used, or do not fit the graph */
+export async function readNetwork(file: string, { mixing }: Topology): Promise<NetworkSettings> {
+  const network = parseNetwork(await readJson(file), `network file ${file}`);
+  createConditions(network, mixing.neighbours);
+  return network;
 }
 
 /** The experiment of a file, if one is named, with the settings given on the command line over it. */

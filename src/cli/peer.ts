@@ -31,60 +31,60 @@ export function peerCommand(): Command {
     )
     .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
-    .option("--json", "print the outcome as JSON");
-  addCheckpointOptions(command);
-  command.action(async (topologyFile: string, experimentFile: string | undefined, options) => {
-    const { id }: { id: number } = options;
-    const topology = await readTopology(topologyFile);
-    const experiment = await readExperiment(experimentFile, given());
-    requirePeer(topology, id, topologyFile);
-    // Loaded here, so that other commands do not wait for libp2p.
-    const [{ keysFolder, readIdentity }, { recordPeer }] = await Promise.all([
-      import("./key-files.js"),
-      import("../runs/node/record-peer.js"),
-    ]);
-    const identity = await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn);
-    const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
-    note(`peer ${id} of ${topology.name}, neighbours ${neighbours.join(", ")}: joining`);
+    .option("--json", "print the outcome as JSON")
+    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+      const { id }: { id: number } = options;
+      const topology = await readTopology(topologyFile);
+      const experiment = await readExperiment(experimentFile, given());
+      requirePeer(topology, id, topologyFile);
+      // Loaded here, so that other commands do not wait for libp2p.
+      const [{ keysFolder, readIdentity }, { recordPeer }] = await Promise.all([
+        import("./key-files.js"),
+        import("../runs/node/record-peer.js"),
+      ]);
+      const identity = await readIdentity(options.keys ?? keysFolder(topologyFile), id, warn);
+      const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
+      note(`peer ${id} of ${topology.name}, neighbours ${neighbours.join(", ")}: joining`);
 
-    const interrupted = untilInterrupted();
-    let bar: ReturnType<typeof progress> | undefined;
-    let accuracy: number | undefined;
-    let summary: PeerSummary;
-    try {
-      summary = await recordPeer({
-        topology,
-        experiment,
-        id,
-        identity,
-        directory: options.out,
-        checkpoints: checkpointSettings(command, options),
-        warn,
-        patienceMs: options.patience,
-        metricsPort: options.metrics,
-        threads: options.threads,
-        // This one, and the others that may run here.
-        processes: topology.peers.filter((peer) => peer.id === id || isLocal(peer)).length,
-        signal: interrupted.signal,
-        onEvent: newsOnly(note),
-        onMetrics: (url) => note(`metrics: ${url}`),
-        onJoined(run) {
-          for (const warning of run.warnings) warn(warning);
-          if (run.resumedFrom !== undefined) note(`peer ${id}: goes on after round ${run.resumedFrom}`);
-          noteThreads(run.threads);
-          bar = progress(`peer ${id}`, run.rounds);
-        },
-        onRound({ round, loss, evaluation }) {
-          accuracy = evaluation?.accuracy ?? accuracy;
-          bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
-        },
-      });
-    } finally {
-      bar?.stop();
-      interrupted.release();
-    }
-    print(options.json ? JSON.stringify(summary) : outcomeText(summary));
-  });
+      const interrupted = untilInterrupted();
+      let bar: ReturnType<typeof progress> | undefined;
+      let accuracy: number | undefined;
+      let summary: PeerSummary;
+      try {
+        summary = await recordPeer({
+          topology,
+          experiment,
+          id,
+          identity,
+          directory: options.out,
+          checkpoints: checkpointSettings(command, options),
+          warn,
+          patienceMs: options.patience,
+          metricsPort: options.metrics,
+          threads: options.threads,
+          // This one, and the others that may run here.
+          processes: topology.peers.filter((peer) => peer.id === id || isLocal(peer)).length,
+          signal: interrupted.signal,
+          onEvent: newsOnly(note),
+          onMetrics: (url) => note(`metrics: ${url}`),
+          onJoined(run) {
+            for (const warning of run.warnings) warn(warning);
+            if (run.resumedFrom !== undefined) note(`peer ${id}: goes on after round ${run.resumedFrom}`);
+            noteThreads(run.threads);
+            bar = progress(`peer ${id}`, run.rounds);
+          },
+          onRound({ round, loss, evaluation }) {
+            accuracy = evaluation?.accuracy ?? accuracy;
+            bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
+          },
+        });
+      } finally {
+        bar?.stop();
+        interrupted.release();
+      }
+      print(options.json ? JSON.stringify(summary) : outcomeText(summary));
+    });
+  addCheckpointOptions(command);
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
 }

@@ -1,13 +1,18 @@
 import { Argument, Command } from "commander";
 import { topologyJsonSchema } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
+import { networkJsonSchema } from "../transports/simulated/settings.js";
 import { print } from "./console.js";
 
-const schemas = { topology: topologyJsonSchema, experiment: experimentJsonSchema };
+const schemas = {
+  topology: topologyJsonSchema,
+  experiment: experimentJsonSchema,
+  network: networkJsonSchema,
+};
 
 export function schemaCommand(): Command {
   return new Command("schema")
-    .description("print the JSON Schema of topology or experiment files, for editors")
+    .description("print the JSON Schema of topology, experiment or network files, for editors")
     .addArgument(new Argument("<kind>", "which files").choices(Object.keys(schemas)))
     .action((kind: keyof typeof schemas) => print(JSON.stringify(schemas[kind](), null, 2)));
 }

@@ -5,11 +5,11 @@ import { type RunSummary, recordSimulation, standing } from "../runs/node/record
 import { noteBackend, withBackend } from "./backends.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
-import { readExperiment, readTopology } from "./files.js";
+import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { summaryTable } from "./summary.js";
+import { modelledText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function simulateCommand(): Command {
@@ -20,46 +20,54 @@ export function simulateCommand(): Command {
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`)
     .addOption(threadsOption())
+    .option(
+      "--network <file>",
+      "simulate this network too (JSON; `murmur schema network`): modelled time, on links and peers that can be slow and fail",
+    )
     .option("--out <folder>", "write the logs there, for murmur inspect")
-    .option("--json", "print the summary as JSON");
+    .option("--json", "print the summary as JSON")
+    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+      const topology = await readTopology(topologyFile);
+      const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
+      const network =
+        options.network === undefined ? undefined : await readNetwork(options.network, topology);
+      if (!options.json) print(topologyLine(topology));
+      const interrupted = untilInterrupted();
+      const bar = progress(experiment.algorithm, experiment.rounds);
+      let accuracy: number | undefined;
+      let summary: RunSummary;
+      try {
+        summary = await recordSimulation({
+          topology,
+          experiment,
+          directory: options.out,
+          network,
+          checkpoints: checkpointSettings(command, options),
+          signal: interrupted.signal,
+          warn,
+          threads: options.threads,
+          onReady(threads) {
+            noteBackend();
+            noteThreads(threads);
+          },
+          onRound(round) {
+            if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
+            const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;
+            bar.update(
+              Math.min(round.round + 1, experiment.rounds),
+              `${remark}consensus distance ${numberText(round.consensusDistance)}`,
+            );
+          },
+        });
+      } finally {
+        bar.stop();
+        interrupted.release();
+      }
+      print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
+      if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
+      if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
+    });
   addCheckpointOptions(command);
-  command.action(async (topologyFile: string, experimentFile: string | undefined, options) => {
-    const topology = await readTopology(topologyFile);
-    const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
-    if (!options.json) print(topologyLine(topology));
-    const interrupted = untilInterrupted();
-    const bar = progress(experiment.algorithm, experiment.rounds);
-    let accuracy: number | undefined;
-    let summary: RunSummary;
-    try {
-      summary = await recordSimulation({
-        topology,
-        experiment,
-        directory: options.out,
-        checkpoints: checkpointSettings(command, options),
-        signal: interrupted.signal,
-        warn,
-        threads: options.threads,
-        onReady(threads) {
-          noteBackend();
-          noteThreads(threads);
-        },
-        onRound(round) {
-          if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
-          const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;
-          bar.update(
-            Math.min(round.round + 1, experiment.rounds),
-            `${remark}consensus distance ${numberText(round.consensusDistance)}`,
-          );
-        },
-      });
-    } finally {
-      bar.stop();
-      interrupted.release();
-    }
-    print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
-    if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
-  });
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
 }

@@ -1,4 +1,5 @@
 import { payloadsOf } from "../algorithms/index.js";
+import type { ModelledTimes } from "../runs/modelled-times.js";
 import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
 import { bytesText, numberText, percentText, table } from "./console.js";
 
@@ -45,6 +46,19 @@ export function summaryTable(runs: readonly RunSummary[]): string {
 function accuracyRange({ worstAccuracy, bestAccuracy }: Standing): string {
   const [worst, best] = [percentText(worstAccuracy), percentText(bestAccuracy)];
   return worst === best ? worst : `${worst} – ${best}`;
+}
+
+/** How long a run takes on the simulated network, and when the peers' accuracy reached which mark. */
+export function modelledText({ seconds, toAccuracy }: ModelledTimes): string {
+  const text = (value: number | undefined) => (value === undefined ? "–" : value.toFixed(1));
+  const lines = [`modelled time: ${text(seconds)} s`];
+  if (toAccuracy.length === 0) return lines[0]!;
+  const rows = toAccuracy.map(({ accuracy, mean, worst }) => [
+    percentText(accuracy),
+    text(mean),
+    text(worst),
+  ]);
+  return [...lines, table(["accuracy %", "mean of peers, s", "worst peer, s"], rows)].join("\n");
 }
 
 /** The mean of every figure over runs of one experiment with different seeds. */

@@ -59,40 +59,40 @@ export function upCommand(): Command {
     )
     .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
-    .option("--json", "print the outcome as JSON");
-  addCheckpointOptions(command);
-  command.action(async (topologyFile: string, experimentFile: string | undefined, options) => {
-    const topology = await readTopology(topologyFile);
-    const experiment = await readExperiment(experimentFile, given());
-    const identities = await identitiesOf(topology, topologyFile, options);
-    if (!options.json) print(topologyLine(topology));
-    const count = identities?.size ?? topology.peers.length;
+    .option("--json", "print the outcome as JSON")
+    .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
+      const topology = await readTopology(topologyFile);
+      const experiment = await readExperiment(experimentFile, given());
+      const identities = await identitiesOf(topology, topologyFile, options);
+      if (!options.json) print(topologyLine(topology));
+      const count = identities?.size ?? topology.peers.length;
 
-    const directory = options.out ?? (options.live === undefined ? undefined : await temporaryFolder());
-    const live = options.live === undefined ? undefined : await serveLive(directory!, options.live);
-    const checkpoints = checkpointSettings(command, options);
-    const interrupted = untilInterrupted();
-    const bar = progress(`${count} peers`, experiment.rounds);
-    try {
-      const outcome = await run(
-        { topology, experiment, identities, directory, checkpoints, signal: interrupted.signal },
-        options,
-        bar,
-      );
-      bar.stop();
-      if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
-      else printOutcome(outcome, directory);
-      // Without a terminal nobody is there to press Ctrl-C.
-      if (live && process.stderr.isTTY) {
-        note(`\nlive: ${live.url} stays until Ctrl-C`);
-        await aborted(interrupted.signal);
+      const directory = options.out ?? (options.live === undefined ? undefined : await temporaryFolder());
+      const live = options.live === undefined ? undefined : await serveLive(directory!, options.live);
+      const checkpoints = checkpointSettings(command, options);
+      const interrupted = untilInterrupted();
+      const bar = progress(`${count} peers`, experiment.rounds);
+      try {
+        const outcome = await run(
+          { topology, experiment, identities, directory, checkpoints, signal: interrupted.signal },
+          options,
+          bar,
+        );
+        bar.stop();
+        if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
+        else printOutcome(outcome, directory);
+        // Without a terminal nobody is there to press Ctrl-C.
+        if (live && process.stderr.isTTY) {
+          note(`\nlive: ${live.url} stays until Ctrl-C`);
+          await aborted(interrupted.signal);
+        }
+      } finally {
+        bar.stop();
+        interrupted.release();
+        await live?.close();
       }
-    } finally {
-      bar.stop();
-      interrupted.release();
-      await live?.close();
-    }
-  });
+    });
+  addCheckpointOptions(command);
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
 }

@@ -23,3 +23,19 @@ export const systemClock: Clock = {
 
 /** Time that stands still: no deadline passes, and equal runs report equal times. */
 export const stoppedClock: Clock = { now: () => 0, after: () => () => {} };
+
+/** Resolves once every promise that can be resolved without waiting for anything else has been, and what it led to. */
+export function quiescence(): Promise<void> {
+  return new Promise((resolve) => {
+    // Promises resolve before the engine takes its next task. Browsers have no setImmediate.
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resolve();
+      };
+      port2.postMessage(undefined);
+    }
+  });
+}

@@ -69,6 +69,12 @@ export class RoundTimeout extends MurmurationError {}
 /** A checkpoint that is damaged, of another run, or does not lead to where the peer was. */
 export class InvalidCheckpoint extends MurmurationError {}
 
+/** A run on a virtual clock in which everything waits and nothing is left to happen. */
+export class Deadlock extends MurmurationError {}
+
+/** A file or settings of a simulated network that cannot be used. */
+export class InvalidNetwork extends MurmurationError {}
+
 /** A run directory or log that cannot be read. */
 export class InvalidLog extends MurmurationError {}
 

@@ -3,13 +3,15 @@
  * whole graph. The first line is a header, then one line a round, then how it ended.
  *
  * Runs of one seed write the same bytes except for what a clock or the machine said. All of that stands in two
- * fields, `machine` of the header and `time` of a round, which come last in their lines.
+ * fields, `machine` of the header and `time` of a round, which come last in their lines. Over a simulated network the
+ * clock is modelled and the machine left out: there all bytes are the same.
  */
 import { z } from "zod";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
 import type { Topology } from "../graphs/topology.js";
 import type { RoundReport } from "../observing/report.js";
+import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
 import type { Experiment } from "./experiment.js";
@@ -55,6 +57,8 @@ export const logHeader = z.object({
     edges: z.array(z.tuple([z.int(), z.int()])),
   }),
   tensors: z.array(z.object({ name: z.string(), shape: z.array(z.int()) })),
+  /** Settings of the simulated network, where there was one. */
+  network: z.looseObject({}).optional(),
   machine: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
 });
 
@@ -104,6 +108,8 @@ export const graphRound = z.object({
   consensusDistance: z.number(),
   meanModelNorm: z.number(),
   meanEvaluation: evaluation.optional(),
+  /** Over a simulated network: when the last peer had finished the round. */
+  time: z.object({ elapsedMs: z.number() }).optional(),
 });
 
 export const logEnd = z.object({
@@ -129,6 +135,7 @@ export function headerLine(
   { name, graph }: Topology,
   layout: Layout,
   machine: Machine = {},
+  network?: NetworkSettings,
 ): LogHeader {
   const topology = {
     name,
@@ -147,6 +154,7 @@ export function headerLine(
     experiment,
     topology,
     tensors,
+    ...(network && { network }),
     machine,
   };
 }
@@ -167,6 +175,7 @@ export function graphLine({
   consensusDistance,
   meanModelNorm,
   meanEvaluation,
+  elapsedMs,
 }: SimulationRound): GraphRound {
   return {
     type: "graph",
@@ -175,6 +184,7 @@ export function graphLine({
     consensusDistance,
     meanModelNorm,
     ...(meanEvaluation && { meanEvaluation }),
+    ...(elapsedMs !== undefined && { time: { elapsedMs } }),
   } as GraphRound;
 }
 

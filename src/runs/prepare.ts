@@ -15,6 +15,8 @@ export interface PrepareOptions {
   readonly ids?: readonly number[];
   /** A trainer of one's own for each of them; they are not disposed of. The experiment's where left out. */
   readonly trainers?: readonly Trainer[];
+  /** Puts something between each peer and its trainer. */
+  readonly equip?: (trainer: Trainer, peer: number) => Trainer;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads | undefined;
 }
@@ -34,7 +36,7 @@ export interface PreparedPeers {
 
 /** @throws InvalidTopology, InvalidExperiment or InvalidData, one line, before anything has run */
 export async function preparePeers(options: PrepareOptions): Promise<PreparedPeers> {
-  const { topology, experiment, trainers: given, startThreads } = options;
+  const { topology, experiment, trainers: given, equip = (trainer) => trainer, startThreads } = options;
   const { mixing } = topology;
   const ids = options.ids ?? topology.peers.map(({ id }) => id);
   const made: Trainer[] = [];
@@ -52,7 +54,10 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const { plan, warnings } = createPlan(experiment, mixing, layout);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
     const peers = ids.map((id, k) =>
-      createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer: trainers[k]!, threads }),
+      createPeer({
+        ...{ id, neighbours: mixing.neighbours[id]!, plan, threads },
+        trainer: equip(trainers[k]!, id),
+      }),
     );
     return {
       plan,

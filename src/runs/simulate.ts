@@ -1,6 +1,7 @@
 /**
- * The whole graph in one process: N peers over memory transports, in lockstep, watched from outside. Being
- * outside, the simulator sees what no peer can: the mean model and the exact consensus distance.
+ * The whole graph in one process, watched from outside: N peers over memory transports, in lockstep, or over a
+ * simulated network, each at its own pace (own-pace.ts). Being outside, the simulator sees what no peer can: the mean
+ * model and the exact consensus distance.
  */
 
 import type { FrameKind } from "../exchange/frame.js";
@@ -12,8 +13,10 @@ import { createPeer, type Peer, type Plan } from "../peer.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import type { Evaluation, Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
+import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
 import type { Experiment } from "./experiment.js";
+import { createOwnPace } from "./own-pace.js";
 import { preparePeers } from "./prepare.js";
 
 export interface SimulationOptions {
@@ -40,6 +43,8 @@ export interface SimulationRound {
   readonly meanModelNorm: number;
   /** The mean model x̄ on held-out data, in the rounds in which the peers evaluate theirs. */
   readonly meanEvaluation?: Evaluation;
+  /** Modelled time at which the last peer had finished the round; only over a simulated network. */
+  readonly elapsedMs?: number;
 }
 
 export interface Simulation {
@@ -124,19 +129,31 @@ export interface SimulateOptions {
   readonly clock?: Clock;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
+  /**
+   * The network to simulate, on a virtual clock; then the reports' times are those that it models. Without one, frames
+   * arrive at once and rounds are in lockstep. At the barrier the models are the same, to the bit.
+   */
+  readonly network?: NetworkSettings | undefined;
 }
 
 /**
  * Makes ready to simulate an experiment on a topology.
- * @throws InvalidExperiment or InvalidData, one line, before anything has run
+ * @throws InvalidExperiment, InvalidData or InvalidNetwork, one line, before anything has run
  */
 export async function simulate(
   topology: Topology,
   experiment: Experiment,
-  { clock = stoppedClock, startThreads }: SimulateOptions = {},
+  { clock = stoppedClock, startThreads, network }: SimulateOptions = {},
 ): Promise<PreparedSimulation> {
-  const { peers, trainers, ...prepared } = await preparePeers({ topology, experiment, startThreads });
-  return { ...simulationOf(peers, trainers, clock), ...prepared, layout: peers[0]!.layout };
+  const pace = network && createOwnPace(network, topology.mixing.neighbours, experiment.localSteps);
+  const { peers, trainers, ...prepared } = await preparePeers({
+    ...{ topology, experiment, startThreads },
+    ...(pace && { equip: pace.trainer }),
+  });
+  const simulation = pace
+    ? { peers, run: () => pace.run(peers, trainers[0]!) }
+    : simulationOf(peers, trainers, clock);
+  return { ...simulation, ...prepared, layout: peers[0]!.layout };
 }
 
 /** What all models together come to. Writes their mean to `mean`; the sums are float64. */

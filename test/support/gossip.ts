@@ -8,6 +8,7 @@ import { normal, random } from "../../src/foundation/random.js";
 import type { Mixing } from "../../src/graphs/mixing.js";
 import type { RoundReport } from "../../src/observing/report.js";
 import { createPeer, type Peer, type Plan } from "../../src/peer.js";
+import type { Trainer } from "../../src/trainers/trainer.js";
 import { createMemoryTransports } from "../../src/transports/memory.js";
 import type { Layout } from "../../src/vectors/layout.js";
 import { plainDescent, updateTrainer } from "./trainers.js";
@@ -35,6 +36,10 @@ export interface GossipOptions {
   readonly closingRates?: readonly number[];
   readonly clock?: Clock;
   readonly patience?: Patience;
+  /** Connects the peers; over memory when left out. */
+  readonly connect?: (mixing: Mixing, maximumPayloadBytes: number) => readonly Transport[];
+  /** Time that a peer's local update takes on a virtual clock. */
+  readonly compute?: (trainer: Trainer, peer: number) => Trainer;
   /** Puts something between a peer and its transport. */
   readonly wrap?: (transport: Transport, id: number) => Transport;
 }
@@ -43,6 +48,8 @@ export interface GossipOptions {
 export function createGossip(options: GossipOptions) {
   const { mixing, layout, algorithm, compressor, seed = 1, offset = 0, initial, update, rate } = options;
   const { rounds, edges, closingRates = [], clock = stoppedClock, patience, wrap = (each) => each } = options;
+  const { connect = ({ peers }, most) => createMemoryTransports(peers, most) } = options;
+  const { compute = (trainer) => trainer } = options;
   const { length } = layout;
   const plan: Plan = {
     seed,
@@ -63,10 +70,10 @@ export function createGossip(options: GossipOptions) {
       (k) => (initial ? initial(id, k) : normal(draws, k) + offset),
       (k, round) => update?.(id, k, round) ?? 0,
     );
-    return createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer });
+    return createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer: compute(trainer, id) });
   });
   const most = Math.max(...peers.map(({ largestPayloadBytes }) => largestPayloadBytes));
-  const transports = createMemoryTransports(peers.length, most).map(wrap);
+  const transports = connect(mixing, most).map(wrap);
   const runs = peers.map((peer, id) =>
     peer.run({ transport: transports[id]!, clock, ...(patience && { patience }) }),
   );

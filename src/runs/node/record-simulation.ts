@@ -2,13 +2,16 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { saveCheckpoint } from "../../checkpoint.js";
 import { systemClock } from "../../foundation/clock.js";
-import { FileProblem, Interrupted } from "../../foundation/errors.js";
+import { FileProblem, Interrupted, InvalidExperiment } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import type { Peer } from "../../peer.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
+import type { NetworkSettings } from "../../transports/simulated/settings.js";
+import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
 import { makeEmptyFolder, makeFolder } from "./folders.js";
@@ -29,6 +32,8 @@ export interface RunSummary {
   /** Bytes that a peer sent, mean over peers. */
   readonly bytesSentPerPeer: number;
   readonly seconds: number;
+  /** What a simulated network makes of it. */
+  readonly modelled?: ModelledTimes;
 }
 
 /** How the peers stand after a round that evaluated. */
@@ -51,6 +56,8 @@ export interface RunOptions {
   readonly checkpoints?: CheckpointSettings | undefined;
   /** Stops the run after a round; its reason is a text. */
   readonly signal?: AbortSignal;
+  /** The network to simulate; frames arrive at once where left out. */
+  readonly network?: NetworkSettings | undefined;
   readonly warn: (text: string) => void;
   /** Threads that share the kernels' work; 1 where left out. */
   readonly threads?: ThreadCount;
@@ -65,20 +72,21 @@ export interface RunOptions {
  * @throws Interrupted once the signal says so, after the round that is under way
  */
 export async function recordSimulation(options: RunOptions): Promise<RunSummary> {
-  const { topology, experiment, directory, signal, warn, threads = 1, onReady, onRound } = options;
+  const { topology, experiment, directory, network, signal, warn, threads = 1 } = options;
+  const { onReady, onRound } = options;
+  requireNoNetwork(options);
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),
+    network,
   });
   const { layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
   const saving = await openSaving(simulation.peers, options);
   onReady?.(simulation.threads);
-  const resumedFrom = saving?.resumedFrom;
-  const logs =
-    directory === undefined
-      ? undefined
-      : await openLogs(directory, experiment, topology, layout, resumedFrom);
+  const about = { experiment, topology, layout, network, resumedFrom: saving?.resumedFrom };
+  const logs = directory === undefined ? undefined : await openLogs(directory, about);
+  const modelled = network && createModelledTimes();
 
   const total = simulation.peers[0]!.rounds;
   const started = performance.now();
@@ -89,6 +97,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
       logs?.write(round);
       if (round.kind === "learning") beforeClosing = round;
       last = round;
+      modelled?.add(round);
       onRound?.(round, total);
       if (round.round + 1 < total) await saving?.save(round.round, signal?.aborted === true);
       if (signal?.aborted) {
@@ -108,13 +117,14 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
     simulation.dispose();
   }
 
-  return summarise({
+  const summary = summarise({
     experiment,
     compressorName: simulation.peers[0]!.compressorName,
     beforeClosing: beforeClosing!,
     last: last!,
     seconds: (performance.now() - started) / 1000,
   });
+  return modelled ? { ...summary, modelled: modelled.times() } : summary;
 }
 
 /** What a run comes to, simulated or not, from the rounds that count. */
@@ -158,19 +168,23 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
   };
 }
 
-async function openLogs(
-  directory: string,
-  experiment: Experiment,
-  topology: Topology,
-  layout: Parameters<typeof headerLine>[3],
-  resumedFrom: number | undefined,
-) {
+interface LogSubject {
+  readonly experiment: Experiment;
+  readonly topology: Topology;
+  readonly layout: Layout;
+  readonly network: NetworkSettings | undefined;
+  readonly resumedFrom: number | undefined;
+}
+
+async function openLogs(directory: string, about: LogSubject) {
+  const { experiment, topology, layout, network, resumedFrom } = about;
   if (resumedFrom === undefined) await requireEmpty(directory);
   else await makeFolder(directory);
-  const machine = describeMachine();
+  // Nothing of a modelled run comes from this machine.
+  const machine = network ? {} : describeMachine();
   const openOne = (peer: number | null): Promise<Sink> => {
     const name = peer === null ? GRAPH_LOG_NAME : peerLogName(peer);
-    const header = headerLine(peer, experiment, topology, layout, machine);
+    const header = headerLine(peer, experiment, topology, layout, machine, network);
     return openLog(join(directory, name), header, resumedFrom);
   };
   const graph = await openOne(null);
@@ -188,6 +202,15 @@ async function openLogs(
       }
     },
   };
+}
+
+/** @throws InvalidExperiment checkpoints of a run whose network is simulated, too: what is under way is not saved */
+function requireNoNetwork({ network, checkpoints }: RunOptions): void {
+  if (!network || !checkpoints) return;
+  throw new InvalidExperiment(
+    "a run over a simulated network takes no checkpoints: leave out --checkpoints, since the same seed gives the same run again",
+    { code: "checkpoints-with-network", field: "network" },
+  );
 }
 
 /** Checkpoints of all peers, of the same rounds. */

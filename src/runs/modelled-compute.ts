@@ -1,0 +1,18 @@
+import type { VirtualClock } from "../foundation/virtual-clock.js";
+import type { Trainer } from "../trainers/trainer.js";
+
+/**
+ * The same trainer on a virtual clock, where a gradient takes so many milliseconds, however long it really takes.
+ * Evaluations take no time: they are observed, not part of the run.
+ */
+export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradientMs: number): Trainer {
+  return {
+    layout: trainer.layout,
+    initialize: (model) => trainer.initialize(model),
+    gradient: (point, out, step) => clock.during(gradientMs, () => trainer.gradient(point, out, step)),
+    evaluate: (model) => clock.during(0, () => trainer.evaluate(model)),
+    state: () => trainer.state(),
+    restore: (state) => trainer.restore(state),
+    dispose: () => trainer.dispose(),
+  };
+}

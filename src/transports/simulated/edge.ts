@@ -1,0 +1,218 @@
+/**
+ * One edge: a connection that breaks and comes back, and the two lanes over it. A connection that breaks loses what is
+ * under way in both directions, and nothing else: inside a connection no frame is lost or overtaken.
+ */
+import type { EdgePosition } from "../../exchange/transport.js";
+import { Unreachable } from "../../foundation/errors.js";
+import type { Random } from "../../foundation/random.js";
+import type { VirtualClock } from "../../foundation/virtual-clock.js";
+import type { LinkConditions } from "./conditions.js";
+import { createLane, type Lane, type LaneEnd, type LaneOptions } from "./lane.js";
+import type { NetworkSettings } from "./settings.js";
+import type { Uplink } from "./uplink.js";
+
+export interface EdgeOptions
+  extends Pick<LaneOptions, "link" | "rate" | "corruption" | "tamper" | "maximumPayloadBytes"> {
+  readonly peers: readonly [number, number];
+  readonly clock: VirtualClock;
+  readonly settings: Pick<NetworkSettings, "redialMs" | "reconnectMs" | "maxViolations">;
+  readonly link: LinkConditions;
+  /** Of the two peers. */
+  readonly uplinks: readonly [Uplink, Uplink];
+  /** Of the two lanes, and of the losses of the connection. */
+  readonly draws: readonly [Random, Random, Random];
+  /** Whether a partition or cut is between the two peers. */
+  isBlocked(): boolean;
+}
+
+/** The process at one end. */
+interface Standing extends LaneEnd {
+  isDown: boolean;
+  violations: number;
+  /** The other end broke the rules too often. */
+  isBanned: boolean;
+  stopWaiting(): void;
+}
+
+export interface Edge {
+  /** A process starts at one end, and the connection is made once both have. */
+  open(peer: number, end: LaneEnd, position: EdgePosition): void;
+  /** The process at this end has left: what it sent still arrives, then the connection ends. */
+  leave(peer: number): void;
+  /** The process at this end is gone, and with it the connection. */
+  crash(peer: number): void;
+  /** This end counts a broken rule of the other. */
+  refuse(peer: number, reason: string): void;
+  /** The path between the peers has opened or closed. */
+  pathChanged(): void;
+  lane(from: number): Lane;
+  readonly isConnected: boolean;
+}
+
+export function createEdge(options: EdgeOptions): Edge {
+  const { peers, clock, settings, link, uplinks, draws, isBlocked } = options;
+  const ends: [Standing | undefined, Standing | undefined] = [undefined, undefined];
+  const lanes = [laneOf(0), laneOf(1)] as const;
+  let isConnected = false;
+  let hasConnected = false;
+  let reason = "it has not connected yet";
+  let stopDialling: (() => void) | undefined;
+  let stopLoss = () => {};
+  let stopLeaving = () => {};
+  let losses = 0;
+  /** The ends cannot go on from where they stand. */
+  let isBroken = false;
+
+  function laneOf(side: 0 | 1): Lane {
+    const other = side === 0 ? 1 : 0;
+    return createLane({
+      ...options,
+      ...{ from: peers[side], to: peers[other], uplink: uplinks[side], draws: draws[side] },
+      sender: () => ends[side],
+      receiver: () => ends[other],
+      violated: (what) => violated(other, what),
+    });
+  }
+
+  const sideOf = (peer: number): 0 | 1 => (peer === peers[0] ? 0 : 1);
+  const canConnect = (): boolean => !isBroken && ends.every((end) => end && !end.isBanned) && !isBlocked();
+
+  /** Makes the connection where there can be one, and ends it where there cannot. */
+  function update(why: string): void {
+    if (isConnected && !canConnect()) disconnect(why);
+    if (!canConnect()) {
+      reason = why;
+      stopDialling?.();
+      stopDialling = undefined;
+    } else if (!isConnected && !stopDialling) {
+      stopDialling = clock.after(hasConnected ? settings.redialMs : 0, connect);
+    }
+  }
+
+  function connect(): void {
+    stopDialling = undefined;
+    const ahead = lanes.map(({ next, complete }) => complete - next);
+    const broken = ahead.findIndex((frames) => frames !== 0 && frames !== 1);
+    if (broken >= 0) {
+      promiseBroken(broken as 0 | 1);
+      return;
+    }
+    isConnected = true;
+    hasConnected = true;
+    for (const [side, end] of ends.entries()) {
+      end?.stopWaiting();
+      if (end?.isDown) end.emit({ kind: "up", peer: peers[1 - side]! });
+      if (end) end.isDown = false;
+    }
+    const untilLoss = -link.lossMs * Math.log(1 - draws[2].uniform(losses++));
+    stopLoss = clock.meanwhile(untilLoss, () => {
+      disconnect("the connection was lost");
+      update(reason);
+    });
+    for (const lane of lanes) lane.resume();
+  }
+
+  function disconnect(why: string): void {
+    if (!isConnected) return;
+    reason = why;
+    isConnected = false;
+    stopLoss();
+    for (const lane of lanes) lane.interrupt();
+    for (const side of [0, 1] as const) expectConnection(side);
+  }
+
+  /** The neighbour is unreachable unless it is back within the deadline. */
+  function expectConnection(side: 0 | 1): void {
+    const end = ends[side];
+    if (!end) return;
+    const { reconnectMs } = settings;
+    end.stopWaiting();
+    end.stopWaiting = clock.after(reconnectMs, () =>
+      goDown(side, `${reason}, and there was no connection for ${reconnectMs / 1000} s`),
+    );
+  }
+
+  function goDown(side: 0 | 1, why: string): void {
+    const end = ends[side];
+    if (!end || end.isDown) return;
+    const [peer, neighbour] = [peers[side], peers[side === 0 ? 1 : 0]];
+    end.isDown = true;
+    end.emit({
+      kind: "down",
+      peer: neighbour,
+      error: new Unreachable(`peer ${peer} cannot reach peer ${neighbour}: ${why}`, {
+        code: "unreachable",
+        ...{ peer, neighbour },
+      }),
+    });
+  }
+
+  /** A sender and its receiver do not agree on which frame is next, so one of them has lost what it confirmed. */
+  function promiseBroken(from: 0 | 1): void {
+    isBroken = true;
+    const { next, complete } = lanes[from];
+    const [sender, receiver] = [peers[from], peers[from === 0 ? 1 : 0]];
+    for (const side of [0, 1] as const) {
+      const end = ends[side];
+      if (!end || end.isDown) continue;
+      end.isDown = true;
+      const [peer, neighbour] = side === from ? [sender, receiver] : [receiver, sender];
+      end.emit({
+        kind: "down",
+        peer: neighbour,
+        error: new Unreachable(
+          `peer ${receiver} has ${complete} frames of peer ${sender}, which goes on at frame ${next}: restart both from states of one run that follow each other`,
+          { code: "positions-differ", peer, neighbour },
+        ),
+      });
+    }
+  }
+
+  function violated(side: 0 | 1, what: string): void {
+    const end = ends[side];
+    if (!end) return;
+    end.violations++;
+    disconnect(`peer ${peers[side]} ended the connection: ${what}`);
+    if (end.violations >= settings.maxViolations) {
+      end.isBanned = true;
+      goDown(side, `it broke the protocol ${end.violations} times and is banned`);
+    }
+    update(reason);
+  }
+
+  return {
+    open(peer, { traffic, emit, keep }, position) {
+      const side = sideOf(peer);
+      stopLeaving();
+      disconnect(`peer ${peer} started again`);
+      isBroken = false;
+      ends[side] = { traffic, emit, keep, isDown: false, violations: 0, isBanned: false, stopWaiting() {} };
+      lanes[side].restartSender(position.sent);
+      lanes[1 - side]!.restartReceiver(position.received);
+      expectConnection(side);
+      update("it is not running");
+    },
+    leave(peer) {
+      const side = sideOf(peer);
+      ends[side]?.stopWaiting();
+      ends[side] = undefined;
+      stopLeaving = clock.after(link.latencyMs + link.jitterMs, () => {
+        disconnect(`peer ${peer} left`);
+        update(`peer ${peer} left`);
+      });
+    },
+    crash(peer) {
+      const side = sideOf(peer);
+      disconnect(`peer ${peer} stopped`);
+      ends[side]?.stopWaiting();
+      ends[side] = undefined;
+      update(`peer ${peer} stopped`);
+    },
+    refuse: (peer, what) => violated(sideOf(peer), what),
+    pathChanged: () => update("the network is cut between them"),
+    lane: (from) => lanes[sideOf(from)],
+    get isConnected() {
+      return isConnected;
+    },
+  };
+}

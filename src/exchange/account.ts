@@ -47,6 +47,9 @@ export interface Account {
   violation: MurmurationError | undefined;
 }
 
+/** The release of a frame from the journal, which takes no room of the transport's. */
+export const fromJournal = (): void => {};
+
 /** What a checkpoint holds of one edge. */
 export interface EdgeRecord {
   readonly peer: number;
@@ -68,7 +71,7 @@ export function createAccount(edge: Neighbour, record?: EdgeRecord): Account {
   const fresh = freshAccount(edge);
   if (!record) return fresh;
   const { exchange, theirRound, isFinished, open, unacknowledged, arrived } = record;
-  const frames = arrived.map((frame) => ({ frame, release() {} }));
+  const frames = arrived.map((frame) => ({ frame, release: fromJournal }));
   return { ...fresh, exchange, theirRound, isFinished, open, unacknowledged, arrived: frames };
 }
 
@@ -120,9 +123,10 @@ export function reasonToRefuse({ violation, exchange, arrived }: Account, frame:
   const next = exchange + arrived.length;
   if (frame.exchange !== next)
     return `${nameOf(frame)} came as exchange ${frame.exchange}, but ${next} is next`;
-  return arrived.length < MAX_UNRELEASED_FRAMES
+  const waiting = arrived.filter(({ release }) => release !== fromJournal).length;
+  return waiting < MAX_UNRELEASED_FRAMES
     ? undefined
-    : `${nameOf(frame)} came while ${arrived.length} frames of the same peer wait`;
+    : `${nameOf(frame)} came while ${waiting} frames of the same peer wait`;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Clock } from "../foundation/clock.js";
 import { RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
+import { fromJournal } from "./account.js";
 import type { Frame, FrameKind } from "./frame.js";
 import { type Journal, type OfferedRecord, payloadTag, type ReceivedRecord, requireSame } from "./journal.js";
 import {
@@ -214,7 +215,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     isLive = true;
     for (const { peer } of edges) {
       for (let frame = journal?.frame(peer); frame; frame = journal?.frame(peer)) {
-        ledger.received(peer, frame, () => {});
+        ledger.received(peer, frame, fromJournal);
       }
     }
     for (const { to, frame } of ledger.unacknowledged()) transport.send(to, frame);
@@ -229,7 +230,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const repeatSettling = (peers: readonly number[]): readonly Settled[] => {
     for (const peer of peers) {
       const frame = ledger.lacks(peer) && journal!.frame(peer);
-      if (frame) ledger.received(peer, frame, () => {});
+      if (frame) ledger.received(peer, frame, fromJournal);
     }
     // A step at the barrier ends once all its frames are acknowledged.
     if (isBarrier) for (const { to } of ledger.unacknowledged()) ledger.acknowledged(to);

@@ -8,6 +8,7 @@
  * a decision is in the journal before any frame leaves that depends on it.
  */
 import { InvalidCheckpoint } from "../foundation/errors.js";
+import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame } from "./frame.js";
 import type { EdgeRecord } from "./ledger.js";
@@ -40,6 +41,8 @@ export type JournalRecord = OfferedRecord | TookRecord | ReceivedRecord;
 
 /** What a run goes on from. */
 export interface JournalOptions {
+  /** This peer's ends of its edges. */
+  readonly neighbours: readonly Neighbour[];
   /** Edges as the checkpoint has them; empty in a new run. */
   readonly edges: readonly EdgeRecord[];
   /** What happened after the checkpoint. */
@@ -70,13 +73,14 @@ export interface Journal {
   write(record: OfferedRecord | TookRecord): void;
 }
 
-export function createJournal({ edges, records, isBarrier, append }: JournalOptions): Journal {
+export function createJournal(options: JournalOptions): Journal {
+  const { edges, records, append } = options;
   const decisions = records.filter((record) => record.kind !== "received");
   const frames = new Map<number, Frame[]>();
   for (const record of records) {
     if (record.kind === "received") listOf(frames, record.peer).push(record.frame);
   }
-  const positions = positionsOf(edges, records, isBarrier);
+  const positions = positionsOf(options);
   const held = new Map<number, ReceivedRecord[]>();
   let repeated = 0;
   return {
@@ -106,11 +110,12 @@ export function createJournal({ edges, records, isBarrier, append }: JournalOpti
 }
 
 /** How many frames each neighbour has and this peer holds when the run goes on. */
-function positionsOf(
-  edges: readonly EdgeRecord[],
-  records: readonly JournalRecord[],
-  isBarrier: boolean,
-): ReadonlyMap<number, EdgePosition> {
+function positionsOf({
+  neighbours,
+  edges,
+  records,
+  isBarrier,
+}: JournalOptions): ReadonlyMap<number, EdgePosition> {
   const next = new Map<number, number>();
   const sent = new Map<number, number>();
   const received = new Map<number, number>();
@@ -128,9 +133,14 @@ function positionsOf(
       }
     } else if (isBarrier) for (const [peer, count] of next) sent.set(peer, count);
   }
-  const peers = [...new Set([...next.keys(), ...received.keys()])];
   return new Map(
-    peers.map((peer) => [peer, { sent: sent.get(peer) ?? 0, received: received.get(peer) ?? 0 }]),
+    neighbours.map(({ peer, direction }) => [
+      peer,
+      {
+        sent: direction === "in" ? 0 : (sent.get(peer) ?? 0),
+        received: direction === "out" ? 0 : (received.get(peer) ?? 0),
+      },
+    ]),
   );
 }
 

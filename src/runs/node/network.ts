@@ -140,6 +140,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     journal =
       checkpoints &&
       createJournal({
+        neighbours: topology.mixing.neighbours[id]!,
         edges: saved?.checkpoint.edges ?? [],
         records: saved?.records ?? [],
         isBarrier: true,

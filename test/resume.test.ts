@@ -1,0 +1,235 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { AlgorithmKind } from "../src/algorithm.js";
+import { algorithms } from "../src/algorithms/index.js";
+import type { CompressorSettings } from "../src/compressors/index.js";
+import { random } from "../src/foundation/random.js";
+import { createVirtualClock } from "../src/foundation/virtual-clock.js";
+import { createGraph, graphSettings } from "../src/graphs/index.js";
+import type { Mixing } from "../src/graphs/mixing.js";
+import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
+import type { RoundReport } from "../src/observing/report.js";
+import type { OptimizerSettings } from "../src/optimizers/index.js";
+import { createPeer, type Peer, type Plan } from "../src/peer.js";
+import { withModelledCompute } from "../src/runs/modelled-compute.js";
+import { createSimulatedNetwork } from "../src/transports/simulated/network.js";
+import { parseNetwork } from "../src/transports/simulated/settings.js";
+import { createLayout } from "../src/vectors/layout.js";
+import { everyCompressor, largestDifference } from "./support/gossip.js";
+import { everyOptimizer } from "./support/optimizer-cases.js";
+import { runThroughCrashes } from "./support/restarts.js";
+import { functionTrainer, plainDescent } from "./support/trainers.js";
+
+const layout = createLayout([
+  { name: "kernel", shape: [5, 7] },
+  { name: "bias", shape: [5] },
+]);
+const graph = (settings: unknown) => createGraph(graphSettings.parse(settings));
+const ring = metropolisMixing(graph({ kind: "ring", peers: 5 }));
+const directed = pushMixing(graph({ kind: "ring", peers: 5, directed: true }));
+const everyAlgorithm: AlgorithmKind[] = Object.values(algorithms);
+const sgd: OptimizerSettings = plainDescent.optimizer;
+
+interface Course {
+  readonly mixing: Mixing;
+  readonly algorithm: AlgorithmKind;
+  readonly compressor: CompressorSettings;
+  readonly optimizer: OptimizerSettings;
+  readonly seed: number;
+  readonly rounds: number;
+}
+
+const ROUNDS = 30;
+
+/** A gradient that depends on the model, the peer and the step, so that nothing lost goes unnoticed. */
+function planOf({ algorithm, compressor, optimizer, seed, rounds, mixing }: Course): Plan {
+  return {
+    ...{ seed, algorithm, compressor, rounds, optimizer, localSteps: 1, evaluateEvery: 7 },
+    learningRate: (round) => 0.1 / (1 + round / 10),
+    consensusRate: (round) => 0.4 / (1 + round / 40),
+    closingRates: mixing.isDirected || algorithm.sends === "nothing" ? [] : [0.5, 0.7],
+  };
+}
+
+function peersOf(
+  course: Course,
+  equip: (peer: number) => (trainer: ReturnType<typeof trainerOf>) => typeof trainer,
+) {
+  const { mixing } = course;
+  const plan = planOf(course);
+  return mixing.neighbours.map((neighbours, id) => (): Peer => {
+    const trainer = equip(id)(trainerOf(course.seed, id));
+    return createPeer({ id, neighbours, plan, trainer });
+  });
+}
+
+const trainerOf = (seed: number, id: number) =>
+  functionTrainer(
+    layout,
+    (model) => model.fill(0.5),
+    (point, k, step) => Math.fround(point[k]! - random(seed, "optimum", id, step).uniform(k)),
+  );
+
+/** Runs all peers over a network on which peers crash, each through its own crashes. */
+async function run(
+  course: Course,
+  crashes: readonly (readonly { at: number; forMs: number }[])[],
+  patienceMs?: number,
+) {
+  const clock = createVirtualClock();
+  const { neighbours } = course.mixing;
+  const settings = parseNetwork({
+    latencyMs: 3,
+    jitterMs: 6,
+    computeMs: 5,
+    reconnectMs: 1e6,
+    seed: course.seed,
+  });
+  const makers = peersOf(course, () => (trainer) => withModelledCompute(trainer, clock, 5));
+  const maximumPayloadBytes = makers[0]!().largestPayloadBytes;
+  const network = createSimulatedNetwork({ clock, settings, neighbours, maximumPayloadBytes });
+  const patience = patienceMs === undefined ? undefined : { deadlineMs: 1e7, patienceMs };
+  const lives = Promise.all(
+    makers.map((make, id) =>
+      runThroughCrashes({
+        id,
+        neighbours: neighbours[id]!,
+        network,
+        clock,
+        patience,
+        every: 10,
+        crashes: crashes[id] ?? [],
+        make,
+      }),
+    ),
+  );
+  return clock.run(lives, network.describe);
+}
+
+/** What must not depend on crashes. */
+const lasting = ({ time: _time, traffic: _traffic, isReplayed: _again, ...report }: RoundReport) => report;
+
+const crash = fc.record({ at: fc.integer({ min: 0, max: 700 }), forMs: fc.integer({ min: 1, max: 90 }) });
+const anyCrashes = fc.array(fc.array(crash, { maxLength: 3 }), { minLength: 5, maxLength: 5 });
+const compressorFor = (algorithm: AlgorithmKind) =>
+  algorithm.compresses ? fc.constantFrom(...everyCompressor) : fc.constant(everyCompressor[0]!);
+
+describe("a run whose peers crash at any instant and start again from their disks", () => {
+  for (const algorithm of everyAlgorithm) {
+    it(`with ${algorithm.name} ends with the models and reports of an undisturbed one, to the bit`, async () => {
+      const mixing = algorithm.needs.graph === "directed" && algorithm.sends !== "nothing" ? directed : ring;
+      let restarts = 0;
+      let again = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          compressorFor(algorithm),
+          fc.constantFrom(...everyOptimizer.map(([, settings]) => settings)),
+          fc.nat(),
+          anyCrashes,
+          async (compressor, optimizer, seed, crashes) => {
+            const course = { mixing, algorithm, compressor, optimizer, seed, rounds: ROUNDS };
+            const calm = await run(course, []);
+            const disturbed = await run(course, crashes);
+            for (const [id, { peer, reports, lives }] of disturbed.entries()) {
+              restarts += lives - 1;
+              again += reports.filter(({ isReplayed }) => isReplayed).length;
+              expect(reports.map(lasting)).toEqual(calm[id]!.reports.map(lasting));
+              expect([...peer.model]).toEqual([...calm[id]!.peer.model]);
+            }
+          },
+        ),
+        { numRuns: 8 },
+      );
+      expect(restarts).toBeGreaterThan(8);
+      if (algorithm.steps > 0) expect(again).toBeGreaterThan(8);
+    });
+
+    if (algorithm.steps !== 1 || algorithm.needs.everyEdge || algorithm.needs.graph === "directed") continue;
+    it(`with ${algorithm.name} and patience moves the mean by the updates alone`, async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          compressorFor(algorithm),
+          fc.nat(),
+          anyCrashes,
+          async (compressor, seed, crashes) => {
+            const course = { mixing: ring, algorithm, compressor, optimizer: sgd, seed, rounds: ROUNDS };
+            const steady = prescribed(course);
+            const outcomes = await runPrescribed(steady, crashes);
+            const mean = new Float64Array(layout.length);
+            let largest = 1;
+            for (const { peer } of outcomes) {
+              for (const [k, x] of peer.model.entries()) {
+                mean[k]! += x / outcomes.length;
+                largest = Math.max(largest, Math.abs(x));
+              }
+            }
+            expect(largestDifference(mean, steady.mean)).toBeLessThanOrEqual(1e-5 * largest);
+          },
+        ),
+        { numRuns: 8 },
+      );
+    });
+  }
+});
+
+/** Updates that do not depend on the model, so that the mean that they lead to is known. */
+function prescribed(course: Course) {
+  const plan: Plan = { ...planOf(course), learningRate: () => 1, closingRates: [] };
+  const peers = course.mixing.peers;
+  const update = (id: number, k: number, round: number) =>
+    Math.fround(random(course.seed, "update", id, round).uniform(k) - 0.5);
+  const mean = Float64Array.from({ length: layout.length }, (_, k) => {
+    let sum = 0.5;
+    for (let id = 0; id < peers; id++) {
+      for (let round = 0; round < course.rounds; round++) sum += update(id, k, round) / peers;
+    }
+    return sum;
+  });
+  return { course, plan, mean, update };
+}
+
+function runPrescribed(
+  { course, plan, update }: ReturnType<typeof prescribed>,
+  crashes: readonly (readonly { at: number; forMs: number }[])[],
+) {
+  const clock = createVirtualClock();
+  const { neighbours } = course.mixing;
+  const settings = parseNetwork({
+    latencyMs: 3,
+    jitterMs: 20,
+    computeMs: 5,
+    reconnectMs: 1e6,
+    seed: course.seed,
+  });
+  const make = (id: number) => () => {
+    const trainer = functionTrainer(
+      layout,
+      (model) => model.fill(0.5),
+      (_point, k, round) => -update(id, k, round),
+    );
+    return createPeer({
+      id,
+      neighbours: neighbours[id]!,
+      plan,
+      trainer: withModelledCompute(trainer, clock, 5),
+    });
+  };
+  const maximumPayloadBytes = make(0)().largestPayloadBytes;
+  const network = createSimulatedNetwork({ clock, settings, neighbours, maximumPayloadBytes });
+  const patience = { deadlineMs: 1e7, patienceMs: 12 };
+  const lives = Promise.all(
+    neighbours.map((_, id) =>
+      runThroughCrashes({
+        id,
+        neighbours: neighbours[id]!,
+        network,
+        clock,
+        patience,
+        every: 10,
+        crashes: crashes[id] ?? [],
+        make: make(id),
+      }),
+    ),
+  );
+  return clock.run(lives, network.describe);
+}

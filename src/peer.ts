@@ -53,7 +53,7 @@ export interface Peer {
   /** What this peer evaluates: the model, unless its algorithm says otherwise. */
   readonly point: Vector;
   /** What neighbours must agree on before they exchange anything. Asked for before the run. */
-  fingerprint(): Fingerprint;
+  fingerprint(): Promise<Fingerprint>;
   /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
   run(network: Network): AsyncGenerator<RoundReport, void>;
 }
@@ -75,8 +75,9 @@ export function createPeer(options: PeerOptions): Peer {
     ),
     state: algorithm.state,
     point: algorithm.point,
-    fingerprint: () => ({
+    fingerprint: async () => ({
       ...plan.fingerprint,
+      ...(await trainer.fingerprint?.()),
       compressor: compressor.name,
       layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
       initialModel: modelDigest(model),

@@ -12,7 +12,7 @@ import type { Topology } from "../graphs/topology.js";
 import type { RoundReport } from "../observing/report.js";
 import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
-import type { Experiment } from "./experiment.js";
+import { type Experiment, withoutLocations } from "./experiment.js";
 import type { SimulationRound } from "./simulate.js";
 
 /** Version of the lines below; readers refuse a newer one. */
@@ -138,7 +138,7 @@ export function headerLine(
     frameVersion: FRAME_VERSION,
     peer,
     seed: experiment.seed,
-    fingerprint: digest({ experiment, topology, tensors }),
+    fingerprint: digest({ experiment: withoutLocations(experiment), topology, tensors }),
     experiment,
     topology,
     tensors,

@@ -2,6 +2,7 @@
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  */
 
+import { allowDifferentData } from "../../datasets/content.js";
 import { modelDigest } from "../../exchange/fingerprint.js";
 import { systemClock } from "../../foundation/clock.js";
 import { InvalidTopology } from "../../foundation/errors.js";
@@ -52,6 +53,11 @@ export interface JoinOptions {
   readonly trainer?: Trainer;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
+  /**
+   * Accepts neighbours that learn from other examples of the same classes and shape. They must accept as much. Default
+   * false: all peers divide one data set.
+   */
+  readonly allowDifferentData?: boolean;
   /** In the order of preference. Default mplex, then yamux. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
@@ -112,13 +118,14 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
   try {
+    const fingerprint = await peer.fingerprint();
     transport = await createLibp2pTransport({
       id,
       privateKey: identity.privateKey,
       peers,
       neighbours: topology.mixing.neighbours[id]!.map((neighbour) => neighbour.peer),
       listen: topology.peers[id]!.listen,
-      fingerprint: peer.fingerprint(),
+      fingerprint: options.allowDifferentData ? allowDifferentData(fingerprint) : fingerprint,
       maximumPayloadBytes: peer.largestPayloadBytes,
       ...(options.muxers && { muxers: options.muxers }),
       ...(options.deadlines && { deadlines: options.deadlines }),

@@ -19,6 +19,7 @@ export type ToPeer =
       readonly experiment: Experiment;
       readonly id: number;
       readonly identity: Identity;
+      readonly allowDifferentData: boolean;
       readonly directory: string | undefined;
       readonly patienceMs: number | undefined;
       readonly metricsPort: number | undefined;

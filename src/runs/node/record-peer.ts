@@ -15,6 +15,8 @@ export interface PeerRunOptions {
   readonly experiment: Experiment;
   readonly id: number;
   readonly identity: Identity;
+  /** Accepts neighbours with other examples; see `joinRun`. */
+  readonly allowDifferentData?: boolean;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
   /** How long to wait for a neighbour to connect, in milliseconds. */
@@ -75,6 +77,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     identity,
     signal,
     startThreads: workerThreads(threads, { processes }),
+    ...(options.allowDifferentData && { allowDifferentData: true }),
     ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
     ...(options.onEvent && { report: options.onEvent }),
     ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),

@@ -29,6 +29,7 @@ export { mix } from "./algorithms/mix.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
 export type { Dataset, Examples } from "./dataset.js";
+export { datasetFingerprint } from "./datasets/content.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export {
   checkParts,
@@ -45,7 +46,7 @@ export {
   type Patience,
   type Step,
 } from "./exchange/exchanges.js";
-export { modelDigest } from "./exchange/fingerprint.js";
+export { type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./exchange/frame.js";
 export {
   createLedger,

@@ -194,8 +194,8 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
     const path = await readyTopology(pair);
     const other = startMurmur("peer", path, ...quadratic, "--id", "1", "--seed", "2");
     const one = startMurmur("peer", path, ...quadratic, "--id", "0", "--seed", "1");
-    expectOneLine(await one.finished, /"seed" is "1" here and "2" there.*same files/);
-    expectOneLine(await other.finished, /"seed" is "2" here and "1" there/);
+    expectOneLine(await one.finished, /"seed" is "1" here and "2" at peer 1.*same files/);
+    expectOneLine(await other.finished, /"seed" is "2" here and "1" at peer 0/);
   });
 
   it("when a process with its key takes part already", async () => {
@@ -385,7 +385,7 @@ describe("murmur doctor", () => {
     ]);
 
     const ill = murmur("doctor", path, ...quadratic, "--rounds", "4", "--id", "0");
-    expect(ill.stdout).toMatch(/0 → 1 fails at fingerprint: "rounds" is "4" here and "3" there/);
+    expect(ill.stdout).toMatch(/0 → 1 fails at fingerprint: "rounds" is "4" here and "3" at peer 1/);
     expect(ill.status).toBe(2);
 
     const others = ["0", "2"].map((id) => startMurmur("peer", path, ...args, "--id", id));

@@ -38,6 +38,10 @@ export function describeDifferences(differences: readonly Difference[], neighbou
 
 /** What to do about these differences. */
 export function remedyFor(differences: readonly Difference[]): string {
+  const isSilent = differences.some(
+    ({ field, ours, theirs }) => field === "classes" && (ours === undefined) !== (theirs === undefined),
+  );
+  if (isSilent) return "a trainer of one's own describes its data with fingerprint()";
   const data = differences.find(({ field }) => field === "data");
   const isDataAlone = differences.every(({ field }) => field === "data" || field === "splitParts");
   if (!data || !isDataAlone) return "start both from the same files and settings";

@@ -30,6 +30,7 @@ export { type Checkpoint, type CheckpointStore, type Saved, saveCheckpoint } fro
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
 export type { Dataset, Examples } from "./dataset.js";
+export { datasetFingerprint } from "./datasets/content.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export {
   checkParts,
@@ -46,7 +47,7 @@ export {
   type Patience,
   type Step,
 } from "./exchange/exchanges.js";
-export { modelDigest } from "./exchange/fingerprint.js";
+export { type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameKind } from "./exchange/frame.js";
 export {
   createJournal,

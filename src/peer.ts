@@ -63,7 +63,7 @@ export interface Peer {
   /** What this peer evaluates: the model, unless its algorithm says otherwise. */
   readonly point: Vector;
   /** What neighbours must agree on before they exchange anything. Asked for before the run. */
-  fingerprint(): Fingerprint;
+  fingerprint(): Promise<Fingerprint>;
   /**
    * Goes on from a checkpoint instead of from the initial model. Before the run.
    * @throws InvalidCheckpoint a checkpoint of another peer or run, or with other state; the peer is not changed then
@@ -74,6 +74,7 @@ export interface Peer {
   /**
    * A checkpoint of the last report's round; its vectors are the live ones. Only while the run waits at a report, or
    * has not begun.
+   * @throws InvalidExperiment nobody asked for the fingerprint before the run
    */
   snapshot(own: NamedValues): Checkpoint;
   /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
@@ -87,25 +88,25 @@ export function createPeer(options: PeerOptions): Peer {
   const { algorithm, compressor, model } = parts;
   const { extraPayloadBytes = 0 } = plan.algorithm;
   const position: Position = { round: 0, traffic: {} };
-  let initial: Fingerprint | undefined;
   let hasRun = false;
-  const fingerprint = (): Fingerprint => {
-    if (!initial && (hasRun || position.round > 0)) {
-      throw new InvalidExperiment(
-        `the fingerprint of peer ${id} is that of its initial model: ask for it before the run`,
-        {
-          code: "fingerprint-after-run",
-          peer: id,
-        },
-      );
-    }
-    initial ??= {
+  let known: Fingerprint | undefined;
+  const tooLate = () =>
+    new InvalidExperiment(
+      `the fingerprint of peer ${id} is that of its initial model: ask for it before the run`,
+      { code: "fingerprint-after-run", peer: id },
+    );
+  const fingerprint = async (): Promise<Fingerprint> => {
+    if (known) return known;
+    if (hasRun) throw tooLate();
+    const initialModel = modelDigest(model);
+    known = {
       ...plan.fingerprint,
+      ...(await trainer.fingerprint?.()),
       compressor: compressor.name,
       layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
-      initialModel: modelDigest(model),
+      initialModel,
     };
-    return initial;
+    return known;
   };
   return {
     ...{ id, layout, model },
@@ -119,16 +120,17 @@ export function createPeer(options: PeerOptions): Peer {
     point: algorithm.point,
     fingerprint,
     async restore(checkpoint) {
-      requireSameRun(checkpoint, id, fingerprint());
+      requireSameRun(checkpoint, id, await fingerprint());
       await parts.memory.restore(checkpoint);
       position.round = checkpoint.round;
       position.traffic = checkpoint.traffic;
     },
     trainerState: trainer.state,
     snapshot(own) {
+      if (!known) throw tooLate();
       const edges = position.edges?.() ?? { edges: [], held: [] };
       const { round, traffic } = position;
-      return { peer: id, round, fingerprint: fingerprint(), traffic, ...edges, ...parts.memory.save(own) };
+      return { peer: id, round, fingerprint: known, traffic, ...edges, ...parts.memory.save(own) };
     },
     run(network) {
       if (hasRun) {
@@ -137,7 +139,6 @@ export function createPeer(options: PeerOptions): Peer {
           peer: id,
         });
       }
-      if (network.journal) fingerprint();
       hasRun = true;
       return run(options, parts, network, position);
     },

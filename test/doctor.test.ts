@@ -173,7 +173,7 @@ describe("the doctor names the first layer that fails, and no other", () => {
     [
       "another seed",
       "fingerprint",
-      /"seed" is "1" here and "2" there/,
+      /"seed" is "1" here and "2" at peer 1/,
       async () => diagnose([await realPeer({ fingerprint: { ...fingerprint, seed: "2" } })]),
     ],
   ];

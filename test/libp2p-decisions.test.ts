@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { listed } from "../src/exchange/fingerprint.js";
 import { HandshakeRefused } from "../src/foundation/errors.js";
+import { causesAmong, describeDifferences } from "../src/transports/libp2p/differences.js";
 import { helloOf, judge, type Self } from "../src/transports/libp2p/handshake.js";
 import { defaultDeadlines, MAX_VIOLATIONS } from "../src/transports/libp2p/limits.js";
 import { createRedial, redialPauseMs } from "../src/transports/libp2p/redial.js";
@@ -31,6 +33,71 @@ describe("a handshake", () => {
         expect(judge(one, other.id, { ...helloOf(other, 1), version: 77 })).toBeInstanceOf(HandshakeRefused);
       }),
     );
+  });
+});
+
+describe("differences in words", () => {
+  const entries = fc.array(fc.oneof(fc.constantFrom("cat", "dog", "fox"), fc.string()), { maxLength: 6 });
+  const [many, more] = [300, 301].map((count) =>
+    listed(Array.from({ length: count }, (_, k) => `name ${k}`)),
+  );
+  const say = (field: string, ours?: string, theirs?: string) =>
+    describeDifferences([{ field, ours, theirs }], 7);
+
+  it("name the first entry of a list that differs", () => {
+    fc.assert(
+      fc.property(entries, entries, (one, other) => {
+        fc.pre(JSON.stringify(one) !== JSON.stringify(other));
+        const first = [...one, ...other, ""].findIndex((_, k) => one[k] !== other[k]);
+        expect(say("classes", listed(one), listed(other))).toMatch(new RegExp(`^class ${first} is `));
+      }),
+    );
+    expect(say("classes", listed(["cat", "dog"]), listed(["cat"]))).toBe(
+      'class 1 is "dog" here and absent at peer 7',
+    );
+  });
+
+  it("of lists too long to show say how long they are", () => {
+    expect(say("classes", many, more)).toBe("there are 300 classes here and 301 at peer 7");
+    expect(say("classes", many, listed(["cat"]))).toBe("there are 300 classes here and 1 at peer 7");
+    const renamed = listed(Array.from({ length: 300 }, (_, k) => `name ${k + 1}`));
+    expect(say("classes", many, renamed)).toBe("the 300 classes here and at peer 7 differ");
+  });
+
+  it("stay short and printable, whatever a neighbour states", () => {
+    const hostile = fc.oneof(fc.string(), fc.json(), fc.constantFrom("[1]", '["', "[[]]", "x".repeat(1000)));
+    const fields = fc.constantFrom("classes", "modelLayers", "splitParts", "data", "toString");
+    fc.assert(
+      fc.property(fields, hostile, hostile, (field, ours, theirs) => {
+        const text = say(field, ours, theirs);
+        expect(text).toMatch(/^[\x20-\x7e\u00a0-\uffff]+$/);
+        expect(text.length).toBeLessThan(2 * 6 * 130 + 60);
+      }),
+    );
+  });
+
+  it("leave out what follows from others, and keep at least one", () => {
+    const fields = [
+      "classes",
+      "data",
+      "exampleShape",
+      "initialModel",
+      "layout",
+      "model",
+      "modelLayers",
+      "seed",
+    ];
+    fc.assert(
+      fc.property(fc.subarray(fields, { minLength: 1 }), (different) => {
+        const causes = causesAmong(different.map((field) => ({ field, ours: "1", theirs: "2" })));
+        expect(causes.length).toBeGreaterThan(0);
+      }),
+    );
+    const named = (...different: string[]) =>
+      causesAmong(different.map((field) => ({ field, ours: "1", theirs: "2" }))).map(({ field }) => field);
+    expect(named("classes", "data")).toEqual(["classes"]);
+    expect(named("data", "splitParts")).toEqual(["data", "splitParts"]);
+    expect(named("initialModel", "modelLayers")).toEqual(["modelLayers"]);
   });
 });
 

@@ -1,10 +1,18 @@
 import type { Stream } from "@libp2p/interface";
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { compareFingerprints, digest } from "../src/exchange/fingerprint.js";
+import {
+  compareFingerprints,
+  digest,
+  listed,
+  MAX_LIST_BYTES,
+  readListed,
+} from "../src/exchange/fingerprint.js";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
 import { MAX_UNRELEASED_FRAMES } from "../src/exchange/transport.js";
 import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation/errors.js";
 import type { Channel } from "../src/transports/libp2p/channel.js";
+import { decodeHello, encodeHello } from "../src/transports/libp2p/hello.js";
 import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
 import {
   CREDIT_STEP_BYTES,
@@ -374,7 +382,7 @@ describe("limits", () => {
   it("a fingerprint too large for the handshake is refused at home", async () => {
     const topology = await members(2);
     const fields = Object.fromEntries(Array.from({ length: 33 }, (_, k) => [`field ${k}`, "1"]));
-    for (const fingerprint of [{ layout: "x".repeat(129) }, fields]) {
+    for (const fingerprint of [{ layout: "x".repeat(MAX_LIST_BYTES + 1) }, fields]) {
       await expectRejection(join(topology, 0, { fingerprint }), MalformedFrame, { code: "hello-too-large" });
     }
   });
@@ -399,7 +407,7 @@ describe("the handshake", () => {
     for (const id of [0, 1]) {
       const expected = { code: "experiment-differs", peer: id, neighbour: 1 - id, field: "seed" };
       const { message } = checkError(reasons[id], HandshakeRefused, expected);
-      expect(message).toContain(`"seed" is "${id + 1}" here and "${2 - id}" there`);
+      expect(message).toContain(`"seed" is "${id + 1}" here and "${2 - id}" at peer ${1 - id}`);
     }
     expect((await logs[0]!.first("refused")).from).toBe(1);
     expect((await logs[1]!.first("refused")).from).toBe(0);
@@ -416,7 +424,7 @@ describe("the handshake", () => {
     [
       "control characters",
       { fingerprint: { algorithm: "\u001b[31mx", seed: "1" } },
-      /"algorithm" is "deepsqueeze" here and "\\u001b\[31mx" there/,
+      /"algorithm" is "deepsqueeze" here and "\\u001b\[31mx" at peer 1/,
     ],
   ])("refuses %s", async (_name, changes, reason) => {
     const here = await surroundings();
@@ -468,6 +476,37 @@ describe("fingerprints", () => {
     expect(compareFingerprints({}, JSON.parse('{"toString":"x"}'))).toEqual([
       { field: "toString", ours: undefined, theirs: "x" },
     ]);
+  });
+
+  it("show a list where it is short; equal values mean equal lists", () => {
+    const lists = fc.array(fc.oneof(fc.constantFrom("a", "b"), fc.string({ maxLength: 300 })));
+    fc.assert(
+      fc.property(lists, lists, (one, other) => {
+        const [value, otherValue] = [listed(one), listed(other)];
+        expect(value === otherValue).toBe(JSON.stringify(one) === JSON.stringify(other));
+        const { count, entries } = readListed(value)!;
+        expect(count).toBe(one.length);
+        expect(entries ?? one).toEqual(one);
+        expect(Buffer.byteLength(JSON.stringify(value))).toBeLessThanOrEqual(MAX_LIST_BYTES);
+      }),
+    );
+    // Quotes, brackets and the backslashes that a hello adds take eight bytes.
+    expect(readListed(listed(["x".repeat(MAX_LIST_BYTES - 8)]))).toHaveProperty("entries");
+    expect(readListed(listed(["x".repeat(MAX_LIST_BYTES - 7)]))).toEqual({ count: 1 });
+    expect(readListed(listed(["é".repeat(MAX_LIST_BYTES / 2 - 3)]))).toEqual({ count: 1 });
+  });
+
+  it("with the longest lists and 29 digests fit into a hello", () => {
+    const longest = listed(["x".repeat(MAX_LIST_BYTES - 8)]);
+    const fields = Array.from({ length: 32 }, (_, k) => [
+      `field number ${k}`,
+      k < 3 ? longest : digest(String(k)),
+    ]);
+    const fingerprint = Object.fromEntries(fields);
+    const hello = { version: 2, id: 1, instance: crypto.randomUUID(), fingerprint, sequence: 1 };
+    const bytes = encodeHello(hello);
+    expect(bytes.length).toBeLessThanOrEqual(MAX_HELLO_BYTES);
+    expect(decodeHello(bytes)).toEqual(hello);
   });
 
   it("digest is SHA-256, blind to the order of an object's keys", () => {

@@ -194,8 +194,8 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
     const path = await readyTopology(pair);
     const other = startMurmur("peer", path, ...quadratic, "--id", "1", "--seed", "2");
     const one = startMurmur("peer", path, ...quadratic, "--id", "0", "--seed", "1");
-    expectOneLine(await one.finished, /"seed" is "1" here and "2" there.*same files/);
-    expectOneLine(await other.finished, /"seed" is "2" here and "1" there/);
+    expectOneLine(await one.finished, /"seed" is "1" here and "2" at peer 1.*same files/);
+    expectOneLine(await other.finished, /"seed" is "2" here and "1" at peer 0/);
   });
 
   it("when a process with its key takes part already", async () => {
@@ -365,6 +365,28 @@ describe("murmur up", () => {
   });
 });
 
+describe("--allow-different-data", () => {
+  it("joins peers that learn from tables of their own; doctor compares with it or without", async () => {
+    const path = await readyTopology(pair);
+    const settings = (power: number) => {
+      const rows = Array.from({ length: 30 }, (_, k) => `${k ** power},${k % 2 ? "cat" : "dog"}`);
+      const file = join(scratch, `own-${power}.csv`);
+      writeFileSync(file, ["x,species", ...rows].join("\n"));
+      return ["--data", "csv", "--data.path", file, "--split", "iid", "--rounds", "2"];
+    };
+    const allow = "--allow-different-data";
+    const one = startMurmur("peer", path, ...settings(1), "--id", "0", allow);
+    await one.says(/peer 1 is not there yet/);
+    expect(murmur("doctor", path, ...settings(2), "--id", "1", allow).status).toBe(0);
+    const { status, stdout } = murmur("doctor", path, ...settings(2), "--id", "1");
+    expect(status).toBe(2);
+    expect(stdout).toMatch(/fails at fingerprint: "data" is .*: start both with --allow-different-data/);
+    const up = startMurmur("up", path, ...settings(2), "--peers", "1", allow);
+    const ends = await Promise.all([one, up].map(({ finished }) => finished));
+    expect(ends.map(({ status }) => status)).toEqual([0, 0]);
+  });
+});
+
 describe("murmur doctor", () => {
   it("tries edges with peers that run and peers that do not, and disturbs none", async () => {
     const path = await readyTopology({ kind: "chain", peers: 3 });
@@ -385,7 +407,7 @@ describe("murmur doctor", () => {
     ]);
 
     const ill = murmur("doctor", path, ...quadratic, "--rounds", "4", "--id", "0");
-    expect(ill.stdout).toMatch(/0 → 1 fails at fingerprint: "rounds" is "4" here and "3" there/);
+    expect(ill.stdout).toMatch(/0 → 1 fails at fingerprint: "rounds" is "4" here and "3" at peer 1/);
     expect(ill.status).toBe(2);
 
     const others = ["0", "2"].map((id) => startMurmur("peer", path, ...args, "--id", id));

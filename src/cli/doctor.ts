@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import pc from "picocolors";
+import { allowDifferentData } from "../datasets/content.js";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
@@ -10,7 +11,7 @@ import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { printBackends } from "./backends.js";
 import { note, print, table, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
-import { peerNumber, secondsOption } from "./option-types.js";
+import { allowDifferentDataOption, peerNumber, secondsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** How long an attempt may take. */
@@ -21,6 +22,7 @@ const FOUND_PROBLEM = 2;
 interface DoctorOptions {
   readonly id?: number;
   readonly keys?: string;
+  readonly allowDifferentData?: boolean;
   readonly patience: number;
   readonly json?: boolean;
 }
@@ -33,6 +35,7 @@ export function doctorCommand(): Command {
     .argument("[experiment]", "experiment file (JSON): compare its settings with those of peers that run")
     .option("--id <peer>", "only the edges of this peer", peerNumber)
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
+    .addOption(allowDifferentDataOption())
     .option(
       "--patience <seconds>",
       "how long each attempt may take; default 5",
@@ -58,7 +61,8 @@ export function doctorCommand(): Command {
         if (experiment) {
           const ids = [[...identities.keys()][0]!];
           const { peers, dispose } = await preparePeers({ topology, experiment, ids });
-          fingerprint = peers[0]!.fingerprint();
+          fingerprint = await peers[0]!.fingerprint();
+          if (options.allowDifferentData) fingerprint = allowDifferentData(fingerprint);
           dispose();
         } else {
           note("no experiment is named: of the fingerprints only topology and version are compared");

@@ -43,6 +43,14 @@ export function threadsOption(): Option {
     .default("auto");
 }
 
+/** `--allow-different-data`, the same for every command that joins a run or compares with one. */
+export function allowDifferentDataOption(): Option {
+  return new Option(
+    "--allow-different-data",
+    "accept neighbours that learn from other examples of the same classes and shape; they need the option too",
+  );
+}
+
 /** Seconds, given as milliseconds. */
 export function secondsOption(text: string): number {
   return 1000 * wholeNumber(1, 86_400)(text);

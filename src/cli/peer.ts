@@ -8,7 +8,13 @@ import { bytesText, note, noteThreads, numberText, percentText, print, progress,
 import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumber, portToServe, secondsOption, threadsOption } from "./option-types.js";
+import {
+  allowDifferentDataOption,
+  peerNumber,
+  portToServe,
+  secondsOption,
+  threadsOption,
+} from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 export function peerCommand(): Command {
@@ -29,6 +35,7 @@ export function peerCommand(): Command {
       "serve Prometheus metrics to this machine while it runs; 0 takes a free port",
       portToServe,
     )
+    .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
@@ -56,6 +63,7 @@ export function peerCommand(): Command {
           experiment,
           id,
           identity,
+          ...(options.allowDifferentData && { allowDifferentData: true }),
           directory: options.out,
           checkpoints: checkpointSettings(command, options),
           warn,

@@ -28,7 +28,13 @@ import {
 import { eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumbers, portToServe, secondsOption, threadsOption } from "./option-types.js";
+import {
+  allowDifferentDataOption,
+  peerNumbers,
+  portToServe,
+  secondsOption,
+  threadsOption,
+} from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
@@ -57,6 +63,7 @@ export function upCommand(): Command {
       "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
       portToServe,
     )
+    .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
     .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
     .option("--json", "print the outcome as JSON")
@@ -106,10 +113,17 @@ interface Network {
   readonly signal: AbortSignal;
 }
 
+interface UpOptions {
+  readonly patience?: number;
+  readonly metrics?: number;
+  readonly threads: ThreadCount;
+  readonly allowDifferentData?: boolean;
+}
+
 /** Runs the peers, and shows on stderr how they do. */
 async function run(
   { identities, ...network }: Network,
-  options: { readonly patience?: number; readonly metrics?: number; readonly threads: ThreadCount },
+  options: UpOptions,
   bar: Progress,
 ): Promise<NetworkOutcome> {
   // Loaded here, so that other commands do not wait for libp2p.
@@ -117,6 +131,7 @@ async function run(
   return runNetwork({
     ...network,
     ...(identities && { identities }),
+    ...(options.allowDifferentData && { allowDifferentData: true }),
     patienceMs: options.patience,
     metricsPort: options.metrics,
     threads: options.threads,

@@ -88,6 +88,17 @@ export function parseExperiment(input: unknown, source = "experiment"): Experime
   return checked(experimentSettings, expandKinds(input), { what: source }, InvalidExperiment);
 }
 
+/** Settings under which a peer finds files on its own machine. */
+const LOCATIONS = ["path", "testPath", "export"];
+
+/** The experiment without the places of its files: peers may keep the same files under different names. */
+export function withoutLocations(experiment: Experiment): Partial<Record<keyof Experiment, unknown>> {
+  const strip = (settings: object) =>
+    Object.fromEntries(Object.entries(settings).filter(([field]) => !LOCATIONS.includes(field)));
+  const { data, split, model } = experiment;
+  return { ...experiment, data: strip(data), split: strip(split), model: strip(model) };
+}
+
 /** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`, and `{ "bits": 4 }` for the default kind. */
 function expandKinds(input: unknown): unknown {
   if (typeof input !== "object" || input === null || Array.isArray(input)) return input;

@@ -14,7 +14,7 @@ import type { RoundReport } from "../observing/report.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
-import type { Experiment } from "./experiment.js";
+import { type Experiment, withoutLocations } from "./experiment.js";
 import type { SimulationRound } from "./simulate.js";
 
 /** Version of the lines below; readers refuse a newer one. */
@@ -150,7 +150,7 @@ export function headerLine(
     frameVersion: FRAME_VERSION,
     peer,
     seed: experiment.seed,
-    fingerprint: digest({ experiment, topology, tensors }),
+    fingerprint: digest({ experiment: withoutLocations(experiment), topology, tensors }),
     experiment,
     topology,
     tensors,

@@ -13,7 +13,7 @@ import { createSchedule } from "../settings/schedule.js";
 import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
 import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
-import type { Experiment } from "./experiment.js";
+import { type Experiment, withoutLocations } from "./experiment.js";
 
 /** Longest value that a fingerprint shows in words; longer ones become digests. */
 const MAX_SHOWN_CHARACTERS = 100;
@@ -154,16 +154,24 @@ function closingRatesOf(
   return closingRates(spectrum(mixing), closingRounds === "auto" ? undefined : closingRounds).rates;
 }
 
-/** Every setting but those that each peer may choose for itself. */
+/**
+ * Every setting but those that each peer may choose for itself, and those of the data: the trainer describes the
+ * examples themselves. Their scale counts even where the examples may differ.
+ */
 function settingsFingerprint(experiment: Experiment): Fingerprint {
   const {
     $schema: _schema,
     name: _name,
     evaluateEvery: _evaluateEvery,
     closingRounds: _closing,
+    data: _data,
     ...shared
-  } = experiment;
-  return Object.fromEntries(Object.entries(shared).map(([field, value]) => [field, shown(value)]));
+  } = withoutLocations(experiment);
+  const { data } = experiment;
+  return {
+    ...Object.fromEntries(Object.entries(shared).map(([field, value]) => [field, shown(value)])),
+    featureScale: "scale" in data ? data.scale : "none",
+  };
 }
 
 function shown(value: unknown): string {

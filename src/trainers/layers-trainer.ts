@@ -3,11 +3,13 @@ import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layer
 import { readInto, readsAtOnce } from "../backends/memory.js";
 import type { Examples } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
+import type { Fingerprint } from "../exchange/fingerprint.js";
 import { random } from "../foundation/random.js";
 import type { Vector } from "../vectors/vector.js";
 import { createBatches } from "./batches.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
+import { modelFingerprint } from "./layers-fingerprint.js";
 import { weightsOf } from "./layers-weights.js";
 import type { Evaluation, Trainer } from "./trainer.js";
 
@@ -32,6 +34,8 @@ export interface LayersTrainerOptions {
   readonly batchSize?: number;
   /** Changes a batch's features in place before they are learned from; none where left out. */
   readonly augment?: Augmentation;
+  /** What peers of a run compare of the data that the examples are from; the model is compared in any case. */
+  readonly fingerprint?: () => Promise<Fingerprint>;
   readonly seed: number;
   readonly peer: number;
 }
@@ -112,6 +116,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     async restore(state) {
       weights.writeLocal(state);
     },
+    fingerprint: async () => ({ ...(await modelFingerprint(model)), ...(await options.fingerprint?.()) }),
     dispose() {
       model.dispose();
     },

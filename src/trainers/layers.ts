@@ -2,6 +2,7 @@ import { z } from "zod";
 import { backendNames } from "../backend.js";
 import { type Dataset, type Examples, sizeOf } from "../dataset.js";
 import { createAugmentation } from "../datasets/augmentation.js";
+import { datasetFingerprint, partsFingerprint } from "../datasets/content.js";
 import { loadDataset } from "../datasets/index.js";
 import { partition, type SplitSettings, splitsByClass } from "../datasets/partition.js";
 import { readSplit } from "../datasets/split-file.js";
@@ -26,16 +27,20 @@ export const layers: TrainerKind<typeof settings> = {
     const [dataset] = await Promise.all([loadDataset(task.data), useBackend(backend)]);
     const { classes, inputShape, train, test } = dataset;
     const size = sizeOf(inputShape);
-    const indices = (await splitOf(dataset, task.split, peers, seed))[peer]!;
+    const parts = await splitOf(dataset, task.split, peers, seed);
     const augment = createAugmentation(task.augmentation, inputShape);
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
     return createLayersTrainer({
       model: await createModel(task.model, { inputShape, classes, seed }),
-      train: selectExamples(train, indices, size),
+      train: selectExamples(train, parts[peer]!, size),
       test,
       batchSize: task.batchSize,
       ...(augment && { augment }),
+      fingerprint: async () => ({
+        ...(await datasetFingerprint(dataset)),
+        ...(task.split.kind === "file" && partsFingerprint(parts)),
+      }),
       seed,
       peer,
     });

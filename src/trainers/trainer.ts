@@ -4,6 +4,7 @@
  * Gradients are all that it computes: what becomes of them is the optimiser's business (`learner.ts`).
  */
 import type { z } from "zod";
+import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Layout } from "../vectors/layout.js";
 import type { NamedValues } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
@@ -43,6 +44,12 @@ export interface Trainer {
    * @throws InvalidData a name or length that differs from what `state` returns; nothing is changed then
    */
   restore(state: NamedValues): Promise<void>;
+  /**
+   * What this trainer learns and computes, for neighbours to compare before the run; see `layers-fingerprint.ts` and
+   * `datasets/content.ts`. Asked for before the first gradient, and never by a simulation. Where it is left out,
+   * neighbours must leave it out too.
+   */
+  fingerprint?(): Promise<Fingerprint>;
   /** Release what the trainer holds outside JavaScript's heap. */
   dispose(): void;
 }

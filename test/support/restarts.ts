@@ -109,6 +109,7 @@ async function live(
   reports: Map<number, RoundReport>,
 ): Promise<{ peer: Peer; isComplete: boolean }> {
   const peer = make();
+  await peer.fingerprint();
   const saved = await store.load();
   if (saved) await peer.restore(saved.checkpoint);
   else await saveCheckpoint(peer, store);

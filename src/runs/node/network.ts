@@ -3,6 +3,7 @@
  */
 
 import { type CheckpointStore, saveCheckpoint } from "../../checkpoint.js";
+import { allowDifferentData } from "../../datasets/content.js";
 import { modelDigest } from "../../exchange/fingerprint.js";
 import { createJournal, type Journal } from "../../exchange/journal.js";
 import { systemClock } from "../../foundation/clock.js";
@@ -54,6 +55,11 @@ export interface JoinOptions {
   readonly trainer?: Trainer;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
+  /**
+   * Accepts neighbours that learn from other examples of the same classes and shape. They must accept as much. Default
+   * false: all peers divide one data set.
+   */
+  readonly allowDifferentData?: boolean;
   /** In the order of preference. Default mplex, then yamux. */
   readonly muxers?: readonly Muxer[];
   readonly deadlines?: Partial<Deadlines>;
@@ -133,6 +139,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
   try {
+    const fingerprint = await peer.fingerprint();
     const saved = checkpoints?.resume ? await checkpoints.store.load() : undefined;
     if (saved) await peer.restore(saved.checkpoint);
     else if (checkpoints) await saveCheckpoint(peer, checkpoints.store);
@@ -152,7 +159,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       peers,
       neighbours: topology.mixing.neighbours[id]!.map((neighbour) => neighbour.peer),
       listen: topology.peers[id]!.listen,
-      fingerprint: peer.fingerprint(),
+      fingerprint: options.allowDifferentData ? allowDifferentData(fingerprint) : fingerprint,
       maximumPayloadBytes: peer.largestPayloadBytes,
       ...(journal && { durability: journal }),
       ...(options.muxers && { muxers: options.muxers }),

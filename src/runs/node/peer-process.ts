@@ -20,6 +20,7 @@ export type ToPeer =
       readonly experiment: Experiment;
       readonly id: number;
       readonly identity: Identity;
+      readonly allowDifferentData: boolean;
       readonly directory: string | undefined;
       readonly checkpoints: CheckpointSettings | undefined;
       readonly patienceMs: number | undefined;

@@ -46,6 +46,8 @@ export interface NetworkOptions {
   readonly experiment: Experiment;
   /** The peers to start, each with its key. All, with keys and loopback addresses for this run, where left out. */
   readonly identities?: ReadonlyMap<number, Identity>;
+  /** Peers accept neighbours with other examples, in this process or elsewhere; see `joinRun`. */
+  readonly allowDifferentData?: boolean;
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
   /** Makes the run outlive its processes. */
@@ -266,6 +268,7 @@ async function runProcesses(
       experiment,
       id,
       identity,
+      allowDifferentData: options.allowDifferentData ?? false,
       directory,
       checkpoints,
       patienceMs,

@@ -17,6 +17,8 @@ export interface PeerRunOptions {
   readonly experiment: Experiment;
   readonly id: number;
   readonly identity: Identity;
+  /** Accepts neighbours with other examples; see `joinRun`. */
+  readonly allowDifferentData?: boolean;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
   /** Makes the run outlive this process. */
@@ -84,6 +86,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     identity,
     signal,
     startThreads: workerThreads(threads, { processes }),
+    ...(options.allowDifferentData && { allowDifferentData: true }),
     ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
     ...(store && { checkpoints: { store, warn, every: checkpoints!.every, resume: checkpoints!.resume } }),
     ...(options.onEvent && { report: options.onEvent }),

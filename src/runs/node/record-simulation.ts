@@ -219,7 +219,7 @@ async function openSaving(peers: readonly Peer[], { checkpoints, warn }: RunOpti
   const { every, resume } = checkpoints;
   const stores = await Promise.all(peers.map(({ id }) => openCheckpoints(checkpoints, id, warn)));
   // Asked for now: it is that of the initial model.
-  for (const peer of peers) peer.fingerprint();
+  for (const peer of peers) await peer.fingerprint();
   const loaded = resume ? await loadTogether(stores) : [];
   await Promise.all(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
   return {

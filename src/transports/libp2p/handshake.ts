@@ -2,9 +2,9 @@
 
 import { compareFingerprints, type Fingerprint } from "../../exchange/fingerprint.js";
 import { HandshakeRefused } from "../../foundation/errors.js";
+import { causesAmong, describeDifferences, remedyFor } from "./differences.js";
 import type { Hello } from "./hello.js";
 import { PROTOCOL_VERSION } from "./limits.js";
-import { describeDifferences } from "./reasons.js";
 
 /** What this peer states about itself in every hello. */
 export interface Self {
@@ -36,10 +36,10 @@ export function judge(self: Self, neighbour: number, theirs: Hello): HandshakeRe
       { code: "protocol-version-differs", peer: id, neighbour },
     );
   }
-  const differences = compareFingerprints(self.fingerprint, theirs.fingerprint);
+  const differences = causesAmong(compareFingerprints(self.fingerprint, theirs.fingerprint));
   if (differences.length === 0) return undefined;
   return new HandshakeRefused(
-    `peer ${id} and peer ${neighbour} do not run the same experiment: ${describeDifferences(differences)}; start both from the same files and settings`,
+    `peer ${id} and peer ${neighbour} do not run the same experiment: ${describeDifferences(differences, neighbour)}; ${remedyFor(differences)}`,
     { code: "experiment-differs", peer: id, neighbour, field: differences[0]!.field },
   );
 }

@@ -1,11 +1,13 @@
 /** The first message in each direction of every stream, as JSON: the sender's identity and its experiment. */
 import { z } from "zod";
-import type { Fingerprint } from "../../exchange/fingerprint.js";
+import { type Fingerprint, MAX_LIST_BYTES } from "../../exchange/fingerprint.js";
 import { MalformedFrame } from "../../foundation/errors.js";
 import { MAX_HELLO_BYTES } from "./limits.js";
 
 const MAX_FIELDS = 32;
 const MAX_FIELD_CHARACTERS = 128;
+/** Room for a list, such as the names of the classes. */
+const MAX_VALUE_CHARACTERS = MAX_LIST_BYTES;
 const MAX_REASON_CHARACTERS = 400;
 const sequence = z
   .int()
@@ -25,7 +27,7 @@ const helloSchema = z.strictObject({
   /** Drawn once per process, to distinguish two processes with one identity. */
   instance: z.string().min(1).max(64),
   fingerprint: z
-    .record(z.string().max(MAX_FIELD_CHARACTERS), z.string().max(MAX_FIELD_CHARACTERS))
+    .record(z.string().max(MAX_FIELD_CHARACTERS), z.string().max(MAX_VALUE_CHARACTERS))
     .refine((fields) => Object.keys(fields).length <= MAX_FIELDS),
   /** From the end that opens: number of its first unconfirmed frame. From the other end: number of the last complete frame. */
   sequence,

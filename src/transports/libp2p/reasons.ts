@@ -1,5 +1,4 @@
 /** Descriptions of failures: which layer failed, and what to check. */
-import type { Difference } from "../../exchange/fingerprint.js";
 import { printable } from "./hello.js";
 
 /** Layer by layer, the first text that fits. Matches libp2p's error names and Node's error codes. */
@@ -34,25 +33,12 @@ export function describeFailure(error: unknown, dialMs: number): string {
   return shortened(message);
 }
 
-export function describeDifferences(differences: readonly Difference[]): string {
-  return differences
-    .map(
-      ({ field, ours, theirs }) =>
-        `"${printable(field)}" is ${quoted(ours)} here and ${quoted(theirs)} there`,
-    )
-    .join(", ");
-}
-
 export function seconds(durationMs: number): string {
   return `${durationMs / 1000} s`;
 }
 
 export function megabytes(bytes: number): string {
   return bytes < 1e6 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-function quoted(value: string | undefined): string {
-  return value === undefined ? "absent" : printable(JSON.stringify(value));
 }
 
 function shortened(text: string): string {

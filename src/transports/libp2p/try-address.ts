@@ -7,12 +7,13 @@ import { compareFingerprints, type Fingerprint } from "../../exchange/fingerprin
 import type { Clock } from "../../foundation/clock.js";
 import { withPeerId } from "./addresses.js";
 import { within } from "./deadline.js";
+import { causesAmong, describeDifferences, remedyFor } from "./differences.js";
 import type { Self } from "./handshake.js";
 import type { Hello } from "./hello.js";
 import type { NetworkPeer } from "./index.js";
 import type { Deadlines } from "./limits.js";
 import { askHello, PROBE_PROTOCOL } from "./probe.js";
-import { describeDifferences, describeFailure, seconds } from "./reasons.js";
+import { describeFailure, seconds } from "./reasons.js";
 
 /** What must work between two peers, each on top of the one before. */
 export const layers = ["address", "TCP", "Noise", "muxer", "protocol", "fingerprint"] as const;
@@ -150,12 +151,9 @@ async function tryHello(
   const shared = restrict(theirs.fingerprint, self.fingerprint);
   const known =
     theirs.instance === PROBE_INSTANCE ? restrict(self.fingerprint, theirs.fingerprint) : self.fingerprint;
-  const differences = compareFingerprints(known, shared);
+  const differences = causesAmong(compareFingerprints(known, shared));
   if (differences.length === 0) return undefined;
-  return failure(
-    "fingerprint",
-    `${describeDifferences(differences)}: start both from the same files and settings`,
-  );
+  return failure("fingerprint", `${describeDifferences(differences, to.id)}: ${remedyFor(differences)}`);
 }
 
 /** The fields that the other fingerprint has too. */

@@ -1,0 +1,53 @@
+/** What a data set is, wherever its files lie: what peers of a run compare before they exchange anything. */
+import { type Dataset, type Examples, sizeOf } from "../dataset.js";
+import { digest, type Fingerprint, listed } from "../exchange/fingerprint.js";
+import { digestOfNumbers } from "./digest-of-numbers.js";
+
+/** Value of `data` at a peer whose neighbours may learn from another data set. */
+const ANY_DATA = "any";
+
+const digests = new WeakMap<Dataset, Promise<string>>();
+
+/**
+ * - `classes`: their names in the order of their labels; a class without a name goes by its number.
+ * - `exampleShape`: of one example.
+ * - `data`: digest of all training and held-out examples, computed once per data set.
+ */
+export async function datasetFingerprint(dataset: Dataset): Promise<Fingerprint> {
+  const { classes, classNames, inputShape } = dataset;
+  let examples = digests.get(dataset);
+  if (!examples) {
+    examples = describeExamples(dataset);
+    digests.set(dataset, examples);
+  }
+  return {
+    classes: listed(Array.from({ length: classes }, (_, label) => String(classNames?.[label] ?? label))),
+    exampleShape: inputShape.join(" × "),
+    data: await examples,
+  };
+}
+
+/** `splitParts`: which examples each peer holds, where a file says so; other splits follow from data and settings. */
+export function partsFingerprint(parts: readonly (readonly number[])[]): Fingerprint {
+  return {
+    splitParts: listed(parts.map((indices) => `${indices.length} examples, ${digest(indices).slice(0, 12)}`)),
+  };
+}
+
+/**
+ * The fingerprint of a peer that accepts neighbours with other examples. Classes, shape and everything else still
+ * count, and a neighbour must accept as much, so that nobody learns beside other data unawares.
+ */
+export function allowDifferentData(fingerprint: Fingerprint): Fingerprint {
+  const { splitParts: _, ...others } = fingerprint;
+  return { ...others, data: ANY_DATA };
+}
+
+async function describeExamples({ train, test, inputShape }: Dataset): Promise<string> {
+  const count = ({ features }: Examples) => features.length / sizeOf(inputShape);
+  const parts = [];
+  for (const numbers of [train.features, train.labels, test.features, test.labels]) {
+    parts.push(await digestOfNumbers(numbers));
+  }
+  return `${count(train)} training and ${count(test)} test examples, SHA-256 ${digest(parts)}`;
+}

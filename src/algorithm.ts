@@ -45,6 +45,11 @@ export interface Algorithm {
    * @throws MalformedPayload
    */
   check?(payload: Bytes, step: number): void;
+  /**
+   * An upper bound of the norm of what a payload that `check` accepts adds at a rate of 1. The compressor's where both
+   * are left out; an algorithm with a check of its own and without this one has none.
+   */
+  normBound?(payload: Bytes, step: number): number;
   /** What the state shows about the neighbours' models; asked for now and then. */
   observe?(): Sighting;
 }

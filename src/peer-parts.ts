@@ -82,6 +82,8 @@ export interface Parts {
   rate(round: number): number;
   /** Looks at a neighbour's payload as the round and step that it belongs to will. @throws MalformedPayload */
   check(frame: Frame): void;
+  /** An upper bound of the norm of a payload that `check` accepts; undefined where the algorithm states none. */
+  normBound(frame: Pick<Frame, "kind" | "round" | "step" | "payload">): number | undefined;
   /** @throws Diverged */
   diverged(round: number, what: string, value: number): never;
 }
@@ -137,6 +139,11 @@ export function createParts(options: PeerOptions): Parts {
           round,
         });
       }
+    },
+    normBound({ kind, round, step, payload }) {
+      if (kind === "closing") return closing[round - plan.rounds]?.normBound(payload);
+      if (algorithm.normBound) return algorithm.normBound(payload, step);
+      return algorithm.check ? undefined : compressor.normBound(payload);
     },
   };
 }

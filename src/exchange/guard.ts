@@ -5,6 +5,7 @@
  * It stops a payload that would destroy the model at once, by fault or by intent. It does not stop a neighbour that
  * grows slowly or stays within the usual size: that takes a robust mixing rule (`mixing-rule.ts`).
  */
+import { lowerMedian } from "../foundation/median.js";
 
 /** Accepted payloads of the neighbour that count as its usual ones. */
 export const GUARD_HISTORY = 32;
@@ -71,18 +72,3 @@ export function createGuard(state: GuardState = { history: [], largest: 0 }): Gu
 }
 
 const shown = (value: number) => value.toPrecision(3);
-
-/** The lower median; 0 of nothing. By counting, since there are few and nothing is to be allocated. */
-function lowerMedian(values: readonly number[]): number {
-  const rank = (values.length - 1) >> 1;
-  for (const candidate of values) {
-    let smaller = 0;
-    let equal = 0;
-    for (const value of values) {
-      if (value < candidate) smaller++;
-      else if (value === candidate) equal++;
-    }
-    if (smaller <= rank && rank < smaller + equal) return candidate;
-  }
-  return 0;
-}

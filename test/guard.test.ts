@@ -11,6 +11,7 @@ import {
   createGuard,
   GUARD_FACTOR,
   GUARD_FIRST,
+  GUARD_FIRST_FACTOR,
   GUARD_HISTORY,
   GUARD_LIMIT,
   type Guard,
@@ -168,6 +169,16 @@ describe("a norm bomb", () => {
     expect(guard.judge(2, 3000)).toBe(
       "its norm of up to 3.00e+3 exceeds 100 times what is usual on this edge: this peer's own is 2.00, the neighbour's median 3.00",
     );
+  });
+
+  it("is judged more generously while the neighbour has sent little but zeros", () => {
+    const guard = createGuard();
+    for (let k = 0; k < 10; k++) expect(guard.judge(1, 0)).toBeUndefined();
+    expect(guard.judge(1, 1.1 * GUARD_FIRST_FACTOR)).toMatch(/exceeds 10000 times/);
+    for (let k = 0; k < GUARD_FIRST; k++) expect(guard.judge(1, 0.9 * GUARD_FIRST_FACTOR)).toBeUndefined();
+    const known = createGuard();
+    for (let k = 0; k < GUARD_FIRST; k++) known.judge(1, 1);
+    expect(known.judge(1, 0.9 * GUARD_FIRST_FACTOR)).toMatch(/exceeds 100 times/);
   });
 
   it("does not become usual by being sent again", () => {

@@ -119,8 +119,8 @@ export interface AlgorithmKind {
   /** Whether the consensus rate moves the model; not so where the graph's weights say all. */
   readonly usesRate: boolean;
   /**
-   * Whether the experiment's mixing rule is used. Only where every payload is a whole model, which a rule can compare with this
-   * peer's own. Left out: no.
+   * Whether the experiment's mixing rule is used. Only where every payload is a whole model, which a rule can compare
+   * with this peer's own. Left out: no.
    */
   readonly usesMixing?: boolean;
   /** Bytes that a payload may have beyond the compressor's. */

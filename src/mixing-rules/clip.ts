@@ -21,10 +21,12 @@ const UNKNOWN = -1;
  * A radius that is a number is the same at both ends of an edge, and so is f_ij: the mean of all models stays exact.
  *
  * `auto` takes the lower median over this peer's neighbours of the last ‖q_j − q_i‖ on each edge: no scale to guess,
- * and no single neighbour of two or more can raise it. The two ends of an edge then clip by different factors, and the mean of honest models
- * drifts by η Σ w_ij (f_ij − f_ji)(q_j − q_i): `npm run attacks` measures it. Exactness at both ends and a radius that
- * follows the honest neighbours exclude each other without another message: what an edge alone has seen does not show
- * which of its ends is at fault. A peer with one neighbour clips nothing under `auto`.
+ * and no single neighbour of two or more can raise it beyond the honest ones. The two ends of an edge then clip by
+ * different factors, and the mean of honest models drifts by η Σ w_ij (f_ij − f_ji)(q_j − q_i), which `npm run attacks`
+ * measures. Exactness and a radius that follows the honest neighbours exclude each other without another message: what
+ * one edge has seen does not show which of its ends is at fault. A peer with one neighbour clips nothing under `auto`.
+ *
+ * With compressed payloads the distances hold the compression error too, and an attack of that length passes.
  *
  * Two vectors of scratch memory, for C_i and C_j.
  *

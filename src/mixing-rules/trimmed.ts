@@ -20,9 +20,10 @@ const TILE = 2048;
  *
  *     x ← x + η / (d − 2b + 1) · Σ_{j ∈ K} (q_j − q_i)
  *
- * so that with η = 1 and exact payloads x becomes the average of K and itself, and every coordinate lies between those of honest models if
- * at most b neighbours are not honest. All neighbours weigh alike, whatever the graph's weights: the mean of all models
- * is kept by neither b > 0 nor unequal degrees. With b = 0 it is the plain average of the peer and its neighbours.
+ * so that with η = 1 and exact payloads x becomes the average of K and itself, and every coordinate lies between those of
+ * honest models if at most b neighbours are not honest. All neighbours weigh alike, whatever the graph's weights; with
+ * b > 0 or unequal degrees the mean of all models drifts. With b = 0 it is the plain average of the peer and its
+ * neighbours.
  *
  * Differences are sorted, not values: each neighbour's is taken to what this peer sent along with it, so that a late
  * exchange counts like any other. A round in which fewer than 2b + 1 exchanges settle mixes nothing; with unequal rates

@@ -13,6 +13,7 @@ import { compressorSettings, createCompressor } from "../dist/compressors/index.
 import { normal, random } from "../dist/foundation/random.js";
 import { createReferenceKernels } from "../dist/kernels/reference.js";
 import { createSimdKernels } from "../dist/kernels/simd.js";
+import { createMixingRule } from "../dist/mixing-rules/index.js";
 import { workerThreads } from "../dist/threads/node.js";
 import { createLayout } from "../dist/vectors/layout.js";
 import { createVectorSpace } from "../dist/vectors/vector.js";
@@ -111,7 +112,8 @@ function measureRound(length, rounds) {
   const { layout, space, source, vector, out, copyVector } = workplace([], length, createSimdKernels);
   const compressor = createCompressor(compressorSettings.parse({ kind: "sign" }), { layout, space });
   const edges = [1, 2].map((peer) => ({ peer, weight: 1 / 3 }));
-  const algorithm = deepsqueeze.create({ id: 0, model: out, layout, space, compressor, edges });
+  const mixing = createMixingRule({ kind: "mean" }, { compressor, layout, space, edges });
+  const algorithm = deepsqueeze.create({ id: 0, model: out, layout, space, compressor, mixing, edges });
   const update = space.vector(length);
   out.set(source);
   const payloads = edges.map(({ peer }) => {

@@ -10,6 +10,7 @@ import type { Outgoing } from "./exchange/exchanges.js";
 import type { Settled } from "./exchange/ledger.js";
 import type { Random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
+import type { MixingRule } from "./mixing-rule.js";
 import type { Layout } from "./vectors/layout.js";
 import type { State } from "./vectors/state.js";
 import type { Bytes, Vector, VectorSpace } from "./vectors/vector.js";
@@ -45,6 +46,11 @@ export interface Algorithm {
    * @throws MalformedPayload
    */
   check?(payload: Bytes, step: number): void;
+  /**
+   * An upper bound of the norm of what a payload that `check` accepts adds at a rate of 1. The compressor's where both
+   * are left out; an algorithm with a check of its own and without this one has none.
+   */
+  normBound?(payload: Bytes, step: number): number;
   /** What the state shows about the neighbours' models; asked for now and then. */
   observe?(): Sighting;
 }
@@ -66,6 +72,8 @@ export interface AlgorithmContext {
   readonly space: VectorSpace;
   /** The experiment's, or identity for an algorithm that does not compress. */
   readonly compressor: Compressor;
+  /** The experiment's, for an algorithm that declares `usesMixing`; otherwise the mean. */
+  readonly mixing: MixingRule;
   /** Every edge of this peer, in the order in which `Round.edges` names some of them. */
   readonly edges: readonly Neighbour[];
 }
@@ -110,6 +118,11 @@ export interface AlgorithmKind {
   readonly needs: Needs;
   /** Whether the consensus rate moves the model; not so where the graph's weights say all. */
   readonly usesRate: boolean;
+  /**
+   * Whether the experiment's mixing rule is used. Only where every payload is a whole model, which a rule can compare
+   * with this peer's own. Left out: no.
+   */
+  readonly usesMixing?: boolean;
   /** Bytes that a payload may have beyond the compressor's. */
   readonly extraPayloadBytes?: number;
   /** η where the user names none. */

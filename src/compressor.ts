@@ -37,6 +37,14 @@ export interface Compressor {
    */
   check(payload: Uint8Array): void;
   /**
+   * An upper bound of ‖C(v)‖₂ up to float32 rounding, from the payload's own scales where it has them and from its
+   * numbers otherwise; finite, and 0 only for a payload of zeros. Nothing is decoded into a vector. How far above
+   * ‖C(v)‖ the bound is, is part of each kind's description.
+   *
+   * @param payload that `check` accepts, in any buffer
+   */
+  normBound(payload: Uint8Array): number;
+  /**
    * out += scale · C(v), straight from the bytes. The whole payload is checked before `out` is touched.
    *
    * @param payload in any buffer; bytes outside the vector space are staged through it

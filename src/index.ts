@@ -95,6 +95,12 @@ export {
   topologyJsonSchema,
 } from "./graphs/topology.js";
 export { metropolisMixing, weightedMixing } from "./graphs/weights.js";
+export type { MixingRule, MixingRuleContext, MixingRuleKind } from "./mixing-rule.js";
+export {
+  createMixingRule,
+  type MixingRuleSettings,
+  mixingRuleSettings,
+} from "./mixing-rules/index.js";
 export type { RoundReport, RoundTimes, Sink } from "./observing/report.js";
 export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
 export {

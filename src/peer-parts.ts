@@ -9,6 +9,14 @@ import type { EdgeSchedule } from "./exchange/participation.js";
 import { Diverged, InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import { createSimdKernels } from "./kernels/simd.js";
+import {
+  createMixingRule,
+  defaultMixingRule,
+  type MixingRuleSettings,
+  mixingRuleVectors,
+  requireMixing,
+  requireNeighbours,
+} from "./mixing-rules/index.js";
 import { type CompressionMeter, createCompressionMeter } from "./observing/compression-meter.js";
 import { createObserver, type Observer } from "./observing/observer.js";
 import { createProjection, type Projection } from "./observing/projection.js";
@@ -25,6 +33,8 @@ export interface Plan {
   readonly seed: number;
   readonly algorithm: AlgorithmKind;
   readonly compressor: CompressorSettings;
+  /** How models are moved towards the neighbours'. The mean where left out. */
+  readonly mixing?: MixingRuleSettings;
   /** Learning rounds. */
   readonly rounds: number;
   /** γ by round. */
@@ -85,6 +95,8 @@ export interface Parts {
   rate(round: number): number;
   /** Looks at a neighbour's payload as the round and step that it belongs to will. @throws MalformedPayload */
   check(frame: Frame): void;
+  /** An upper bound of the norm of a payload that `check` accepts; undefined where the algorithm states none. */
+  normBound(frame: Pick<Frame, "kind" | "round" | "step" | "payload">): number | undefined;
   /** @throws Diverged */
   diverged(round: number, what: string, value: number): never;
 }
@@ -93,7 +105,10 @@ export function createParts(options: PeerOptions): Parts {
   const { id, neighbours, plan, trainer } = options;
   const { layout } = trainer;
   const { algorithm: algorithmKind } = plan;
+  const mixingSettings = plan.mixing ?? defaultMixingRule;
   requireDirections(options);
+  requireMixing(algorithmKind, mixingSettings);
+  requireNeighbours(id, neighbours.length, mixingSettings);
   const space = createPeerSpace(options);
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
@@ -114,7 +129,9 @@ export function createParts(options: PeerOptions): Parts {
   const plain = createCompressor(settings, { layout, space });
   const meter = createCompressionMeter(plain, norm, (round, value) => diverged(round, "model", value));
   const { compressor } = meter;
-  const algorithm = algorithmKind.create({ id, model, layout, space, compressor, edges: neighbours });
+  const edges = neighbours;
+  const mixing = createMixingRule(mixingSettings, { compressor, layout, space, edges });
+  const algorithm = algorithmKind.create({ id, model, layout, space, compressor, mixing, edges });
   const closing = createClosing(algorithm.point, space, plan.closingRates);
 
   const observer = createObserver({
@@ -144,6 +161,11 @@ export function createParts(options: PeerOptions): Parts {
         });
       }
     },
+    normBound({ kind, round, step, payload }) {
+      if (kind === "closing") return closing[round - plan.rounds]?.normBound(payload);
+      if (algorithm.normBound) return algorithm.normBound(payload, step);
+      return algorithm.check ? undefined : compressor.normBound(payload);
+    },
   };
 }
 
@@ -160,7 +182,8 @@ function requireDirections({ id, neighbours, plan }: PeerOptions): void {
 /** Memory for all that a peer needs. Untouched pages cost nothing. */
 function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
-  const own = plan.algorithm.vectors(neighbours.length);
+  const degree = neighbours.length;
+  const own = plan.algorithm.vectors(degree) + mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
   const vectors = COMMON_VECTORS + own + learnerVectors(plan.optimizer, plan.localSteps);
   const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
   return createVectorSpace(bytes, createSimdKernels, threads);

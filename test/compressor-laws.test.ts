@@ -1,4 +1,5 @@
 // The laws that error feedback rests on, for every compressor, and what each promises beyond them.
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
 import { random } from "../src/foundation/random.js";
@@ -56,11 +57,60 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
       }
     });
 
+    it("bounds the norm of what a payload decodes to, closely for normal numbers", () => {
+      for (const lengths of [[257, 40, 1, 2], [4099]]) {
+        const { compressor, vector, out } = bench(written, layoutOf(...lengths));
+        for (const name of Object.keys(characters)) {
+          fill(vector, name, 6);
+          out.fill(0);
+          const payload = compressor.squeeze(vector, random(6, name));
+          compressor.addTo(out, payload, 1);
+          const norm = Math.sqrt(sumOfSquares(out));
+          const bound = compressor.normBound(payload);
+          expect(bound).toBeLessThan(Number.POSITIVE_INFINITY);
+          // Some compressors add a little below the smallest float32.
+          expect(norm).toBeLessThanOrEqual(bound * (1 + 1e-6) + 1e-44);
+          if (name === "gaussian") expect(bound).toBeLessThanOrEqual(looseness(written) * norm * (1 + 1e-6));
+          // Wherever the bytes lie.
+          const elsewhere = new Uint8Array(payload.length + 3).subarray(3);
+          elsewhere.set(payload);
+          expect(compressor.normBound(elsewhere)).toBe(bound);
+        }
+      }
+    });
+
+    it("bounds the norm of every payload that passes the check, honest or not", () => {
+      const { compressor, vector, out } = bench(written, layoutOf(70, 3));
+      fill(vector, "gaussian", 7);
+      const honest = compressor.squeeze(vector, random(7)).slice();
+      const byte = fc.tuple(fc.nat({ max: honest.length - 1 }), fc.integer({ min: 0, max: 255 }));
+      let passed = 0;
+      fc.assert(
+        fc.property(fc.array(byte, { maxLength: 8 }), (changes) => {
+          const payload = honest.slice();
+          for (const [k, value] of changes) payload[k] = value;
+          try {
+            compressor.check(payload);
+          } catch {
+            return;
+          }
+          passed++;
+          out.fill(0);
+          compressor.addTo(out, payload, 1);
+          const norm = Math.sqrt(sumOfSquares(out));
+          expect(norm).toBeLessThanOrEqual(compressor.normBound(payload) * (1 + 1e-6) + 1e-44);
+        }),
+        { numRuns: 60 },
+      );
+      expect(passed).toBeGreaterThan(5);
+    });
+
     it("turns zeros into zeros", () => {
       const { compressor, vector, out } = bench(written, layoutOf(100, 33));
       compressor.addTo(out, compressor.squeeze(vector, random(1)), 1);
       expect(sumOfSquares(vector)).toBe(0);
       expect(sumOfSquares(out)).toBe(0);
+      expect(compressor.normBound(compressor.squeeze(vector, random(1)))).toBe(0);
     });
 
     it("works the same above 2 GiB", () => {
@@ -81,6 +131,12 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
     });
   },
 );
+
+/** How far above the norm of normal numbers a compressor's bound may be, as its description has it. */
+function looseness({ kind, scope = "block", block = 512 }: Written): number {
+  const largest = { minmax: 6, ternary: 1.5, qsgd: Math.sqrt(scope === "block" ? Number(block) : 4099) };
+  return largest[kind as keyof typeof largest] ?? 1;
+}
 
 const vectorLength = (lengths: number[]) => lengths.reduce((sum, n) => sum + n, 0);
 

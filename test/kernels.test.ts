@@ -39,6 +39,7 @@ describe("vector kernels", () => {
     add: (n) => (kernels, a, b) => void kernels.add(a, b, n),
     addThrough: (n) => (kernels, a, b) => void kernels.addThrough(a, b, a, n),
     subtractFrom: (n) => (kernels, a, b) => void kernels.subtractFrom(a, b, n),
+    sortPairs: (n) => (kernels, a, b) => void kernels.sortPairs(a, b, n),
     addScaled: (n) => (kernels, a, b) => void kernels.addScaled(a, b, n, 1 / 3),
     sumOfMagnitudes: (n) => (kernels, a) => kernels.sumOfMagnitudes(a, n),
     sumOfSquares: (n) => (kernels, a) => kernels.sumOfSquares(a, n),

@@ -33,6 +33,8 @@ export interface ClosingRound {
   round(): RoundSteps;
   /** @throws MalformedPayload */
   check(payload: Bytes): void;
+  /** ‖v‖ of a payload that `check` accepts. */
+  normBound(payload: Bytes): number;
 }
 
 /** Every closing round, in their order. */
@@ -55,9 +57,14 @@ export function createClosing(
   const rounds: ClosingRound[] = [];
   for (let first = 0; first < model.length; first += MAX_CLOSING_LENGTH) {
     const part = model.subarray(first, first + MAX_CLOSING_LENGTH);
-    const { check } = exactFor(part.length);
+    const { check, normBound } = exactFor(part.length);
     for (const consensusRate of closingRates) {
-      rounds.push({ consensusRate, check, round: () => exchangeExactly(part, exactFor(part.length)) });
+      rounds.push({
+        consensusRate,
+        check,
+        normBound,
+        round: () => exchangeExactly(part, exactFor(part.length)),
+      });
     }
   }
   return rounds;

@@ -1,5 +1,4 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mix } from "./mix.js";
 
 /**
  * DeepSqueeze: what travels is the error-compensated model.
@@ -22,21 +21,22 @@ export const deepsqueeze: AlgorithmKind = {
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
   usesRate: true,
+  usesMixing: true,
   suggestRate({ optimalRate, measure }) {
     const { residual } = measure();
     return residual === 0 ? optimalRate : Math.min(optimalRate, 0.3 / residual);
   },
-  create({ model, space, compressor }) {
+  create({ model, space, compressor, mixing }) {
     const { kernels } = space;
     const { byteOffset, length } = model;
     const residual = space.vector(length);
     return {
-      state: { vectors: { residual }, scalars: {} },
+      state: { vectors: { residual }, scalars: mixing.scalars },
       point: model,
       *round(update, { random }) {
         // x ← x + u, δ ← δ + x
         kernels.addThrough(residual.byteOffset, byteOffset, update.byteOffset, length);
-        mix(compressor, model, yield compressor.squeeze(residual, random()));
+        mixing.mix(model, yield compressor.squeeze(residual, random()));
       },
     };
   },

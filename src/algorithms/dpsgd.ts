@@ -1,5 +1,4 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mix } from "./mix.js";
 
 /**
  * D-PSGD: exact gossip of full models, x ← h + η Σ_j w_ij (h_j − h), the baseline of every comparison.
@@ -17,15 +16,16 @@ export const dpsgd: AlgorithmKind = {
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: false },
   usesRate: true,
+  usesMixing: true,
   suggestRate: ({ optimalRate }) => optimalRate,
-  create: ({ model, space: { kernels }, compressor }) => ({
-    state: { vectors: {}, scalars: {} },
+  create: ({ model, space: { kernels }, compressor, mixing }) => ({
+    state: { vectors: {}, scalars: mixing.scalars },
     point: model,
     *round(update, { random }) {
       kernels.add(model.byteOffset, update.byteOffset, model.length);
       const own = compressor.squeeze(model, random());
       compressor.addTo(model, own, 1);
-      mix(compressor, model, yield own);
+      mixing.mix(model, yield own);
     },
   }),
 };

@@ -2,18 +2,28 @@ import type { Compressor } from "../compressor.js";
 import type { Settled } from "../exchange/ledger.js";
 import type { Bytes, Vector } from "../vectors/vector.js";
 
-/** out += Σ_j η w_ij (C_j − C_i), straight from the payloads that settled. */
-export function mix(compressor: Compressor, out: Vector, settled: readonly Settled[]): void {
+/**
+ * out += Σ_j η w_ij f_j (C_j − C_i), straight from the payloads that settled.
+ *
+ * @param factors f_j of each pair; 1 where left out
+ */
+export function mix(
+  compressor: Compressor,
+  out: Vector,
+  settled: readonly Settled[],
+  factors?: Float64Array,
+): void {
   let own: Bytes | undefined;
   let total = 0;
   // Edges that were sent the same payload subtract it once.
-  for (const pair of settled) {
+  for (let k = 0; k < settled.length; k++) {
+    const pair = settled[k]!;
     if (own !== undefined && own !== pair.own) {
       compressor.addTo(out, own, -total);
       total = 0;
     }
     own = pair.own;
-    const weight = pair.rate * pair.edge.weight;
+    const weight = pair.rate * pair.edge.weight * (factors ? factors[k]! : 1);
     compressor.addTo(out, pair.theirs, weight);
     total += weight;
   }

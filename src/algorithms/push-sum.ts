@@ -47,6 +47,7 @@ export const pushSum: AlgorithmKind = {
         divide();
       },
       check: codec.check,
+      normBound: codec.normBound,
     };
   },
 };

@@ -13,6 +13,8 @@ export interface WeightedPayload {
   encode(model: Vector, weight: number): Bytes;
   /** @throws MalformedPayload */
   check(payload: Bytes): void;
+  /** An upper bound of the numbers' norm, of a payload that `check` accepts. */
+  normBound(payload: Bytes): number;
   /** out += scale · model. @returns scale · weight */
   addTo(out: Vector, payload: Bytes, scale: number): number;
 }
@@ -43,6 +45,7 @@ export function createWeightedPayload(
         { code: "weighted-payload" },
       );
     },
+    normBound: (payload) => exact.normBound(payload.subarray(0, end)),
     addTo(out, payload, scale) {
       exact.addTo(out, payload.subarray(0, end), scale);
       return scale * weightOf(payload);

@@ -4,7 +4,7 @@ import { createPieces, requireFinite, requireLength } from "./ranges.js";
 
 const settings = z.strictObject({ kind: z.literal("identity") });
 
-/** No compression: C(v) = v as float32, little-endian. Four bytes a number; α = 1. */
+/** No compression: C(v) = v as float32, little-endian. Four bytes a number; α = 1. The norm bound is the norm. */
 export const identity: CompressorKind<typeof settings> = {
   settings,
   create(_settings, { layout, space }) {
@@ -32,6 +32,13 @@ export const identity: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
+      normBound(received) {
+        let squares = 0;
+        forEachPiece(received, (pointer, _first, count) => {
+          squares += kernels.sumOfSquares(pointer, count);
+        });
+        return Math.sqrt(squares);
+      },
       addTo(out, received, scale) {
         check(received);
         forEachPiece(received, (pointer, first, count) => {

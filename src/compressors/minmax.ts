@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
+import { boundOfBlocks, headersOf } from "./norms.js";
 import {
   createStaging,
   rangesOf,
@@ -34,6 +35,9 @@ const settings = z.strictObject({
  *   its mean, any two of which have a cosine of at least 1/(n − 1). α is the larger.
  * - Stochastic: Q is unbiased and E‖v − Q(v)‖² ≤ ω‖v‖² as f(1 − f) ≤ ¼; λ = 1/(1 + ω) gives α = 1/(1 + ω).
  *
+ * The norm bound takes every number for the level of largest magnitude: at most √n times the norm of a block of n,
+ * less than 6 times for normal numbers.
+ *
  * All of it up to float32 rounding. A block whose levels would overflow float32 (numbers of 10³⁸) is sent at
  * a quarter of its fit, and has 7/16 of this α.
  */
@@ -45,8 +49,9 @@ export const minmax: CompressorKind<typeof settings> = {
     const name = `minmax(${bits} bit, ${scopeName(settings)}${stochastic ? "" : ", nearest"})`;
     const { kernels } = space;
     const bytesOf = (count: number) => 8 + Math.ceil((count * bits) / 8);
+    const levels = 2 ** bits - 1;
     const { sections, end, longestBlock: n } = sectionsOf(rangesOf(layout, settings), bytesOf);
-    const omega = Math.max(0, n - 2) / (2 * (2 ** bits - 1) ** 2);
+    const omega = Math.max(0, n - 2) / (2 * levels ** 2);
     const payload = space.bytes(end);
     const stage = createStaging(space, end);
 
@@ -75,6 +80,14 @@ export const minmax: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
+      normBound(received) {
+        const headers = headersOf(received);
+        return boundOfBlocks(sections, ({ start }, b) => {
+          const offset = headers.getFloat32(start + 8 * b, true);
+          const reach = headers.getFloat32(start + 8 * b + 4, true) * levels;
+          return Math.max(Math.abs(offset), Math.abs(offset + reach));
+        });
+      },
       addTo(out, received, scale) {
         const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
 import type { Bytes, VectorSpace } from "../vectors/vector.js";
+import { boundOfBlocks, headersOf } from "./norms.js";
 import {
   createStaging,
   rangesOf,
@@ -46,6 +47,9 @@ const settings = z.strictObject({
  * E‖v − C(v)‖² ≤ (ω²/(1 + ω)² + ω/(1 + ω)²)‖v‖² = ω/(1 + ω) ‖v‖²: α = 1/(1 + ω) of the largest block.
  * A block whose norm exceeds float32 is sent with a norm of 3.4 · 10³⁸, λ times its own, and has λ times this α.
  * Unscaled, all that holds is α = max(0, 1 − ω); with 0 it is no contraction, and error feedback diverges.
+ *
+ * The norm bound takes every code for s: √n ‖v‖ / (1 + ω) of a block of n, so √n times the norm at most, whatever
+ * the codes. Between honest payloads it compares the norms ‖v‖ alone.
  *
  * Payload: the units of every block of every range as float32, then their codes. With entropy coding a byte between
  * them says how the codes follow: 0 as they are, where coding would not make them shorter; 1 coded (`entropy.ts`).
@@ -99,6 +103,10 @@ export const qsgd: CompressorKind<typeof settings> = {
         return encode(payload);
       },
       check,
+      normBound(received) {
+        const units = headersOf(received);
+        return boundOfBlocks(sections, (_section, _b, index) => levels * units.getFloat32(4 * index, true));
+      },
       addTo(out, received, scale) {
         const { units: first, codes } = check(received);
         let units = first;

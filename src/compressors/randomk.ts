@@ -11,7 +11,8 @@ const KEY_BYTES = 8;
  * length. Which they were is not sent: the payload carries the key of the draws. 32 bits a value and 64 in all.
  *
  * Contraction: a number of a stratum of m is sent with probability 1/m, as it is (not times m, which would be
- * unbiased but no contraction), so E‖v − C(v)‖² = Σ (1 − 1/m) v² and α = 1/m of the longest stratum.
+ * unbiased but no contraction), so E‖v − C(v)‖² = Σ (1 − 1/m) v² and α = 1/m of the longest stratum. The norm
+ * bound is the norm.
  *
  * Payload: the key's two halves as uint32, then the values of every range as float32.
  *
@@ -56,6 +57,10 @@ export const randomk: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
+      normBound(received) {
+        const { byteOffset } = stage(received);
+        return Math.sqrt(kernels.sumOfSquares(byteOffset + KEY_BYTES, (end - KEY_BYTES) / 4));
+      },
       addTo(out, received, scale) {
         const bytes = check(received);
         const key = new DataView(space.buffer, bytes, KEY_BYTES);

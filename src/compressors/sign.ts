@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
+import { boundOfBlocks, headersOf } from "./norms.js";
 import {
   createStaging,
   rangesOf,
@@ -19,7 +20,8 @@ const settings = z.strictObject({
  * Sign with L1 scale: C(v) = (‖v‖₁ / n) · sign(v) on each block of n numbers, sign(±0) = ±1. One bit a number
  * and 32 a block.
  *
- * Contraction: ‖v − C(v)‖² = ‖v‖² − ‖v‖₁² / n, and ‖v‖₁ ≥ ‖v‖, so α = 1/n of the largest block.
+ * Contraction: ‖v − C(v)‖² = ‖v‖² − ‖v‖₁² / n, and ‖v‖₁ ≥ ‖v‖, so α = 1/n of the largest block. The norm bound is
+ * the norm.
  *
  * @see Karimireddy et al. 2019, “Error Feedback Fixes SignSGD”, §3
  */
@@ -56,6 +58,10 @@ export const sign: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
+      normBound(received) {
+        const headers = headersOf(received);
+        return boundOfBlocks(sections, ({ start }, b) => headers.getFloat32(start + 4 * b, true));
+      },
       addTo(out, received, scale) {
         const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {

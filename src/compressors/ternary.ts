@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
+import { boundOfBlocks, headersOf } from "./norms.js";
 import {
   createStaging,
   rangesOf,
@@ -30,6 +31,8 @@ const THRESHOLD = 0.7;
  * sent, those left out sum to at most (n − m) c ‖v‖₁/n, so ‖C(v)‖² ≥ (1 − c + c·m/n)² ‖v‖₁² / m. For c > ½
  * this is least at m/n = (1 − c)/c, where it is 4c(1 − c)‖v‖₁²/n ≥ 4c(1 − c)‖v‖²/n: α = 0.84/n of the
  * largest block.
+ *
+ * The norm bound takes every number for one that is sent: √(n/m) times the norm, 1.32 for normal numbers.
  *
  * @see Li, Zhang, Liu 2016, “Ternary Weight Networks”, §2.3 (the threshold)
  */
@@ -68,6 +71,10 @@ export const ternary: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
+      normBound(received) {
+        const headers = headersOf(received);
+        return boundOfBlocks(sections, ({ start }, b) => headers.getFloat32(start + 4 * b, true));
+      },
       addTo(out, received, scale) {
         const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {

@@ -72,7 +72,7 @@ function layOut(ranges: readonly Range[], ratio: number) {
  * first. 32 bits a value, and a gap in Golomb–Rice code (8.1 bits at 1 %).
  *
  * Contraction: what is left is no more than the mean of what could be left, ‖v − C(v)‖² ≤ (1 − k/n)‖v‖²,
- * so α = k/n of the range where that is least.
+ * so α = k/n of the range where that is least. The norm bound is the norm.
  *
  * Payload: the values of every range as float32, then the low bits of every range's gaps, then their high bits, each
  * range's from a byte of its own.
@@ -133,6 +133,10 @@ export const topk: CompressorKind<typeof settings> = {
         return payload.subarray(0, quotients - bytes);
       },
       check,
+      normBound(received) {
+        const { byteOffset } = stage(received.subarray(0, 4 * values));
+        return Math.sqrt(kernels.sumOfSquares(byteOffset, values));
+      },
       addTo(out, received, scale) {
         const bytes = check(received);
         const end = bytes + received.length;

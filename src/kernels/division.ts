@@ -91,6 +91,11 @@ export const divisions: {
     piece: (kernels, first, count, [a, b]) => kernels.squaredDistance(a + 4 * first, b + 4 * first, count),
     result: "sum",
   },
+  sortPairs: {
+    size: (_low, _high, length) => [length, ANY],
+    piece: (kernels, first, count, [low, high]) =>
+      kernels.sortPairs(low + 4 * first, high + 4 * first, count),
+  },
   allFinite: {
     size: (_v, length) => [length, ANY],
     piece: (kernels, first, count, [v]) => kernels.allFinite(v + 4 * first, count),

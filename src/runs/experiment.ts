@@ -7,6 +7,7 @@ import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/
 import { compressorSettings } from "../compressors/index.js";
 import { MAX_ROUND } from "../exchange/frame.js";
 import { InvalidExperiment } from "../foundation/errors.js";
+import { mixingRuleSettings } from "../mixing-rules/index.js";
 import { DEFAULT_PROJECTION_SIZE } from "../observing/projection.js";
 import { optimizerSettings } from "../optimizers/index.js";
 import { checked } from "../settings/check.js";
@@ -25,6 +26,7 @@ const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmNa
 /** Fields of the form { kind, … }, with the kind that is meant where none is named. */
 const defaultKinds = {
   compressor: "minmax",
+  mixing: "mean",
   trainer: "layers",
   model: "mlp",
   data: "digits",
@@ -39,6 +41,11 @@ export const experimentSettings = z.strictObject({
   compressor: compressorSettings
     .prefault({ kind: "minmax" })
     .describe("how models are compressed on the wire"),
+  mixing: mixingRuleSettings
+    .prefault({ kind: defaultKinds.mixing })
+    .describe(
+      "how a model is moved towards its neighbours'; clip and trimmed limit what a hostile one can do",
+    ),
   consensusRate: z
     .union([z.literal("auto"), scheduleSettings])
     .default("auto")
@@ -54,7 +61,9 @@ export const experimentSettings = z.strictObject({
   closingRounds: z
     .union([z.literal("auto"), z.int().min(0)])
     .default("auto")
-    .describe("exact exchanges after the last round, so that all models are equal to float32 precision"),
+    .describe(
+      "exact exchanges after the last round, so that all models are equal to float32 precision; auto: none with mixing clip and trimmed",
+    ),
   evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
   projectEvery: z
     .int()

@@ -8,6 +8,7 @@ import { InvalidExperiment } from "../foundation/errors.js";
 import { closingRates } from "../graphs/closing-rates.js";
 import type { Mixing } from "../graphs/mixing.js";
 import { maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
+import { isRobust, requireMixing, requireNeighbours } from "../mixing-rules/index.js";
 import type { Plan } from "../peer.js";
 import { createSchedule } from "../settings/schedule.js";
 import type { Layout } from "../vectors/layout.js";
@@ -73,12 +74,19 @@ export function createPlan(
     );
   }
 
+  if (isRobust(experiment.mixing) && experiment.closingRounds !== "auto" && experiment.closingRounds > 0) {
+    warnings.push(
+      `the closing consensus is a mean, which takes every model as it is: with mixing ${experiment.mixing.kind} set closingRounds to 0 or "auto"`,
+    );
+  }
+
   const rates = closingRatesOf(algorithm, experiment, mixing);
   return {
     plan: {
       seed,
       algorithm,
       compressor,
+      mixing: experiment.mixing,
       rounds,
       learningRate: createSchedule(experiment.learningRate, rounds),
       optimizer: experiment.optimizer,
@@ -115,10 +123,13 @@ export function graphFingerprint({ neighbours }: Mixing): Fingerprint {
 }
 
 function requireFit(
-  { name, needs }: AlgorithmKind,
-  { participation }: Experiment,
-  { isDirected }: Mixing,
+  algorithm: AlgorithmKind,
+  { participation, mixing }: Experiment,
+  { isDirected, neighbours }: Mixing,
 ): void {
+  const { name, needs } = algorithm;
+  requireMixing(algorithm, mixing);
+  for (const [peer, edges] of neighbours.entries()) requireNeighbours(peer, edges.length, mixing);
   if (isDirected && needs.graph !== "directed") {
     const others = Object.values<AlgorithmKind>(algorithms)
       .filter(({ needs, sends }) => needs.graph === "directed" && sends !== "nothing")
@@ -146,11 +157,12 @@ function nameWithoutContraction({ compressor }: Experiment, layout: Layout): str
 
 function closingRatesOf(
   { sends }: AlgorithmKind,
-  { closingRounds }: Experiment,
+  { closingRounds, mixing: rule }: Experiment,
   mixing: Mixing,
 ): readonly number[] {
   // A closing consensus needs a symmetric W.
   if (sends === "nothing" || mixing.isDirected || closingRounds === 0) return [];
+  if (closingRounds === "auto" && isRobust(rule)) return [];
   return closingRates(spectrum(mixing), closingRounds === "auto" ? undefined : closingRounds).rates;
 }
 

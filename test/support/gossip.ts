@@ -6,6 +6,7 @@ import type { Transport } from "../../src/exchange/transport.js";
 import { type Clock, stoppedClock } from "../../src/foundation/clock.js";
 import { normal, random } from "../../src/foundation/random.js";
 import type { Mixing } from "../../src/graphs/mixing.js";
+import type { MixingRuleSettings } from "../../src/mixing-rules/index.js";
 import type { RoundReport } from "../../src/observing/report.js";
 import { createPeer, type Peer, type Plan } from "../../src/peer.js";
 import type { Trainer } from "../../src/trainers/trainer.js";
@@ -23,6 +24,8 @@ export interface GossipOptions {
   readonly layout: Layout;
   readonly algorithm: AlgorithmKind;
   readonly compressor: CompressorSettings;
+  /** The mean when left out. */
+  readonly rule?: MixingRuleSettings;
   readonly seed?: number;
   /** A number added to every coordinate of every peer at the start. */
   readonly offset?: number;
@@ -47,7 +50,15 @@ export interface GossipOptions {
 /** Real peers over memory transports whose local learning is prescribed: for laws about exchanges. */
 export function createGossip(options: GossipOptions) {
   const { mixing, layout, algorithm, compressor, seed = 1, offset = 0, initial, update, rate } = options;
-  const { rounds, edges, closingRates = [], clock = stoppedClock, patience, wrap = (each) => each } = options;
+  const {
+    rule,
+    rounds,
+    edges,
+    closingRates = [],
+    clock = stoppedClock,
+    patience,
+    wrap = (each) => each,
+  } = options;
   const { connect = ({ peers }, most) => createMemoryTransports(peers, most) } = options;
   const { compute = (trainer) => trainer } = options;
   const { length } = layout;
@@ -62,6 +73,7 @@ export function createGossip(options: GossipOptions) {
     closingRates,
     evaluateEvery: 0,
     ...(edges && { edges }),
+    ...(rule && { mixing: rule }),
   };
   const peers = Array.from({ length: mixing.peers }, (_, id): Peer => {
     const draws = random(seed, "initial", id);

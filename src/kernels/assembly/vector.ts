@@ -250,6 +250,22 @@ function partOfDistance(a: usize, b: usize, length: usize): f64 {
   return totalOf(a0, a1, a2, a3);
 }
 
+export function sortPairs(low: usize, high: usize, length: usize): void {
+  let k: usize = 0;
+  for (; k + 4 <= length; k += 4) {
+    const p = k << 2;
+    const x = v128.load(low + p), y = v128.load(high + p);
+    v128.store(low + p, f32x4.min(x, y));
+    v128.store(high + p, f32x4.max(x, y));
+  }
+  for (; k < length; k++) {
+    const p = k << 2;
+    const x = load<f32>(low + p), y = load<f32>(high + p);
+    store<f32>(low + p, min(x, y));
+    store<f32>(high + p, max(x, y));
+  }
+}
+
 export function allFinite(v: usize, length: usize): i32 {
   // A number minus itself is 0 when it is finite and NaN when it is not, and so are sums of those.
   let a = f32x4.splat(0), b = a, c = a, d = a;

@@ -76,6 +76,8 @@ export interface VectorKernels {
   sumOfSquares(v: number, length: number): number;
   /** Σ (a_k − b_k)² */
   squaredDistance(a: number, b: number, length: number): number;
+  /** Each pair of finite numbers in order: low ← the smaller, high ← the larger. */
+  sortPairs(low: number, high: number, length: number): void;
   /** 1 when every number is finite, else 0; `v` need not be aligned. */
   allFinite(v: number, length: number): number;
 }
@@ -125,6 +127,15 @@ export function vectorKernels(buffer: ArrayBuffer): VectorKernels {
       return sumInParts(length, (start, count) =>
         orderedSum(count, (k) => (p[start + k]! - q[start + k]!) ** 2),
       );
+    },
+    sortPairs(low, high, length) {
+      const a = floats(buffer, low, length);
+      const b = floats(buffer, high, length);
+      for (let k = 0; k < length; k++) {
+        const [x, y] = [a[k]!, b[k]!];
+        a[k] = Math.min(x, y);
+        b[k] = Math.max(x, y);
+      }
     },
     allFinite(v, length) {
       return unalignedFloats(buffer, v, length).every(Number.isFinite) ? 1 : 0;

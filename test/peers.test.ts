@@ -182,10 +182,10 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
     expectOneLine(refused, /peer 0 cannot listen on .*in use.*another port/);
   });
 
-  it("when nobody is at its neighbour's address, after the patience it was given", async () => {
+  it("when nobody is at its neighbour's address, after its deadline", async () => {
     const path = await readyTopology(pair);
     expectOneLine(
-      murmur("peer", path, ...quadratic, "--id", "0", "--patience", "1"),
+      murmur("peer", path, ...quadratic, "--id", "0", "--deadline", "1"),
       /peer 0 waited 1 s for peer 1 \(nothing listens at its address.*murmur doctor/,
     );
   });
@@ -218,7 +218,7 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
   it("and warns of a key that others can read", async () => {
     const path = await readyTopology(pair);
     chmodSync(path.replace(/\.json$/, ".keys/peer-0.key"), 0o644);
-    const { stderr } = murmur("peer", path, ...quadratic, "--id", "0", "--patience", "1");
+    const { stderr } = murmur("peer", path, ...quadratic, "--id", "0", "--deadline", "1");
     expect(stderr).toMatch(/warning: others can read the key .*chmod 600/);
   });
 });
@@ -250,7 +250,7 @@ describe("murmur peer", () => {
     const one = peer(0);
     // The other is in a hurry, so the first has to listen before it starts.
     await one.says(/peer 1 is not there yet/);
-    const other = peer(1, "--patience", "2");
+    const other = peer(1, "--deadline", "2");
     await one.says(/peer 0 \d+\/4\d+ /);
     one.process.kill("SIGINT");
     const end = await one.finished;

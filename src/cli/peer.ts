@@ -7,7 +7,7 @@ import { bytesText, note, noteThreads, numberText, percentText, print, progress,
 import { newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumber, portToServe, secondsOption, threadsOption } from "./option-types.js";
+import { deadlineOption, peerNumber, portToServe, threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 export function peerCommand(): Command {
@@ -29,7 +29,7 @@ export function peerCommand(): Command {
       portToServe,
     )
     .addOption(threadsOption())
-    .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
+    .addOption(deadlineOption())
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const { id }: { id: number } = options;
@@ -56,7 +56,7 @@ export function peerCommand(): Command {
           id,
           identity,
           directory: options.out,
-          patienceMs: options.patience,
+          deadlineMs: options.deadline,
           metricsPort: options.metrics,
           threads: options.threads,
           // This one, and the others that may run here.

@@ -26,7 +26,7 @@ import {
 import { eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { peerNumbers, portToServe, secondsOption, threadsOption } from "./option-types.js";
+import { deadlineOption, peerNumbers, portToServe, threadsOption } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { summaryTable } from "./summary.js";
@@ -56,7 +56,7 @@ export function upCommand(): Command {
       portToServe,
     )
     .addOption(threadsOption())
-    .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
+    .addOption(deadlineOption())
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
@@ -104,7 +104,7 @@ interface Network {
 /** Runs the peers, and shows on stderr how they do. */
 async function run(
   { identities, ...network }: Network,
-  options: { readonly patience?: number; readonly metrics?: number; readonly threads: ThreadCount },
+  options: { readonly deadline?: number; readonly metrics?: number; readonly threads: ThreadCount },
   bar: Progress,
 ): Promise<NetworkOutcome> {
   // Loaded here, so that other commands do not wait for libp2p.
@@ -112,7 +112,7 @@ async function run(
   return runNetwork({
     ...network,
     ...(identities && { identities }),
-    patienceMs: options.patience,
+    deadlineMs: options.deadline,
     metricsPort: options.metrics,
     threads: options.threads,
     onThreads: noteThreads,

@@ -12,7 +12,9 @@ import type { StartThreads } from "../../threads/threads.js";
 import type { Trainer } from "../../trainers/trainer.js";
 import {
   createLibp2pTransport,
+  DEFAULT_DEADLINE_MS,
   type Deadlines,
+  deadlinesFrom,
   type Identity,
   type LinkEvent,
   type Muxer,
@@ -26,7 +28,9 @@ import { preparePeers } from "../prepare.js";
 
 export { compareFingerprints, type Difference, type Fingerprint } from "../../exchange/fingerprint.js";
 export {
+  DEFAULT_DEADLINE_MS,
   type Deadlines,
+  deadlinesFrom,
   decodeIdentity,
   defaultDeadlines,
   encodeIdentity,
@@ -36,9 +40,6 @@ export {
   type Muxer,
   type NodeMetrics,
 } from "../../transports/libp2p/index.js";
-
-/** How long a peer waits for its neighbours' frames of one round, in milliseconds. */
-export const ROUND_DEADLINE_MS = 600_000;
 
 export interface JoinOptions {
   /** Names the PeerIds of this peer and its neighbours, and where they listen. */
@@ -54,9 +55,13 @@ export interface JoinOptions {
   readonly startThreads?: StartThreads;
   /** In the order of preference. Default mplex, then yamux. */
   readonly muxers?: readonly Muxer[];
+  /**
+   * How long to wait for a silent or missing neighbour before the run ends, in milliseconds. Every other wait derives
+   * from it: {@link deadlinesFrom}. Default {@link DEFAULT_DEADLINE_MS}, at least 1000.
+   */
+  readonly deadlineMs?: number;
+  /** Single waits that do not derive from the deadline. */
   readonly deadlines?: Partial<Deadlines>;
-  /** For the neighbours' frames of a round, in milliseconds. Default {@link ROUND_DEADLINE_MS}. */
-  readonly roundDeadlineMs?: number;
   /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
   readonly metrics?: NodeMetrics;
   /** Told what happens on the edges. */
@@ -100,6 +105,7 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
  */
 export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   const { topology, experiment, id, identity, trainer, startThreads, signal } = options;
+  const deadlines = { ...deadlinesFrom(options.deadlineMs ?? DEFAULT_DEADLINE_MS), ...options.deadlines };
   const peers = networkPeers(topology, id);
   const prepared = await preparePeers({
     topology,
@@ -121,7 +127,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       fingerprint: peer.fingerprint(),
       maximumPayloadBytes: peer.largestPayloadBytes,
       ...(options.muxers && { muxers: options.muxers }),
-      ...(options.deadlines && { deadlines: options.deadlines }),
+      deadlines,
       ...(options.metrics && { metrics: options.metrics }),
       ...(options.report && { report: options.report }),
     });
@@ -134,7 +140,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     throw error;
   }
 
-  const patience = { deadlineMs: options.roundDeadlineMs ?? ROUND_DEADLINE_MS };
+  const patience = { deadlineMs: deadlines.roundMs };
   let finished = 0;
   return {
     ...peer,

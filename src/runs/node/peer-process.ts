@@ -20,7 +20,7 @@ export type ToPeer =
       readonly id: number;
       readonly identity: Identity;
       readonly directory: string | undefined;
-      readonly patienceMs: number | undefined;
+      readonly deadlineMs: number | undefined;
       readonly metricsPort: number | undefined;
       readonly threads: ThreadCount;
       readonly processes: number;

@@ -47,8 +47,8 @@ export interface NetworkOptions {
   readonly identities?: ReadonlyMap<number, Identity>;
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
-  /** How long a peer waits for a neighbour to connect, in milliseconds. */
-  readonly patienceMs?: number | undefined;
+  /** How long a peer waits for a silent or missing neighbour, in milliseconds; every other wait derives from it. */
+  readonly deadlineMs?: number | undefined;
   /** Peer i serves metrics to this machine on this port + i; 0 takes free ones. */
   readonly metricsPort?: number | undefined;
   /** Threads that share the kernels' work in each peer; `auto`, the default, divides the cores among the peers. */
@@ -199,7 +199,7 @@ async function runProcesses(
   options: NetworkOptions,
   watch: Watch,
 ): Promise<void> {
-  const { experiment, directory, patienceMs, threads = "auto", signal } = options;
+  const { experiment, directory, deadlineMs, threads = "auto", signal } = options;
   // 0 is no port to count from: every peer then takes a free one.
   const metricsPortOf = (id: number) => options.metricsPort && options.metricsPort + id;
   const children = new Map<number, ChildProcess>();
@@ -262,7 +262,7 @@ async function runProcesses(
       id,
       identity,
       directory,
-      patienceMs,
+      deadlineMs,
       metricsPort,
       threads,
       processes: identities.size,

@@ -17,8 +17,8 @@ export interface PeerRunOptions {
   readonly identity: Identity;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
-  /** How long to wait for a neighbour to connect, in milliseconds. */
-  readonly patienceMs?: number | undefined;
+  /** How long to wait for a silent or missing neighbour, in milliseconds; every other wait derives from it. */
+  readonly deadlineMs?: number | undefined;
   /** Threads that share the kernels' work, `auto` being this process's part of the cores. 1 where left out. */
   readonly threads?: ThreadCount;
   /** Processes with peers of the run on this machine. 1 where left out. */
@@ -65,7 +65,7 @@ export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> 
 }
 
 async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
-  const { topology, experiment, id, identity, directory, patienceMs } = options;
+  const { topology, experiment, id, identity, directory, deadlineMs } = options;
   const { threads = 1, processes = 1, signal = new AbortController().signal } = options;
   if (directory !== undefined) await requireNewLog(directory, id);
   const run = await joinRun({
@@ -75,7 +75,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     identity,
     signal,
     startThreads: workerThreads(threads, { processes }),
-    ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
+    ...(deadlineMs !== undefined && { deadlineMs }),
     ...(options.onEvent && { report: options.onEvent }),
     ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
   });

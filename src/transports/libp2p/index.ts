@@ -40,7 +40,14 @@ import { isBanned } from "./standing.js";
 
 export type { Difference, Fingerprint } from "../../exchange/fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
-export { type Deadlines, defaultDeadlines, type Muxer } from "./limits.js";
+export {
+  DEFAULT_DEADLINE_MS,
+  type Deadlines,
+  deadlinesFrom,
+  defaultDeadlines,
+  MIN_DEADLINE_MS,
+  type Muxer,
+} from "./limits.js";
 export type { LinkEvent } from "./link-event.js";
 export type { NodeMetrics } from "./node.js";
 

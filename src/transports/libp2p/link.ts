@@ -1,7 +1,7 @@
 /**
  * The edge to one neighbour, wired together: dialling (redial.ts), the two streams (streams.ts) with their frames
  * (outgoing.ts, incoming.ts), deadlines (expiry.ts), and what is known of the neighbour (standing.ts). The end with
- * the lower number dials; the other one only after some patience, or when this peer has no address.
+ * the lower number dials; the other one only after a while, or when this peer has no address.
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Frame } from "../../exchange/frame.js";
@@ -26,7 +26,7 @@ export interface LinkOptions {
   readonly maximumPayloadBytes: number;
   readonly deadlines: Deadlines;
   readonly clock: Clock;
-  /** Whether this end dials at once, only after some patience, or cannot dial at all. */
+  /** Whether this end dials at once, only after a while, or cannot dial at all. */
   readonly dials: "first" | "later" | "never";
   /** Connects, or returns the connection there is. */
   dial(): Promise<Connection>;
@@ -78,7 +78,7 @@ export function createLink(options: LinkOptions): Link {
     mismatched: (refusal) => refused(refusal.message, { kind: "mismatched", refusal }),
     impersonated: (reason) => refused(reason, { kind: "refused" }),
   });
-  const leastMs = dials === "later" ? deadlines.patienceMs : 0;
+  const leastMs = dials === "later" ? deadlines.dialAfterMs : 0;
   const redial = createRedial({ id, neighbour, clock, deadlines, leastMs, attempt: connect });
   const expiry = createExpiry({
     ...{ id, neighbour, clock, deadlines, outgoing, expired },
@@ -186,7 +186,7 @@ export function createLink(options: LinkOptions): Link {
     start() {
       expiry.expectConnection(deadlines.readyMs);
       if (dials === "first") void connect();
-      else redial.planAfter(deadlines.patienceMs);
+      else redial.planAfter(deadlines.dialAfterMs);
     },
     send(frame) {
       if (!isStopped) outgoing.send(frame);

@@ -21,6 +21,7 @@ import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
+import { type Counters, createCounters } from "./observing/counters.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions } from "./peer-parts.js";
 import type { Layout } from "./vectors/layout.js";
@@ -35,6 +36,8 @@ export interface Network {
   readonly clock: Clock;
   /** How long to wait for neighbours. Without bounds where left out. */
   readonly patience?: Patience;
+  /** What the transport counts too. The peer's own where left out. */
+  readonly counters?: Counters;
 }
 
 export interface Peer {
@@ -106,13 +109,15 @@ interface Turn {
 async function* run(options: PeerOptions, parts: Parts, network: Network): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan } = options;
   const { rounds, rate, check } = parts;
-  const { transport, clock, patience = unbounded } = network;
+  const { transport, clock, patience = unbounded, counters = createCounters() } = network;
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
-  const exchanges = createExchanges({ id, edges, rate, check, lastRound, transport, clock, patience });
+  const shared = { transport, clock, patience, counters };
+  const exchanges = createExchanges({ id, edges, rate, check, lastRound, ...shared });
   const began = clock.now();
 
   for (let round = 0; round < rounds; round++) {
+    exchanges.begin("computing");
     const isClosing = round > lastRound;
     const laps = createLaps(clock);
     const turn = { options, parts, exchanges, laps, round };
@@ -121,7 +126,7 @@ async function* run(options: PeerOptions, parts: Parts, network: Network): Async
     const isConnected = isClosing ? await close(turn) : await gossip(turn);
     if (!isConnected) return;
 
-    yield {
+    const report: RoundReport = {
       peer: id,
       round,
       kind: isClosing ? "closing" : "learning",
@@ -131,8 +136,11 @@ async function* run(options: PeerOptions, parts: Parts, network: Network): Async
       ...(await measure(turn)),
       traffic: edges.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
       ...whatHappened(exchanges),
+      ...counters.take(),
       time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
     };
+    exchanges.begin("reporting");
+    yield report;
   }
 }
 
@@ -194,7 +202,7 @@ function close(turn: Turn): Promise<boolean> {
 const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });
 
 /** What the model and its compression are like after a round. */
-async function measure({ options, parts, round }: Turn) {
+async function measure({ options, parts, exchanges, round }: Turn) {
   const { plan, trainer } = options;
   const { algorithm, meter, observer, projection, norm, rate, rounds, diverged } = parts;
   const { point } = algorithm;
@@ -205,6 +213,7 @@ async function measure({ options, parts, round }: Turn) {
   /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
   const isDue = (every: number) =>
     round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
+  exchanges.begin("evaluating");
   return {
     modelNorm,
     ...(sent && {

@@ -6,6 +6,7 @@ import { modelDigest } from "../../exchange/fingerprint.js";
 import { systemClock } from "../../foundation/clock.js";
 import { InvalidTopology } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import { type Counters, createCounters } from "../../observing/counters.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { Plan } from "../../peer.js";
 import type { StartThreads } from "../../threads/threads.js";
@@ -89,6 +90,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly point: Vector;
   /** SHA-256 of the model as it is now, 64 hexadecimal digits. */
   modelDigest(): string;
+  /** What this peer counts; reports take it. */
+  readonly counters: Counters;
   /** Whether the last round is over. */
   readonly isComplete: boolean;
   /** Leaves. Neighbours have every frame that a report was given for. */
@@ -115,6 +118,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     startThreads,
   });
   const peer = prepared.peers[0]!;
+  const counters = createCounters();
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
   try {
@@ -128,6 +132,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       maximumPayloadBytes: peer.largestPayloadBytes,
       ...(options.muxers && { muxers: options.muxers }),
       deadlines,
+      counters,
       ...(options.metrics && { metrics: options.metrics }),
       ...(options.report && { report: options.report }),
     });
@@ -148,12 +153,13 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     threads: prepared.threads,
     warnings: prepared.warnings,
     addresses: transport.addresses,
+    counters,
     modelDigest: () => modelDigest(peer.point),
     get isComplete() {
       return finished === peer.rounds;
     },
     async *[Symbol.asyncIterator]() {
-      for await (const report of peer.run({ transport, clock: systemClock, patience })) {
+      for await (const report of peer.run({ transport, clock: systemClock, patience, counters })) {
         finished = report.round + 1;
         yield report;
       }

@@ -1,6 +1,7 @@
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { Interrupted } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import { createGoodput } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
 import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
@@ -43,6 +44,8 @@ export interface PeerSummary {
   readonly loss?: number;
   readonly accuracy?: number;
   readonly bytesSent: number;
+  /** Share of wall time in useful steps, in [0, 1]; absent when no time has passed. */
+  readonly goodput?: number;
 }
 
 /**
@@ -81,6 +84,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   });
   let log: PeerLog | undefined;
   let last: RoundReport | undefined;
+  const goodput = createGoodput();
   try {
     if (directory !== undefined) {
       log = await openPeerLog({ directory, id, topology, experiment, layout: run.layout });
@@ -89,6 +93,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
       options.onJoined?.(run);
       for await (const report of run) {
         last = report;
+        goodput.add(report);
         log?.write(report);
         metrics?.write(report);
         options.onRound?.(report, run);
@@ -101,7 +106,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }
-    await log?.end("completed");
+    await log?.end("completed", undefined, run.counters.take());
   } catch (error) {
     const reason =
       error instanceof Interrupted
@@ -109,7 +114,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         : error instanceof Error
           ? error.message
           : String(error);
-    await log?.end("stopped", reason);
+    await log?.end("stopped", reason, run.counters.take());
     throw error;
   } finally {
     await run.close();
@@ -122,6 +127,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     ...(Number.isFinite(loss) && { loss }),
     ...(accuracy !== undefined && { accuracy }),
     bytesSent: bytesSent(last!),
+    ...(goodput.share !== undefined && { goodput: goodput.share }),
   };
 }
 

@@ -14,8 +14,10 @@ import "./node-20.js";
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import type { Fingerprint } from "../../exchange/fingerprint.js";
 import type { Transport } from "../../exchange/transport.js";
+import { type Chain, chainFrom, type State } from "../../exchange/waiting.js";
 import { type Clock, systemClock } from "../../foundation/clock.js";
 import { InvalidTopology, type MurmurationError } from "../../foundation/errors.js";
+import { type Counters, createCounters } from "../../observing/counters.js";
 import { createEventQueue } from "../event-queue.js";
 import { cannotListen, dialTarget, withoutPeerId } from "./addresses.js";
 import { createMeter } from "./carrier.js";
@@ -30,6 +32,7 @@ import {
   MAX_STREAMS_PER_CONNECTION,
   type Muxer,
   PROTOCOL,
+  REPORTED_WAIT_HEARTBEATS,
 } from "./limits.js";
 import { createLink, type Link } from "./link.js";
 import type { LinkEvent } from "./link-event.js";
@@ -78,6 +81,8 @@ export interface Libp2pTransportOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** Default {@link systemClock}. */
   readonly clock?: Clock;
+  /** Counts what happens on the edges; nobody reads it when left out. */
+  readonly counters?: Counters;
   /** Where libp2p counts what it does; nowhere when left out. */
   readonly metrics?: NodeMetrics;
   /** Receives what happens on the edges, for logs and displays. */
@@ -111,7 +116,7 @@ export interface Libp2pTransport extends Transport {
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const { id, neighbours, clock = systemClock, report = () => {} } = options;
+  const { id, neighbours, clock = systemClock, counters = createCounters(), report = () => {} } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const self: Self = { id, instance: crypto.randomUUID(), fingerprint: options.fingerprint };
   // A fingerprint that is too large fails here, before anything has started.
@@ -142,13 +147,33 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   for (const neighbour of neighbours) {
     const { peerId } = peerOf(options, neighbour);
     const link = createLink({
-      ...{ self, neighbour, clock, deadlines, report },
+      ...{ self, neighbour, clock, counters, deadlines, report },
+      activity: ownChain,
       ...{ maximumPayloadBytes: options.maximumPayloadBytes, emit: events.put, changed: readiness.check },
       ...reach(options, node, neighbour, clock, deadlines),
       fail: end,
     });
     links.set(neighbour, link);
     byPeerId.set(peerId, link);
+  }
+
+  /** Until the run begins this peer waits for its neighbours to connect. */
+  const began = clock.now();
+  let activity = (): State => ({
+    activity: "waiting",
+    forMs: clock.now() - began,
+    awaited: [...links].filter(([, { standing }]) => !standing.isConnected).map(([neighbour]) => neighbour),
+  });
+  function ownChain(): Chain {
+    return chainFrom(id, activity(), (neighbour) => linkTo(neighbour).chain);
+  }
+
+  /** One heartbeat of every link. */
+  function beat(): void {
+    for (const link of links.values()) link.beat();
+    const chain = ownChain();
+    const isLong = chain[0].forMs >= REPORTED_WAIT_HEARTBEATS * deadlines.heartbeatMs;
+    if (chain.length > 1 && isLong) report({ kind: "waiting", chain });
   }
 
   /** Whether this PeerId may connect. */
@@ -160,6 +185,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       return isAllowed;
     }
     strangers++;
+    counters.count("refusedConnections");
     const from = options.peers.find((each) => each.peerId === peerId.toString())?.id ?? peerId.toString();
     report({ kind: "refused", from, reason: `it is not a neighbour of peer ${id}` });
     return false;
@@ -203,9 +229,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   } catch (cause) {
     throw cannotListen(id, options.listen, cause);
   }
-  const stopBeating = every(clock, deadlines.heartbeatMs, () => {
-    for (const link of links.values()) link.beat();
-  });
+  const stopBeating = every(clock, deadlines.heartbeatMs, beat);
   for (const link of links.values()) link.start();
 
   let closing: Promise<void> | undefined;
@@ -228,6 +252,10 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     next: events.next,
     refuse: (peer, reason) => linkTo(peer).refuse(reason),
     traffic: (neighbour) => linkTo(neighbour).traffic,
+    activity(now) {
+      activity = now;
+    },
+    waitsFor: (neighbour) => linkTo(neighbour).chain,
     refusals: (from) => (from === "strangers" ? strangers : (links.get(from)?.standing.refusals ?? 0)),
     close() {
       closing ??= close();

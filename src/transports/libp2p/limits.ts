@@ -42,6 +42,9 @@ export const MAX_VIOLATIONS = 3;
 /** Heartbeats without a single byte from a neighbour before its stream counts as dead. */
 export const MAX_MISSED_HEARTBEATS = 6;
 
+/** Heartbeats after which a wait is reported: the neighbours' own heartbeats have arrived by then. */
+export const REPORTED_WAIT_HEARTBEATS = 3;
+
 /** How long a peer waits for a silent or missing neighbour before its run ends, in milliseconds, unless it is set. */
 export const DEFAULT_DEADLINE_MS = 600_000;
 /** Shortest deadline: below it, the pauses derived from it are shorter than timers are exact. */

@@ -6,11 +6,14 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Frame } from "../../exchange/frame.js";
 import { type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
+import { aged, type Chain, unknown } from "../../exchange/waiting.js";
 import type { Clock } from "../../foundation/clock.js";
-import { IdentityInUse, Unreachable } from "../../foundation/errors.js";
+import { IdentityInUse, MalformedFrame, Unreachable } from "../../foundation/errors.js";
+import type { Counters } from "../../observing/counters.js";
 import { createChannel, type Ending } from "./channel.js";
 import { createExpiry } from "./expiry.js";
 import type { Self } from "./handshake.js";
+import type { Pulse } from "./heartbeat.js";
 import { createIncoming } from "./incoming.js";
 import { type Deadlines, MAX_VIOLATIONS } from "./limits.js";
 import type { LinkEvent } from "./link-event.js";
@@ -26,6 +29,9 @@ export interface LinkOptions {
   readonly maximumPayloadBytes: number;
   readonly deadlines: Deadlines;
   readonly clock: Clock;
+  readonly counters: Counters;
+  /** What this peer does, for its heartbeats. */
+  activity(): Chain;
   /** Whether this end dials at once, only after a while, or cannot dial at all. */
   readonly dials: "first" | "later" | "never";
   /** Connects, or returns the connection there is. */
@@ -44,6 +50,8 @@ export interface LinkOptions {
 export interface Link {
   readonly traffic: Traffic;
   readonly standing: Standing;
+  /** What the neighbour does and whom it waits for, as far as this end knows. */
+  readonly chain: Chain;
   start(): void;
   send(frame: Frame): void;
   /** Counts a violation of the protocol that was found behind this transport, and sends the neighbour the reason. */
@@ -60,21 +68,23 @@ export interface Link {
 }
 
 export function createLink(options: LinkOptions): Link {
-  const { self, neighbour, deadlines, clock, dials, connections, report, emit } = options;
+  const { self, neighbour, deadlines, clock, counters, dials, connections, report, emit } = options;
   const { id } = self;
   const banned = `peer ${neighbour} is banned after it broke the protocol ${MAX_VIOLATIONS} times`;
   const traffic = noTraffic();
-  const outgoing = createOutgoing(clock, () => {
+  const acknowledged = () => {
     traffic.messagesSent++;
     emit({ kind: "acknowledged", peer: neighbour });
-  });
+  };
+  const outgoing = createOutgoing(clock, acknowledged, () => counters.count("resentFrames", neighbour));
   const incoming = createIncoming(options.maximumPayloadBytes, (frame, release) => {
     traffic.messagesReceived++;
     emit({ kind: "frame", peer: neighbour, frame, release });
   });
+  const pulse: Pulse = { send: options.activity, received: (chain) => heard(chain) };
   const { channels, ...streams } = createStreams({
     ...options,
-    ...{ outgoing, incoming, attached, ended, failed, violated },
+    ...{ outgoing, incoming, pulse, attached, ended, failed, violated },
     mismatched: (refusal) => refused(refusal.message, { kind: "mismatched", refusal }),
     impersonated: (reason) => refused(reason, { kind: "refused" }),
   });
@@ -87,10 +97,34 @@ export function createLink(options: LinkOptions): Link {
   let standing = initialStanding(dials === "first" ? "not dialled yet" : "it has not connected yet");
   let isOpening = false;
   let isStopped = false;
+  /** What the neighbour said last, and when; since when it is connected or not. */
+  let said: { readonly chain: Chain; readonly at: number } | undefined;
+  let changedAt = clock.now();
+  let hasConnected = false;
 
   function apply(event: StandingEvent): void {
+    const { isConnected } = standing;
     standing = after(standing, event);
+    if (standing.isConnected !== isConnected) {
+      changedAt = clock.now();
+      said = undefined;
+    }
     options.changed();
+  }
+
+  function heard(chain: Chain): void {
+    if (chain[0].peer !== neighbour) {
+      throw new MalformedFrame(`heartbeat speaks for peer ${chain[0].peer}`, {
+        code: "heartbeat-of-another",
+      });
+    }
+    said = { chain, at: clock.now() };
+  }
+
+  function knownChain(): Chain {
+    const forMs = clock.now() - changedAt;
+    if (!standing.isConnected) return [{ peer: neighbour, activity: "disconnected", forMs }];
+    return said ? aged(said.chain, clock.now() - said.at) : unknown(neighbour);
   }
 
   async function connect(): Promise<void> {
@@ -122,6 +156,8 @@ export function createLink(options: LinkOptions): Link {
     const { isDown } = standing;
     expiry.cancel();
     apply({ kind: "connected" });
+    if (hasConnected) counters.count("reconnects", neighbour);
+    hasConnected = true;
     report({ kind: "connected", neighbour });
     if (isDown) emit({ kind: "up", peer: neighbour });
   }
@@ -152,6 +188,7 @@ export function createLink(options: LinkOptions): Link {
   }
 
   function refused(reason: string, event: StandingEvent): void {
+    counters.count(event.kind === "violated" ? "violations" : "refusedHandshakes", neighbour);
     report({ kind: "refused", from: neighbour, reason });
     apply(event);
   }
@@ -183,6 +220,9 @@ export function createLink(options: LinkOptions): Link {
     get standing() {
       return standing;
     },
+    get chain() {
+      return knownChain();
+    },
     start() {
       expiry.expectConnection(deadlines.readyMs);
       if (dials === "first") void connect();
@@ -198,7 +238,7 @@ export function createLink(options: LinkOptions): Link {
       else violated(reason);
     },
     async accept(stream, connection) {
-      const channel = createChannel(stream, clock);
+      const channel = createChannel(stream, clock, pulse);
       if (isStopped) channel.abort("this peer is leaving");
       else if (isBanned(standing)) channel.refuse({ code: "refused", reason: banned });
       else await streams.accept(channel, connection);

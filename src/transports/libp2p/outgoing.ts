@@ -47,8 +47,11 @@ export interface Outgoing {
   attach(channel: Channel, last: number, ended: (ending: Ending) => void): void;
 }
 
-/** @param acknowledged called once per frame, in order, when the neighbour has confirmed it */
-export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing {
+/**
+ * @param acknowledged called once per frame, in order, when the neighbour has confirmed it
+ * @param resent called when a frame is sent again after a break
+ */
+export function createOutgoing(clock: Clock, acknowledged: () => void, resent = () => {}): Outgoing {
   const queue: Sending[] = [];
   let sequence = 0;
   let channel: Channel | undefined;
@@ -131,6 +134,7 @@ export function createOutgoing(clock: Clock, acknowledged: () => void): Outgoing
         // If only the confirmation was lost, it is all that is missing.
         first.isAnnounced = first.sequence === last;
         first.sent = first.isAnnounced ? first.length : 0;
+        if (!first.isAnnounced) resent();
       }
       next.listen({
         credit(bytes) {

@@ -421,7 +421,8 @@ describe("the README's program", () => {
     const { stdout, status, stderr } = await startNode(program).finished;
     expect(stderr).toBe("");
     expect(status).toBe(0);
-    const { peers, ...rest } = JSON.parse((await others.finished).stdout);
+    const { peers, goodput, ...rest } = JSON.parse((await others.finished).stdout);
+    expect(goodput).toBeGreaterThan(0);
     expect(peers.map(({ peer }: { peer: number }) => peer)).toEqual([0, 1, 2]);
     expect(rest).toEqual({});
     const own = stdout.trim().split("\n").at(-1);

@@ -25,7 +25,7 @@ function newsOf(event: LinkEvent): readonly [who: number | string, reason: strin
     case "connected":
       return [event.neighbour, event.kind];
     case "waiting":
-      return ["wait", `for ${endOf(event.chain).peer}`];
+      return ["waiting", `for peer ${endOf(event.chain).peer}`];
     case "refused":
       return [event.from, event.reason];
     default:
@@ -41,5 +41,37 @@ export function newsOnly(tell: (text: string) => void): (event: LinkEvent) => vo
     if (said.get(who) === reason) return;
     said.set(who, reason);
     tell(eventText(event));
+  };
+}
+
+/** Shows who waits for whom: live in a terminal, and as one line per wait elsewhere. */
+export interface WaitDisplay {
+  /** Takes waits out of the events; the others are passed on. */
+  apart(pass: (event: LinkEvent) => void): (event: LinkEvent) => void;
+  /** A round is over: the next wait is another. */
+  over(): void;
+}
+
+/**
+ * @param tell writes a line
+ * @param show shows words beside the progress
+ */
+export function createWaitDisplay(
+  tell: (text: string) => void,
+  show: (text: string) => void,
+  isTerminal = process.stderr.isTTY,
+): WaitDisplay {
+  /** The peers at the end of the waits that were told. */
+  const told = new Set<number>();
+  return {
+    apart: (pass) => (event) => {
+      if (event.kind !== "waiting") return pass(event);
+      const text = chainText(event.chain);
+      const { peer } = endOf(event.chain);
+      if (isTerminal) show(text);
+      else if (!told.has(peer)) tell(text);
+      told.add(peer);
+    },
+    over: () => told.clear(),
   };
 }

@@ -4,7 +4,7 @@ import { experimentJsonSchema } from "../runs/experiment.js";
 import { isLocal } from "../runs/node/addresses.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
-import { newsOnly } from "./events.js";
+import { createWaitDisplay, newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { deadlineOption, peerNumber, portToServe, threadsOption } from "./option-types.js";
@@ -48,6 +48,7 @@ export function peerCommand(): Command {
       const interrupted = untilInterrupted();
       let bar: ReturnType<typeof progress> | undefined;
       let accuracy: number | undefined;
+      const waits = createWaitDisplay(note, (remark) => bar?.remark(remark));
       let summary: PeerSummary;
       try {
         summary = await recordPeer({
@@ -62,7 +63,7 @@ export function peerCommand(): Command {
           // This one, and the others that may run here.
           processes: topology.peers.filter((peer) => peer.id === id || isLocal(peer)).length,
           signal: interrupted.signal,
-          onEvent: newsOnly(note),
+          onEvent: waits.apart(newsOnly(note)),
           onMetrics: (url) => note(`metrics: ${url}`),
           onJoined(run) {
             for (const warning of run.warnings) warn(warning);
@@ -70,6 +71,7 @@ export function peerCommand(): Command {
             bar = progress(`peer ${id}`, run.rounds);
           },
           onRound({ round, loss, evaluation }) {
+            waits.over();
             accuracy = evaluation?.accuracy ?? accuracy;
             bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
           },
@@ -92,7 +94,8 @@ export function accuracyText(accuracy: number | undefined): string {
   return accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %`;
 }
 
-function outcomeText({ peer, loss, accuracy, bytesSent, modelDigest }: PeerSummary): string {
+function outcomeText({ peer, loss, accuracy, bytesSent, goodput, modelDigest }: PeerSummary): string {
   const quality = accuracyText(accuracy) || lossText(loss);
-  return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, model ${modelDigest}`;
+  const useful = goodput === undefined ? "" : `goodput ${percentText(goodput)} %, `;
+  return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}`;
 }

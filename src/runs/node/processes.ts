@@ -7,6 +7,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import { shareOf } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import type { ThreadCount } from "../../threads/node.js";
@@ -67,6 +68,8 @@ export interface NetworkOptions {
 export interface NetworkOutcome {
   /** What each peer that ran here ended with, by id. */
   readonly peers: readonly PeerSummary[];
+  /** Share of their wall time in useful steps, in [0, 1]. */
+  readonly goodput?: number;
   /** The same figures that a simulation gives; only where all peers ran here. */
   readonly summary?: RunSummary;
 }
@@ -97,7 +100,8 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
     const watch = createWatch(identities.size, experiment.rounds, options);
     await runProcesses(topology, identities, models, options, watch);
     const peers = watch.summaries();
-    if (identities.size < topology.peers.length) return { peers };
+    const useful = goodputOf(peers);
+    if (identities.size < topology.peers.length) return { peers, ...useful };
 
     const seconds = (performance.now() - started) / 1000;
     const { beforeClosing, last } = await look(topology, experiment, models, watch);
@@ -105,13 +109,24 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
       await writeGraphLog(directory, topology, experiment, [...new Set([beforeClosing, last])]);
     }
     const compressorName = watch.compressorName;
-    return { peers, summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }) };
+    return {
+      peers,
+      ...useful,
+      summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }),
+    };
   } catch (error) {
     if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
     throw error;
   } finally {
     await rm(models, { recursive: true, force: true });
   }
+}
+
+function goodputOf(peers: readonly PeerSummary[]): Pick<NetworkOutcome, "goodput"> {
+  const useful = peers.reduce((sum, { goodput = 0, elapsedMs }) => sum + goodput * elapsedMs, 0);
+  const elapsed = peers.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0);
+  const goodput = shareOf(useful, elapsed);
+  return goodput === undefined ? {} : { goodput };
 }
 
 /** A topology with new keys, and loopback addresses where it has none: good for one run on one machine. */

@@ -46,6 +46,8 @@ export interface PeerSummary {
   readonly bytesSent: number;
   /** Share of wall time in useful steps, in [0, 1]; absent when no time has passed. */
   readonly goodput?: number;
+  /** What the goodput is a share of: wall time from the first round to the last, in milliseconds. */
+  readonly elapsedMs: number;
 }
 
 /**
@@ -127,6 +129,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     ...(Number.isFinite(loss) && { loss }),
     ...(accuracy !== undefined && { accuracy }),
     bytesSent: bytesSent(last!),
+    elapsedMs: last!.time.elapsedMs,
     ...(goodput.share !== undefined && { goodput: goodput.share }),
   };
 }

@@ -123,6 +123,22 @@ describe("who held whom up", () => {
     );
   });
 
+  it("blames whoever worked for longer than it had waited before", () => {
+    // In round 0 peer 1 waits 19 ms for peer 2; in round 1 peer 0 waits for peer 1.
+    const chainWith = (ofPeer1: Work, evaluateMs = 0) => {
+      const work = (peer: number, round: number): Work =>
+        round === 0
+          ? { computeMs: peer === 2 ? 20 : 1, evaluateMs: peer === 1 ? evaluateMs : 0 }
+          : peer === 1
+            ? ofPeer1
+            : { computeMs: 1 };
+      return waitsOf(logsOf(path(3), 2, work)).longest.at(-1)!.chain;
+    };
+    expect(chainWith({ computeMs: 18 })).toEqual([0, 1, 2]);
+    expect(chainWith({ computeMs: 100 })).toEqual([0, 1]);
+    expect(chainWith({ computeMs: 1 }, 100)).toEqual([0, 1]);
+  });
+
   it("finds no wait where all work alike", () => {
     const { lostMs, waits, byEnd, longest } = waitsOf(logsOf(path(5), 6, () => ({ computeMs: 3 })));
     expect({ lostMs, waits, byEnd, longest }).toEqual({ lostMs: 0, waits: 0, byEnd: [], longest: [] });

@@ -71,7 +71,12 @@ describe("log lines", () => {
     const lines = ["peer-0.jsonl", "graph.jsonl"].flatMap((name) =>
       [0, 1, 16, 20, -1].map((at) => linesOf(directory, name).at(at)!),
     );
-    const values = fc.constantFrom(null, -1, 1.5, "text", [], {}, [1], [{}], true, 0, ["a"]);
+    const counted = {
+      counters: { reconnects: 2, refusedConnections: 1 },
+      edgeCounters: [{ neighbour: 1, reconnects: 2 }],
+    };
+    for (const line of lines.slice(3, 5)) lines.push(JSON.stringify({ ...JSON.parse(line), ...counted }));
+    const values = fc.constantFrom(null, -1, 1.5, "text", [], {}, [1], [{}], true, 0, ["a"], [{ neighbour: 1, reconnects: "2" }]);
     fc.assert(
       fc.property(
         fc.constantFrom(...lines),

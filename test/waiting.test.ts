@@ -71,6 +71,16 @@ describe("a chain of waits", () => {
     );
   });
 
+  it(`has ${MAX_CHAIN} peers at most, and then ends with one that waits`, () => {
+    for (const peers of [MAX_CHAIN, MAX_CHAIN + 1]) {
+      const waits = Array.from({ length: peers }, (_, peer) => (peer + 1 < peers ? peer + 1 : undefined));
+      const chain = spread(waits, peers + 1)[0]!;
+      expect(chain).toHaveLength(MAX_CHAIN);
+      expect(chain.at(-1)!.activity).toBe(peers === MAX_CHAIN ? "computing" : "waiting");
+      expect(encodeHeartbeat(chain)).toHaveLength(MAX_HEARTBEAT_BYTES);
+    }
+  });
+
   it("stays a chain that heartbeats can carry, whatever neighbours say", () => {
     fc.assert(
       fc.property(fc.array(chains, { minLength: 1, maxLength: 4 }), fc.nat({ max: 8 }), (said, own) => {

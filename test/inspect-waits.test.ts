@@ -95,6 +95,7 @@ describe("who held whom up", () => {
         if (waits > 0) expect(byEnd.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
         for (const { round, chain, waitMs } of longest) {
           expect(chain.length).toBeLessThanOrEqual(round + 2);
+          expect(new Set(chain).size).toBe(chain.length);
           for (const [place, peer] of chain.slice(1).entries()) expect(graph[chain[place]!]).toContain(peer);
           const { columns } = logs[chain[0]!]!;
           expect(waitMs).toBe(columns.waitMs.at(round));

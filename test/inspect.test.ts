@@ -76,7 +76,20 @@ describe("log lines", () => {
       edgeCounters: [{ neighbour: 1, reconnects: 2 }],
     };
     for (const line of lines.slice(3, 5)) lines.push(JSON.stringify({ ...JSON.parse(line), ...counted }));
-    const values = fc.constantFrom(null, -1, 1.5, "text", [], {}, [1], [{}], true, 0, ["a"], [{ neighbour: 1, reconnects: "2" }]);
+    const values = fc.constantFrom(
+      null,
+      -1,
+      1.5,
+      "text",
+      [],
+      {},
+      [1],
+      [{}],
+      true,
+      0,
+      ["a"],
+      [{ neighbour: 1, reconnects: "2" }],
+    );
     fc.assert(
       fc.property(
         fc.constantFrom(...lines),

@@ -295,6 +295,10 @@ describe("murmur up", () => {
     }
     // A busy machine may make an edge slow, and inspect says so; nothing else is to be said.
     expect(murmur("inspect", out).stderr.replace(/^warning: .* that edge or peer is slow\n/gm, "")).toBe("");
+    expect(murmur("doctor", out).stdout.replace(/^peer \d was at the end of .*\n/gm, "")).toMatch(
+      /^(nothing wrong\n)?$/,
+    );
+    expect(stdout).toMatch(/goodput [\d.]+ % of wall time/);
     expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
   });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { createWaitDisplay } from "../src/cli/events.js";
 import {
   type Activity,
   activityNames,
@@ -195,6 +196,46 @@ describe("a heartbeat", () => {
       { peer: 5, activity: "computing", forMs: 1 },
     ]);
     expectError(() => decodeHeartbeat(damage(valid)), MalformedFrame, { code: "heartbeat-not-valid" });
+  });
+});
+
+describe("a display of waits", () => {
+  const waiting = (...peers: [number, ...number[]]): LinkEvent => {
+    const [first, ...others] = peers.map((peer) => ({ peer, activity: "waiting", forMs: 1000 }) as const);
+    return { kind: "waiting", chain: [first!, ...others] };
+  };
+  const gone: LinkEvent = { kind: "disconnected", neighbour: 1, reason: "it left the run" };
+  /** What is told, shown and passed on; a null stands for the end of a round. */
+  function display(isTerminal: boolean, events: readonly (LinkEvent | null)[]) {
+    const said: string[] = [];
+    const waits = createWaitDisplay(
+      (text) => said.push(`told: ${text}`),
+      (text) => said.push(`shown: ${text}`),
+      isTerminal,
+    );
+    const take = waits.apart(({ kind }) => said.push(kind));
+    for (const event of events) event ? take(event) : waits.over();
+    return said;
+  }
+  const events = [waiting(0, 1), waiting(2, 0, 1), gone, waiting(0, 3), null, waiting(0, 1)];
+
+  it("shows every one in a terminal", () => {
+    expect(display(true, events)).toEqual([
+      "shown: peer 0 waits for 1, which has been waiting for 1 s",
+      "shown: peer 2 waits for 0, which waits for 1, which has been waiting for 1 s",
+      "disconnected",
+      "shown: peer 0 waits for 3, which has been waiting for 1 s",
+      "shown: peer 0 waits for 1, which has been waiting for 1 s",
+    ]);
+  });
+
+  it("tells once elsewhere, for each peer that is waited for in the end, until a round is over", () => {
+    expect(display(false, events)).toEqual([
+      "told: peer 0 waits for 1, which has been waiting for 1 s",
+      "disconnected",
+      "told: peer 0 waits for 3, which has been waiting for 1 s",
+      "told: peer 0 waits for 1, which has been waiting for 1 s",
+    ]);
   });
 });
 

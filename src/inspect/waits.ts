@@ -3,8 +3,8 @@
  * of it up.
  *
  * A peer waits in round r for a neighbour's frame of round r. That frame left late because the neighbour worked for long,
- * or because it waited itself, in its round r − 1, and so began late: the longer of the two is taken as the cause. A
- * chain ends with a peer that worked, and it has no cycles, because it goes one round back with every step.
+ * or because it waited itself, in its round r − 1, and so began late: the longer of the two is taken as the cause. So a
+ * chain goes one round back with every step, and ends with a peer that worked, or before one that it has named.
  */
 import type { PeerColumn, PeerHistory } from "./history.js";
 
@@ -15,7 +15,7 @@ export type PeerColumns = Pick<PeerHistory, "peer" | "columns">;
 export interface Wait {
   readonly round: number;
   readonly waitMs: number;
-  /** Who waited, for whom, and so on; the last one worked. */
+  /** Who waited, for whom, and so on; each is there once, and the last one worked. */
   readonly chain: readonly number[];
 }
 
@@ -68,7 +68,8 @@ export function waitsOf(peers: readonly PeerColumns[]): RunWaits {
     let worst: Wait | undefined;
     for (const [peer, row] of rows) {
       const { waitMs, waitedFor } = row;
-      const rest = Number.isNaN(waitedFor) ? [] : chainFrom(waitedFor, round, rows, before);
+      const whole = Number.isNaN(waitedFor) ? [] : chainFrom(waitedFor, round, rows, before);
+      const rest = upTo(whole, peer);
       now.set(peer, { ...row, round, rest });
       if (rest.length === 0 || !(waitMs > 0)) continue;
       byEnd.add(rest.at(-1)!, waitMs);
@@ -97,6 +98,12 @@ function chainFrom(
   // In the middle, so that both ends are kept.
   if (chain.length >= MAX_WAIT_CHAIN) chain.splice(MAX_WAIT_CHAIN - 2, chain.length - MAX_WAIT_CHAIN + 1);
   return chain;
+}
+
+/** The chain as far as this peer, which is in it already. */
+function upTo(chain: readonly number[], peer: number): readonly number[] {
+  const place = chain.indexOf(peer);
+  return place < 0 ? chain : chain.slice(0, place);
 }
 
 /** The rows of all peers, round by round, ascending. */

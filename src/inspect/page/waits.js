@@ -47,7 +47,7 @@ function longText({ round, waitMs, chain }) {
   return `round ${round + 1}: peer ${first} waited ${secondsText(waitMs / 1000)} for ${whom}`;
 }
 
-/** What the peers counted; hidden when it is nothing. @param {RunView} run */
+/** What the peers counted, of those that counted something. @param {RunView} run */
 export function createCountsCard({ counts, peers }) {
   const card = create("section", undefined, "card");
   card.id = "counts";
@@ -63,6 +63,7 @@ export function createCountsCard({ counts, peers }) {
   }
   const body = table.createTBody();
   for (const [place, { peer }] of peers.entries()) {
+    if (counts.every(({ amounts }) => amounts[place] === 0)) continue;
     const row = body.insertRow();
     row.dataset.peer = String(peer);
     row.append(create("th", String(peer)));

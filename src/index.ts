@@ -71,6 +71,13 @@ export type {
   Traffic,
   Transport,
 } from "./exchange/transport.js";
+export {
+  type Activity,
+  type Chain,
+  chainText,
+  type State as PeerState,
+  type Waiter,
+} from "./exchange/waiting.js";
 export { type Clock, stoppedClock, systemClock } from "./foundation/clock.js";
 export * from "./foundation/errors.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
@@ -101,6 +108,13 @@ export {
   type MixingRuleSettings,
   mixingRuleSettings,
 } from "./mixing-rules/index.js";
+export {
+  type CounterName,
+  type CounterReport,
+  type Counters,
+  counterKinds,
+  createCounters,
+} from "./observing/counters.js";
 export type { RoundReport, RoundTimes, Sink } from "./observing/report.js";
 export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
 export {

@@ -29,6 +29,7 @@ import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
+import { type Counters, createCounters } from "./observing/counters.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions } from "./peer-parts.js";
 import type { Layout } from "./vectors/layout.js";
@@ -45,6 +46,8 @@ export interface Network {
   readonly patience?: Patience;
   /** What makes the run outlive its process. */
   readonly journal?: Journal;
+  /** What the transport counts too. The peer's own where left out. */
+  readonly counters?: Counters;
 }
 
 export interface Peer {
@@ -170,7 +173,7 @@ async function* run(
 ): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan } = options;
   const { rounds, rate, check } = parts;
-  const { transport, clock, patience = unbounded, journal } = network;
+  const { transport, clock, patience = unbounded, journal, counters = createCounters() } = network;
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
   const exchanges = createExchanges({
@@ -183,6 +186,7 @@ async function* run(
     clock,
     patience,
     journal,
+    counters,
   });
   const before = position.traffic;
   const traffic = (peer: number) => sum(before[peer] ?? noTraffic(), transport.traffic(peer));
@@ -190,6 +194,7 @@ async function* run(
   const began = clock.now();
 
   for (let round = position.round; round < rounds; round++) {
+    exchanges.begin("computing");
     const isClosing = round > lastRound;
     const laps = createLaps(clock);
     const isReplayed = exchanges.isReplaying();
@@ -201,7 +206,7 @@ async function* run(
 
     position.round = round + 1;
     position.traffic = Object.fromEntries(edges.map(({ peer }) => [peer, traffic(peer)]));
-    yield {
+    const report: RoundReport = {
       peer: id,
       round,
       kind: isClosing ? "closing" : "learning",
@@ -212,8 +217,11 @@ async function* run(
       traffic: edges.map(({ peer }) => ({ neighbour: peer, ...traffic(peer) })),
       ...(isReplayed && { isReplayed }),
       ...whatHappened(exchanges),
+      ...counters.take(),
       time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
     };
+    exchanges.begin("reporting");
+    yield report;
   }
 }
 
@@ -275,7 +283,7 @@ function close(turn: Turn): Promise<boolean> {
 const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });
 
 /** What the model and its compression are like after a round. */
-async function measure({ options, parts, round }: Turn) {
+async function measure({ options, parts, exchanges, round }: Turn) {
   const { plan, trainer } = options;
   const { algorithm, meter, observer, projection, norm, rate, rounds, diverged } = parts;
   const { point } = algorithm;
@@ -286,6 +294,7 @@ async function measure({ options, parts, round }: Turn) {
   /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
   const isDue = (every: number) =>
     round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
+  exchanges.begin("evaluating");
   return {
     modelNorm,
     ...(sent && {

@@ -262,6 +262,53 @@ describe("murmur doctor", () => {
   });
 });
 
+describe("murmur doctor on the folder of a run", () => {
+  it("says what its logs say is wrong, and nothing where nothing is", () => {
+    const out = join(scratch, "examined");
+    const settings = ["--trainer", "quadratic", "--rounds", "4", "--evaluate-every", "0"];
+    expect(murmur("simulate", ring4, ...settings, "--out", out).status).toBe(0);
+    expect(murmur("doctor", out)).toMatchObject({ status: 0, stdout: "nothing wrong\n", stderr: "" });
+
+    const log = join(out, "peer-2.jsonl");
+    const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+    const counters = { refusedPayload: 3, violations: 3 };
+    const end = {
+      outcome: "stopped",
+      reason: "Ctrl-C",
+      counters,
+      edgeCounters: [{ neighbour: 1, ...counters }],
+    };
+    writeFileSync(log, `${[...lines.slice(0, -1), JSON.stringify({ type: "end", ...end })].join("\n")}\n`);
+    const { status, stdout } = murmur("doctor", out);
+    expect(status).toBe(2);
+    const [first, second, ...others] = stdout.trimEnd().split("\n");
+    expect(first).toBe("peer 2 stopped: Ctrl-C");
+    expect(second).toMatch(
+      /^peer 2 refused 3 frames with a malformed payload of peer 1: run the same version/,
+    );
+    expect(others).toEqual([]);
+    const findings = murmur("doctor", out, "--json").stdout.trimEnd().split("\n");
+    expect(findings.map((line) => JSON.parse(line).text)).toEqual([first, second]);
+
+    // The same counts, by peer, after the rounds.
+    const last = JSON.parse(murmur("inspect", out, "--json").stdout.trimEnd().split("\n").at(-1)!);
+    expect(last).toMatchObject({ run: "examined", goodput: null, waits: { waits: 0 } });
+    expect(last.peers[2]).toMatchObject({ peer: 2, counters: { "refused payload": 3, violations: 3 } });
+    expect(murmur("inspect", out).stdout).toMatch(/^peer +refused payload +violations\n +2 +3 +3$/m);
+  });
+});
+
+describe("--help of peer and up", () => {
+  it("explains which waits derive from the deadline", () => {
+    for (const command of ["peer", "up"]) {
+      const { stdout } = murmur(command, "--help");
+      expect(stdout.replace(/\s+/g, " ")).toMatch(
+        /--deadline <seconds> how long a peer waits .* default 600\. Bounds the first connection, .* heartbeats and pauses are shares of it/,
+      );
+    }
+  });
+});
+
 describe("murmur split", () => {
   it("prints class by peer, and writes every peer's examples once", () => {
     const out = join(scratch, "split.json");

@@ -5,8 +5,10 @@ import { algorithms } from "../src/algorithms/index.js";
 import { compressorSettings } from "../src/compressors/index.js";
 import { MAX_LISTED_REFUSALS } from "../src/exchange/exchanges.js";
 import type { Frame } from "../src/exchange/frame.js";
+import type { Transport } from "../src/exchange/transport.js";
+import type { State } from "../src/exchange/waiting.js";
 import { stoppedClock, systemClock } from "../src/foundation/clock.js";
-import { Diverged, MalformedPayload, Unreachable } from "../src/foundation/errors.js";
+import { Diverged, MalformedPayload, RoundTimeout, Unreachable } from "../src/foundation/errors.js";
 import { createVirtualClock } from "../src/foundation/virtual-clock.js";
 import { createGraph } from "../src/graphs/index.js";
 import { metropolisMixing } from "../src/graphs/weights.js";
@@ -43,6 +45,67 @@ const learning = (exchange: number, round: number, ...values: number[]): Frame =
   ...{ kind: "learning", round, step: 0, exchange, payload: numbers(...values) },
 });
 const patience = { deadlineMs: 500, patienceMs: 5 };
+
+describe("a round that takes too long", () => {
+  const deadline = { deadlineMs: 500 };
+
+  it("ends the run with the chain of peers that wait, as far as the transport knows it", async () => {
+    const time = createVirtualClock();
+    const { transport, answers, acknowledges } = scripted();
+    answers.sent = acknowledges;
+    const states: (() => State)[] = [];
+    const knowing: Transport = {
+      ...transport,
+      activity: (now) => states.push(now),
+      waitsFor: (peer) => [
+        { peer, activity: "waiting", forMs: time.now() },
+        { peer: 7, activity: "computing", forMs: 100 + time.now() },
+      ],
+    };
+    const run = peerOf().run({ transport: knowing, clock: time, patience: deadline });
+    const expected = { code: "round-timeout", peer: 0, neighbour: 1, round: 0 };
+    const { message } = await expectRejection(time.run(run.next()), RoundTimeout, expected);
+    expect(message).toBe(
+      "peer 0 waited 0.5 s in round 1 for peer 1, which waits for 7, which has been computing for 0.6 s: check peer 7, or raise the deadline",
+    );
+    // Neighbours are told the same of this peer.
+    expect(states.map((now) => now())).toEqual([{ activity: "waiting", forMs: 500, awaited: [1] }]);
+  });
+
+  it("names those that are awaited where nothing is known of them", async () => {
+    const time = createVirtualClock();
+    const { transport } = scripted();
+    const neighbours = [1, 2].map((peer) => ({ peer, weight: 1 / 3 }));
+    const run = peerOf({}, { neighbours }).run({ transport, clock: time, patience: deadline });
+    const { message } = await expectRejection(time.run(run.next()), RoundTimeout, { code: "round-timeout" });
+    expect(message).toMatch(/in round 1 for peers 1, 2, longest for 1: check peer 1/);
+  });
+});
+
+it("refused frames are counted by kind, and reported in the round in which they came", async () => {
+  const time = createVirtualClock();
+  const { transport, answers, arrives, acknowledges } = scripted();
+  answers.sent = (to, frame) => {
+    acknowledges(to);
+    if (frame.round === 1) {
+      for (let k = 0; k < MAX_LISTED_REFUSALS + 2; k++) arrives(to, { ...frame, exchange: 9 });
+      arrives(5, frame);
+    }
+    arrives(to, learning(frame.exchange, frame.round, 3, 3));
+  };
+  const reports = [];
+  const run = peerOf().run({ transport, clock: time });
+  for (let round = 0; round < 3; round++) reports.push((await time.run(run.next())).value!);
+  expect(reports.map(({ counters }) => counters)).toEqual([
+    undefined,
+    { refusedOutOfTurn: MAX_LISTED_REFUSALS + 2, refusedStranger: 1 },
+    undefined,
+  ]);
+  expect(reports[1]!.edgeCounters).toEqual([
+    { neighbour: 1, refusedOutOfTurn: MAX_LISTED_REFUSALS + 2 },
+    { neighbour: 5, refusedStranger: 1 },
+  ]);
+});
 
 describe("with patience", () => {
   it("an edge that goes down while nothing is open ends the last round with the reason", async () => {

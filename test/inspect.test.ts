@@ -20,6 +20,7 @@ import { plot } from "../src/inspect/plot.js";
 import { readRun } from "../src/inspect/read.js";
 import { crc32c, frameRecord, maskedChecksum, writeTensorboard } from "../src/inspect/tensorboard.js";
 import { viewRun } from "../src/inspect/view.js";
+import { usefulMs } from "../src/observing/goodput.js";
 import type { RoundReport } from "../src/observing/report.js";
 import { LOG_VERSION, logLine, type PeerRound, withoutTimes } from "../src/runs/log.js";
 import { createJsonLines } from "../src/sinks/json-lines.js";
@@ -70,7 +71,25 @@ describe("log lines", () => {
     const lines = ["peer-0.jsonl", "graph.jsonl"].flatMap((name) =>
       [0, 1, 16, 20, -1].map((at) => linesOf(directory, name).at(at)!),
     );
-    const values = fc.constantFrom(null, -1, 1.5, "text", [], {}, [1], [{}], true, 0, ["a"]);
+    const counted = {
+      counters: { reconnects: 2, refusedConnections: 1 },
+      edgeCounters: [{ neighbour: 1, reconnects: 2 }],
+    };
+    for (const line of lines.slice(3, 5)) lines.push(JSON.stringify({ ...JSON.parse(line), ...counted }));
+    const values = fc.constantFrom(
+      null,
+      -1,
+      1.5,
+      "text",
+      [],
+      {},
+      [1],
+      [{}],
+      true,
+      0,
+      ["a"],
+      [{ neighbour: 1, reconnects: "2" }],
+    );
     fc.assert(
       fc.property(
         fc.constantFrom(...lines),
@@ -388,11 +407,22 @@ describe("sinks", () => {
   it("serves the numbers of rounds to Prometheus, on this machine only", async () => {
     const sink = await createPrometheusSink();
     sink.write(report(0));
-    sink.write(report(19));
+    const counted = {
+      counters: { reconnects: 2, refusedConnections: 1 },
+      edgeCounters: [{ neighbour: 0, reconnects: 2 }],
+    };
+    const { time } = report(19);
+    sink.write({ ...report(18), ...counted });
+    sink.write({ ...report(19), ...counted, time: { ...time, elapsedMs: 1000, waitedFor: 2 } });
     const text = await (await fetch(sink.url)).text();
     const metric = (name: string) => Number(new RegExp(`^murmuration_${name} (\\S+)$`, "m").exec(text)?.[1]);
     const [edge] = report(19).traffic;
     expect(sink.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
+    expect(metric('reconnects_total{peer="1",neighbour="0"}')).toBe(4);
+    expect(metric('refused_connections_total{peer="1"}')).toBe(2);
+    const useful = [0, 18, 19].reduce((sum, round) => sum + usefulMs(report(round).time), 0);
+    expect(metric('goodput_ratio{peer="1"}')).toBeCloseTo(useful / 1000, 12);
+    expect(metric('neighbour_waits_total{peer="1",neighbour="2"}')).toBeGreaterThanOrEqual(1);
     expect(metric('round{peer="1"}')).toBe(19);
     expect(metric('loss{peer="1"}')).toBe(report(19).loss);
     expect(metric('evaluation_loss{peer="1"}')).toBe(report(19).evaluation!.loss);

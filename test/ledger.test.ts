@@ -151,12 +151,13 @@ describe("a ledger", () => {
       ],
     ];
     for (const [from, sent, before, reason] of cases) {
+      const counter = from === 3 ? "refusedStranger" : "refusedOutOfTurn";
       const ledger = barrier();
       for (const each of before) ledger.received(1, each, () => {});
       let releases = 0;
       ledger.received(from, sent, () => releases++);
       expect(releases).toBe(1);
-      expect(ledger.takeRefusals()).toEqual([{ from, reason: expect.stringMatching(reason) }]);
+      expect(ledger.takeRefusals()).toEqual([{ from, counter, reason: expect.stringMatching(reason) }]);
       expect(ledger.takeRefusals()).toEqual([]);
       expect(ledger.takeSettled()).toEqual([]);
       // The run goes on: the frame that is due is taken.
@@ -261,7 +262,7 @@ describe("a ledger", () => {
     expect(ledger.offered(oneWay[1], offer(0, 9), 0)).toBeUndefined();
     ledger.received(1, frame(), () => {});
     expect(ledger.takeRefusals()).toEqual([
-      { from: 1, reason: expect.stringMatching(/does not lead to peer 0/) },
+      { from: 1, counter: "refusedStranger", reason: expect.stringMatching(/does not lead to peer 0/) },
     ]);
     ledger.received(2, frame(), () => {});
     ledger.acknowledged(1);

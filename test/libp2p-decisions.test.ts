@@ -1,10 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { listed } from "../src/exchange/fingerprint.js";
-import { HandshakeRefused } from "../src/foundation/errors.js";
+import { HandshakeRefused, InvalidExperiment } from "../src/foundation/errors.js";
 import { causesAmong, describeDifferences } from "../src/transports/libp2p/differences.js";
 import { helloOf, judge, type Self } from "../src/transports/libp2p/handshake.js";
-import { defaultDeadlines, MAX_VIOLATIONS } from "../src/transports/libp2p/limits.js";
+import {
+  type Deadlines,
+  deadlinesFrom,
+  defaultDeadlines,
+  MAX_MISSED_HEARTBEATS,
+  MAX_VIOLATIONS,
+  MIN_DEADLINE_MS,
+} from "../src/transports/libp2p/limits.js";
 import { createRedial, redialPauseMs } from "../src/transports/libp2p/redial.js";
 import {
   after,
@@ -14,6 +21,58 @@ import {
   type StandingEvent,
 } from "../src/transports/libp2p/standing.js";
 import { createManualClock } from "./support/clock.js";
+import { expectError } from "./support/errors.js";
+
+describe("the deadline", () => {
+  it.each([
+    [1_000, { dial: 500, beat: 1_000 / 12, liveness: 250, close: 500, pauses: [50, 250, 250] }],
+    [60_000, { dial: 10_000, beat: 5_000, liveness: 5_000, close: 1_000, pauses: [100, 5_000, 3_000] }],
+    [600_000, { dial: 10_000, beat: 10_000, liveness: 5_000, close: 1_000, pauses: [100, 5_000, 3_000] }],
+  ])("of %i ms gives every other wait", (deadlineMs, { dial, beat, liveness, close, pauses }) => {
+    const [firstPauseMs, longestPauseMs, dialAfterMs] = pauses as [number, number, number];
+    expect(deadlinesFrom(deadlineMs)).toEqual({
+      readyMs: deadlineMs,
+      reconnectMs: deadlineMs,
+      progressMs: deadlineMs,
+      roundMs: deadlineMs,
+      dialMs: dial,
+      handshakeMs: dial,
+      heartbeatMs: beat,
+      livenessMs: liveness,
+      closeMs: close,
+      firstPauseMs,
+      longestPauseMs,
+      dialAfterMs,
+    } satisfies Deadlines);
+  });
+
+  it("leaves time to notice a dead connection and to try another; a longer one shortens no wait", () => {
+    const lengths = fc.double({ min: MIN_DEADLINE_MS, max: 86_400_000, noNaN: true });
+    fc.assert(
+      fc.property(lengths, lengths, (one, other) => {
+        const { heartbeatMs, dialMs, handshakeMs, longestPauseMs, dialAfterMs, firstPauseMs } =
+          deadlinesFrom(one);
+        expect(heartbeatMs * (MAX_MISSED_HEARTBEATS + 1)).toBeLessThan(one);
+        for (const attempt of [dialMs, handshakeMs, longestPauseMs, dialAfterMs]) {
+          expect(attempt).toBeLessThanOrEqual(one / 2);
+        }
+        expect(firstPauseMs).toBeLessThanOrEqual(longestPauseMs);
+        const longer = deadlinesFrom(Math.max(one, other));
+        for (const [name, wait] of Object.entries(deadlinesFrom(Math.min(one, other)))) {
+          expect(longer[name as keyof Deadlines]).toBeGreaterThanOrEqual(wait);
+        }
+      }),
+    );
+  });
+
+  it(`is ${MIN_DEADLINE_MS} ms at least`, () => {
+    for (const deadlineMs of [MIN_DEADLINE_MS - 1, 0, -1, Number.NaN]) {
+      const expected = { code: "deadline-too-short", field: "deadlineMs" };
+      expectError(() => deadlinesFrom(deadlineMs), InvalidExperiment, expected);
+    }
+    expect(deadlinesFrom(Number.POSITIVE_INFINITY).dialMs).toBe(10_000);
+  });
+});
 
 describe("a handshake", () => {
   const selves = fc.record<Self>({

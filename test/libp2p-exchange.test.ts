@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
+import { createCounters } from "../src/observing/counters.js";
 import { decodePrivateKey } from "../src/transports/libp2p/identity.js";
 import type { Muxer } from "../src/transports/libp2p/index.js";
 import { defaultDeadlines, WINDOW_BYTES } from "../src/transports/libp2p/limits.js";
@@ -201,11 +202,13 @@ describe("a connection that breaks", () => {
       const second = await keep(join(topology, 1, { listen: ["/ip4/127.0.0.1/tcp/0"], muxers: [muxer] }));
       const relay = await keep(createRelay(second.addresses[0]!));
       const log = eventLog();
+      const counters = createCounters();
       const first = await keep(
         join([topology[0]!, { ...topology[1]!, dial: [relay.address] }], 0, {
           listen: [],
           muxers: [muxer],
           report: log.report,
+          counters,
         }),
       );
       await Promise.all([first.ready(), second.ready()]);
@@ -238,6 +241,10 @@ describe("a connection that breaks", () => {
       expect(second.traffic(0).messagesReceived).toBe(frames);
       expect(second.refusals(0)).toBe(0);
       expect(first.refusals(1)).toBe(0);
+      const connected = log.events.filter(({ kind }) => kind === "connected").length;
+      const { edgeCounters } = counters.take();
+      expect(edgeCounters).toMatchObject([{ neighbour: 1, reconnects: connected - 1 }]);
+      expect(edgeCounters![0]!.resentFrames).toBeGreaterThanOrEqual(4);
     },
   );
 });

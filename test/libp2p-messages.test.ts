@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MalformedFrame } from "../src/foundation/errors.js";
+import { encodeHeartbeat, MAX_HEARTBEAT_BYTES } from "../src/transports/libp2p/heartbeat.js";
 import { encodeHello, encodeRefusal, type Hello } from "../src/transports/libp2p/hello.js";
 import { MAX_HELLO_BYTES } from "../src/transports/libp2p/limits.js";
 import {
@@ -12,6 +13,8 @@ import {
   message,
   messageHeader,
 } from "../src/transports/libp2p/messages.js";
+
+import { chains } from "./support/chains.js";
 
 /** What a reader reads, as text; the bytes of one piece are joined. */
 interface Record {
@@ -38,7 +41,7 @@ function record(onMessage: (reader: MessageReader) => void = () => {}): Record {
     },
     credit: note("credit"),
     taken: note("taken"),
-    ping: note("ping"),
+    ping: (chain) => note("ping")(...(chain ? [chain] : [])),
     pong: note("pong"),
     leaving: note("leaving"),
   });
@@ -106,6 +109,9 @@ const messages = fc.oneof(
   uint32.map((value) => [message(Kind.credit, value), `credit [${value}]`] as const),
   uint32.map((value) => [message(Kind.taken, value), `taken [${value}]`] as const),
   fc.constant([message(Kind.ping), "ping []"] as const),
+  chains.map(
+    (chain) => [withBody(Kind.ping, encodeHeartbeat(chain)), `ping ${JSON.stringify([chain])}`] as const,
+  ),
   fc.constant([message(Kind.pong), "pong []"] as const),
   fc.constant([message(Kind.leaving), "leaving []"] as const),
 );
@@ -159,7 +165,7 @@ describe("a reader of messages", () => {
     [Kind.frame, 8],
     [Kind.credit, 4],
     [Kind.taken, 4],
-    [Kind.ping, 0],
+    [Kind.ping, MAX_HEARTBEAT_BYTES],
     [Kind.pong, 0],
     [Kind.leaving, 0],
   ])("refuses a message of kind %i longer than %i bytes before its body", (kind, longest) => {

@@ -12,6 +12,7 @@ import { encodeFrame, FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
 import { MAX_UNRELEASED_FRAMES } from "../src/exchange/transport.js";
 import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation/errors.js";
 import type { Channel } from "../src/transports/libp2p/channel.js";
+import { encodeHeartbeat, MAX_HEARTBEAT_BYTES } from "../src/transports/libp2p/heartbeat.js";
 import { decodeHello, encodeHello } from "../src/transports/libp2p/hello.js";
 import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
 import {
@@ -92,7 +93,19 @@ describe("what breaks the protocol", () => {
     "a piece beyond its frame": [wire(message(Kind.frame, 1, 100), ...piece(101)), "piece-length"],
     "a piece longer than any": [wire(messageHeader(Kind.piece, full + 1)), "message-not-valid"],
     "a message of no kind": [wire(messageHeader(77 as Kind, 0)), "message-not-valid"],
-    "a control message of another length": [wire(messageHeader(Kind.ping, 1)), "message-not-valid"],
+    "a control message of another length": [wire(messageHeader(Kind.pong, 1)), "message-not-valid"],
+    "a heartbeat longer than any": [
+      wire(messageHeader(Kind.ping, MAX_HEARTBEAT_BYTES + 1)),
+      "message-not-valid",
+    ],
+    "a heartbeat that is cut short": [
+      wire(messageHeader(Kind.ping, 10), new Uint8Array(10)),
+      "heartbeat-not-valid",
+    ],
+    "a heartbeat for another peer": [
+      wire(messageHeader(Kind.ping, 9), encodeHeartbeat([{ peer: 2, activity: "computing", forMs: 1 }])),
+      "heartbeat-of-another",
+    ],
     "credit from the end that sends": [wire(message(Kind.credit, 1)), "message-out-of-place"],
     "a second hello": [
       (channel) => channel.sendHello({ version: 2, id: 1, instance: "x", fingerprint: {}, sequence: 1 }),

@@ -235,7 +235,7 @@ describe("joining a run", () => {
     const busy = gate();
     const slow = await slowTrainer(experiment, 1, 0, busy);
     const [one, other] = await Promise.all([
-      joinAs(0, { experiment, roundDeadlineMs: 20 }),
+      joinAs(0, { experiment, deadlines: { roundMs: 20 } }),
       joinAs(1, { experiment, trainer: slow }),
     ]);
     const late = finish(other).catch((error: Error) => error);

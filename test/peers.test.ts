@@ -182,10 +182,10 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
     expectOneLine(refused, /peer 0 cannot listen on .*in use.*another port/);
   });
 
-  it("when nobody is at its neighbour's address, after the patience it was given", async () => {
+  it("when nobody is at its neighbour's address, after its deadline", async () => {
     const path = await readyTopology(pair);
     expectOneLine(
-      murmur("peer", path, ...quadratic, "--id", "0", "--patience", "1"),
+      murmur("peer", path, ...quadratic, "--id", "0", "--deadline", "1"),
       /peer 0 waited 1 s for peer 1 \(nothing listens at its address.*murmur doctor/,
     );
   });
@@ -218,7 +218,7 @@ describe("murmur peer, where it cannot take part, says why in one line and exits
   it("and warns of a key that others can read", async () => {
     const path = await readyTopology(pair);
     chmodSync(path.replace(/\.json$/, ".keys/peer-0.key"), 0o644);
-    const { stderr } = murmur("peer", path, ...quadratic, "--id", "0", "--patience", "1");
+    const { stderr } = murmur("peer", path, ...quadratic, "--id", "0", "--deadline", "1");
     expect(stderr).toMatch(/warning: others can read the key .*chmod 600/);
   });
 });
@@ -250,7 +250,7 @@ describe("murmur peer", () => {
     const one = peer(0);
     // The other is in a hurry, so the first has to listen before it starts.
     await one.says(/peer 1 is not there yet/);
-    const other = peer(1, "--patience", "2");
+    const other = peer(1, "--deadline", "4");
     await one.says(/peer 0 \d+\/4\d+ /);
     one.process.kill("SIGINT");
     const end = await one.finished;
@@ -261,7 +261,11 @@ describe("murmur peer", () => {
       outcome: "stopped",
       reason: "Ctrl-C",
     });
-    expectOneLine(await other.finished, /peer 1 waited 2 s for peer 0 to connect/);
+    // Whichever wait began first: the one for a frame of its round, or the one for a connection.
+    expectOneLine(
+      await other.finished,
+      /peer 1 waited 4 s (for peer 0 to connect|in round \d+ for peer 0, which has been unreachable for [\d.]+ s: check peer 0)/,
+    );
     expect(lines(join(out, "peer-1.jsonl")).at(-1)).toMatchObject({ type: "end", outcome: "stopped" });
   });
 });
@@ -295,6 +299,10 @@ describe("murmur up", () => {
     }
     // A busy machine may make an edge slow, and inspect says so; nothing else is to be said.
     expect(murmur("inspect", out).stderr.replace(/^warning: .* that edge or peer is slow\n/gm, "")).toBe("");
+    expect(murmur("doctor", out).stdout.replace(/^peer \d was at the end of .*\n/gm, "")).toMatch(
+      /^(nothing wrong\n)?$/,
+    );
+    expect(stdout).toMatch(/goodput [\d.]+ % of wall time/);
     expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
   });
 
@@ -443,7 +451,8 @@ describe("the README's program", () => {
     const { stdout, status, stderr } = await startNode(program).finished;
     expect(stderr).toBe("");
     expect(status).toBe(0);
-    const { peers, ...rest } = JSON.parse((await others.finished).stdout);
+    const { peers, goodput, ...rest } = JSON.parse((await others.finished).stdout);
+    expect(goodput).toBeGreaterThan(0);
     expect(peers.map(({ peer }: { peer: number }) => peer)).toEqual([0, 1, 2]);
     expect(rest).toEqual({});
     const own = stdout.trim().split("\n").at(-1);

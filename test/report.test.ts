@@ -101,6 +101,35 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
   const numberAt = async (page: Page, selector: string) =>
     Number(await page.getAttribute(selector, "data-value"));
 
+  it("show who was waited for, what was counted and goodput, but not where one process played all peers", async () => {
+    const simulated = await openReport([directory]);
+    expect(await simulated.isVisible("#waits")).toBe(false);
+    expect(await simulated.isVisible("#counts")).toBe(false);
+    expect(await simulated.locator("[data-stat=goodput]").count()).toBe(0);
+
+    // Without the log of the whole graph it is a run of real peers.
+    const folder = join(newFolder(), "real");
+    mkdirSync(folder);
+    for (let peer = 0; peer < 8; peer++) {
+      copyFileSync(join(directory, `peer-${peer}.jsonl`), join(folder, `peer-${peer}.jsonl`));
+    }
+    const end = { type: "end", outcome: "completed", counters: { reconnects: 7 } };
+    appendFileSync(join(folder, "peer-3.jsonl"), `${JSON.stringify(end)}\n`);
+    const { waits, goodput } = viewRun(readRun(folder));
+    const page = await openReport([folder]);
+    expect(await numberAt(page, "[data-stat=goodput]")).toBe(goodput);
+    const cells = (selector: string) =>
+      page.$$eval(selector, (rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    const shown = await cells("#waits tbody tr");
+    expect(shown.map(([peer]) => Number(peer))).toEqual(waits!.byEnd.map(({ peer }) => peer));
+    expect(shown.map((row) => Number(row.at(-1)))).toEqual(waits!.byEnd.map((lost) => lost.waits));
+    expect(await page.locator("#waits li").count()).toBe(waits!.longest.length);
+    expect(await cells("#counts tr")).toEqual([
+      ["peer", "reconnects"],
+      ["3", "7"],
+    ]);
+  });
+
   it("show the numbers of the logs", async () => {
     const page = await openReport([directory]);
     const peers = [0, 1, 2, 3, 4, 5, 6, 7].map((peer) =>

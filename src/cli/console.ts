@@ -4,7 +4,7 @@ import Table from "cli-table3";
 import pc from "picocolors";
 
 /** Numbers read the same in the terminal as on the page. */
-export { bytesText, numberText } from "../inspect/page/format.js";
+export { bytesText, numberText, secondsText } from "../inspect/page/format.js";
 
 /** Writes a result. */
 export function print(text = ""): void {
@@ -63,6 +63,8 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 export interface Progress {
   /** Moves to `value` of the total, with a few words on how it goes. */
   update(value: number, remark: string): void;
+  /** Shows other words, where stderr is a terminal. */
+  remark(remark: string): void;
   stop(): void;
 }
 
@@ -85,12 +87,14 @@ export function progress(label: string, total: number): Progress {
         if (reached > tenths) note(`${label} ${value}/${total} ${remark}`);
         tenths = Math.max(tenths, reached);
       },
+      remark() {},
       stop() {},
     };
   }
   bar.start(total, 0, { remark: "" });
   return {
     update: (value, remark) => bar.update(value, { remark }),
+    remark: (remark) => bar.update({ remark }),
     stop: () => bar.stop(),
   };
 }

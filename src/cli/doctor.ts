@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { allowDifferentData } from "../datasets/content.js";
@@ -30,8 +31,13 @@ interface DoctorOptions {
 export function doctorCommand(): Command {
   const command = new Command("doctor");
   command
-    .description("list usable backends; with a topology, try every edge and name the first layer that fails")
-    .argument("[topology]", "topology file (JSON), with the peers' identities and addresses")
+    .description(
+      "list usable backends; with a topology, try every edge and name the first layer that fails; with the folder of a run's logs, name what its counters say is wrong",
+    )
+    .argument(
+      "[topology]",
+      "topology file (JSON), with the peers' identities and addresses; or the folder given to --out",
+    )
     .argument("[experiment]", "experiment file (JSON): compare its settings with those of peers that run")
     .option("--id <peer>", "only the edges of this peer", peerNumber)
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
@@ -50,6 +56,7 @@ export function doctorCommand(): Command {
         options: DoctorOptions,
       ) => {
         if (topologyFile === undefined) return printBackends(options.json === true);
+        if (isFolder(topologyFile)) return examineRun(topologyFile, options.json === true);
         const topology = await readTopology(topologyFile);
         const settings = given();
         const isCompared = experimentFile !== undefined || Object.keys(settings).length > 0;
@@ -84,6 +91,22 @@ export function doctorCommand(): Command {
     );
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** What the logs of a run say is wrong. */
+async function examineRun(folder: string, json: boolean): Promise<void> {
+  const [{ readRun }, { findingsOf }] = await Promise.all([
+    import("../inspect/read.js"),
+    import("../inspect/findings.js"),
+  ]);
+  const findings = findingsOf(readRun(folder));
+  for (const finding of findings) print(json ? JSON.stringify(finding) : finding.text);
+  if (findings.length === 0 && !json) print("nothing wrong");
+  if (findings.length > 0) process.exitCode = FOUND_PROBLEM;
 }
 
 /** The keys that are here: that of --id, or all. */

@@ -1,3 +1,4 @@
+import { chainText, endOf } from "../exchange/waiting.js";
 import type { LinkEvent } from "../runs/node/network.js";
 
 /** What happened on an edge, in words. */
@@ -11,8 +12,24 @@ export function eventText(event: LinkEvent): string {
       return `peer ${event.neighbour} is not there yet: ${event.reason}`;
     case "unreachable":
       return event.reason;
+    case "waiting":
+      return chainText(event.chain);
     case "refused":
       return `refused ${typeof event.from === "number" ? `peer ${event.from}` : event.from}: ${event.reason}`;
+  }
+}
+
+/** Whom an event is about, and what is new in it. */
+function newsOf(event: LinkEvent): readonly [who: number | string, reason: string] {
+  switch (event.kind) {
+    case "connected":
+      return [event.neighbour, event.kind];
+    case "waiting":
+      return ["waiting", `for peer ${endOf(event.chain).peer}`];
+    case "refused":
+      return [event.from, event.reason];
+    default:
+      return [event.neighbour, event.reason];
   }
 }
 
@@ -20,10 +37,41 @@ export function eventText(event: LinkEvent): string {
 export function newsOnly(tell: (text: string) => void): (event: LinkEvent) => void {
   const said = new Map<number | string, string>();
   return (event) => {
-    const who = event.kind === "refused" ? event.from : event.neighbour;
-    const reason = event.kind === "connected" ? event.kind : event.reason;
+    const [who, reason] = newsOf(event);
     if (said.get(who) === reason) return;
     said.set(who, reason);
     tell(eventText(event));
+  };
+}
+
+/** Shows who waits for whom: live in a terminal, and as one line per wait elsewhere. */
+export interface WaitDisplay {
+  /** Takes waits out of the events; the others are passed on. */
+  apart(pass: (event: LinkEvent) => void): (event: LinkEvent) => void;
+  /** A round is over: the next wait is another. */
+  over(): void;
+}
+
+/**
+ * @param tell writes a line
+ * @param show shows words beside the progress
+ */
+export function createWaitDisplay(
+  tell: (text: string) => void,
+  show: (text: string) => void,
+  isTerminal = process.stderr.isTTY,
+): WaitDisplay {
+  /** The peers at the end of the waits that were told. */
+  const told = new Set<number>();
+  return {
+    apart: (pass) => (event) => {
+      if (event.kind !== "waiting") return pass(event);
+      const text = chainText(event.chain);
+      const { peer } = endOf(event.chain);
+      if (isTerminal) show(text);
+      else if (!told.has(peer)) tell(text);
+      told.add(peer);
+    },
+    over: () => told.clear(),
   };
 }

@@ -4,11 +4,12 @@ import { FileProblem } from "../foundation/errors.js";
 import { writeCsv } from "../inspect/csv.js";
 import { createLiveServer } from "../inspect/live.js";
 import { type Line, plot } from "../inspect/plot.js";
-import { type Run, readRun } from "../inspect/read.js";
+import { isSimulated, type Run, readRun } from "../inspect/read.js";
 import { renderPage } from "../inspect/report.js";
 import { writeTensorboard } from "../inspect/tensorboard.js";
 import { type RunView, type SeriesName, seriesNames, viewRun } from "../inspect/view.js";
-import { bytesText, note, numberText, percentText, print, table, warn } from "./console.js";
+import { type LostTime, type Wait, waitsOf, waitText } from "../inspect/waits.js";
+import { bytesText, note, numberText, percentText, print, secondsText, table, warn } from "./console.js";
 import { portToServe } from "./option-types.js";
 
 /** Rows of the table at most; long runs show evenly spaced rounds. */
@@ -125,6 +126,7 @@ function printRun(view: RunView, by: Axis): void {
     `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${seed}, ${peers.length} of ${topology.peers} peers, ${rounds} rounds\n`,
   );
   print(roundsTable(view));
+  printWaits(view);
   for (const { peer, outcome } of peers) {
     if (outcome === "unfinished") note(`peer ${peer}: its log ends early, or it still runs`);
   }
@@ -145,6 +147,38 @@ function printRun(view: RunView, by: Axis): void {
     ]),
   });
 }
+
+/** Where the peers' time went, and who held whom up. */
+function printWaits({ goodput, waits, counts, peers }: RunView): void {
+  if (goodput !== null) print(`\ngoodput ${percentText(goodput)} % of wall time in useful steps`);
+  if (waits) {
+    print(`\ntime lost waiting: ${secondsText(waits.lostMs / 1000)}, by the peer at the end of the chain\n`);
+    const direct = new Map(waits.byNeighbour.map((lost) => [lost.peer, lost]));
+    const seconds = ({ lostMs }: Pick<LostTime, "lostMs">) => secondsText(lostMs / 1000);
+    print(
+      table(
+        ["peer", "lost", "share %", "waits", "waited for directly"],
+        waits.byEnd
+          .slice(0, TABLE_ROWS)
+          .map((lost) => [
+            lost.peer,
+            seconds(lost),
+            percentText(lost.share),
+            lost.waits,
+            seconds(direct.get(lost.peer) ?? { lostMs: 0 }),
+          ]),
+      ),
+    );
+    for (const wait of waits.longest.slice(0, 1))
+      print(`\nlongest wait, in round ${wait.round + 1}: ${longText(wait)}`);
+  }
+  if (counts.length === 0) return;
+  const isCounted = (_: unknown, place: number) => counts.some(({ amounts }) => amounts[place]! > 0);
+  const rows = peers.map(({ peer }, place) => [peer, ...counts.map(({ amounts }) => amounts[place]!)]);
+  print(`\n${table(["peer", ...counts.map(({ name }) => name)], rows.filter(isCounted))}`);
+}
+
+const longText = (wait: Wait) => waitText(wait, (milliseconds) => secondsText(milliseconds / 1000));
 
 function errorText({ projectionError }: RunView): string {
   return projectionError === 0
@@ -256,14 +290,29 @@ function roundsTable({ series, experiment }: RunView): string {
   );
 }
 
-/** Every round over all peers, as JSON lines; rounds count from 0, as in the logs. */
+/** Every round over all peers, as JSON lines, and one line for the run; rounds count from 0, as in the logs. */
 function printJson(run: Run): void {
-  const { series } = viewRun(run, Number.POSITIVE_INFINITY);
+  const { longest, ...waits } = waitsOf(isSimulated(run) ? [] : run.peers);
+  const longestOf = new Map(longest.map(({ round, ...wait }) => [round, wait]));
+  const { series, goodput, peers, counts } = viewRun(run, Number.POSITIVE_INFINITY);
   for (const [point, round] of series.round.entries()) {
     const entries = seriesNames.slice(1).flatMap((name) => {
       const value = series[name][point] ?? null;
       return value === null ? [] : [[name, value] as const];
     });
-    print(JSON.stringify({ round: round! - 1, ...Object.fromEntries(entries) }));
+    const longestWait = longestOf.get(round! - 1);
+    print(
+      JSON.stringify({
+        round: round! - 1,
+        ...Object.fromEntries(entries),
+        ...(longestWait && { longestWait }),
+      }),
+    );
   }
+  const byPeer = peers.map((peer, place) => ({
+    peer: peer.peer,
+    goodput: peer.goodput,
+    counters: Object.fromEntries(counts.map(({ name, amounts }) => [name, amounts[place]!])),
+  }));
+  print(JSON.stringify({ run: run.name, goodput, waits, peers: byPeer }));
 }

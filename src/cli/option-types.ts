@@ -51,6 +51,14 @@ export function allowDifferentDataOption(): Option {
   );
 }
 
+/** `--deadline`, the same for every command that runs peers. */
+export function deadlineOption(): Option {
+  return new Option(
+    "--deadline <seconds>",
+    "how long a peer waits for a silent or missing neighbour before it ends the run; default 600. Bounds the first connection, reconnecting, the progress of a frame and the frames of a round; dialling, handshakes, heartbeats and pauses are shares of it, 10 s at most",
+  ).argParser(secondsOption);
+}
+
 /** Seconds, given as milliseconds. */
 export function secondsOption(text: string): number {
   return 1000 * wholeNumber(1, 86_400)(text);

@@ -5,14 +5,14 @@ import { isLocal } from "../runs/node/addresses.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
-import { newsOnly } from "./events.js";
+import { createWaitDisplay, newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import {
   allowDifferentDataOption,
+  deadlineOption,
   peerNumber,
   portToServe,
-  secondsOption,
   threadsOption,
 } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
@@ -37,7 +37,7 @@ export function peerCommand(): Command {
     )
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
-    .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
+    .addOption(deadlineOption())
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const { id }: { id: number } = options;
@@ -56,6 +56,7 @@ export function peerCommand(): Command {
       const interrupted = untilInterrupted();
       let bar: ReturnType<typeof progress> | undefined;
       let accuracy: number | undefined;
+      const waits = createWaitDisplay(note, (remark) => bar?.remark(remark));
       let summary: PeerSummary;
       try {
         summary = await recordPeer({
@@ -67,13 +68,13 @@ export function peerCommand(): Command {
           directory: options.out,
           checkpoints: checkpointSettings(command, options),
           warn,
-          patienceMs: options.patience,
+          deadlineMs: options.deadline,
           metricsPort: options.metrics,
           threads: options.threads,
           // This one, and the others that may run here.
           processes: topology.peers.filter((peer) => peer.id === id || isLocal(peer)).length,
           signal: interrupted.signal,
-          onEvent: newsOnly(note),
+          onEvent: waits.apart(newsOnly(note)),
           onMetrics: (url) => note(`metrics: ${url}`),
           onJoined(run) {
             for (const warning of run.warnings) warn(warning);
@@ -82,6 +83,7 @@ export function peerCommand(): Command {
             bar = progress(`peer ${id}`, run.rounds);
           },
           onRound({ round, loss, evaluation }) {
+            waits.over();
             accuracy = evaluation?.accuracy ?? accuracy;
             bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
           },
@@ -105,7 +107,8 @@ export function accuracyText(accuracy: number | undefined): string {
   return accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %`;
 }
 
-function outcomeText({ peer, loss, accuracy, bytesSent, modelDigest }: PeerSummary): string {
+function outcomeText({ peer, loss, accuracy, bytesSent, goodput, modelDigest }: PeerSummary): string {
   const quality = accuracyText(accuracy) || lossText(loss);
-  return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, model ${modelDigest}`;
+  const useful = goodput === undefined ? "" : `goodput ${percentText(goodput)} %, `;
+  return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}`;
 }

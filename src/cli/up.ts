@@ -25,14 +25,14 @@ import {
   table,
   warn,
 } from "./console.js";
-import { eventText } from "./events.js";
+import { createWaitDisplay, eventText } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import {
   allowDifferentDataOption,
+  deadlineOption,
   peerNumbers,
   portToServe,
-  secondsOption,
   threadsOption,
 } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
@@ -65,7 +65,7 @@ export function upCommand(): Command {
     )
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
-    .option("--patience <seconds>", "how long to wait for a neighbour to connect; default 60", secondsOption)
+    .addOption(deadlineOption())
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
@@ -86,7 +86,8 @@ export function upCommand(): Command {
           bar,
         );
         bar.stop();
-        if (options.json) print(JSON.stringify({ ...outcome.summary, peers: outcome.peers }));
+        const { summary, goodput, peers } = outcome;
+        if (options.json) print(JSON.stringify({ ...summary, goodput, peers }));
         else printOutcome(outcome, directory);
         // Without a terminal nobody is there to press Ctrl-C.
         if (live && process.stderr.isTTY) {
@@ -114,7 +115,7 @@ interface Network {
 }
 
 interface UpOptions {
-  readonly patience?: number;
+  readonly deadline?: number;
   readonly metrics?: number;
   readonly threads: ThreadCount;
   readonly allowDifferentData?: boolean;
@@ -128,33 +129,38 @@ async function run(
 ): Promise<NetworkOutcome> {
   // Loaded here, so that other commands do not wait for libp2p.
   const { runNetwork } = await import("../runs/node/processes.js");
+  const waits = createWaitDisplay(note, bar.remark);
   return runNetwork({
     ...network,
     ...(identities && { identities }),
     ...(options.allowDifferentData && { allowDifferentData: true }),
-    patienceMs: options.patience,
+    deadlineMs: options.deadline,
     metricsPort: options.metrics,
     threads: options.threads,
     onThreads: noteThreads,
     warn,
-    onProgress: ({ finished, loss, accuracy }) =>
+    onProgress({ finished, loss, accuracy }) {
+      waits.over();
       bar.update(
         Math.min(finished, network.experiment.rounds),
         [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
-      ),
-    onEvent(peer, event) {
-      // Peers that start together miss each other for a moment, and part at the end.
-      if (event.kind === "refused" || event.kind === "unreachable") {
-        note(`peer ${peer}: ${eventText(event)}`);
-      }
+      );
     },
+    onEvent: (peer, event) =>
+      waits.apart((other) => {
+        // Peers that start together miss each other for a moment, and part at the end.
+        if (other.kind === "refused" || other.kind === "unreachable") {
+          note(`peer ${peer}: ${eventText(other)}`);
+        }
+      })(event),
     onMetrics: (peer, url) => note(`peer ${peer}: metrics: ${url}`),
   });
 }
 
-function printOutcome({ summary, peers }: NetworkOutcome, directory: string | undefined): void {
+function printOutcome({ summary, goodput, peers }: NetworkOutcome, directory: string | undefined): void {
   if (summary) print(`\n${summaryTable([summary])}`);
   print(`\n${peersTable(peers)}`);
+  if (goodput !== undefined) print(`\ngoodput ${percentText(goodput)} % of wall time in useful steps`);
   if (directory) print(`\nlogs: murmur inspect ${directory}`);
 }
 
@@ -213,12 +219,13 @@ async function identitiesOf(
 
 function peersTable(peers: readonly PeerSummary[]): string {
   return table(
-    ["peer", "loss", "accuracy %", "sent", "SHA-256 of the model"],
-    peers.map(({ peer, loss, accuracy, bytesSent, modelDigest }) => [
+    ["peer", "loss", "accuracy %", "sent", "goodput %", "SHA-256 of the model"],
+    peers.map(({ peer, loss, accuracy, bytesSent, goodput, modelDigest }) => [
       peer,
       loss === undefined ? "–" : numberText(loss),
       percentText(accuracy),
       bytesText(bytesSent),
+      percentText(goodput),
       modelDigest,
     ]),
   );

@@ -5,6 +5,7 @@
 import type { Clock } from "../foundation/clock.js";
 import { RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
+import type { Counters } from "../observing/counters.js";
 import type { Bytes } from "../vectors/vector.js";
 import { fromJournal } from "./account.js";
 import type { Frame, FrameKind } from "./frame.js";
@@ -18,6 +19,7 @@ import {
   type Waiting,
 } from "./ledger.js";
 import type { EdgeEvent, Transport } from "./transport.js";
+import { type Activity, chainFrom, type State, unknown, whomText } from "./waiting.js";
 
 /** What one step of a round sends: the same payload on every edge, or one per edge. */
 export type Outgoing = Bytes | ((edge: Neighbour) => Bytes);
@@ -39,6 +41,8 @@ export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "rec
   readonly patience: Patience;
   /** What makes the run outlive its process; its `keep` belongs to the transport. */
   readonly journal?: Journal | undefined;
+  /** Counts refused frames; nobody does when left out. */
+  readonly counters?: Counters;
 }
 
 /** Refused frames that are listed one by one; more of them are counted. */
@@ -82,6 +86,8 @@ export interface Exchanges {
   settle(step: Step): Promise<Outcome>;
   /** The neighbour that the last exchange waited for longest; undefined when it did not wait. */
   lastToArrive(): number | undefined;
+  /** What this peer does from now on, for its neighbours to know while they wait. A wait is noted here. */
+  begin(activity: Activity): void;
   /** Neighbours whose exchange is late. */
   late(): readonly number[];
   /** The frames that were refused since the last call. */
@@ -100,7 +106,7 @@ export interface EdgesSnapshot {
 }
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
-  const { id, edges, lastRound, transport, clock, patience, journal } = options;
+  const { id, edges, lastRound, transport, clock, patience, journal, counters } = options;
   const { deadlineMs, patienceMs } = patience;
   const isBarrier = patienceMs === undefined;
   const ledger = createLedger({ ...options, isBarrier, ...(journal && { records: journal.edges }) });
@@ -139,7 +145,8 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     else ledger.up(event.peer);
   };
   const refuse = (): void => {
-    for (const refusal of ledger.takeRefusals()) {
+    for (const { counter, ...refusal } of ledger.takeRefusals()) {
+      counters?.count(counter, refusal.from);
       if (refusals.length < MAX_LISTED_REFUSALS) refusals.push(refusal);
       else unlisted++;
       transport.refuse(refusal.from, refusal.reason);
@@ -192,10 +199,26 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     if (isOverdue) throw timeout(round);
   };
 
+  let activity: Activity = "computing";
+  let activeSince = clock.now();
+  const begin = (next: Activity): void => {
+    activity = next;
+    activeSince = clock.now();
+  };
+  const state = (): State => ({
+    activity,
+    forMs: clock.now() - activeSince,
+    awaited: activity === "waiting" ? ledger.awaited() : [],
+  });
+  const chain = () => chainFrom(id, state(), transport.waitsFor ?? unknown);
+
   const timeout = (round: number): RoundTimeout => {
     const missing = ledger.awaited();
+    const [, ...others] = chain();
+    const whom = whomText(others);
+    const all = missing.length > 1 ? `peers ${missing.join(", ")}, longest for ${whom}` : `peer ${whom}`;
     return new RoundTimeout(
-      `peer ${id} waited ${deadlineMs / 1000} s in round ${round + 1} for peer${missing.length > 1 ? "s" : ""} ${missing.join(", ")}, connected but silent: check those peers or raise the round deadline`,
+      `peer ${id} waited ${deadlineMs / 1000} s in round ${round + 1} for ${all}: check peer ${others.at(-1)?.peer}, or raise the deadline`,
       { code: "round-timeout", peer: id, neighbour: missing[0], round },
     );
   };
@@ -219,6 +242,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       }
     }
     for (const { to, frame } of ledger.unacknowledged()) transport.send(to, frame);
+    transport.activity?.(state);
     void read();
   };
   /** The edges of a step that is repeated. */
@@ -272,12 +296,14 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     },
 
     async settle(step) {
+      begin("waiting");
       const repeated = recorded();
       if (repeated?.kind === "took") {
         journal!.advance();
         return { settled: repeatSettling(repeated.peers), isClosed: false };
       }
       await over(step);
+      begin("mixing");
       const isClosed = !isOpen();
       const obstacle = ledger.obstacle();
       if (obstacle && !isClosed) throw obstacle;
@@ -287,6 +313,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       return { settled, isClosed };
     },
 
+    begin,
     lastToArrive: () => last,
     late: ledger.late,
     takeRefusals() {

@@ -4,6 +4,7 @@
  */
 import { MalformedPayload, type MurmurationError } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
+import type { CounterName } from "../observing/counters.js";
 import type { Bytes } from "../vectors/vector.js";
 import {
   type Account,
@@ -39,6 +40,11 @@ export interface Settled {
 export interface Refusal {
   readonly from: number;
   readonly reason: string;
+}
+
+/** With the counter of its kind. */
+export interface CountedRefusal extends Refusal {
+  readonly counter: CounterName;
 }
 
 export interface LedgerOptions {
@@ -107,7 +113,7 @@ export interface Ledger {
   /** What has settled since the last call, in the order of the edges. Releases what the last call returned. */
   takeSettled(): readonly Settled[];
   /** The frames that were refused since the last call. */
-  takeRefusals(): readonly Refusal[];
+  takeRefusals(): readonly CountedRefusal[];
   /** Whether the exchange of this neighbour is open and waits for its frame. */
   lacks(peer: number): boolean;
   /** This peer's frames that no neighbour has acknowledged yet. */
@@ -134,7 +140,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   let waiting: Waiting = "patient";
   let lent: (() => void)[] = [];
   let toRelease: (() => void)[] = [];
-  let refusals: Refusal[] = [];
+  let refusals: CountedRefusal[] = [];
 
   /** Whether an edge takes no further part in learning: its last exchange is over at both ends, or it is at fault. */
   const isDone = (account: Account): boolean =>
@@ -168,7 +174,8 @@ export function createLedger(options: LedgerOptions): Ledger {
   const violated = (account: Account, what: string, cause?: unknown): void => {
     account.violation = violationOf(account, id, what, cause);
     giveUp(account);
-    refusals.push({ from: account.edge.peer, reason: what });
+    const counter = cause ? "refusedPayload" : "refusedOutOfTurn";
+    refusals.push({ from: account.edge.peer, counter, reason: what });
   };
 
   for (const account of accounts) settle(account);
@@ -200,7 +207,8 @@ export function createLedger(options: LedgerOptions): Ledger {
           : `its edge does not lead to peer ${id}`;
       if (!account || reason !== undefined) {
         release();
-        refusals.push({ from, reason: reason! });
+        const counter = account?.receives ? "refusedOutOfTurn" : "refusedStranger";
+        refusals.push({ from, counter, reason: reason! });
         return false;
       }
       const problem = problemOf(account, frame);

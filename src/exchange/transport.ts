@@ -4,6 +4,7 @@
  */
 import type { MurmurationError } from "../foundation/errors.js";
 import type { Frame } from "./frame.js";
+import type { Chain, State } from "./waiting.js";
 
 /** Most unreleased frames of one neighbour; the next is delivered and acknowledged once one of them is released. */
 export const MAX_UNRELEASED_FRAMES = 2;
@@ -69,6 +70,10 @@ export interface Transport {
   refuse(peer: number, reason: string): void;
   /** What has crossed the edge to this neighbour so far. */
   traffic(neighbour: number): Readonly<Traffic>;
+  /** From now on neighbours learn with heartbeats what this peer does, as the function says. */
+  activity?(now: () => State): void;
+  /** What the neighbour does and whom it waits for, as far as it is known. */
+  waitsFor?(neighbour: number): Chain;
   /** Ends every wait. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,4 +1,6 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
+import { addAll, type CounterReport, type CounterValues } from "../observing/counters.js";
+import { usefulMs } from "../observing/goodput.js";
 import type { GraphRound, LogEnd, PeerRound } from "../runs/log.js";
 import { type Column, createColumn, recordOf } from "./column.js";
 
@@ -26,6 +28,7 @@ export const peerColumnNames = [
   "waitMs",
   "mixMs",
   "elapsedMs",
+  "waitedFor",
 ] as const;
 export type PeerColumn = (typeof peerColumnNames)[number];
 
@@ -37,7 +40,11 @@ export interface EdgeHistory {
   messagesReceived: number;
   /** Time this peer waited while this neighbour's frame was the last to come. */
   waitMs: number;
+  /** Rounds in which it did. */
+  waits: number;
   missed: number;
+  /** What this peer counted on the edge. */
+  readonly counters: CounterValues;
   /** ‖x_i − x_j‖ as this peer last told it from messages; NaN where it did not. */
   distance: number;
 }
@@ -57,6 +64,11 @@ export interface PeerHistory {
   /** By neighbour. */
   readonly edges: ReadonlyMap<number, EdgeHistory>;
   readonly warnings: readonly PeerWarning[];
+  /** What this peer counted, over all edges and restarts. */
+  readonly counters: CounterValues;
+  /** Time in useful steps, in milliseconds, and all of it. Rounds that were run again count once. */
+  readonly usefulMs: number;
+  readonly elapsedMs: number;
   readonly end: LogEnd | undefined;
   /** Rounds that the log told again, after a restart. */
   readonly repeatedRounds: number;
@@ -73,12 +85,22 @@ export function createPeerHistory(peer: number): PeerHistory {
   let end: LogEnd | undefined;
   let repeatedRounds = 0;
   let lastRound = -1;
+  let useful = 0;
+  let elapsed = 0;
+  const counters: CounterValues = {};
 
   return {
     peer,
     columns,
     edges,
     warnings,
+    counters,
+    get usefulMs() {
+      return useful;
+    },
+    get elapsedMs() {
+      return elapsed;
+    },
     get end() {
       return end;
     },
@@ -92,12 +114,15 @@ export function createPeerHistory(peer: number): PeerHistory {
       end = undefined;
       const counts = countTraffic(edges, line);
       noteEdges(edges, line);
+      addCounters(counters, edges, line);
       const elapsedMs = clock.elapsed(line.time);
+      elapsed = elapsedMs;
       if (line.round <= lastRound) {
         repeatedRounds++;
         return;
       }
       lastRound = line.round;
+      useful += usefulMs(line.time);
       for (const text of line.warnings ?? []) {
         if (warnings.length < MAX_WARNINGS) warnings.push({ peer, round: line.round, text });
       }
@@ -105,6 +130,7 @@ export function createPeerHistory(peer: number): PeerHistory {
       for (const name of peerColumnNames) columns[name].push(row[name]);
     },
     finish(line) {
+      addCounters(counters, edges, line);
       end = line;
     },
   };
@@ -119,11 +145,16 @@ interface CountedEdge extends EdgeHistory {
 function edgeTo(edges: Map<number, CountedEdge>, neighbour: number): CountedEdge {
   let edge = edges.get(neighbour);
   if (!edge) {
-    const empty = { ...noCounts(), waitMs: 0, missed: 0, distance: Number.NaN };
+    const empty = { ...noCounts(), waitMs: 0, waits: 0, missed: 0, counters: {}, distance: Number.NaN };
     edge = { ...empty, before: noCounts(), last: noCounts() };
     edges.set(neighbour, edge);
   }
   return edge;
+}
+
+function addCounters(all: CounterValues, edges: Map<number, CountedEdge>, counted: CounterReport): void {
+  if (counted.counters) addAll(all, counted.counters);
+  for (const edge of counted.edgeCounters ?? []) addAll(edgeTo(edges, edge.neighbour).counters, edge);
 }
 
 /** Adds a line's traffic to the edges. @returns what this peer sent and received so far */
@@ -144,7 +175,11 @@ function countTraffic(edges: Map<number, CountedEdge>, { traffic }: PeerRound): 
 }
 
 function noteEdges(edges: Map<number, CountedEdge>, { time, missed, observed }: PeerRound): void {
-  if (time.waitedFor !== undefined) edgeTo(edges, time.waitedFor).waitMs += time.waitMs;
+  if (time.waitedFor !== undefined) {
+    const edge = edgeTo(edges, time.waitedFor);
+    edge.waitMs += time.waitMs;
+    edge.waits++;
+  }
   for (const neighbour of missed ?? []) edgeTo(edges, neighbour).missed++;
   if (observed) edgeTo(edges, observed.neighbour).distance = observed.distance;
 }
@@ -185,6 +220,7 @@ function rowOf(line: PeerRound, counts: Counters, elapsedMs: number): Record<Pee
     waitMs,
     mixMs,
     elapsedMs,
+    waitedFor: line.time.waitedFor,
   };
 }
 

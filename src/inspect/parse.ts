@@ -2,6 +2,7 @@
  * Lines of a log, checked without a schema library: a run has millions of them. What passes here passes the
  * schema in log.ts in every field that readers use; the suite holds the two against each other.
  */
+import { counterNames } from "../observing/counters.js";
 import {
   type GraphRound,
   type LogEnd,
@@ -74,6 +75,7 @@ function isPeerRound(line: Fields): boolean {
     isOptional(line.missed, (missed) => Array.isArray(missed) && missed.every(isIndex)) &&
     isOptional(line.refused, (refused) => Array.isArray(refused) && refused.every(isRefusal)) &&
     isOptional(line.evaluation, isEvaluation) &&
+    hasCounters(line) &&
     Array.isArray(traffic) &&
     traffic.every(isEdge) &&
     isRecord(time) &&
@@ -97,6 +99,17 @@ const isEdge = (edge: unknown) =>
 const isRefusal = (refusal: unknown) =>
   isRecord(refusal) && Number.isSafeInteger(refusal.from) && typeof refusal.reason === "string";
 
+const isCounters = (values: unknown) =>
+  isRecord(values) && counterNames.every((name) => isOptional(values[name], isNumber));
+
+const hasCounters = (line: Fields) =>
+  isOptional(line.counters, isCounters) &&
+  isOptional(
+    line.edgeCounters,
+    (edges) =>
+      Array.isArray(edges) && edges.every((edge) => isCounters(edge) && isIndex((edge as Fields).neighbour)),
+  );
+
 const isGraphRound = (line: Fields) =>
   isIndex(line.round) &&
   isKind(line.kind) &&
@@ -106,4 +119,5 @@ const isGraphRound = (line: Fields) =>
 
 const isLogEnd = (line: Fields) =>
   (line.outcome === "completed" || line.outcome === "stopped") &&
-  isOptional(line.reason, (reason) => typeof reason === "string");
+  isOptional(line.reason, (reason) => typeof reason === "string") &&
+  hasCounters(line);

@@ -31,6 +31,14 @@ export interface Run {
   readonly remarks: readonly string[];
 }
 
+/**
+ * Whether one process played all peers: what a peer waited for then is the others' turn to compute. A network run is
+ * seen from outside in two rounds at most.
+ */
+export function isSimulated({ graph }: Pick<Run, "graph">): boolean {
+  return graph.columns.round.length > 2;
+}
+
 export interface RunReader {
   /** What was read so far; undefined until there is a header. */
   readonly run: Run | undefined;

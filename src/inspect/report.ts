@@ -24,6 +24,7 @@ const modules = [
   "graph",
   "heat",
   "tables",
+  "waits",
   "page",
 ] as const;
 

@@ -6,8 +6,11 @@ import { payloadsOf } from "../algorithms/index.js";
 import type { LogHeader } from "../runs/log.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
+import { type CountView, countsOf } from "./counts.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
-import type { Run } from "./read.js";
+import { isSimulated, type Run } from "./read.js";
+import { goodputOf, viewWaits } from "./time.js";
+import type { RunWaits } from "./waits.js";
 import { warningsOf } from "./warnings.js";
 
 /** Points of a series at most. */
@@ -73,6 +76,8 @@ export interface PeerView {
   readonly compressMs: number;
   readonly waitMs: number;
   readonly mixMs: number;
+  /** Share of wall time in useful steps; null where all peers were simulated in one process. */
+  readonly goodput: number | null;
 }
 
 /** How far the models lay from each other after a round. */
@@ -110,6 +115,11 @@ export interface RunView {
   readonly layers: readonly { readonly name: string; readonly share: number }[];
   /** Twice the relative standard deviation of `consensusProjected` at its largest. */
   readonly projectionError: number;
+  /** Over all peers; null where they were simulated in one process. */
+  readonly goodput: number | null;
+  /** Absent where nobody waited, or all peers were simulated in one process. */
+  readonly waits?: RunWaits;
+  readonly counts: readonly CountView[];
   readonly warnings: readonly string[];
   readonly remarks: readonly string[];
 }
@@ -117,6 +127,7 @@ export interface RunView {
 export function viewRun(run: Run, points = MAX_POINTS): RunView {
   const { header, peers, consensus } = run;
   const instants = consensus.instants();
+  const simulated = isSimulated(run);
   const series = thin(mergeRounds(peers), points);
   addGraph(series, run);
   addInstants(series, instants);
@@ -134,7 +145,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     tensors: header.tensors,
     machine: header.machine,
     series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
-    peers: peers.map(viewPeer),
+    peers: peers.map((peer) => viewPeer(peer, simulated)),
     edges: viewEdges(run),
     projectedPeers,
     drift: {
@@ -151,6 +162,9 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     ),
     layers: lastLearning ? layerShares(lastLearning, run) : [],
     projectionError: 2 * Math.max(0, ...instants.map(({ relativeError }) => relativeError)),
+    goodput: simulated ? null : short(goodputOf(peers)),
+    ...(!simulated && viewWaits(peers)),
+    counts: countsOf(run),
     warnings: warningsOf(run, instants),
     remarks: run.remarks,
   };
@@ -309,7 +323,8 @@ function pointOf(rounds: Float64Array, round: number): number {
   return low < rounds.length ? low : -1;
 }
 
-function viewPeer({ peer, columns, end }: PeerHistory): PeerView {
+function viewPeer(history: PeerHistory, simulated: boolean): PeerView {
+  const { peer, columns, end } = history;
   const rows = columns.round.length;
   const lastOf = (column: PeerColumn) => {
     for (let row = rows - 1; row >= 0; row--) {
@@ -332,6 +347,7 @@ function viewPeer({ peer, columns, end }: PeerHistory): PeerView {
     compressMs: total("compressMs"),
     waitMs: total("waitMs"),
     mixMs: total("mixMs"),
+    goodput: simulated ? null : short(goodputOf([history])),
   };
 }
 

@@ -4,6 +4,7 @@ import type { FrameKind } from "../exchange/frame.js";
 import type { Refusal } from "../exchange/ledger.js";
 import type { Traffic } from "../exchange/transport.js";
 import type { Evaluation } from "../trainers/trainer.js";
+import type { CounterReport } from "./counters.js";
 import type { Observation } from "./observer.js";
 
 /** Milliseconds that a round's parts took, by the clock the peer was given. The only part that differs between equal runs. */
@@ -19,7 +20,7 @@ export interface RoundTimes {
 }
 
 /** One peer's round. */
-export interface RoundReport extends Observation {
+export interface RoundReport extends Observation, CounterReport {
   readonly peer: number;
   readonly round: number;
   /** Whether the round learned, or belonged to the closing consensus. */

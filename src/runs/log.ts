@@ -10,6 +10,7 @@ import { z } from "zod";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
 import type { Topology } from "../graphs/topology.js";
+import { type CounterReport, counterRecord } from "../observing/counters.js";
 import type { RoundReport } from "../observing/report.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
@@ -71,6 +72,11 @@ const traffic = z.object({
   messagesReceived: z.number(),
 });
 
+/** Amounts since the last line, by counter; those that are 0 are absent. */
+const counters = z.object(counterRecord(() => z.number().optional()));
+/** The same by neighbour, for those that are counted so. */
+const edgeCounters = z.array(counters.extend({ neighbour: z.int().nonnegative() }));
+
 export const peerRound = z.object({
   type: z.literal("round"),
   round: z.int().nonnegative(),
@@ -85,6 +91,8 @@ export const peerRound = z.object({
   missed: z.array(z.int().nonnegative()).optional(),
   isReplayed: z.literal(true).optional(),
   refused: z.array(z.object({ from: z.int(), reason: z.string() })).optional(),
+  counters: counters.optional(),
+  edgeCounters: edgeCounters.optional(),
   observed: z.object({ neighbour: z.int().nonnegative(), distance: z.number() }).optional(),
   consensusEstimate: z.number().optional(),
   warnings: z.array(z.string()).optional(),
@@ -116,6 +124,9 @@ export const logEnd = z.object({
   type: z.literal("end"),
   outcome: z.enum(["completed", "stopped"]),
   reason: z.string().optional(),
+  /** What was counted after the last round. */
+  counters: counters.optional(),
+  edgeCounters: edgeCounters.optional(),
 });
 
 /** The run went on from a checkpoint: the rounds before `round` are from before. */
@@ -167,6 +178,11 @@ export function roundLine({ peer: _, projection, time, ...report }: RoundReport)
     ...(projection && { projection: encodeProjection(projection) }),
     time,
   } as const;
+}
+
+/** How a log ends. @param counted after the last round */
+export function endLine(outcome: LogEnd["outcome"], reason?: string, counted: CounterReport = {}) {
+  return { type: "end", outcome, ...(reason !== undefined && { reason }), ...counted } as const;
 }
 
 export function graphLine({

@@ -2,6 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Counter, Gauge, Registry } from "prom-client";
 import { CannotListen } from "../foundation/errors.js";
+import { type CounterName, counterKinds, counterNames, counterRecord } from "../observing/counters.js";
+import { createGoodput, type Goodput } from "../observing/goodput.js";
 import type { RoundReport, Sink } from "../observing/report.js";
 
 export interface PrometheusOptions {
@@ -68,6 +70,7 @@ export async function createPrometheusSink({
 function createMetrics(registry: Registry): (report: RoundReport) => void {
   const metrics = registerMetrics(registry);
   const count = trafficCounter(metrics.edges);
+  const goodputs = new Map<number, Goodput>();
   return (report) => {
     const { peer, time, evaluation, observed } = report;
     for (const [name, metric] of Object.entries(metrics.gauges)) {
@@ -82,7 +85,13 @@ function createMetrics(registry: Registry): (report: RoundReport) => void {
     for (const part of ["compute", "compress", "wait", "mix"] as const) {
       metrics.seconds.inc({ peer, part }, Math.max(0, time[`${part}Ms`]) / 1000);
     }
+    const goodput = goodputs.get(peer) ?? createGoodput();
+    goodputs.set(peer, goodput);
+    goodput.add(report);
+    if (goodput.share !== undefined) metrics.goodput.set({ peer }, goodput.share);
+    countAll(metrics.counters, report);
     if (time.waitedFor !== undefined) {
+      metrics.waitCount.inc({ peer, neighbour: time.waitedFor });
       metrics.waits.inc({ peer, neighbour: time.waitedFor }, Math.max(0, time.waitMs) / 1000);
     }
     metrics.refused.inc({ peer }, report.refused?.length ?? 0);
@@ -114,6 +123,11 @@ function registerMetrics(registry: Registry) {
         "The peer's own estimate of the consensus distance",
       ),
     },
+    goodput: gauge("goodput_ratio", "Share of wall time in useful steps"),
+    counters: counterRecord((name) => {
+      const { help, perEdge } = counterKinds[name];
+      return counter(counterMetric(name), help, ...(perEdge ? ["neighbour"] : []));
+    }),
     accuracy: gauge("accuracy", "Share of held-out examples that the model gets right"),
     evaluationLoss: gauge("evaluation_loss", "Loss on held-out data"),
     distance: gauge(
@@ -130,9 +144,32 @@ function registerMetrics(registry: Registry) {
     missed: counter("missed_messages_total", "Messages that a round went without", "neighbour"),
     seconds: counter("round_seconds_total", "Time by what it went to", "part"),
     waits: counter("neighbour_wait_seconds_total", "Time waited for the last neighbour", "neighbour"),
+    waitCount: counter("neighbour_waits_total", "Rounds that waited for the last neighbour", "neighbour"),
     refused: counter("refused_frames_total", "Frames that were not taken"),
     warnings: counter("warnings_total", "Warnings"),
   };
+}
+
+/** `resent_frames_total` for resentFrames; times are in seconds, as Prometheus counts them. */
+export function counterMetric(name: CounterName): string {
+  const { unit } = counterKinds[name];
+  const words = name.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return `${words}${unit === "ms" ? "_seconds" : ""}_total`;
+}
+
+/** Adds what was counted in a round. */
+function countAll(
+  metrics: ReturnType<typeof registerMetrics>["counters"],
+  { peer, counters = {}, edgeCounters = [] }: RoundReport,
+): void {
+  for (const name of counterNames) {
+    const { perEdge, unit } = counterKinds[name];
+    const scale = unit === "ms" ? 1 / 1000 : 1;
+    if (!perEdge) metrics[name].inc({ peer }, (counters[name] ?? 0) * scale);
+    for (const edge of perEdge ? edgeCounters : []) {
+      metrics[name].inc({ peer, neighbour: edge.neighbour }, (edge[name] ?? 0) * scale);
+    }
+  }
 }
 
 type EdgeCounters = ReturnType<typeof registerMetrics>["edges"];

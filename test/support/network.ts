@@ -22,7 +22,7 @@ import { createNode } from "../../src/transports/libp2p/node.js";
 import { type EdgeEvents, readEvents } from "./edge-events.js";
 
 /** Short pauses between dials, so that tests on one machine do not wait for nothing. */
-export const quick: Partial<Deadlines> = { firstPauseMs: 2, longestPauseMs: 40, patienceMs: 50 };
+export const quick: Partial<Deadlines> = { firstPauseMs: 2, longestPauseMs: 40, dialAfterMs: 50 };
 export const fingerprint = { algorithm: "deepsqueeze", seed: "1" };
 
 export async function identities(count: number): Promise<Identity[]> {

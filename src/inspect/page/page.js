@@ -12,6 +12,7 @@ import {
   createTiles,
   payloadsText,
 } from "./tables.js";
+import { createCountsCard, createWaitsCard } from "./waits.js";
 
 /** @typedef {import("../report.js").PageData} PageData */
 
@@ -85,7 +86,7 @@ function show() {
   top.replaceChildren(createTiles(run), createNotes(run.warnings, run.remarks));
   if (!graph.card.isConnected) cards.prepend(graph.card, pairs.card);
   details.replaceChildren(createLayersCard(run), createSettingsCard(run));
-  bottom.replaceChildren(drift.card, createPeersCard(run));
+  bottom.replaceChildren(drift.card, createWaitsCard(run), createCountsCard(run), createPeersCard(run));
 }
 
 show();

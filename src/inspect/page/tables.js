@@ -15,7 +15,7 @@ export function create(name, text, className) {
 }
 
 /** The figures on top. @param {RunView} run */
-export function createTiles({ series, peers, topology, projectionError, experiment }) {
+export function createTiles({ series, peers, topology, projectionError, goodput, experiment }) {
   const consensus = beforeClosing(series.round, series.consensusExact, experiment.rounds);
   const projected = beforeClosing(series.round, series.consensusProjected, experiment.rounds);
   const worst = lastOf(series.accuracyWorst);
@@ -56,6 +56,7 @@ export function createTiles({ series, peers, topology, projectionError, experime
       bytesText(lastOf(series.bytes)),
       "as transports counted",
     ],
+    ["goodput", "goodput", goodput, percentText(goodput), "of wall time in useful steps"],
     ["seconds", "time", lastOf(series.seconds), secondsText(lastOf(series.seconds)), "mean over peers"],
   ];
   const list = create("dl", undefined, "tiles");
@@ -91,6 +92,7 @@ export function createPeersCard({ peers }) {
   card.id = "peers";
   card.append(cardHead("Peers", "where each peer’s time went, and what it sent"));
   const withAccuracy = peers.some(({ accuracy }) => accuracy !== null);
+  const withGoodput = peers.some(({ goodput }) => goodput !== null);
   const table = /** @type {HTMLTableElement} */ (create("table"));
   const head = table.createTHead().insertRow();
   const titles = [
@@ -101,6 +103,7 @@ export function createPeersCard({ peers }) {
     ...(withAccuracy ? ["accuracy"] : []),
     "sent",
     "received",
+    ...(withGoodput ? ["goodput"] : []),
     "compute · compress · mix · wait",
   ];
   for (const title of titles) head.append(create("th", title));
@@ -118,6 +121,7 @@ export function createPeersCard({ peers }) {
       ...(withAccuracy ? [create("td", percentText(peer.accuracy))] : []),
       create("td", bytesText(peer.bytesSent)),
       create("td", bytesText(peer.bytesReceived)),
+      ...(withGoodput ? [create("td", percentText(peer.goodput))] : []),
     );
     const cell = create("td", undefined, "bars");
     const bar = create("div");
@@ -230,7 +234,7 @@ export function createRunsCard(runs) {
  * @param {string} title
  * @param {string} hint
  */
-function cardHead(title, hint) {
+export function cardHead(title, hint) {
   const head = create("header");
   head.append(create("h2", title), create("p", hint, "hint"));
   return head;

@@ -9,13 +9,16 @@ import { createJournal, type Journal } from "../../exchange/journal.js";
 import { systemClock } from "../../foundation/clock.js";
 import { FileProblem, HandshakeRefused, InvalidTopology } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import { type Counters, createCounters } from "../../observing/counters.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { Plan } from "../../peer.js";
 import type { StartThreads } from "../../threads/threads.js";
 import type { Trainer } from "../../trainers/trainer.js";
 import {
   createLibp2pTransport,
+  DEFAULT_DEADLINE_MS,
   type Deadlines,
+  deadlinesFrom,
   type Identity,
   type LinkEvent,
   type Muxer,
@@ -29,7 +32,9 @@ import { preparePeers } from "../prepare.js";
 
 export { compareFingerprints, type Difference, type Fingerprint } from "../../exchange/fingerprint.js";
 export {
+  DEFAULT_DEADLINE_MS,
   type Deadlines,
+  deadlinesFrom,
   decodeIdentity,
   defaultDeadlines,
   encodeIdentity,
@@ -39,9 +44,6 @@ export {
   type Muxer,
   type NodeMetrics,
 } from "../../transports/libp2p/index.js";
-
-/** How long a peer waits for its neighbours' frames of one round, in milliseconds. */
-export const ROUND_DEADLINE_MS = 600_000;
 
 export interface JoinOptions {
   /** Names the PeerIds of this peer and its neighbours, and where they listen. */
@@ -62,9 +64,13 @@ export interface JoinOptions {
   readonly allowDifferentData?: boolean;
   /** In the order of preference. Default mplex, then yamux. */
   readonly muxers?: readonly Muxer[];
+  /**
+   * How long to wait for a silent or missing neighbour before the run ends, in milliseconds. Every other wait derives
+   * from it: {@link deadlinesFrom}. Default {@link DEFAULT_DEADLINE_MS}, at least 1000.
+   */
+  readonly deadlineMs?: number;
+  /** Single waits that do not derive from the deadline. */
   readonly deadlines?: Partial<Deadlines>;
-  /** For the neighbours' frames of a round, in milliseconds. Default {@link ROUND_DEADLINE_MS}. */
-  readonly roundDeadlineMs?: number;
   /** Makes the run outlive its process. */
   readonly checkpoints?: RunCheckpoints;
   /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
@@ -107,6 +113,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly point: Vector;
   /** SHA-256 of the model as it is now, 64 hexadecimal digits. */
   modelDigest(): string;
+  /** What this peer counts; reports take it. */
+  readonly counters: Counters;
   /** Whether the last round is over. */
   readonly isComplete: boolean;
   /** Leaves. Neighbours have every frame that a report was given for. */
@@ -123,6 +131,7 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
  */
 export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   const { topology, experiment, id, identity, trainer, startThreads, signal } = options;
+  const deadlines = { ...deadlinesFrom(options.deadlineMs ?? DEFAULT_DEADLINE_MS), ...options.deadlines };
   const peers = networkPeers(topology, id);
   const prepared = await preparePeers({
     topology,
@@ -132,6 +141,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     startThreads,
   });
   const peer = prepared.peers[0]!;
+  const counters = createCounters();
   const { checkpoints } = options;
   let refused: unknown;
   let resumedFrom: number | undefined;
@@ -163,7 +173,8 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       maximumPayloadBytes: peer.largestPayloadBytes,
       ...(journal && { durability: journal }),
       ...(options.muxers && { muxers: options.muxers }),
-      ...(options.deadlines && { deadlines: options.deadlines }),
+      deadlines,
+      counters,
       ...(options.metrics && { metrics: options.metrics }),
       ...(options.report && { report: options.report }),
     });
@@ -184,7 +195,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     throw error;
   }
 
-  const patience = { deadlineMs: options.roundDeadlineMs ?? ROUND_DEADLINE_MS };
+  const patience = { deadlineMs: deadlines.roundMs };
   /** After so many rounds, and before this peer leaves; not while rounds are computed again, nor after the last one. */
   const isDue = ({ round }: RoundReport): boolean =>
     checkpoints !== undefined &&
@@ -207,12 +218,13 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     warnings: prepared.warnings,
     addresses: transport.addresses,
     resumedFrom,
+    counters,
     modelDigest: () => modelDigest(peer.point),
     get isComplete() {
       return finished === peer.rounds;
     },
     async *[Symbol.asyncIterator]() {
-      const network = { transport, clock: systemClock, patience, ...(journal && { journal }) };
+      const network = { transport, clock: systemClock, patience, counters, ...(journal && { journal }) };
       for await (const report of peer.run(network)) {
         finished = report.round + 1;
         if (isDue(report)) await save();

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { FileProblem } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import type { CounterReport } from "../../observing/counters.js";
 import type { RoundReport, Sink } from "../../observing/report.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
-import { headerLine, peerLogName, roundLine } from "../log.js";
+import { endLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { makeFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { resumeLog } from "./resume-log.js";
@@ -14,8 +15,8 @@ import { resumeLog } from "./resume-log.js";
 export interface PeerLog {
   /** A round is over. */
   write(report: RoundReport): void;
-  /** The run is over; resolves when everything is on disk. */
-  end(outcome: "completed" | "stopped", reason?: string): Promise<void>;
+  /** The run is over; resolves when everything is on disk. @param counted after the last round */
+  end(outcome: "completed" | "stopped", reason?: string, counted?: CounterReport): Promise<void>;
 }
 
 export interface PeerLogOptions {
@@ -36,8 +37,8 @@ export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
   const lines = await openLog(join(directory, peerLogName(id)), header, resumedFrom);
   return {
     write: (report) => lines.write(roundLine(report)),
-    async end(outcome, reason) {
-      lines.write({ type: "end", outcome, ...(reason !== undefined && { reason }) });
+    async end(outcome, reason, counted) {
+      lines.write(endLine(outcome, reason, counted));
       await lines.close();
     },
   };

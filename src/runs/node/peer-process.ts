@@ -23,7 +23,7 @@ export type ToPeer =
       readonly allowDifferentData: boolean;
       readonly directory: string | undefined;
       readonly checkpoints: CheckpointSettings | undefined;
-      readonly patienceMs: number | undefined;
+      readonly deadlineMs: number | undefined;
       readonly metricsPort: number | undefined;
       readonly threads: ThreadCount;
       readonly processes: number;

@@ -7,6 +7,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import { shareOf } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
@@ -52,8 +53,8 @@ export interface NetworkOptions {
   readonly directory?: string | undefined;
   /** Makes the run outlive its processes. */
   readonly checkpoints?: CheckpointSettings | undefined;
-  /** How long a peer waits for a neighbour to connect, in milliseconds. */
-  readonly patienceMs?: number | undefined;
+  /** How long a peer waits for a silent or missing neighbour, in milliseconds; every other wait derives from it. */
+  readonly deadlineMs?: number | undefined;
   /** Peer i serves metrics to this machine on this port + i; 0 takes free ones. */
   readonly metricsPort?: number | undefined;
   /** Threads that share the kernels' work in each peer; `auto`, the default, divides the cores among the peers. */
@@ -72,6 +73,8 @@ export interface NetworkOptions {
 export interface NetworkOutcome {
   /** What each peer that ran here ended with, by id. */
   readonly peers: readonly PeerSummary[];
+  /** Share of their wall time in useful steps, in [0, 1]. */
+  readonly goodput?: number;
   /** The same figures that a simulation gives; only where all peers ran here. */
   readonly summary?: RunSummary;
 }
@@ -102,7 +105,8 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
     const watch = createWatch(identities.size, experiment.rounds, options);
     await runProcesses(topology, identities, models, options, watch);
     const peers = watch.summaries();
-    if (identities.size < topology.peers.length) return { peers };
+    const useful = goodputOf(peers);
+    if (identities.size < topology.peers.length) return { peers, ...useful };
 
     const seconds = (performance.now() - started) / 1000;
     const { beforeClosing, last } = await look(topology, experiment, models, watch);
@@ -111,13 +115,24 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
       await writeGraphLog(directory, topology, experiment, rounds, checkpoints?.resume === true);
     }
     const compressorName = watch.compressorName;
-    return { peers, summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }) };
+    return {
+      peers,
+      ...useful,
+      summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }),
+    };
   } catch (error) {
     if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
     throw error;
   } finally {
     await rm(models, { recursive: true, force: true });
   }
+}
+
+function goodputOf(peers: readonly PeerSummary[]): Pick<NetworkOutcome, "goodput"> {
+  const useful = peers.reduce((sum, { goodput = 0, elapsedMs }) => sum + goodput * elapsedMs, 0);
+  const elapsed = peers.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0);
+  const goodput = shareOf(useful, elapsed);
+  return goodput === undefined ? {} : { goodput };
 }
 
 /** A topology with new keys, and loopback addresses where it has none: good for one run on one machine. */
@@ -205,7 +220,7 @@ async function runProcesses(
   options: NetworkOptions,
   watch: Watch,
 ): Promise<void> {
-  const { experiment, directory, checkpoints, patienceMs, threads = "auto", signal } = options;
+  const { experiment, directory, checkpoints, deadlineMs, threads = "auto", signal } = options;
   // 0 is no port to count from: every peer then takes a free one.
   const metricsPortOf = (id: number) => options.metricsPort && options.metricsPort + id;
   const children = new Map<number, ChildProcess>();
@@ -271,7 +286,7 @@ async function runProcesses(
       allowDifferentData: options.allowDifferentData ?? false,
       directory,
       checkpoints,
-      patienceMs,
+      deadlineMs,
       metricsPort,
       threads,
       processes: identities.size,

@@ -1,6 +1,7 @@
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { Interrupted } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import { createGoodput } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
 import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
@@ -24,8 +25,8 @@ export interface PeerRunOptions {
   /** Makes the run outlive this process. */
   readonly checkpoints?: CheckpointSettings | undefined;
   readonly warn?: (text: string) => void;
-  /** How long to wait for a neighbour to connect, in milliseconds. */
-  readonly patienceMs?: number | undefined;
+  /** How long to wait for a silent or missing neighbour, in milliseconds; every other wait derives from it. */
+  readonly deadlineMs?: number | undefined;
   /** Threads that share the kernels' work, `auto` being this process's part of the cores. 1 where left out. */
   readonly threads?: ThreadCount;
   /** Processes with peers of the run on this machine. 1 where left out. */
@@ -50,6 +51,10 @@ export interface PeerSummary {
   readonly loss?: number;
   readonly accuracy?: number;
   readonly bytesSent: number;
+  /** Share of wall time in useful steps, in [0, 1]; absent when no time has passed. */
+  readonly goodput?: number;
+  /** What the goodput is a share of: wall time from the first round to the last, in milliseconds. */
+  readonly elapsedMs: number;
 }
 
 /**
@@ -72,7 +77,7 @@ export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> 
 }
 
 async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Promise<PeerSummary> {
-  const { topology, experiment, id, identity, directory, checkpoints, patienceMs } = options;
+  const { topology, experiment, id, identity, directory, checkpoints, deadlineMs } = options;
   const { threads = 1, processes = 1, signal = new AbortController().signal, warn = () => {} } = options;
   if (directory !== undefined) {
     if (checkpoints?.resume) await makeFolder(directory);
@@ -87,13 +92,14 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     signal,
     startThreads: workerThreads(threads, { processes }),
     ...(options.allowDifferentData && { allowDifferentData: true }),
-    ...(patienceMs !== undefined && { deadlines: { readyMs: patienceMs, reconnectMs: patienceMs } }),
+    ...(deadlineMs !== undefined && { deadlineMs }),
     ...(store && { checkpoints: { store, warn, every: checkpoints!.every, resume: checkpoints!.resume } }),
     ...(options.onEvent && { report: options.onEvent }),
     ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
   });
   let log: PeerLog | undefined;
   let last: RoundReport | undefined;
+  const goodput = createGoodput();
   try {
     if (directory !== undefined) {
       const { layout, resumedFrom } = run;
@@ -103,6 +109,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
       options.onJoined?.(run);
       for await (const report of run) {
         last = report;
+        goodput.add(report);
         log?.write(report);
         metrics?.write(report);
         options.onRound?.(report, run);
@@ -115,7 +122,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }
-    await log?.end("completed");
+    await log?.end("completed", undefined, run.counters.take());
   } catch (error) {
     const reason =
       error instanceof Interrupted
@@ -123,7 +130,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         : error instanceof Error
           ? error.message
           : String(error);
-    await log?.end("stopped", reason);
+    await log?.end("stopped", reason, run.counters.take());
     throw error;
   } finally {
     await run.close();
@@ -136,6 +143,8 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     ...(Number.isFinite(loss) && { loss }),
     ...(accuracy !== undefined && { accuracy }),
     bytesSent: bytesSent(last!),
+    elapsedMs: last!.time.elapsedMs,
+    ...(goodput.share !== undefined && { goodput: goodput.share }),
   };
 }
 

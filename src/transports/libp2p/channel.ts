@@ -3,6 +3,7 @@ import type { Stream } from "@libp2p/interface";
 import type { Uint8ArrayList } from "uint8arraylist";
 import type { Clock } from "../../foundation/clock.js";
 import { MalformedFrame } from "../../foundation/errors.js";
+import { encodeHeartbeat, type Pulse } from "./heartbeat.js";
 import { encodeHello, encodeRefusal, type Hello, type HelloRefusal } from "./hello.js";
 import { MAX_MISSED_HEARTBEATS } from "./limits.js";
 import { createLiveness } from "./liveness.js";
@@ -64,7 +65,8 @@ export class ChannelEnded extends Error {
   }
 }
 
-export function createChannel(stream: Stream, clock: Clock): Channel {
+/** @param pulse what heartbeats say and said; nothing where left out */
+export function createChannel(stream: Stream, clock: Clock, pulse?: Pulse): Channel {
   const liveness = createLiveness(clock);
   const hello = deferred<Hello>();
   hello.promise.catch(() => {});
@@ -100,6 +102,11 @@ export function createChannel(stream: Stream, clock: Clock): Channel {
     write(listOf(messageHeader(Kind.refused, body.length), body));
     end({ kind, reason: refusal.reason });
   };
+  const ping = (): void => {
+    const chain = pulse?.send();
+    const body = chain ? encodeHeartbeat(chain) : nothing;
+    write(listOf(messageHeader(Kind.ping, body.length), body));
+  };
   /** Whatever breaks the protocol ends the channel with a refusal. */
   const guarded = (action: () => void): void => {
     try {
@@ -121,7 +128,8 @@ export function createChannel(stream: Stream, clock: Clock): Channel {
       if (!isLeaving) write(message(Kind.leaving));
       end({ kind: "left", reason: "it left the run" });
     },
-    ping() {
+    ping(chain) {
+      if (chain) pulse?.received(chain);
       // A flood of pings must not fill this end's memory with answers.
       if (!stream.writableNeedsDrain) write(message(Kind.pong));
     },
@@ -177,7 +185,7 @@ export function createChannel(stream: Stream, clock: Clock): Channel {
     async isAlive(deadlineMs) {
       if (ending) return false;
       const sign = liveness.nextSign(deadlineMs);
-      write(message(Kind.ping));
+      ping();
       return (await sign) && !ending;
     },
     beat() {
@@ -185,7 +193,7 @@ export function createChannel(stream: Stream, clock: Clock): Channel {
       const silent = liveness.beat();
       if (silent > MAX_MISSED_HEARTBEATS) {
         end({ kind: "broken", reason: `no sign of life for ${silent} heartbeats` });
-      } else if (!stream.writableNeedsDrain) write(message(Kind.ping));
+      } else if (!stream.writableNeedsDrain) ping();
     },
     async leave() {
       if (ending) return;
@@ -197,6 +205,8 @@ export function createChannel(stream: Stream, clock: Clock): Channel {
     abort: (reason) => end({ kind: "broken", reason }),
   };
 }
+
+const nothing = new Uint8Array(0);
 
 function deferred<Value>() {
   let resolve!: (value: Value) => void;

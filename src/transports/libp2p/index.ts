@@ -14,8 +14,10 @@ import "./node-20.js";
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import type { Fingerprint } from "../../exchange/fingerprint.js";
 import { type Durability, notDurable, type Transport } from "../../exchange/transport.js";
+import { type Chain, chainFrom, type State } from "../../exchange/waiting.js";
 import { type Clock, systemClock } from "../../foundation/clock.js";
 import { InvalidTopology, type MurmurationError } from "../../foundation/errors.js";
+import { type Counters, createCounters } from "../../observing/counters.js";
 import { createEventQueue } from "../event-queue.js";
 import { cannotListen, dialTarget, withoutPeerId } from "./addresses.js";
 import { createMeter } from "./carrier.js";
@@ -30,6 +32,7 @@ import {
   MAX_STREAMS_PER_CONNECTION,
   type Muxer,
   PROTOCOL,
+  REPORTED_WAIT_HEARTBEATS,
 } from "./limits.js";
 import { createLink, type Link } from "./link.js";
 import type { LinkEvent } from "./link-event.js";
@@ -40,7 +43,14 @@ import { isBanned } from "./standing.js";
 
 export type { Difference, Fingerprint } from "../../exchange/fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
-export { type Deadlines, defaultDeadlines, type Muxer } from "./limits.js";
+export {
+  DEFAULT_DEADLINE_MS,
+  type Deadlines,
+  deadlinesFrom,
+  defaultDeadlines,
+  MIN_DEADLINE_MS,
+  type Muxer,
+} from "./limits.js";
 export type { LinkEvent } from "./link-event.js";
 export type { NodeMetrics } from "./node.js";
 
@@ -73,6 +83,8 @@ export interface Libp2pTransportOptions {
   readonly clock?: Clock;
   /** What makes the edges outlive this process; nothing where left out. */
   readonly durability?: Durability;
+  /** Counts what happens on the edges; nobody reads it when left out. */
+  readonly counters?: Counters;
   /** Where libp2p counts what it does; nowhere when left out. */
   readonly metrics?: NodeMetrics;
   /** Receives what happens on the edges, for logs and displays. */
@@ -106,7 +118,14 @@ export interface Libp2pTransport extends Transport {
  * @throws MalformedFrame a fingerprint too large for the handshake
  */
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
-  const { id, neighbours, clock = systemClock, durability = notDurable, report = () => {} } = options;
+  const {
+    id,
+    neighbours,
+    clock = systemClock,
+    durability = notDurable,
+    counters = createCounters(),
+    report = () => {},
+  } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
   const self: Self = { id, instance: crypto.randomUUID(), fingerprint: options.fingerprint };
   // A fingerprint that is too large fails here, before anything has started.
@@ -137,13 +156,33 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   for (const neighbour of neighbours) {
     const { peerId } = peerOf(options, neighbour);
     const link = createLink({
-      ...{ self, neighbour, clock, deadlines, durability, report },
+      ...{ self, neighbour, clock, counters, deadlines, durability, report },
+      activity: ownChain,
       ...{ maximumPayloadBytes: options.maximumPayloadBytes, emit: events.put, changed: readiness.check },
       ...reach(options, node, neighbour, clock, deadlines),
       fail: end,
     });
     links.set(neighbour, link);
     byPeerId.set(peerId, link);
+  }
+
+  /** Until the run begins this peer waits for its neighbours to connect. */
+  const began = clock.now();
+  let activity = (): State => ({
+    activity: "waiting",
+    forMs: clock.now() - began,
+    awaited: [...links].filter(([, { standing }]) => !standing.isConnected).map(([neighbour]) => neighbour),
+  });
+  function ownChain(): Chain {
+    return chainFrom(id, activity(), (neighbour) => linkTo(neighbour).chain);
+  }
+
+  /** One heartbeat of every link. */
+  function beat(): void {
+    for (const link of links.values()) link.beat();
+    const chain = ownChain();
+    const isLong = chain[0].forMs >= REPORTED_WAIT_HEARTBEATS * deadlines.heartbeatMs;
+    if (chain.length > 1 && isLong) report({ kind: "waiting", chain });
   }
 
   /** Whether this PeerId may connect. */
@@ -155,6 +194,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       return isAllowed;
     }
     strangers++;
+    counters.count("refusedConnections");
     const from = options.peers.find((each) => each.peerId === peerId.toString())?.id ?? peerId.toString();
     report({ kind: "refused", from, reason: `it is not a neighbour of peer ${id}` });
     return false;
@@ -198,9 +238,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   } catch (cause) {
     throw cannotListen(id, options.listen, cause);
   }
-  const stopBeating = every(clock, deadlines.heartbeatMs, () => {
-    for (const link of links.values()) link.beat();
-  });
+  const stopBeating = every(clock, deadlines.heartbeatMs, beat);
   for (const link of links.values()) link.start();
 
   let closing: Promise<void> | undefined;
@@ -223,6 +261,10 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     next: events.next,
     refuse: (peer, reason) => linkTo(peer).refuse(reason),
     traffic: (neighbour) => linkTo(neighbour).traffic,
+    activity(now) {
+      activity = now;
+    },
+    waitsFor: (neighbour) => linkTo(neighbour).chain,
     refusals: (from) => (from === "strangers" ? strangers : (links.get(from)?.standing.refusals ?? 0)),
     close() {
       closing ??= close();

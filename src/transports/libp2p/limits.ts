@@ -1,4 +1,5 @@
 /** Every limit and deadline of the network transport. Each limit has a test that crosses it. */
+import { InvalidExperiment } from "../../foundation/errors.js";
 
 /** Ways to carry many streams on one connection. Both are safe here; mplex has the shorter headers. */
 export type Muxer = "yamux" | "mplex";
@@ -41,7 +42,15 @@ export const MAX_VIOLATIONS = 3;
 /** Heartbeats without a single byte from a neighbour before its stream counts as dead. */
 export const MAX_MISSED_HEARTBEATS = 6;
 
-/** Bounds of every wait, in milliseconds. */
+/** Heartbeats after which a wait is reported: the neighbours' own heartbeats have arrived by then. */
+export const REPORTED_WAIT_HEARTBEATS = 3;
+
+/** How long a peer waits for a silent or missing neighbour before its run ends, in milliseconds, unless it is set. */
+export const DEFAULT_DEADLINE_MS = 600_000;
+/** Shortest deadline: below it, the pauses derived from it are shorter than timers are exact. */
+export const MIN_DEADLINE_MS = 1_000;
+
+/** Bounds of every wait, in milliseconds. All of them derive from one deadline: {@link deadlinesFrom}. */
 export interface Deadlines {
   /** Until every neighbour is connected for the first time. */
   readonly readyMs: number;
@@ -55,6 +64,8 @@ export interface Deadlines {
   readonly reconnectMs: number;
   /** While a connected neighbour takes no further byte of a frame. */
   readonly progressMs: number;
+  /** For the neighbours' frames of one step of a round. */
+  readonly roundMs: number;
   /** For an older session to show a sign of life, when a second process claims its identity. */
   readonly livenessMs: number;
   /** For neighbours to confirm that this peer leaves. */
@@ -63,19 +74,43 @@ export interface Deadlines {
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
   /** How long the end that does not dial waits to be dialled before it tries itself. */
-  readonly patienceMs: number;
+  readonly dialAfterMs: number;
 }
 
-export const defaultDeadlines: Deadlines = {
-  readyMs: 60_000,
-  dialMs: 10_000,
-  handshakeMs: 10_000,
-  heartbeatMs: 10_000,
-  reconnectMs: 60_000,
-  progressMs: 600_000,
-  livenessMs: 5_000,
-  closeMs: 1_000,
-  firstPauseMs: 100,
-  longestPauseMs: 5_000,
-  patienceMs: 3_000,
-};
+/**
+ * Every wait that derives from the deadline, which is how long a peer waits for a silent or missing neighbour before
+ * its run ends.
+ *
+ * - The waits for a neighbour are the deadline: first connection, reconnection, progress of a frame, frames of a round.
+ * - The attempts within such a wait are a share of it, so that several fit in, up to a cap that any network stays below.
+ * - A dead connection is noticed after `MAX_MISSED_HEARTBEATS` + 1 heartbeats, 7/12 of the deadline or less, so that
+ *   there is time to connect again.
+ *
+ * @param deadlineMs at least {@link MIN_DEADLINE_MS}
+ * @throws InvalidExperiment a deadline that is too short, or no number
+ */
+export function deadlinesFrom(deadlineMs: number): Deadlines {
+  if (!(deadlineMs >= MIN_DEADLINE_MS)) {
+    throw new InvalidExperiment(
+      `a deadline of ${deadlineMs} ms is too short: choose ${MIN_DEADLINE_MS} ms or more`,
+      { code: "deadline-too-short", field: "deadlineMs" },
+    );
+  }
+  const share = (parts: number, capMs: number) => Math.min(capMs, deadlineMs / parts);
+  return {
+    readyMs: deadlineMs,
+    reconnectMs: deadlineMs,
+    progressMs: deadlineMs,
+    roundMs: deadlineMs,
+    dialMs: share(2, 10_000),
+    handshakeMs: share(2, 10_000),
+    heartbeatMs: share(2 * MAX_MISSED_HEARTBEATS, 10_000),
+    livenessMs: share(4, 5_000),
+    closeMs: share(2, 1_000),
+    firstPauseMs: share(20, 100),
+    longestPauseMs: share(4, 5_000),
+    dialAfterMs: share(4, 3_000),
+  };
+}
+
+export const defaultDeadlines: Deadlines = deadlinesFrom(DEFAULT_DEADLINE_MS);

@@ -1,4 +1,6 @@
 /** What happens on the edges of a network transport, for logs and displays. */
+import type { Chain } from "../../exchange/waiting.js";
+
 export type LinkEvent =
   | { readonly kind: "connected"; readonly neighbour: number }
   | { readonly kind: "disconnected"; readonly neighbour: number; readonly reason: string }
@@ -11,5 +13,7 @@ export type LinkEvent =
       readonly reason: string;
     }
   | { readonly kind: "unreachable"; readonly neighbour: number; readonly reason: string }
+  /** With every heartbeat of a wait that lasts: this peer, whom it waits for, and so on. */
+  | { readonly kind: "waiting"; readonly chain: Chain }
   /** `from` is a peer's number, or the PeerId of a stranger. */
   | { readonly kind: "refused"; readonly from: number | string; readonly reason: string };

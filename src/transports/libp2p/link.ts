@@ -1,16 +1,19 @@
 /**
  * The edge to one neighbour, wired together: dialling (redial.ts), the two streams (streams.ts) with their frames
  * (outgoing.ts, incoming.ts), deadlines (expiry.ts), and what is known of the neighbour (standing.ts). The end with
- * the lower number dials; the other one only after some patience, or when this peer has no address.
+ * the lower number dials; the other one only after a while, or when this peer has no address.
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Frame } from "../../exchange/frame.js";
 import { type Durability, type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
+import { aged, type Chain, unknown } from "../../exchange/waiting.js";
 import type { Clock } from "../../foundation/clock.js";
-import { IdentityInUse, Unreachable } from "../../foundation/errors.js";
+import { IdentityInUse, MalformedFrame, Unreachable } from "../../foundation/errors.js";
+import type { Counters } from "../../observing/counters.js";
 import { createChannel, type Ending } from "./channel.js";
 import { createExpiry } from "./expiry.js";
 import type { Self } from "./handshake.js";
+import type { Pulse } from "./heartbeat.js";
 import { createIncoming } from "./incoming.js";
 import { type Deadlines, MAX_VIOLATIONS } from "./limits.js";
 import type { LinkEvent } from "./link-event.js";
@@ -27,7 +30,10 @@ export interface LinkOptions {
   readonly deadlines: Deadlines;
   readonly clock: Clock;
   readonly durability: Durability;
-  /** Whether this end dials at once, only after some patience, or cannot dial at all. */
+  readonly counters: Counters;
+  /** What this peer does, for its heartbeats. */
+  activity(): Chain;
+  /** Whether this end dials at once, only after a while, or cannot dial at all. */
   readonly dials: "first" | "later" | "never";
   /** Connects, or returns the connection there is. */
   dial(): Promise<Connection>;
@@ -45,6 +51,8 @@ export interface LinkOptions {
 export interface Link {
   readonly traffic: Traffic;
   readonly standing: Standing;
+  /** What the neighbour does and whom it waits for, as far as this end knows. */
+  readonly chain: Chain;
   start(): void;
   send(frame: Frame): void;
   /** Counts a violation of the protocol that was found behind this transport, and sends the neighbour the reason. */
@@ -61,27 +69,31 @@ export interface Link {
 }
 
 export function createLink(options: LinkOptions): Link {
-  const { self, neighbour, deadlines, clock, durability, dials, connections, report, emit } = options;
+  const { self, neighbour, deadlines, clock, counters, durability, dials, connections, report, emit } =
+    options;
   const { id } = self;
   const banned = `peer ${neighbour} is banned after it broke the protocol ${MAX_VIOLATIONS} times`;
   const traffic = noTraffic();
   const { sent, received } = durability.position(neighbour);
-  const outgoing = createOutgoing(clock, sent, () => {
+  const acknowledged = () => {
     traffic.messagesSent++;
     emit({ kind: "acknowledged", peer: neighbour });
-  });
+  };
+  const resent = () => counters.count("resentFrames", neighbour);
+  const outgoing = createOutgoing(clock, sent, acknowledged, resent);
   const incoming = createIncoming(options.maximumPayloadBytes, received, (frame, release) => {
     durability.keep(neighbour, frame);
     traffic.messagesReceived++;
     emit({ kind: "frame", peer: neighbour, frame, release });
   });
+  const pulse: Pulse = { send: options.activity, received: (chain) => heard(chain) };
   const { channels, ...streams } = createStreams({
     ...options,
-    ...{ outgoing, incoming, attached, ended, failed, violated },
+    ...{ outgoing, incoming, pulse, attached, ended, failed, violated },
     mismatched: (refusal) => refused(refusal.message, { kind: "mismatched", refusal }),
     impersonated: (reason) => refused(reason, { kind: "refused" }),
   });
-  const leastMs = dials === "later" ? deadlines.patienceMs : 0;
+  const leastMs = dials === "later" ? deadlines.dialAfterMs : 0;
   const redial = createRedial({ id, neighbour, clock, deadlines, leastMs, attempt: connect });
   const expiry = createExpiry({
     ...{ id, neighbour, clock, deadlines, outgoing, expired },
@@ -90,10 +102,34 @@ export function createLink(options: LinkOptions): Link {
   let standing = initialStanding(dials === "first" ? "not dialled yet" : "it has not connected yet");
   let isOpening = false;
   let isStopped = false;
+  /** What the neighbour said last, and when; since when it is connected or not. */
+  let said: { readonly chain: Chain; readonly at: number } | undefined;
+  let changedAt = clock.now();
+  let hasConnected = false;
 
   function apply(event: StandingEvent): void {
+    const { isConnected } = standing;
     standing = after(standing, event);
+    if (standing.isConnected !== isConnected) {
+      changedAt = clock.now();
+      said = undefined;
+    }
     options.changed();
+  }
+
+  function heard(chain: Chain): void {
+    if (chain[0].peer !== neighbour) {
+      throw new MalformedFrame(`heartbeat speaks for peer ${chain[0].peer}`, {
+        code: "heartbeat-of-another",
+      });
+    }
+    said = { chain, at: clock.now() };
+  }
+
+  function knownChain(): Chain {
+    const forMs = clock.now() - changedAt;
+    if (!standing.isConnected) return [{ peer: neighbour, activity: "disconnected", forMs }];
+    return said ? aged(said.chain, clock.now() - said.at) : unknown(neighbour);
   }
 
   async function connect(): Promise<void> {
@@ -125,6 +161,8 @@ export function createLink(options: LinkOptions): Link {
     const { isDown } = standing;
     expiry.cancel();
     apply({ kind: "connected" });
+    if (hasConnected) counters.count("reconnects", neighbour);
+    hasConnected = true;
     report({ kind: "connected", neighbour });
     if (isDown) emit({ kind: "up", peer: neighbour });
   }
@@ -155,6 +193,7 @@ export function createLink(options: LinkOptions): Link {
   }
 
   function refused(reason: string, event: StandingEvent): void {
+    counters.count(event.kind === "violated" ? "violations" : "refusedHandshakes", neighbour);
     report({ kind: "refused", from: neighbour, reason });
     apply(event);
   }
@@ -186,10 +225,13 @@ export function createLink(options: LinkOptions): Link {
     get standing() {
       return standing;
     },
+    get chain() {
+      return knownChain();
+    },
     start() {
       expiry.expectConnection(deadlines.readyMs);
       if (dials === "first") void connect();
-      else redial.planAfter(deadlines.patienceMs);
+      else redial.planAfter(deadlines.dialAfterMs);
     },
     send(frame) {
       if (!isStopped) outgoing.send(frame);
@@ -201,7 +243,7 @@ export function createLink(options: LinkOptions): Link {
       else violated(reason);
     },
     async accept(stream, connection) {
-      const channel = createChannel(stream, clock);
+      const channel = createChannel(stream, clock, pulse);
       if (isStopped) channel.abort("this peer is leaving");
       else if (isBanned(standing)) channel.refuse({ code: "refused", reason: banned });
       else await streams.accept(channel, connection);

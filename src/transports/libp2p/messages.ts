@@ -11,14 +11,16 @@
  *     4 piece     bytes of that frame; all but the last have PIECE_BYTES with their header
  *     5 credit    uint32: so many bytes of pieces have been received since the last credit
  *     6 taken     sequence uint32: this frame is confirmed; the next may begin
- *     7 ping      answered by 8 pong
+ *     7 ping      what its sender does (heartbeat.ts), or nothing; answered by 8 pong
  *     9 leaving   answered by leaving; the stream is over
  *
  * A stream carries frames one way, from the end that opened it; hello, refused, ping, pong and leaving go both
  * ways, credit and taken the other way.
  */
 import { Uint8ArrayList } from "uint8arraylist";
+import type { Chain } from "../../exchange/waiting.js";
 import { MalformedFrame } from "../../foundation/errors.js";
+import { decodeHeartbeat, MAX_HEARTBEAT_BYTES } from "./heartbeat.js";
 import { decodeHello, decodeRefusal, type Hello, type HelloRefusal } from "./hello.js";
 import { MAX_HELLO_BYTES, PIECE_BYTES } from "./limits.js";
 
@@ -47,7 +49,7 @@ const bodyBytes: readonly (readonly [number, number] | undefined)[] = [
   [0, MAX_PIECE_BODY_BYTES],
   [4, 4],
   [4, 4],
-  [0, 0],
+  [0, MAX_HEARTBEAT_BYTES],
   [0, 0],
   [0, 0],
 ];
@@ -84,7 +86,8 @@ export interface MessageReceiver {
   bytes(part: Uint8Array): void;
   credit(bytes: number): void;
   taken(sequence: number): void;
-  ping(): void;
+  /** @param chain what the other end does; undefined where it does not say */
+  ping(chain: Chain | undefined): void;
   pong(): void;
   leaving(): void;
 }
@@ -173,7 +176,7 @@ function dispatch(kind: Kind, body: Uint8Array, receiver: MessageReceiver): void
   else if (kind === Kind.frame) receiver.frame(view.getUint32(0, true), view.getUint32(4, true));
   else if (kind === Kind.credit) receiver.credit(view.getUint32(0, true));
   else if (kind === Kind.taken) receiver.taken(view.getUint32(0, true));
-  else if (kind === Kind.ping) receiver.ping();
+  else if (kind === Kind.ping) receiver.ping(decodeHeartbeat(body));
   else if (kind === Kind.pong) receiver.pong();
   else if (kind === Kind.leaving) receiver.leaving();
 }

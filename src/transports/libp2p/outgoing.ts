@@ -50,8 +50,14 @@ export interface Outgoing {
 /**
  * @param sent how many frames the neighbour has from before
  * @param acknowledged called once per frame, in order, when the neighbour has confirmed it
+ * @param resent called when a frame is sent again after a break
  */
-export function createOutgoing(clock: Clock, sent: number, acknowledged: () => void): Outgoing {
+export function createOutgoing(
+  clock: Clock,
+  sent: number,
+  acknowledged: () => void,
+  resent = () => {},
+): Outgoing {
   const queue: Sending[] = [];
   let sequence = sent;
   /** Number of the next frame, where the neighbour has it from before this process started. */
@@ -156,6 +162,7 @@ export function createOutgoing(clock: Clock, sent: number, acknowledged: () => v
         first.isAnnounced = false;
         first.sent = 0;
         if (first.sequence === last) skip(first);
+        else resent();
       }
       next.listen({
         credit(bytes) {

@@ -7,6 +7,7 @@ import type { Clock } from "../../foundation/clock.js";
 import { HandshakeRefused, MalformedFrame } from "../../foundation/errors.js";
 import { type Channel, ChannelEnded, createChannel, type Ending } from "./channel.js";
 import { helloOf, judge, type Self } from "./handshake.js";
+import type { Pulse } from "./heartbeat.js";
 import type { Hello } from "./hello.js";
 import type { Incoming } from "./incoming.js";
 import type { Deadlines } from "./limits.js";
@@ -21,6 +22,7 @@ export interface StreamsOptions {
   readonly clock: Clock;
   readonly outgoing: Outgoing;
   readonly incoming: Incoming;
+  readonly pulse: Pulse;
   openStream(connection: Connection): Promise<Stream>;
   connections(): readonly Connection[];
   /** A stream is open. */
@@ -57,7 +59,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const inUse = `another process with the key of peer ${neighbour} is connected to peer ${self.id}`;
 
   async function open(connection: Connection): Promise<void> {
-    const channel = createChannel(await streamOn(connection), clock);
+    const channel = createChannel(await streamOn(connection), clock, options.pulse);
     channel.sendHello(helloOf(self, outgoing.nextSequence));
     const theirs = await helloFrom(channel);
     const refusal = judge(self, neighbour, theirs);

@@ -1,0 +1,100 @@
+/**
+ * What a peer counts beside its rounds: one line per counter. Reports, logs, Prometheus and the inspection of logs derive
+ * from this list.
+ */
+
+export interface CounterKind {
+  /** One sentence for Prometheus and tables, without a full stop. */
+  readonly help: string;
+  readonly unit: "count" | "bytes" | "ms";
+  /** Whether it is counted by neighbour. */
+  readonly perEdge: boolean;
+}
+
+const onEdge = (help: string) => ({ help, unit: "count", perEdge: true }) as const;
+const ofPeer = (help: string, unit: CounterKind["unit"] = "count") =>
+  ({ help, unit, perEdge: false }) as const;
+
+export const counterKinds = {
+  reconnects: onEdge("Connections to the neighbour that came up again after a break"),
+  resentFrames: onEdge("Frames sent again after a break"),
+  refusedOutOfTurn: onEdge("Frames refused because another exchange, round or step was due"),
+  refusedPayload: onEdge("Frames refused because of a malformed payload"),
+  refusedStranger: onEdge("Frames refused because their sender has no edge to this peer"),
+  refusedHandshakes: onEdge("Handshakes refused because of different settings or a second process"),
+  violations: onEdge("Broken rules of the protocol, refused frames among them"),
+  refusedConnections: ofPeer("Connections of strangers refused"),
+} as const satisfies Record<string, CounterKind>;
+
+export type CounterName = keyof typeof counterKinds;
+/** Amounts by counter; those that are 0 are absent. */
+export type CounterValues = { [Name in CounterName]?: number | undefined };
+
+export const counterNames = Object.keys(counterKinds) as CounterName[];
+
+/** One value per counter. */
+export function counterRecord<Value>(make: (name: CounterName) => Value): Record<CounterName, Value> {
+  return Object.fromEntries(counterNames.map((name) => [name, make(name)])) as Record<CounterName, Value>;
+}
+
+/** What was counted since the last report. */
+export interface CounterReport {
+  /** Over all neighbours; absent when nothing was counted. */
+  readonly counters?: CounterValues | undefined;
+  /** By neighbour, those of the counters that are; absent when none of them were. */
+  readonly edgeCounters?: readonly ({ readonly neighbour: number } & CounterValues)[] | undefined;
+}
+
+/** Counts for one peer. */
+export interface Counters {
+  /** @param neighbour of counters that are by neighbour */
+  count(name: CounterName, neighbour?: number, by?: number): void;
+  /** What was counted since the last call. */
+  take(): CounterReport;
+}
+
+const nothing: CounterReport = {};
+
+export function createCounters(): Counters {
+  let total: CounterValues | undefined;
+  let edges = new Map<number, CounterValues>();
+  return {
+    count(name, neighbour, by = 1) {
+      total ??= {};
+      addTo(total, name, by);
+      if (neighbour === undefined || !counterKinds[name].perEdge) return;
+      let edge = edges.get(neighbour);
+      if (!edge) {
+        edge = {};
+        edges.set(neighbour, edge);
+      }
+      addTo(edge, name, by);
+    },
+    take() {
+      if (!total) return nothing;
+      const byNeighbour = [...edges].sort(([a], [b]) => a - b);
+      const report: CounterReport = {
+        counters: total,
+        ...(byNeighbour.length > 0 && {
+          edgeCounters: byNeighbour.map(([neighbour, values]) => ({ neighbour, ...values })),
+        }),
+      };
+      total = undefined;
+      edges = new Map();
+      return report;
+    },
+  };
+}
+
+/** Adds an amount to one of the values. */
+export function addTo(values: CounterValues, name: CounterName, by: number): void {
+  values[name] = (values[name] ?? 0) + by;
+}
+
+/** Adds every amount of `more` to the values. */
+export function addAll(values: CounterValues, more: CounterValues): void {
+  for (const name of counterNames) {
+    const by = more[name];
+    if (by !== undefined) addTo(values, name, by);
+  }
+}

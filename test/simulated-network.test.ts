@@ -334,7 +334,7 @@ describe("a neighbour that cannot be reached", () => {
 
 describe("a peer that leaves", () => {
   it("sends no more of a frame that is not all sent", async () => {
-    const { clock, start } = networkOf({ settings: { bandwidth: "8 kbit/s", latencyMs: 500 } });
+    const { clock, start } = networkOf({ settings: { bandwidth: "8 kbit/s", jitterMs: 2000 } });
     const [a, b] = [start(0), start(1)];
     a.transport.send(1, frameOf(0, 200));
     await pass(clock, 150);

@@ -42,7 +42,7 @@ for (let seed = first; seed < first + count; seed++) {
 }
 if (!process.exitCode) {
   const seconds = (performance.now() - started) / 1000;
-  console.log(`${count} schedules from seed ${first} keep every law (${seconds.toFixed(1)} s)`);
+  console.log(`seeds ${first} to ${first + count - 1} keep every law (${seconds.toFixed(1)} s)`);
 }
 
 /** The tests' own TypeScript, bundled. */

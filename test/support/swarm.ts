@@ -55,6 +55,8 @@ export interface Schedule {
   readonly reconnectMs: number;
 }
 
+/** Fewest that every graph has. */
+const MIN_PEERS = 3;
 const undirected = ["ring", "complete", "star", "chain", "exponential"];
 const layout = createLayout([
   { name: "kernel", shape: [5, 7] },
@@ -76,7 +78,7 @@ export function scheduleOf(seed: number, { without, peers, rounds }: Reduction =
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;
   const algorithm: AlgorithmKind = one(Object.values(algorithms));
   const isDirected = algorithm.needs.graph === "directed" && uniform() < 0.5;
-  const graph = { kind: isDirected ? "ring" : one(undirected), peers: 3 + upTo(7) };
+  const graph = { kind: isDirected ? "ring" : one(undirected), peers: MIN_PEERS + upTo(8) };
   const compressor = one(everyCompressor);
   const drawnRounds = 1 + upTo(10);
   const canSkip = !algorithm.needs.everyEdge && algorithm.steps <= 1;
@@ -146,13 +148,13 @@ function gossipOf({ seed, graph, algorithm, compressor, rounds, faults }: Schedu
   };
 }
 
-function networkOf({ seed, faults, partition, reconnectMs }: Schedule) {
+function networkOf({ seed, graph, faults, partition, reconnectMs }: Schedule) {
   return parseNetwork({
     ...{ latencyMs: 2, computeMs: 3, redialMs: 5, maxViolations: 1e6, reconnectMs, seed },
     ...(faults.has("jitter") && { jitterMs: 15 }),
     ...(faults.has("losses") && { connectionLoss: 0.08 }),
     ...(faults.has("partition") && { partitions: [partition] }),
-    ...(faults.has("slow") && { slow: { peers: [0, 2], factor: 12 } }),
+    ...(faults.has("slow") && { slow: { peers: [0, 2].filter((id) => id < graph.peers), factor: 12 } }),
     ...(faults.has("bandwidth") && { bandwidth: "200 kbit/s", uplink: "300 kbit/s" }),
   });
 }
@@ -238,7 +240,7 @@ export async function shrink(seed: number, options: SwarmOptions = {}): Promise<
     await attempt({ ...smallest, without: [...smallest.without, fault] });
   }
   const { graph, rounds } = scheduleOf(seed);
-  for (let peers = 2; peers < graph.peers; peers++) if (await attempt({ ...smallest, peers })) break;
+  for (let peers = MIN_PEERS; peers < graph.peers; peers++) if (await attempt({ ...smallest, peers })) break;
   for (let fewer = 1; fewer < rounds; fewer++) if (await attempt({ ...smallest, rounds: fewer })) break;
   return smallest;
 }

@@ -132,6 +132,58 @@ describe("time on a simulated network", () => {
 });
 
 describe("a connection that breaks", () => {
+  it("takes its turn on an uplink anew: what waited there is not sent twice", async () => {
+    const { clock, network, start } = networkOf({
+      settings: { uplink: "8 kbit/s", redialMs: 10 },
+      neighbours: ring3,
+    });
+    const [a, _b, c] = [start(0), start(1), start(2)];
+    a.transport.send(1, frameOf(0, 500));
+    a.transport.send(2, frameOf(0, 100));
+    clock.after(50, () => network.cut(0, 2));
+    clock.after(60, network.heal);
+    await pass(clock, 2000);
+    expect(c.of("frame")).toMatchObject([{ at: 600 }]);
+    expect(a.transport.traffic(2).bytesSent).toBe(100);
+  });
+
+  it("does not come back while the path is cut, however often it opens for a moment", async () => {
+    const { clock, network, start } = networkOf({ settings: { redialMs: 100 } });
+    const [a, b] = [start(0), start(1)];
+    await pass(clock, 1);
+    for (let k = 0; k < 5; k++) {
+      network.cut(0, 1);
+      await pass(clock, 50);
+      network.heal();
+      await pass(clock, 50);
+    }
+    network.cut(0, 1);
+    a.transport.send(1, frameOf(0));
+    await pass(clock, 1000);
+    expect(b.numbers()).toEqual([]);
+    network.heal();
+    await pass(clock, 101);
+    expect(b.numbers()).toEqual([0]);
+  });
+
+  it("is not lost more often after it has broken for other reasons", async () => {
+    const { clock, network, start } = networkOf({
+      settings: { bandwidth: 1, connectionLoss: 100, redialMs: 0 },
+    });
+    const [a] = [start(0), start(1)];
+    for (let k = 0; k < 500; k++) {
+      network.cut(0, 1);
+      network.heal();
+      await pass(clock, 1);
+    }
+    a.transport.send(1, frameOf(0));
+    await pass(clock, 0);
+    const before = a.transport.traffic(1).bytesSent;
+    await pass(clock, 100_000);
+    // One loss is expected, and each shows as at least a byte and at most the few that left before it.
+    expect(a.transport.traffic(1).bytesSent - before).toBeLessThan(100);
+  });
+
   it("loses what is under way, which is sent again from its first byte; traffic counts what has left", async () => {
     const { clock, network, start } = networkOf({
       settings: { bandwidth: "8 kbit/s", latencyMs: 30, redialMs: 100 },
@@ -221,7 +273,10 @@ describe("a connection that breaks", () => {
 
 describe("a neighbour that cannot be reached", () => {
   it("is down after reconnectMs at both ends, and up when the partition heals", async () => {
-    const partitions = [{ from: 1, to: 10, groups: [[0]] }];
+    const partitions = [
+      { from: 1, to: 10, groups: [[0]] },
+      { from: 12, to: 15, groups: [[1, 2], [0]] },
+    ];
     const { clock, start } = networkOf({
       settings: { partitions, reconnectMs: 2000, redialMs: 50 },
       neighbours: ring3,
@@ -235,12 +290,14 @@ describe("a neighbour that cannot be reached", () => {
       expect(seen).toMatchObject([
         { at: 3000, kind: "down", peer },
         { at: 10_050, kind: "up", peer },
+        { at: 14_000, kind: "down", peer },
+        { at: 15_050, kind: "up", peer },
       ]);
     }
-    expect(a.of("down").map(({ peer }) => peer)).toEqual([1, 2]);
+    expect(a.of("down").map(({ peer }) => peer)).toEqual([1, 2, 1, 2]);
     expect(a.of("down")[0]!.error).toBeInstanceOf(Unreachable);
     expect(a.of("down")[0]!.error).toMatchObject({ code: "unreachable", peer: 0, neighbour: 1 });
-    expect(a.of("up").map(({ peer }) => peer)).toEqual([1, 2]);
+    expect(a.of("up").map(({ peer }) => peer)).toEqual([1, 2, 1, 2]);
   });
 
   it("is not down when it is back in time", async () => {
@@ -277,7 +334,69 @@ describe("a neighbour that cannot be reached", () => {
   });
 });
 
+describe("a peer that leaves", () => {
+  it("sends no more of a frame that is not all sent", async () => {
+    const { clock, start } = networkOf({ settings: { bandwidth: "8 kbit/s", jitterMs: 2000 } });
+    const [a, b] = [start(0), start(1)];
+    a.transport.send(1, frameOf(0, 200));
+    await pass(clock, 150);
+    await a.transport.close();
+    await pass(clock, 5000);
+    expect(b.numbers()).toEqual([]);
+  });
+
+  it("and comes back at once has a new connection, which what it left behind does not break", async () => {
+    const { clock, network, start } = networkOf({
+      settings: { bandwidth: "8 kbit/s", latencyMs: 50, redialMs: 0 },
+    });
+    const [a, b] = [start(0), start(1)];
+    await a.transport.close();
+    const again = start(0);
+    await pass(clock, 1);
+    again.transport.send(1, frameOf(0, 200));
+    // What the earlier process does now is nothing to the network.
+    a.transport.send(1, frameOf(9));
+    for (let k = 0; k < 5; k++) a.transport.refuse(1, "it says nonsense");
+    await pass(clock, 5000);
+    expect(b.of("frame")).toMatchObject([{ at: 251, exchange: 0 }]);
+    expect(again.transport.traffic(1).bytesSent).toBe(200);
+    expect(network.describe()).toBe("no frame is under way");
+  });
+});
+
 describe("a peer that crashes", () => {
+  it("loses what it had no room for, and what it releases afterwards makes no room in its next process", async () => {
+    const { clock, network } = networkOf({ settings: { redialMs: 5 } });
+    const sender = start(clock, network, 0);
+    for (let exchange = 0; exchange < 8; exchange++) sender.transport.send(1, frameOf(exchange));
+    const hold = (received: number) => {
+      const held: { exchange: number; release(): void }[] = [];
+      const transport = network.endpoint(1, { ...notDurable, position: () => ({ sent: 0, received }) });
+      const read = async () => {
+        for (let event = await transport.next(); event.kind !== "closed"; event = await transport.next()) {
+          if (event.kind === "frame") held.push({ exchange: event.frame.exchange, release: event.release });
+        }
+      };
+      void read();
+      return held;
+    };
+    const numbers = (held: readonly { exchange: number }[]) => held.map(({ exchange }) => exchange);
+    const first = hold(0);
+    await pass(clock, 100);
+    // The third has arrived and waits for room.
+    expect(numbers(first)).toEqual([0, 1]);
+    network.crash(1);
+    const second = hold(2);
+    await pass(clock, 100);
+    expect(numbers(second)).toEqual([2, 3]);
+    for (const { release } of first) release();
+    await pass(clock, 100);
+    expect(numbers(second)).toEqual([2, 3]);
+    second[0]!.release();
+    await pass(clock, 100);
+    expect(numbers(second)).toEqual([2, 3, 4]);
+  });
+
   it("goes on from its positions: each frame is kept exactly once, whenever it crashes", async () => {
     const crashes = fc.array(fc.tuple(fc.nat({ max: 1 }), fc.nat({ max: 300 })), { maxLength: 6 });
     await fc.assert(

@@ -16,7 +16,7 @@ import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
 import { type Experiment, withoutLocations } from "./experiment.js";
-import type { SimulationRound } from "./simulate.js";
+import type { SimulationRound } from "./round.js";
 
 /** Version of the lines below; readers refuse a newer one. */
 export const LOG_VERSION = 1;

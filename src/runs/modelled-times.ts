@@ -1,5 +1,5 @@
 /** How long a run takes on a simulated network, and when it was how good. */
-import type { SimulationRound } from "./simulate.js";
+import type { SimulationRound } from "./round.js";
 
 /** Accuracies whose times are reported. */
 export const ACCURACY_MARKS = [0.5, 0.8, 0.9, 0.95] as const;

@@ -11,8 +11,8 @@ import { createConditions } from "../transports/simulated/conditions.js";
 import { createSimulatedNetwork } from "../transports/simulated/network.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import { withModelledCompute } from "./modelled-compute.js";
+import type { SimulationRound } from "./round.js";
 import { createRoundSums, type RoundSums } from "./round-sums.js";
-import type { SimulationRound } from "./simulate.js";
 
 /** A virtual clock, and what runs on it. */
 export interface OwnPace {

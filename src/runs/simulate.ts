@@ -4,20 +4,22 @@
  * model and the exact consensus distance.
  */
 
-import type { FrameKind } from "../exchange/frame.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Topology } from "../graphs/topology.js";
 import type { RoundReport } from "../observing/report.js";
 import { createPeer, type Peer, type Plan } from "../peer.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
-import type { Evaluation, Trainer } from "../trainers/trainer.js";
+import type { Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
 import type { Experiment } from "./experiment.js";
 import { createOwnPace } from "./own-pace.js";
 import { preparePeers } from "./prepare.js";
+import type { SimulationRound } from "./round.js";
+
+export type { SimulationRound } from "./round.js";
 
 export interface SimulationOptions {
   /** Every peer's neighbours and weights: `mixing.neighbours`. */
@@ -29,22 +31,6 @@ export interface SimulationOptions {
   readonly threads?: Threads;
   /** For the reports' times. It stands still where left out. */
   readonly clock?: Clock;
-}
-
-/** One round of the whole graph. */
-export interface SimulationRound {
-  readonly round: number;
-  readonly kind: FrameKind;
-  /** By peer. */
-  readonly reports: readonly RoundReport[];
-  /** (1/n) Σ_i ‖x_i − x̄‖² after the round. */
-  readonly consensusDistance: number;
-  /** ‖x̄‖ after the round. */
-  readonly meanModelNorm: number;
-  /** The mean model x̄ on held-out data, in the rounds in which the peers evaluate theirs. */
-  readonly meanEvaluation?: Evaluation;
-  /** Modelled time at which the last peer had finished the round; only over a simulated network. */
-  readonly elapsedMs?: number;
 }
 
 export interface Simulation {

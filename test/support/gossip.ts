@@ -102,11 +102,14 @@ export function createGossip(options: GossipOptions) {
       return reports.length === runs.length ? reports : undefined;
     },
     /** Runs every peer to its end, each at its own pace. */
-    async finish(): Promise<RoundReport[][]> {
+    async finish(seen?: (report: RoundReport) => void): Promise<RoundReport[][]> {
       return Promise.all(
         runs.map(async (run) => {
           const reports: RoundReport[] = [];
-          for await (const report of run) reports.push(report);
+          for await (const report of run) {
+            reports.push(report);
+            seen?.(report);
+          }
           return reports;
         }),
       );

@@ -33,8 +33,11 @@ export async function identities(count: number): Promise<Identity[]> {
 export interface EventLog {
   readonly events: LinkEvent[];
   readonly report: (event: LinkEvent) => void;
-  /** The first event of this kind, past or future. */
-  first<Kind extends LinkEvent["kind"]>(kind: Kind): Promise<Extract<LinkEvent, { kind: Kind }>>;
+  /** The first event of this kind, past or future, that matches. */
+  first<Kind extends LinkEvent["kind"]>(
+    kind: Kind,
+    matches?: (event: Extract<LinkEvent, { kind: Kind }>) => boolean,
+  ): Promise<Extract<LinkEvent, { kind: Kind }>>;
 }
 
 export function eventLog(): EventLog {
@@ -46,11 +49,12 @@ export function eventLog(): EventLog {
       events.push(event);
       for (const check of [...waiting]) check();
     },
-    first: (kind) =>
+    first: (kind, matches = () => true) =>
       new Promise((resolve) => {
+        type Wanted = Extract<LinkEvent, { kind: typeof kind }>;
         const check = () => {
-          const found = events.find((event) => event.kind === kind);
-          if (found) resolve(found as Extract<LinkEvent, { kind: typeof kind }>);
+          const found = events.find((event) => event.kind === kind && matches(event as Wanted));
+          if (found) resolve(found as Wanted);
         };
         waiting.push(check);
         check();

@@ -33,6 +33,8 @@ export interface PeerLogOptions {
 /** @throws FileProblem the folder cannot be made, or holds a log of this peer */
 export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
   const { directory, id, topology, experiment, layout, resumedFrom } = options;
+  if (resumedFrom === undefined) await requireNewLog(directory, id);
+  else await makeFolder(directory);
   const header = headerLine(id, experiment, topology, layout, describeMachine());
   const lines = await openLog(join(directory, peerLogName(id)), header, resumedFrom);
   return {

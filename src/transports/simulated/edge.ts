@@ -7,7 +7,8 @@ import { Unreachable } from "../../foundation/errors.js";
 import type { Random } from "../../foundation/random.js";
 import type { VirtualClock } from "../../foundation/virtual-clock.js";
 import type { LinkConditions } from "./conditions.js";
-import { createLane, type Lane, type LaneEnd, type LaneOptions } from "./lane.js";
+import { createLane, type Lane, type LaneOptions } from "./lane.js";
+import type { LaneEnd } from "./lane-end.js";
 import type { NetworkSettings } from "./settings.js";
 import type { Uplink } from "./uplink.js";
 

@@ -1,23 +1,16 @@
 /**
  * One direction of an edge. Frames cross it one at a time: a frame stays queued until the receiver's confirmation has
  * come back, and is sent again, from its first byte, where the connection breaks before that. The receiver confirms a
- * frame when it delivers it, and delivers it while fewer than `MAX_UNRELEASED_FRAMES` others are unreleased.
+ * frame when it delivers it (receiving.ts).
  */
-import { decodeFrame, encodeFrame, type Frame } from "../../exchange/frame.js";
-import { type EdgeEvent, MAX_UNRELEASED_FRAMES, type Traffic } from "../../exchange/transport.js";
+import { encodeFrame, type Frame } from "../../exchange/frame.js";
 import type { Clock } from "../../foundation/clock.js";
 import { MalformedFrame } from "../../foundation/errors.js";
 import type { Random } from "../../foundation/random.js";
 import type { LinkConditions } from "./conditions.js";
+import type { LaneEnd } from "./lane-end.js";
+import { createReceiving } from "./receiving.js";
 import type { Uplink } from "./uplink.js";
-
-/** A running peer at one end of an edge. */
-export interface LaneEnd {
-  readonly traffic: Traffic;
-  emit(event: EdgeEvent): void;
-  /** Takes a frame for good, before it is confirmed. */
-  readonly keep: (peer: number, frame: Frame) => void;
-}
 
 /** What a frame becomes when it is sent by a hostile peer: another frame, several, or none. */
 export type Tamper = (from: number, to: number, frame: Frame) => Frame | readonly Frame[];
@@ -63,22 +56,16 @@ export interface Lane {
 type Progress = "queued" | "sending" | "arrived";
 
 export function createLane(options: LaneOptions): Lane {
-  const { from, to, clock, link, rate, uplink, draws, corruption, tamper, maximumPayloadBytes } = options;
-  const { sender, receiver } = options;
+  const { from, to, clock, link, rate, uplink, draws, corruption, tamper, sender } = options;
+  const receiving = createReceiving({ ...options, delivered: () => confirm() });
   const queue: Frame[] = [];
   let next = 0;
-  let complete = 0;
   let progress: Progress = "queued";
   let isConnected = false;
   let isConfirming = false;
   let cancel = () => {};
   /** What is on the line now, for the bytes that have left when it breaks. */
   let onLine: { readonly bytes: number; readonly since: number; readonly durationMs: number } | undefined;
-  /** The last frame that arrived, while there is no room to deliver it. */
-  let waiting: Frame[] = [];
-  let unreleased = 0;
-  /** The receiving process; what an earlier one releases makes no room. */
-  let session = {};
   let draw = 0;
 
   const delay = (): number =>
@@ -86,10 +73,10 @@ export function createLane(options: LaneOptions): Lane {
 
   const pump = (): void => {
     if (!isConnected || progress !== "queued" || queue.length === 0) return;
-    if (complete > next) {
+    if (receiving.complete > next) {
       // Only its confirmation was lost.
       progress = "arrived";
-      deliver();
+      confirm();
       return;
     }
     progress = "sending";
@@ -124,49 +111,20 @@ export function createLane(options: LaneOptions): Lane {
   };
 
   const arrive = (messages: readonly Uint8Array[]): void => {
-    const end = receiver();
-    if (!end) return;
-    for (const { length } of messages) end.traffic.bytesReceived += length;
-    let frames: Frame[];
+    progress = "arrived";
     try {
-      frames = messages.map((bytes) => decodeFrame(bytes, maximumPayloadBytes));
+      receiving.arrived(messages);
     } catch (error) {
       if (!(error instanceof MalformedFrame)) throw error;
       options.violated(error.message);
-      return;
     }
-    complete++;
-    progress = "arrived";
-    waiting = frames;
-    deliver();
   };
 
-  /** Delivers the frame that waits, if there is room, and confirms it once it is delivered. */
-  const deliver = (): void => {
-    const end = receiver();
-    if (!end) return;
-    // What a hostile peer sends in the place of one frame needs no more room than one.
-    const frames = unreleased < MAX_UNRELEASED_FRAMES ? waiting.splice(0) : [];
-    for (const frame of frames) {
-      end.keep(from, frame);
-      end.traffic.messagesReceived++;
-      unreleased++;
-      end.emit({ kind: "frame", peer: from, frame, release: releaseOnce() });
-    }
-    if (waiting.length > 0 || progress !== "arrived" || isConfirming) return;
+  /** Once the frame is delivered. */
+  const confirm = (): void => {
+    if (receiving.isWaiting || progress !== "arrived" || isConfirming) return;
     isConfirming = true;
     cancel = clock.after(delay(), confirmed);
-  };
-
-  const releaseOnce = (): (() => void) => {
-    const mine = session;
-    let isReleased = false;
-    return () => {
-      if (isReleased || mine !== session) return;
-      isReleased = true;
-      unreleased--;
-      deliver();
-    };
   };
 
   const confirmed = (): void => {
@@ -200,7 +158,7 @@ export function createLane(options: LaneOptions): Lane {
       return next;
     },
     get complete() {
-      return complete;
+      return receiving.complete;
     },
     get queued() {
       return queue.length;
@@ -221,10 +179,7 @@ export function createLane(options: LaneOptions): Lane {
     },
     restartReceiver(held) {
       interrupt();
-      complete = held;
-      waiting = [];
-      unreleased = 0;
-      session = {};
+      receiving.restart(held);
     },
   };
 }

@@ -1,0 +1,19 @@
+import type { FrameKind } from "../exchange/frame.js";
+import type { RoundReport } from "../observing/report.js";
+import type { Evaluation } from "../trainers/trainer.js";
+
+/** One round of the whole graph. */
+export interface SimulationRound {
+  readonly round: number;
+  readonly kind: FrameKind;
+  /** By peer. */
+  readonly reports: readonly RoundReport[];
+  /** (1/n) Σ_i ‖x_i − x̄‖² after the round. */
+  readonly consensusDistance: number;
+  /** ‖x̄‖ after the round. */
+  readonly meanModelNorm: number;
+  /** The mean model x̄ on held-out data, in the rounds in which the peers evaluate theirs. */
+  readonly meanEvaluation?: Evaluation;
+  /** Modelled time at which the last peer had finished the round; only over a simulated network. */
+  readonly elapsedMs?: number;
+}

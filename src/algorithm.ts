@@ -84,6 +84,11 @@ export interface Needs {
   readonly graph: "symmetric" | "directed";
   /** Whether an exchange that is skipped does lasting harm, so that every edge must work in every round. */
   readonly everyEdge: boolean;
+  /**
+   * Whether both ends of an edge must apply the same exchanges, since both keep what follows from them. Then the pairs
+   * that are void at this end (`Settled.isVoid`) are handed out too, for what this peer keeps of its own half.
+   */
+  readonly edgeHistory?: true;
   /** Whether the compressor must be a contraction, as error feedback needs. */
   readonly contraction: boolean;
 }

@@ -3,6 +3,7 @@ import type { Algorithm, AlgorithmKind } from "./algorithm.js";
 import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
 import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
+import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
 import type { Frame } from "./exchange/frame.js";
 import type { EdgeSchedule } from "./exchange/participation.js";
@@ -47,6 +48,8 @@ export interface Plan {
   readonly consensusRate: Schedule;
   /** Which edges work in a round. All where left out. */
   readonly edges?: EdgeSchedule;
+  /** How long rounds wait for late edges; the strict barrier where left out. */
+  readonly patience?: Omit<Patience, "deadlineMs">;
   /** η of each exact exchange of the closing consensus. */
   readonly closingRates: readonly number[];
   /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
@@ -176,6 +179,19 @@ function requireDirections({ id, neighbours, plan }: PeerOptions): void {
   throw new InvalidExperiment(
     `algorithm ${plan.algorithm.name} needs edges that work both ways, and the edge of peers ${id} and ${oneWay.peer} works one way: use an undirected graph`,
     { code: "one-way-edge", peer: id, neighbour: oneWay.peer },
+  );
+}
+
+/** @throws InvalidExperiment an algorithm that cannot do without an edge */
+export function requirePatience(
+  { name, needs, steps }: AlgorithmKind,
+  { patienceMs }: Omit<Patience, "deadlineMs">,
+): void {
+  if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
+  const why = needs.everyEdge ? "needs every edge in every round" : `exchanges ${steps} times a round`;
+  throw new InvalidExperiment(
+    `algorithm ${name} ${why} and cannot go on without late edges: remove the patience, or use another algorithm`,
+    { code: "patience-with-every-edge", field: "patience" },
   );
 }
 

@@ -24,6 +24,7 @@ import {
 } from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
 import type { Journal } from "./exchange/journal.js";
+import type { AfterFault } from "./exchange/ledger.js";
 import { noTraffic, type Traffic, type Transport } from "./exchange/transport.js";
 import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
@@ -31,7 +32,7 @@ import { random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import { type Counters, createCounters } from "./observing/counters.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
-import { createParts, type Parts, type PeerOptions } from "./peer-parts.js";
+import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
 import type { Layout } from "./vectors/layout.js";
 import type { NamedValues, State } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
@@ -172,8 +173,9 @@ async function* run(
   position: Position,
 ): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan } = options;
-  const { rounds, rate, check } = parts;
-  const { transport, clock, patience = unbounded, journal, counters = createCounters() } = network;
+  const { rounds, rate, check, normBound } = parts;
+  const { transport, clock, journal, counters = createCounters() } = network;
+  const patience = { ...plan.patience, ...(network.patience ?? unbounded) };
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
   const exchanges = createExchanges({
@@ -181,6 +183,8 @@ async function* run(
     edges,
     rate,
     check,
+    normBound,
+    afterFault: afterFaultOf(plan.algorithm),
     lastRound,
     transport,
     clock,
@@ -310,21 +314,22 @@ async function measure({ options, parts, exchanges, round }: Turn) {
 /** Neighbours in this process, which need no deadline. */
 const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
 
-/** @throws InvalidExperiment an algorithm that cannot do without an edge */
-function requirePatience({ name, needs, steps }: AlgorithmKind, { patienceMs }: Patience): void {
-  if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
-  const why = needs.everyEdge ? "needs every edge in every round" : `exchanges ${steps} times a round`;
-  throw new InvalidExperiment(
-    `algorithm ${name} ${why} and cannot go on without late edges: remove the patience, or use another algorithm`,
-    { code: "patience-with-every-edge", field: "patienceMs" },
-  );
+/** A fault costs some exchanges; where the edge's two ends must hold the same, it costs the edge or the run. */
+function afterFaultOf({ needs }: AlgorithmKind): AfterFault {
+  if (needs.everyEdge) return "end";
+  return needs.edgeHistory ? "void-for-good" : "void";
 }
 
-/** Edges that a round went on without, and frames that were refused. */
-function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" | "refused"> {
+/** Edges that a round went on without, frames that were refused, and neighbours that do not count after a fault. */
+function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" | "refused" | "quarantined"> {
   const missed = exchanges.late();
   const refused = exchanges.takeRefusals();
-  return { ...(missed.length > 0 && { missed }), ...(refused.length > 0 && { refused }) };
+  const quarantined = exchanges.quarantined();
+  return {
+    ...(missed.length > 0 && { missed }),
+    ...(refused.length > 0 && { refused }),
+    ...(quarantined.length > 0 && { quarantined }),
+  };
 }
 
 function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {

@@ -13,6 +13,7 @@ const options = (id: number, changes: Partial<LedgerOptions> = {}): LedgerOption
   rate,
   check() {},
   isBarrier: false,
+  afterFault: "end",
   lastRound: 1e9,
   ...changes,
 });
@@ -208,9 +209,9 @@ describe("a ledger", () => {
     };
     const late = patient();
     answer(late);
-    late.tick(4, 5);
+    late.tick(4, () => 5);
     expect(late.isWaiting()).toBe(true);
-    late.tick(5, 5);
+    late.tick(5, () => 5);
     expect(late.isWaiting()).toBe(false);
     expect(late.late()).toEqual([1]);
     expect(late.takeSettled().map(({ edge }) => edge.peer)).toEqual([2]);
@@ -243,7 +244,7 @@ describe("a ledger", () => {
     const ledger = opened(barrier());
     ledger.received(2, frame(), () => {});
     for (const peer of [1, 2]) ledger.acknowledged(peer);
-    ledger.tick(1e9, 1e12);
+    ledger.tick(1e9, () => 1e12);
     expect(ledger.awaited()).toEqual([1]);
     // An edge that nothing is awaited of may be down.
     ledger.down(2, new Unreachable("left", { code: "left" }));

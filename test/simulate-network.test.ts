@@ -79,8 +79,8 @@ describe("a simulation over a network", () => {
       const directory = join(newFolder(), "run");
       const summary = await recordSimulation({
         topology: parseTopology({ graph: ring }, "test"),
-        experiment: parseExperiment({ ...quadratic, projectEvery: 4 }),
-        network: parseNetwork({ ...rough, patienceMs: 4, seed }),
+        experiment: parseExperiment({ ...quadratic, projectEvery: 4, patience: 0.004 }),
+        network: parseNetwork({ ...rough, seed }),
         directory,
         warn() {},
       });
@@ -127,8 +127,9 @@ describe("a simulation over a network", () => {
   });
 
   it("with patience is not held up by slow peers before the last round", async () => {
-    const network = { computeMs: 10, slow: { peers: [2], factor: 10 }, patienceMs: 5 };
-    const { rounds } = await run({ kind: "complete", peers: 5 }, { closingRounds: 0, rounds: 20 }, network);
+    const network = { computeMs: 10, slow: { peers: [2], factor: 10 } };
+    const settings = { closingRounds: 0, rounds: 20, patience: 0.005 };
+    const { rounds } = await run({ kind: "complete", peers: 5 }, settings, network);
     const before = rounds.at(-2)!;
     for (const { peer, time } of before.reports) {
       if (peer === 2) expect(time.elapsedMs).toBeGreaterThanOrEqual(1900);

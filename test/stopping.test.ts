@@ -80,12 +80,12 @@ describe("a malformed payload", () => {
   const frame = (payload: Uint8Array) =>
     ({ kind: "learning", round: 0, step: 0, exchange: 0, payload }) as const;
 
-  it("is refused before any neighbour is mixed, with the peer and the round, and counted", async () => {
+  it("ends a run that needs every edge before any neighbour is mixed, with the peer and the round, and counts", async () => {
     for (const order of [
       [1, 2],
       [2, 1],
     ]) {
-      const peer = middle(algorithms.deepsqueeze);
+      const peer = middle(algorithms.choco);
       const transports = createMemoryTransports(3, 10_000);
       const refused: [number, string][] = [];
       const transport: Transport = {

@@ -22,7 +22,7 @@ export const edgeChoco: AlgorithmKind = {
   steps: 1,
   compresses: true,
   sends: "difference",
-  needs: { graph: "symmetric", everyEdge: false, contraction: true },
+  needs: { graph: "symmetric", everyEdge: false, edgeHistory: true, contraction: true },
   usesRate: true,
   suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 1.25 * (1 - measure().error)),
   create({ id, model, space, compressor, edges }) {
@@ -44,13 +44,15 @@ export const edgeChoco: AlgorithmKind = {
           kernels.subtractFrom(update.byteOffset, byteOffset, length);
           return compressor.squeeze(update, random(edge.peer));
         };
-        for (const { edge, own, theirs, rate } of settled) {
+        for (const { edge, own, theirs, rate, isVoid } of settled) {
           const k = edges.indexOf(edge);
           const difference = differences[k]!;
           compressor.addTo(copies[k]!, own, 1);
           if (id < edge.peer) compressor.addTo(difference, own, -1);
-          compressor.addTo(difference, theirs, 1);
+          if (!isVoid) compressor.addTo(difference, theirs, 1);
           if (id > edge.peer) compressor.addTo(difference, own, -1);
+          // The neighbour's copy is no longer what it holds itself: nothing is mixed from it.
+          if (isVoid) continue;
           kernels.addScaled(byteOffset, difference.byteOffset, length, rate * edge.weight);
         }
       },

@@ -24,7 +24,7 @@ interface DoctorOptions {
   readonly id?: number;
   readonly keys?: string;
   readonly allowDifferentData?: boolean;
-  readonly patience: number;
+  readonly timeout: number;
   readonly json?: boolean;
 }
 
@@ -43,7 +43,7 @@ export function doctorCommand(): Command {
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .addOption(allowDifferentDataOption())
     .option(
-      "--patience <seconds>",
+      "--timeout <seconds>",
       "how long each attempt may take; default 5",
       secondsOption,
       DEFAULT_PATIENCE_MS,
@@ -78,7 +78,7 @@ export function doctorCommand(): Command {
         const edges = topology.graph.edges.filter(
           ([a, b]) => options.id === undefined || a === options.id || b === options.id,
         );
-        const diagnoses = await examine(topology, edges, identities, fingerprint, options.patience);
+        const diagnoses = await examine(topology, edges, identities, fingerprint, options.timeout);
         for (const diagnosis of options.json ? diagnoses : []) print(JSON.stringify(diagnosis));
         if (!options.json) print(diagnosesTable(diagnoses, layers));
         const failures = diagnoses.filter(({ failed }) => failed !== undefined);

@@ -3,6 +3,7 @@ import { MalformedPayload, type MurmurationError } from "../foundation/errors.js
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame, FrameKind } from "./frame.js";
+import { createGuard, type Guard, type GuardState } from "./guard.js";
 import { MAX_UNRELEASED_FRAMES } from "./transport.js";
 
 /** This peer's half of an exchange. */
@@ -14,15 +15,40 @@ export interface Offer {
   readonly payload: Bytes;
 }
 
+/** What is wrong with a frame. */
+export interface Problem {
+  readonly what: string;
+  readonly counter: "refusedPayload" | "refusedOutOfTurn" | "refusedNorm";
+  readonly cause?: unknown;
+}
+
 export interface Arrived {
   readonly frame: Frame;
   readonly release: () => void;
+  /** Why it cannot be the half of any exchange. */
+  readonly problem?: Problem | undefined;
 }
 
 /** Both halves of an exchange; `theirs` is absent on an edge that only sends. */
 export interface Halves {
   readonly own: Offer;
   readonly theirs: Arrived | undefined;
+}
+
+/** Exchanges that are void after the first fault of a neighbour; every further fault doubles them. */
+export const QUARANTINE_EXCHANGES = 8;
+/** Faults after which all further exchanges are void; after twice as many, the edge's last exchange is not awaited. */
+export const MAX_FAULTS = 8;
+/** More exchanges than an edge can have. */
+const FOR_GOOD = Number.MAX_SAFE_INTEGER;
+
+/** What a neighbour's faults have led to, as a checkpoint has it. */
+export interface Quarantine {
+  /** Faults so far. */
+  faults: number;
+  /** Exchanges that are still void. */
+  left: number;
+  readonly guard: GuardState;
 }
 
 /** What the ledger knows of one edge. Only the functions of this file change it. */
@@ -44,7 +70,10 @@ export interface Account {
   /** Round of the last learning frame that arrived; −1 before the first. */
   theirRound: number;
   unreachable: MurmurationError | undefined;
+  /** What ends the run. */
   violation: MurmurationError | undefined;
+  readonly quarantine: Quarantine;
+  readonly guard: Guard;
 }
 
 /** The release of a frame from the journal, which takes no room of the transport's. */
@@ -63,7 +92,8 @@ export interface EdgeRecord {
   /** This peer's last frame, where the neighbour has not acknowledged it. */
   readonly unacknowledged?: Frame;
   /** The neighbour's frames from number `exchange` on. */
-  readonly arrived: readonly Frame[];
+  readonly arrived: readonly (Frame & { readonly problem?: Problem | undefined })[];
+  readonly quarantine: Quarantine;
 }
 
 /** An edge in a new run, or as a checkpoint has it. */
@@ -71,9 +101,16 @@ export function createAccount(edge: Neighbour, record?: EdgeRecord): Account {
   const fresh = freshAccount(edge);
   if (!record) return fresh;
   const { exchange, theirRound, isFinished, open, unacknowledged, arrived } = record;
-  const frames = arrived.map((frame) => ({ frame, release: fromJournal }));
-  return { ...fresh, exchange, theirRound, isFinished, open, unacknowledged, arrived: frames };
+  const frames = arrived.map(({ problem, ...frame }) => ({ frame, problem, release: fromJournal }));
+  const { quarantine } = record;
+  return {
+    ...fresh,
+    ...{ exchange, theirRound, isFinished, open, unacknowledged, arrived: frames },
+    ...quarantineOf(structuredClone(quarantine)),
+  };
 }
+
+const quarantineOf = (quarantine: Quarantine) => ({ quarantine, guard: createGuard(quarantine.guard) });
 
 /**
  * What a checkpoint must hold of an edge. Payloads are not copied.
@@ -91,7 +128,11 @@ export function recordOf(account: Account, settled: Halves | undefined): EdgeRec
     isFinished,
     ...(open && { open }),
     ...(unacknowledged && { unacknowledged }),
-    arrived: [...first, ...arrived].map(({ frame }) => frame),
+    arrived: [...first, ...arrived].map(({ frame, problem }) => ({
+      ...frame,
+      ...(problem && { problem: { what: problem.what, counter: problem.counter } }),
+    })),
+    quarantine: structuredClone(account.quarantine),
   };
 }
 
@@ -110,8 +151,19 @@ function freshAccount(edge: Neighbour): Account {
     theirRound: -1,
     unreachable: undefined,
     violation: undefined,
+    ...quarantineOf({ faults: 0, left: 0, guard: { history: [], largest: 0 } }),
   };
 }
+
+/** Another fault of the neighbour: its next exchanges are void, or all of them. */
+export function punish({ quarantine }: Account, isForGood: boolean): void {
+  quarantine.faults++;
+  const isTooMany = isForGood || quarantine.faults >= MAX_FAULTS;
+  quarantine.left = isTooMany ? FOR_GOOD : QUARANTINE_EXCHANGES * 2 ** (quarantine.faults - 1);
+}
+
+/** Whether the neighbour breaks every exchange, so that the ends cannot agree on a last one. */
+export const isHopeless = ({ quarantine }: Account): boolean => quarantine.faults >= 2 * MAX_FAULTS;
 
 /** Whether something on this edge has yet to happen: the other half, or the neighbour's acknowledgement. */
 export const isPending = ({ open, unacknowledged }: Account): boolean =>
@@ -132,20 +184,12 @@ export function reasonToRefuse({ violation, exchange, arrived }: Account, frame:
 /**
  * Takes the two halves of the open exchange once both are here.
  *
- * @returns the halves, a violation where they do not belong together, or undefined while one is missing
+ * @returns the halves, or undefined while one is missing
  */
-export function takeHalves(
-  account: Account,
-  isBarrier: boolean,
-  lastRound: number,
-): Halves | string | undefined {
+export function takeHalves(account: Account, lastRound: number): Halves | undefined {
   const { open, receives, arrived } = account;
   if (!open || (receives && arrived.length === 0)) return undefined;
   const theirs = arrived.shift();
-  if (theirs && !belongs(theirs.frame, open, isBarrier)) {
-    theirs.release();
-    return `sent ${nameOf(theirs.frame)} where ${nameOf(open)} is due`;
-  }
   const theirRound = theirs?.frame.round ?? open.round;
   account.isFinished = Math.min(account.sends ? open.round : theirRound, theirRound) >= lastRound;
   account.open = undefined;
@@ -155,7 +199,7 @@ export function takeHalves(
 }
 
 /** Late exchanges may be rounds apart; what closes, and what stands at the barrier, may not. */
-function belongs({ kind, step, round }: Frame, open: Offer, isBarrier: boolean): boolean {
+export function belongs({ kind, step, round }: Frame, open: Offer, isBarrier: boolean): boolean {
   if (kind !== open.kind || step !== open.step) return false;
   return round === open.round || (kind === "learning" && !isBarrier);
 }

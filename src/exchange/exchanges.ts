@@ -18,6 +18,7 @@ import {
   type Settled,
   type Waiting,
 } from "./ledger.js";
+import { createEdgePatience } from "./patience.js";
 import type { EdgeEvent, Transport } from "./transport.js";
 import { type Activity, chainFrom, type State, unknown, whomText } from "./waiting.js";
 
@@ -33,6 +34,8 @@ export interface Patience {
    * round. Left out: the strict barrier, where a round waits for every edge.
    */
   readonly patienceMs?: number;
+  /** k: a round waits for an edge's median time + k · MAD, and `patienceMs` at most. Only the latter where left out. */
+  readonly patienceFactor?: number;
 }
 
 export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "records"> {
@@ -90,6 +93,8 @@ export interface Exchanges {
   begin(activity: Activity): void;
   /** Neighbours whose exchange is late. */
   late(): readonly number[];
+  /** Neighbours whose exchanges do not count at present, after a fault. */
+  quarantined(): readonly number[];
   /** The frames that were refused since the last call. */
   takeRefusals(): readonly Refusal[];
   /** Whether rounds are computed again, from the journal. */
@@ -107,7 +112,10 @@ export interface EdgesSnapshot {
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
   const { id, edges, lastRound, transport, clock, patience, journal, counters } = options;
-  const { deadlineMs, patienceMs } = patience;
+  const { deadlineMs, patienceMs, patienceFactor } = patience;
+  const edgePatience = createEdgePatience(patienceMs ?? Number.POSITIVE_INFINITY, patienceFactor);
+  /** When this peer offered its half of the exchange that is open, by neighbour. */
+  const offeredAt = new Map<number, number>();
   const isBarrier = patienceMs === undefined;
   const ledger = createLedger({ ...options, isBarrier, ...(journal && { records: journal.edges }) });
   /** Whether frames come and go: not while rounds are computed again from the journal. */
@@ -138,18 +146,22 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const apply = (event: EdgeEvent): void => {
     if (event.kind === "frame") {
       journal?.delivered(event.peer);
+      const isDue = ledger.lacks(event.peer);
       if (ledger.received(event.peer, event.frame, event.release)) last = event.peer;
+      if (isDue) edgePatience.took(event.peer, clock.now() - offeredAt.get(event.peer)!);
       refuse();
     } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
     else if (event.kind === "down") ledger.down(event.peer, event.error);
     else ledger.up(event.peer);
   };
   const refuse = (): void => {
-    for (const { counter, ...refusal } of ledger.takeRefusals()) {
+    for (const { counter, isVoid, ...refusal } of ledger.takeRefusals()) {
       counters?.count(counter, refusal.from);
+      if (isVoid) counters?.count("quarantines", refusal.from);
       if (refusals.length < MAX_LISTED_REFUSALS) refusals.push(refusal);
       else unlisted++;
-      transport.refuse(refusal.from, refusal.reason);
+      // A void exchange is over at both ends: the connection is of use.
+      if (!isVoid) transport.refuse(refusal.from, refusal.reason);
     }
   };
   const read = async (): Promise<void> => {
@@ -171,6 +183,13 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     ledger.obstacle() !== undefined ||
     (wait === "any" && (ledger.hasSettled() || ledger.unfinished().length > 0));
 
+  /** Milliseconds until the next edge is late. A timer may fire a little early. */
+  const untilLate = (): number => {
+    const now = clock.now();
+    const due = ledger.awaited().map((peer) => (offeredAt.get(peer) ?? now) + edgePatience.limit(peer) - now);
+    return Math.max(1, Math.min(...due));
+  };
+
   /** Resolves once nothing is awaited, or something stands in the way of it. */
   const over = async ({ round, wait }: Step): Promise<void> => {
     if (isOver(wait)) return;
@@ -187,12 +206,11 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       if (deadlineMs < Number.POSITIVE_INFINITY) timers.push(clock.after(deadlineMs, overdue));
       if (patienceMs === undefined || wait !== "patient") return;
       const late = () => {
-        ledger.tick(clock.now(), patienceMs);
+        ledger.tick(clock.now(), edgePatience.limit);
         wake?.();
-        // A timer may fire a little early.
-        if (!isOver(wait)) timers.push(clock.after(1, late));
+        if (!isOver(wait)) timers.push(clock.after(untilLate(), late));
       };
-      timers.push(clock.after(patienceMs, late));
+      timers.push(clock.after(untilLate(), late));
     });
     wake = undefined;
     for (const cancel of timers) cancel();
@@ -258,6 +276,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     }
     // A step at the barrier ends once all its frames are acknowledged.
     if (isBarrier) for (const { to } of ledger.unacknowledged()) ledger.acknowledged(to);
+    ledger.takeVoided();
     return ledger.takeSettled();
   };
 
@@ -280,6 +299,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
         if (journal) tags.push(payloadTag(payload));
         if (repeated) ledger.acknowledged(edge.peer);
+        offeredAt.set(edge.peer, now);
         const frame = ledger.offered(edge, { kind, round, step, payload }, now);
         if (frame) frames.push({ to: edge.peer, frame });
       }
@@ -309,13 +329,15 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       if (obstacle && !isClosed) throw obstacle;
       const settled = ledger.takeSettled();
       // After an early end the run goes on from the start of this step.
-      if (!isClosed) journal?.write({ kind: "took", peers: settled.map(({ edge }) => edge.peer) });
+      const peers = [...settled.map(({ edge }) => edge.peer), ...ledger.takeVoided()];
+      if (!isClosed) journal?.write({ kind: "took", peers });
       return { settled, isClosed };
     },
 
     begin,
     lastToArrive: () => last,
     late: ledger.late,
+    quarantined: ledger.quarantined,
     takeRefusals() {
       const more = { from: refusals.at(-1)?.from ?? id, reason: `${unlisted} more frames were refused` };
       const taken = unlisted > 0 ? [...refusals, more] : refusals;

@@ -24,7 +24,7 @@ export interface OfferedRecord {
   readonly tags: readonly number[];
 }
 
-/** The step went on, with the exchanges of these edges settled. */
+/** The step went on, with the exchanges of these edges settled or void. */
 export interface TookRecord {
   readonly kind: "took";
   readonly peers: readonly number[];

@@ -8,14 +8,19 @@ import type { CounterName } from "../observing/counters.js";
 import type { Bytes } from "../vectors/vector.js";
 import {
   type Account,
+  type Arrived,
+  belongs,
   createAccount,
   type EdgeRecord,
   type Halves,
+  isHopeless,
   isInOrder,
   isPending,
   nameOf,
   type Offer,
   onTime,
+  type Problem,
+  punish,
   reasonToRefuse,
   recordOf,
   takeHalves,
@@ -32,6 +37,8 @@ export interface Settled {
   readonly own: Bytes;
   /** What the neighbour sent, checked; valid until the next exchange of this peer. */
   readonly theirs: Bytes;
+  /** The exchange does not count at this end, after a fault of the neighbour; `theirs` is empty. */
+  readonly isVoid?: true;
   /** η of the exchange's own round: of the earlier of its two rounds, where the ends are in different ones. */
   readonly rate: number;
 }
@@ -45,7 +52,20 @@ export interface Refusal {
 /** With the counter of its kind. */
 export interface CountedRefusal extends Refusal {
   readonly counter: CounterName;
+  /** The exchange is void, and the edge goes on. */
+  readonly isVoid?: boolean;
 }
+
+/**
+ * What becomes of an edge whose neighbour spends an exchange on something that cannot be its half:
+ *
+ * - `void`: the exchange is over but does not count at this end, nor do the next ones, for a while; after MAX_FAULTS for
+ *   good;
+ * - `void-for-good`: none counts from now on, since the edge's two ends no longer hold the same. The algorithm gets these
+ *   pairs too, without the neighbour's half: the neighbour may well have applied this peer's;
+ * - `end`: the run ends, since it needs every edge.
+ */
+export type AfterFault = "void" | "void-for-good" | "end";
 
 export interface LedgerOptions {
   readonly id: number;
@@ -57,6 +77,9 @@ export interface LedgerOptions {
    * @throws MalformedPayload
    */
   readonly check: (frame: Frame) => void;
+  /** Upper bound of the norm of what a checked payload holds; without one, any norm is accepted. */
+  readonly normBound?: (frame: Frame) => number | undefined;
+  readonly afterFault: AfterFault;
   /**
    * The strict barrier: both ends of an exchange must be in the same round. Otherwise an edge that is unreachable or
    * broke the protocol is late at once, and its two ends may be rounds apart.
@@ -89,8 +112,8 @@ export interface Ledger {
   acknowledged(from: number): void;
   down(from: number, error: MurmurationError): void;
   up(from: number): void;
-  /** Exchanges that opened more than `patience` milliseconds before `now` are late: they are no longer awaited. */
-  tick(now: number, patience: number): void;
+  /** Exchanges that opened more than an edge's patience, in milliseconds, before `now` are late: no longer awaited. */
+  tick(now: number, patience: (peer: number) => number): void;
   /** Whether anything is awaited: an open exchange that is not late, or an acknowledgement. */
   isWaiting(): boolean;
   /** The neighbours that are awaited. */
@@ -106,12 +129,16 @@ export interface Ledger {
    * At the barrier nothing is ever late, and the three are one.
    */
   await(what: Waiting): void;
+  /** Neighbours whose exchanges do not count at present, after a fault. */
+  quarantined(): readonly number[];
   /** Why something that is awaited cannot settle as things are: its edge is unreachable, or broke the protocol. */
   obstacle(): MurmurationError | undefined;
   /** Whether something has settled that was not taken yet. */
   hasSettled(): boolean;
   /** What has settled since the last call, in the order of the edges. Releases what the last call returned. */
   takeSettled(): readonly Settled[];
+  /** Neighbours with whom an exchange ended since the last call that does not count at this end. */
+  takeVoided(): readonly number[];
   /** The frames that were refused since the last call. */
   takeRefusals(): readonly CountedRefusal[];
   /** Whether the exchange of this neighbour is open and waits for its frame. */
@@ -127,7 +154,7 @@ const edgeOf = ({ edge }: Account): Neighbour => edge;
 const nothing: Bytes = new Uint8Array(0);
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { id, edges, rate, check, isBarrier, lastRound, records = [] } = options;
+  const { id, edges, rate, check, isBarrier, lastRound, afterFault, records = [] } = options;
   const accounts = edges.map((edge) =>
     createAccount(
       edge,
@@ -141,10 +168,12 @@ export function createLedger(options: LedgerOptions): Ledger {
   let lent: (() => void)[] = [];
   let toRelease: (() => void)[] = [];
   let refusals: CountedRefusal[] = [];
+  let voided: number[] = [];
+  const boundOf = createBounds(options.normBound);
 
   /** Whether an edge takes no further part in learning: its last exchange is over at both ends, or it is at fault. */
   const isDone = (account: Account): boolean =>
-    account.violation !== undefined || (account.isFinished && !isPending(account));
+    account.violation !== undefined || (!isPending(account) && (account.isFinished || isHopeless(account)));
   const canOpen = (account: Account): boolean =>
     !isPending(account) &&
     !settled.has(account) &&
@@ -157,25 +186,44 @@ export function createLedger(options: LedgerOptions): Ledger {
   };
 
   const settle = (account: Account): void => {
-    const halves = takeHalves(account, isBarrier, lastRound);
-    if (typeof halves === "string") violated(account, halves);
-    if (halves === undefined || typeof halves === "string" || !halves.theirs) return;
+    if (account.violation) return;
+    const first = account.arrived[0];
+    const problem = first && account.open && problemOfPair(account, account.open, first);
+    if (problem) violated(account, problem);
+    if (account.violation) return;
+    const halves = takeHalves(account, lastRound);
+    if (!halves?.theirs) return;
     const { own, theirs } = halves;
+    if (account.quarantine.left > 0) {
+      // Void: the exchange is over and counts for nothing at this end.
+      account.quarantine.left--;
+      if (afterFault === "void") {
+        theirs.release();
+        voided.push(account.edge.peer);
+        return;
+      }
+    }
+    const isVoid = account.quarantine.left > 0;
     toRelease.push(theirs.release);
     const pair = {
       edge: account.edge,
       own: account.sends ? own.payload : nothing,
-      theirs: theirs.frame.payload,
+      ...(isVoid ? ({ theirs: nothing, isVoid } as const) : { theirs: theirs.frame.payload }),
       rate: rate(Math.min(own.round, theirs.frame.round)),
     };
     settled.set(account, { pair, halves });
   };
 
-  const violated = (account: Account, what: string, cause?: unknown): void => {
+  const violated = (account: Account, { what, counter, cause }: Problem): void => {
+    const isVoid = afterFault !== "end";
+    refusals.push({ from: account.edge.peer, counter, reason: what, isVoid });
+    if (isVoid) {
+      punish(account, afterFault === "void-for-good");
+      return;
+    }
     account.violation = violationOf(account, id, what, cause);
+    for (const { release } of account.arrived.splice(0)) release();
     giveUp(account);
-    const counter = cause ? "refusedPayload" : "refusedOutOfTurn";
-    refusals.push({ from: account.edge.peer, counter, reason: what });
   };
 
   for (const account of accounts) settle(account);
@@ -212,15 +260,10 @@ export function createLedger(options: LedgerOptions): Ledger {
         return false;
       }
       const problem = problemOf(account, frame);
-      if (problem) {
-        release();
-        violated(account, problem.what, problem.cause);
-        return false;
-      }
-      if (frame.kind === "learning") account.theirRound = frame.round;
-      account.arrived.push({ frame, release });
+      if (!problem && frame.kind === "learning") account.theirRound = frame.round;
+      account.arrived.push({ frame, release, problem });
       settle(account);
-      return true;
+      return !problem;
     },
 
     acknowledged(from) {
@@ -246,7 +289,8 @@ export function createLedger(options: LedgerOptions): Ledger {
 
     tick(now, patience) {
       for (const account of accounts) {
-        if (isPending(account) && now - account.openedAt >= patience) account.isLate = true;
+        const isOver = now - account.openedAt >= patience(account.edge.peer);
+        if (isPending(account) && isOver) account.isLate = true;
       }
     },
 
@@ -267,6 +311,8 @@ export function createLedger(options: LedgerOptions): Ledger {
       return undefined;
     },
 
+    quarantined: () => accounts.filter(({ quarantine }) => quarantine.left > 0).map(({ edge }) => edge.peer),
+
     hasSettled: () => settled.size > 0,
 
     takeSettled() {
@@ -275,6 +321,12 @@ export function createLedger(options: LedgerOptions): Ledger {
       toRelease = [];
       const taken = accounts.flatMap((account) => settled.get(account)?.pair ?? []);
       settled.clear();
+      return taken;
+    },
+
+    takeVoided() {
+      const taken = voided;
+      voided = [];
       return taken;
     },
 
@@ -295,18 +347,54 @@ export function createLedger(options: LedgerOptions): Ledger {
     records: () => accounts.map((account) => recordOf(account, settled.get(account)?.halves)),
   };
 
-  /** Why a frame that is due cannot be the other half of its exchange. */
-  function problemOf(account: Account, frame: Frame): { what: string; cause?: unknown } | undefined {
+  /** Why a frame that is due cannot be the half of any exchange. */
+  function problemOf(account: Account, frame: Frame): Problem | undefined {
     // At the barrier both halves are of one round, and a round may have several exchanges.
     if (!isBarrier && !isInOrder(account, frame, lastRound)) {
-      return { what: `sent ${nameOf(frame)} after round ${account.theirRound + 1}` };
+      const what = `sent ${nameOf(frame)} after round ${account.theirRound + 1}`;
+      return { what, counter: "refusedOutOfTurn" };
     }
     try {
       check(frame);
       return undefined;
     } catch (cause) {
       if (!(cause instanceof MalformedPayload)) throw cause;
-      return { what: `sent a malformed payload in ${nameOf(frame)} (${cause.message})`, cause };
+      const what = `sent a malformed payload in ${nameOf(frame)} (${cause.message})`;
+      return { what, counter: "refusedPayload", cause };
     }
   }
+
+  /** Why the neighbour's frame cannot be the other half of this one. */
+  function problemOfPair(account: Account, own: Offer, { frame, problem }: Arrived): Problem | undefined {
+    if (problem) return problem;
+    if (!belongs(frame, own, isBarrier)) {
+      return {
+        what: `sent ${nameOf(frame)} where ${nameOf(own)} is due`,
+        counter: "refusedOutOfTurn",
+      };
+    }
+    const bound = boundOf(frame);
+    if (bound === undefined) return undefined;
+    const ownBound = account.sends ? (boundOf({ ...own, exchange: frame.exchange }) ?? 0) : 0;
+    const why = account.guard.judge(ownBound, bound);
+    return why === undefined
+      ? undefined
+      : { what: `sent a payload in ${nameOf(frame)} that is refused: ${why}`, counter: "refusedNorm" };
+  }
+}
+
+/** A payload for all edges is bounded once. */
+function createBounds(normBound: LedgerOptions["normBound"]): (frame: Frame) => number | undefined {
+  let payload: Bytes | undefined;
+  let key = "";
+  let bound: number | undefined;
+  return (frame) => {
+    const { kind, round, step } = frame;
+    const now = `${kind} ${round} ${step}`;
+    if (payload === frame.payload && key === now) return bound;
+    payload = frame.payload;
+    key = now;
+    bound = normBound?.(frame);
+    return bound;
+  };
 }

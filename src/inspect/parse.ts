@@ -71,6 +71,7 @@ function isPeerRound(line: Fields): boolean {
     ) &&
     isOptional(line.projection, (text) => typeof text === "string") &&
     isOptional(line.warnings, isTexts) &&
+    isOptional(line.quarantined, (peers) => Array.isArray(peers) && peers.every(isIndex)) &&
     isOptional(line.isReplayed, (value) => value === true) &&
     isOptional(line.missed, (missed) => Array.isArray(missed) && missed.every(isIndex)) &&
     isOptional(line.refused, (refused) => Array.isArray(refused) && refused.every(isRefusal)) &&

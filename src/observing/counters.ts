@@ -20,6 +20,8 @@ export const counterKinds = {
   resentFrames: onEdge("Frames sent again after a break"),
   refusedOutOfTurn: onEdge("Frames refused because another exchange, round or step was due"),
   refusedPayload: onEdge("Frames refused because of a malformed payload"),
+  refusedNorm: onEdge("Frames refused because their payload is far larger than usual"),
+  quarantines: onEdge("Faults of the neighbour after which its exchanges did not count for a while"),
   refusedStranger: onEdge("Frames refused because their sender has no edge to this peer"),
   refusedHandshakes: onEdge("Handshakes refused because of different settings or a second process"),
   violations: onEdge("Broken rules of the protocol, refused frames among them"),

@@ -41,6 +41,8 @@ export interface RoundReport extends Observation, CounterReport {
   readonly missed?: readonly number[];
   /** What crossed each edge so far, in the order of the neighbours. */
   readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
+  /** Neighbours whose exchanges do not count at present, after a fault of theirs. */
+  readonly quarantined?: readonly number[];
   /** The round was computed again, from the journal, after a restart. */
   readonly isReplayed?: true;
   /** Frames that were not taken in this round. */

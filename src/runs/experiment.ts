@@ -21,6 +21,10 @@ export const MAX_PROJECTION_SIZE = 2 ** 18;
 /** Most local steps per round. */
 const MAX_LOCAL_STEPS = 1 << 20;
 
+/** Longest patience, in seconds. */
+const MAX_PATIENCE_SECONDS = 86_400;
+const seconds = z.number().gt(0).max(MAX_PATIENCE_SECONDS);
+
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
 /** Fields of the form { kind, … }, with the kind that is meant where none is named. */
@@ -56,6 +60,19 @@ export const experimentSettings = z.strictObject({
     .max(1)
     .default(1)
     .describe("share of the edges that work in a round; the others are skipped at both ends"),
+  patience: z
+    .union([
+      z.literal("barrier"),
+      seconds,
+      z.strictObject({
+        most: seconds.describe("bound of every wait, in seconds"),
+        factor: z.number().gt(0).default(6).describe("k of median + k · MAD of an edge's last waits"),
+      }),
+    ])
+    .default("barrier")
+    .describe(
+      "how long a round waits for late edges before it goes on without them, in seconds; barrier: for all of them; { most, factor }: as long as each edge usually takes, and some more",
+    ),
   learningRate: scheduleSettings.default(0.1).describe("γ: a number, or how it moves with the round"),
   rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("training rounds"),
   closingRounds: z

@@ -89,6 +89,7 @@ export const peerRound = z.object({
   residual: z.number().optional(),
   traffic: z.array(traffic),
   missed: z.array(z.int().nonnegative()).optional(),
+  quarantined: z.array(z.int().nonnegative()).optional(),
   isReplayed: z.literal(true).optional(),
   refused: z.array(z.object({ from: z.int(), reason: z.string() })).optional(),
   counters: counters.optional(),

@@ -64,8 +64,7 @@ async function* run({
 }: RunOptions): AsyncGenerator<SimulationRound, void> {
   const maximumPayloadBytes = Math.max(...peers.map((peer) => peer.largestPayloadBytes));
   const network = createSimulatedNetwork({ clock, settings, neighbours, maximumPayloadBytes });
-  const { patienceMs, roundDeadlineMs: deadlineMs } = settings;
-  const patience = { deadlineMs, ...(patienceMs !== undefined && { patienceMs }) };
+  const patience = { deadlineMs: settings.roundDeadlineMs };
   const open = new Map<number, Open>();
   const complete: (Open & { readonly atMs: number })[] = [];
   let wake = () => {};

@@ -10,6 +10,7 @@ import type { Mixing } from "../graphs/mixing.js";
 import { maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
 import { isRobust, requireMixing, requireNeighbours } from "../mixing-rules/index.js";
 import type { Plan } from "../peer.js";
+import { requirePatience } from "../peer-parts.js";
 import { createSchedule } from "../settings/schedule.js";
 import type { Layout } from "../vectors/layout.js";
 import { VERSION } from "../version.js";
@@ -38,9 +39,11 @@ export function createPlan(
   layout: Layout,
   algorithm: AlgorithmKind = algorithms[experiment.algorithm],
 ): Prepared {
-  const { rounds, seed, compressor, participation: share } = experiment;
+  const { rounds, seed, compressor, patience, participation: share } = experiment;
   const { evaluateEvery, projectEvery, projectionSize } = experiment;
   requireFit(algorithm, experiment, mixing);
+  const waiting = patience === "barrier" ? undefined : patienceOf(patience);
+  if (waiting) requirePatience(algorithm, waiting);
 
   const eigenvalues = spectrum(mixing);
   const optimalRate = optimalConsensusRate(eigenvalues);
@@ -94,6 +97,7 @@ export function createPlan(
       consensusRate: createSchedule(consensusRate, rounds),
       edges: participation(seed, share),
       closingRates: rates,
+      ...(waiting && { patience: waiting }),
       evaluateEvery,
       ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),
       fingerprint: {
@@ -108,6 +112,11 @@ export function createPlan(
     },
     warnings,
   };
+}
+
+function patienceOf(patience: Exclude<Experiment["patience"], "barrier">): NonNullable<Plan["patience"]> {
+  if (typeof patience === "number") return { patienceMs: 1000 * patience };
+  return { patienceMs: 1000 * patience.most, patienceFactor: patience.factor };
 }
 
 /** What the graph and this version of the package contribute to a fingerprint. Addresses are not part of it. */

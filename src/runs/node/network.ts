@@ -160,7 +160,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
         neighbours: topology.mixing.neighbours[id]!,
         edges: saved?.checkpoint.edges ?? [],
         records: saved?.records ?? [],
-        isBarrier: true,
+        isBarrier: prepared.plan.patience === undefined,
         append: checkpoints.store.append,
       });
     transport = await createLibp2pTransport({

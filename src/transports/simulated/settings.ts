@@ -99,9 +99,6 @@ export const networkSettings = z.strictObject({
     .min(1)
     .default(DEFAULT_MAX_VIOLATIONS)
     .describe("broken rules of the protocol after which a peer bans its neighbour"),
-  patienceMs: milliseconds
-    .optional()
-    .describe("a round goes on without edges that are later than this; it waits for all where left out"),
   roundDeadlineMs: z
     .number()
     .positive()

@@ -25,6 +25,9 @@ const half = z.object({
   exchange: count.optional(),
   /** Bytes of its payload. */
   bytes: count,
+  problem: z
+    .object({ what: z.string(), counter: z.enum(["refusedPayload", "refusedOutOfTurn", "refusedNorm"]) })
+    .optional(),
 });
 const header = z.object({
   version: z.string(),
@@ -46,6 +49,11 @@ const header = z.object({
       open: half.optional(),
       unacknowledged: half.optional(),
       arrived: z.array(half),
+      quarantine: z.object({
+        faults: count,
+        left: count,
+        guard: z.object({ history: z.array(z.number()), largest: z.number() }),
+      }),
     }),
   ),
   held: z.array(z.object({ peer: count, frame: half })),

@@ -116,7 +116,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (cause) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw new FileProblem(`cannot write checkpoint ${path}: ${(cause as Error).message}`, {
       code: "checkpoint-not-written",
       peer,

@@ -112,7 +112,7 @@ function decodeRecord(bytes: Buffer): JournalRecord | undefined {
 
 function decodeReceived(bytes: Buffer): JournalRecord | undefined {
   try {
-    const frame = decodeFrame(bytes.subarray(8), Number.POSITIVE_INFINITY);
+    const frame = decodeFrame(new Uint8Array(bytes.buffer, 8), Number.POSITIVE_INFINITY);
     return { kind: "received", peer: bytes.readUInt32LE(4), frame };
   } catch (error) {
     if (error instanceof MalformedFrame) return undefined;

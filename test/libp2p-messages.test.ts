@@ -178,6 +178,11 @@ describe("a reader of messages", () => {
     expect(readAll([messageHeader(kind, longest + 1)]).error).toBeInstanceOf(MalformedFrame);
   });
 
+  it("and a writer agree on the bytes of done", () => {
+    expect(Buffer.from(message(Kind.done)).toString("hex")).toBe("0a000000");
+    expect(readAll([Uint8Array.of(0x0a, 0, 0, 0)])).toEqual({ read: ["done []"] });
+  });
+
   it("refuses other kinds", () => {
     for (const kind of [0, 11, 255]) {
       expect(readAll([Uint8Array.of(kind, 0, 0, 0)]).error).toBeInstanceOf(MalformedFrame);

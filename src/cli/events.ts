@@ -29,7 +29,7 @@ function newsOf(event: LinkEvent): readonly [who: number | string, reason: strin
     case "waiting":
       return ["waiting", `for peer ${endOf(event.chain).peer}`];
     case "lingering":
-      return [event.neighbour, `${event.kind} ${event.waitMs}`];
+      return [`lingering for ${event.neighbour}`, `${event.waitMs}`];
     case "refused":
       return [event.from, event.reason];
     default:

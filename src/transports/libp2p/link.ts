@@ -92,7 +92,11 @@ export function createLink(options: LinkOptions): Link {
     traffic.messagesReceived++;
     emit({ kind: "frame", peer: neighbour, frame, release });
   });
-  const pulse: Pulse = { send: options.activity, received: (chain) => heard(chain), done: () => farewell.stated() };
+  const pulse: Pulse = {
+    send: options.activity,
+    received: (chain) => heard(chain),
+    done: () => farewell.stated(),
+  };
   const { channels, ...streams } = createStreams({
     ...options,
     ...{ outgoing, incoming, pulse, attached, ended, failed, violated },

@@ -15,7 +15,7 @@ import type { Trainer } from "../src/trainers/trainer.js";
 import { VERSION } from "../src/version.js";
 import { type Expected, expectRejection } from "./support/errors.js";
 import { reachedFrom } from "./support/imports.js";
-import { memoryAddress, quick } from "./support/network.js";
+import { eventLog, memoryAddress, quick } from "./support/network.js";
 import { murmur } from "./support/processes.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-network-"));
@@ -165,6 +165,31 @@ describe("joining a run", () => {
     await one.close();
     await one.close();
     expect(disposals).toBe(0);
+  });
+
+  it("stays after its last round for a neighbour that ended early, until it is interrupted", async () => {
+    const { joinAs } = await inProcess(pair);
+    const log = eventLog();
+    const interrupt = new AbortController();
+    const { signal } = interrupt;
+    const [one, other] = await Promise.all([
+      joinAs(0, { experiment, signal, report: log.report, deadlines: { lingerMs: 1e9 } }),
+      joinAs(1, { experiment }),
+    ]);
+    const endEarly = async () => {
+      for await (const { round } of other) if (round === other.rounds - 1) break;
+    };
+    const complete = async () => {
+      for await (const _ of one);
+    };
+    await Promise.all([complete(), endEarly()]);
+    const left = one.close();
+    await other.close();
+    // A peer that had left would not see its neighbour go.
+    expect((await log.first("disconnected")).reason).toBe("it left the run");
+    interrupt.abort();
+    await left;
+    expect(one.isComplete).toBe(true);
   });
 
   it("is refused where one setting differs, naming it, whichever it is", async () => {

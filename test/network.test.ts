@@ -280,8 +280,9 @@ describe("joining a run", () => {
     const expected = await simulated(topology, last);
     const busy = gate();
     const missed = gate();
+    const interrupt = new AbortController();
     const [first, middle, end] = await Promise.all([
-      joinAs(0, { experiment: last }),
+      joinAs(0, { experiment: last, signal: interrupt.signal }),
       joinAs(1, {
         experiment: last,
         deadlines: { reconnectMs: 20 },
@@ -290,7 +291,11 @@ describe("joining a run", () => {
       joinAs(2, { experiment: last, trainer: await slowTrainer(last, 2, 1, busy, 3) }),
     ]);
     const others = [finish(middle), finish(end)];
-    const digest = await finish(first);
+    for await (const _ of first);
+    // Done, it would stay for its neighbour.
+    interrupt.abort();
+    await first.close();
+    const digest = first.modelDigest();
     await missed.opened;
     busy.open();
     expect([digest, ...(await Promise.all(others))]).toEqual(expected);

@@ -39,6 +39,8 @@ describe("the deadline", () => {
       handshakeMs: dial,
       heartbeatMs: beat,
       livenessMs: liveness,
+      lingerMs: Math.min(deadlineMs, 60_000),
+      absentMs: Math.min(deadlineMs / 2, 10_000),
       closeMs: close,
       firstPauseMs,
       longestPauseMs,
@@ -52,6 +54,9 @@ describe("the deadline", () => {
       fc.property(lengths, lengths, (one, other) => {
         const { heartbeatMs, dialMs, handshakeMs, longestPauseMs, dialAfterMs, firstPauseMs } =
           deadlinesFrom(one);
+        const { lingerMs, absentMs } = deadlinesFrom(one);
+        expect(absentMs).toBeGreaterThanOrEqual(2 * longestPauseMs);
+        expect(lingerMs).toBeGreaterThanOrEqual(absentMs);
         expect(heartbeatMs * (MAX_MISSED_HEARTBEATS + 1)).toBeLessThan(one);
         for (const attempt of [dialMs, handshakeMs, longestPauseMs, dialAfterMs]) {
           expect(attempt).toBeLessThanOrEqual(one / 2);

@@ -44,6 +44,7 @@ function record(onMessage: (reader: MessageReader) => void = () => {}): Record {
     ping: (chain) => note("ping")(...(chain ? [chain] : [])),
     pong: note("pong"),
     leaving: note("leaving"),
+    done: note("done"),
   });
   return { reader, read };
 }
@@ -114,6 +115,7 @@ const messages = fc.oneof(
   ),
   fc.constant([message(Kind.pong), "pong []"] as const),
   fc.constant([message(Kind.leaving), "leaving []"] as const),
+  fc.constant([message(Kind.done), "done []"] as const),
 );
 
 /** Messages, one of them damaged in one byte. */
@@ -168,6 +170,7 @@ describe("a reader of messages", () => {
     [Kind.ping, MAX_HEARTBEAT_BYTES],
     [Kind.pong, 0],
     [Kind.leaving, 0],
+    [Kind.done, 0],
   ])("refuses a message of kind %i longer than %i bytes before its body", (kind, longest) => {
     expect(readAll([messageHeader(kind, longest)]).error?.message ?? "").not.toMatch(
       /not valid in this protocol/,
@@ -175,8 +178,13 @@ describe("a reader of messages", () => {
     expect(readAll([messageHeader(kind, longest + 1)]).error).toBeInstanceOf(MalformedFrame);
   });
 
+  it("and a writer agree on the bytes of done", () => {
+    expect(Buffer.from(message(Kind.done)).toString("hex")).toBe("0a000000");
+    expect(readAll([Uint8Array.of(0x0a, 0, 0, 0)])).toEqual({ read: ["done []"] });
+  });
+
   it("refuses other kinds", () => {
-    for (const kind of [0, 10, 255]) {
+    for (const kind of [0, 11, 255]) {
       expect(readAll([Uint8Array.of(kind, 0, 0, 0)]).error).toBeInstanceOf(MalformedFrame);
     }
     expect(readAll([Uint8Array.of(77).subarray(0, MESSAGE_HEADER_BYTES - 1)])).toEqual({ read: [] });

@@ -15,7 +15,7 @@ import type { Trainer } from "../src/trainers/trainer.js";
 import { VERSION } from "../src/version.js";
 import { type Expected, expectRejection } from "./support/errors.js";
 import { reachedFrom } from "./support/imports.js";
-import { memoryAddress, quick } from "./support/network.js";
+import { eventLog, memoryAddress, quick } from "./support/network.js";
 import { murmur } from "./support/processes.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-network-"));
@@ -167,6 +167,31 @@ describe("joining a run", () => {
     expect(disposals).toBe(0);
   });
 
+  it("stays after its last round for a neighbour that ended early, until it is interrupted", async () => {
+    const { joinAs } = await inProcess(pair);
+    const log = eventLog();
+    const interrupt = new AbortController();
+    const { signal } = interrupt;
+    const [one, other] = await Promise.all([
+      joinAs(0, { experiment, signal, report: log.report, deadlines: { lingerMs: 1e9 } }),
+      joinAs(1, { experiment }),
+    ]);
+    const endEarly = async () => {
+      for await (const { round } of other) if (round === other.rounds - 1) break;
+    };
+    const complete = async () => {
+      for await (const _ of one);
+    };
+    await Promise.all([complete(), endEarly()]);
+    const left = one.close();
+    await other.close();
+    // A peer that had left would not see its neighbour go.
+    expect((await log.first("disconnected")).reason).toBe("it left the run");
+    interrupt.abort();
+    await left;
+    expect(one.isComplete).toBe(true);
+  });
+
   it("is refused where one setting differs, naming it, whichever it is", async () => {
     const differences: [field: string, settings: object][] = [
       ["algorithm", { algorithm: "choco" }],
@@ -255,8 +280,9 @@ describe("joining a run", () => {
     const expected = await simulated(topology, last);
     const busy = gate();
     const missed = gate();
+    const interrupt = new AbortController();
     const [first, middle, end] = await Promise.all([
-      joinAs(0, { experiment: last }),
+      joinAs(0, { experiment: last, signal: interrupt.signal }),
       joinAs(1, {
         experiment: last,
         deadlines: { reconnectMs: 20 },
@@ -265,7 +291,11 @@ describe("joining a run", () => {
       joinAs(2, { experiment: last, trainer: await slowTrainer(last, 2, 1, busy, 3) }),
     ]);
     const others = [finish(middle), finish(end)];
-    const digest = await finish(first);
+    for await (const _ of first);
+    // Done, it would stay for its neighbour.
+    interrupt.abort();
+    await first.close();
+    const digest = first.modelDigest();
     await missed.opened;
     busy.open();
     expect([digest, ...(await Promise.all(others))]).toEqual(expected);

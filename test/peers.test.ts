@@ -268,6 +268,34 @@ describe("murmur peer", () => {
     );
     expect(lines(join(out, "peer-1.jsonl")).at(-1)).toMatchObject({ type: "end", outcome: "stopped" });
   });
+
+  it.each([
+    ["its last round", 1],
+    ["the round before its last", 2],
+  ])(
+    "killed with %s in its log and started again is served by its neighbour, and both end as if nothing had happened",
+    async (_, fromEnd) => {
+      const path = await readyTopology(pair);
+      const args = [...quadratic, "--rounds", "60", "--json"];
+      const { peers: calm } = JSON.parse(murmur("up", path, ...args).stdout);
+      const digests = calm.map(({ modelDigest }: { modelDigest: string }) => modelDigest);
+
+      const out = join(scratch, `killed-${fromEnd}`);
+      const lasting = ["--out", out, "--checkpoints", `${out}-checkpoints`, "--resume", "--deadline", "20"];
+      const peer = (id: number) => startMurmur("peer", path, "--id", String(id), ...args, ...lasting);
+      const [one, other] = [peer(0), peer(1)];
+      const log = join(out, "peer-1.jsonl");
+      const line = `"round":${calm[1].rounds - fromEnd},`;
+      while (!existsSync(log) || !readFileSync(log, "utf8").includes(line))
+        await new Promise((resolve) => setImmediate(resolve));
+      other.process.kill("SIGKILL");
+      await other.finished;
+      const ends = await Promise.all([one.finished, peer(1).finished]);
+      expect(ends.map(({ status }) => status)).toEqual([0, 0]);
+      expect(ends.map(({ stdout }) => JSON.parse(stdout).modelDigest)).toEqual(digests);
+      expect(lines(log).at(-1)).toEqual({ type: "end", outcome: "completed" });
+    },
+  );
 });
 
 describe("murmur up", () => {

@@ -14,6 +14,8 @@ export function eventText(event: LinkEvent): string {
       return event.reason;
     case "waiting":
       return chainText(event.chain);
+    case "lingering":
+      return `peer ${event.peer} is done and waits up to ${event.waitMs / 1000} s for peer ${event.neighbour}, which has not finished`;
     case "refused":
       return `refused ${typeof event.from === "number" ? `peer ${event.from}` : event.from}: ${event.reason}`;
   }
@@ -26,6 +28,8 @@ function newsOf(event: LinkEvent): readonly [who: number | string, reason: strin
       return [event.neighbour, event.kind];
     case "waiting":
       return ["waiting", `for peer ${endOf(event.chain).peer}`];
+    case "lingering":
+      return [`lingering for ${event.neighbour}`, `${event.waitMs}`];
     case "refused":
       return [event.from, event.reason];
     default:

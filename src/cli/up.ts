@@ -25,7 +25,7 @@ import {
   table,
   warn,
 } from "./console.js";
-import { createWaitDisplay, eventText } from "./events.js";
+import { createWaitDisplay, eventText, newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import {
@@ -130,6 +130,7 @@ async function run(
   // Loaded here, so that other commands do not wait for libp2p.
   const { runNetwork } = await import("../runs/node/processes.js");
   const waits = createWaitDisplay(note, bar.remark);
+  const lingering = newsOnly(note);
   return runNetwork({
     ...network,
     ...(identities && { identities }),
@@ -148,6 +149,7 @@ async function run(
     },
     onEvent: (peer, event) =>
       waits.apart((other) => {
+        if (other.kind === "lingering") lingering(other);
         // Peers that start together miss each other for a moment, and part at the end.
         if (other.kind === "refused" || other.kind === "unreachable") {
           note(`peer ${peer}: ${eventText(other)}`);

@@ -74,6 +74,12 @@ export interface Transport {
   activity?(now: () => State): void;
   /** What the neighbour does and whom it waits for, as far as it is known. */
   waitsFor?(neighbour: number): Chain;
+  /**
+   * This peer needs nothing more: it has every frame that it waits for, and the acknowledgement of each of its own. Resolves
+   * once every neighbour has stated the same, or has been gone for a time that the transport states, or the transport is
+   * closed. Until it is closed, the transport serves its neighbours as before.
+   */
+  finish?(): Promise<void>;
   /** Ends every wait. Safe to call twice. */
   close(): Promise<void>;
 }

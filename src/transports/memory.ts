@@ -66,6 +66,8 @@ export function createMemoryTransports(peers: number, maximumPayloadBytes: numbe
       // The exchange counts what it refuses; in one process there is no connection to end.
       refuse() {},
       traffic: trafficOf,
+      // In one process no neighbour starts again.
+      async finish() {},
       async close() {
         queue.close();
       },

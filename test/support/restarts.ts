@@ -13,6 +13,12 @@ export interface Disk {
   store(): CheckpointStore & { cut(): void };
 }
 
+/** One life of a peer, which a crash ends. */
+interface Life {
+  cut(): void;
+  isOver: boolean;
+}
+
 const copyFrame = <Half extends { readonly payload: Uint8Array }>(half: Half): Half => ({
   ...half,
   payload: half.payload.slice(),
@@ -78,11 +84,11 @@ export async function runThroughCrashes(options: RestartableOptions) {
   const disk = createDisk();
   const reports = new Map<number, RoundReport>();
   let lives = 0;
-  let current: { cut(): void } | undefined;
+  let current: Life | undefined;
   const wakes: (() => void)[] = [];
   for (const { at, forMs } of crashes) {
     clock.after(at, () => {
-      if (!current) return;
+      if (!current || current.isOver) return;
       current.cut();
       current = undefined;
       network.crash(id);
@@ -92,11 +98,11 @@ export async function runThroughCrashes(options: RestartableOptions) {
   for (;;) {
     lives++;
     const store = disk.store();
-    current = store;
+    const life: Life = { cut: store.cut, isOver: false };
+    current = life;
     const restarted = new Promise<void>((resolve) => wakes.push(resolve));
-    const { peer, isComplete } = await live(options, store, reports);
+    const { peer, isComplete } = await live(options, store, life, reports);
     if (isComplete) {
-      current = undefined;
       return { peer, lives, reports: [...reports.values()].sort((a, b) => a.round - b.round) };
     }
     await restarted;
@@ -106,6 +112,7 @@ export async function runThroughCrashes(options: RestartableOptions) {
 async function live(
   { id, neighbours, network, clock, patience, every, make }: RestartableOptions,
   store: ReturnType<Disk["store"]>,
+  life: Life,
   reports: Map<number, RoundReport>,
 ): Promise<{ peer: Peer; isComplete: boolean }> {
   const peer = make();
@@ -119,8 +126,8 @@ async function live(
   const journal = createJournal({ neighbours, edges, records: saved?.records ?? [], isBarrier, append });
   const transport = network.endpoint(id, journal);
   let isCut = false;
-  const { cut } = store;
-  store.cut = () => {
+  const { cut } = life;
+  life.cut = () => {
     isCut = true;
     cut();
   };
@@ -132,6 +139,11 @@ async function live(
       await saveCheckpoint(peer, store);
     }
   }
-  // A peer that is done stays until the others are: one that starts again may lack its acknowledgements.
-  return { peer, isComplete: !isCut && reports.has(peer.rounds - 1) };
+  // With patience no acknowledgement is in the journal: started again, the peer would wait for those that it had.
+  life.isOver = !isCut && !isBarrier;
+  if (!isCut) await transport.finish!();
+  const isComplete = !isCut && reports.has(peer.rounds - 1);
+  life.isOver ||= isComplete;
+  if (isComplete) await transport.close();
+  return { peer, isComplete };
 }

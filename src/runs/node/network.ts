@@ -117,7 +117,10 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly counters: Counters;
   /** Whether the last round is over. */
   readonly isComplete: boolean;
-  /** Leaves. Neighbours have every frame that a report was given for. */
+  /**
+   * Leaves. Neighbours have every frame that a report was given for. After a run that is complete this peer first stays until
+   * they are done too, or have been gone for `lingerMs` of {@link Deadlines}; `signal` ends that wait.
+   */
   close(): Promise<void>;
 }
 
@@ -211,6 +214,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     }
   };
   let finished = 0;
+  let finishing: Promise<void> | undefined;
   return {
     ...peer,
     plan: prepared.plan,
@@ -231,8 +235,11 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
         yield report;
       }
       if (refused) throw refused;
+      // Stated at once, so that no neighbour waits for what the caller does between the last report and its close.
+      if (finished === peer.rounds) finishing = transport.finish!();
     },
     async close() {
+      await finishing;
       signal?.removeEventListener("abort", leave);
       await transport.close();
       await checkpoints?.store.close();

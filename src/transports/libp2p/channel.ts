@@ -65,7 +65,7 @@ export class ChannelEnded extends Error {
   }
 }
 
-/** @param pulse what heartbeats say and said; nothing where left out */
+/** @param pulse what is exchanged beside frames; nothing where left out */
 export function createChannel(stream: Stream, clock: Clock, pulse?: Pulse): Channel {
   const liveness = createLiveness(clock);
   const hello = deferred<Hello>();
@@ -134,6 +134,10 @@ export function createChannel(stream: Stream, clock: Clock, pulse?: Pulse): Chan
       if (!stream.writableNeedsDrain) write(message(Kind.pong));
     },
     pong() {},
+    done() {
+      if (!hasHello) throw new MalformedFrame("done before a hello", { code: "done-before-hello" });
+      pulse?.done();
+    },
     frame: (sequence, length) => expected(listener?.frame, Kind.frame)(sequence, length),
     piece: (length) => expected(listener?.piece, Kind.piece)(length),
     bytes: (part) => listener!.bytes!(part),

@@ -56,10 +56,12 @@ function malformed(what: string): MalformedFrame {
   return new MalformedFrame(`heartbeat ${what}`, { code: "heartbeat-not-valid" });
 }
 
-/** What the heartbeats of one edge carry. */
+/** What one edge carries beside frames. */
 export interface Pulse {
   /** What this peer does; undefined where it does not say. */
   send(): Chain | undefined;
   /** What the neighbour does. @throws MalformedFrame it speaks for another peer */
   received(chain: Chain): void;
+  /** The neighbour needs nothing more. */
+  done(): void;
 }

@@ -180,9 +180,19 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   /** One heartbeat of every link. */
   function beat(): void {
     for (const link of links.values()) link.beat();
+    reportLingering();
     const chain = ownChain();
     const isLong = chain[0].forMs >= REPORTED_WAIT_HEARTBEATS * deadlines.heartbeatMs;
     if (chain.length > 1 && isLong) report({ kind: "waiting", chain });
+  }
+
+  let doneAt: number | undefined;
+  /** A wait that is shorter than a heartbeat is no news. */
+  function reportLingering(): void {
+    if (doneAt === undefined || clock.now() - doneAt < deadlines.heartbeatMs) return;
+    for (const [neighbour, { lingersMs: waitMs }] of links) {
+      if (waitMs !== undefined) report({ kind: "lingering", peer: id, neighbour, waitMs });
+    }
   }
 
   /** Whether this PeerId may connect. */
@@ -241,6 +251,14 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
   const stopBeating = every(clock, deadlines.heartbeatMs, beat);
   for (const link of links.values()) link.start();
 
+  const finish = async (): Promise<void> => {
+    if (closed) return;
+    doneAt ??= clock.now();
+    const since = doneAt;
+    activity = () => ({ activity: "reporting", forMs: clock.now() - since, awaited: [] });
+    await Promise.all([...links.values()].map((link) => link.finish()));
+  };
+
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     closed ??= {};
@@ -265,6 +283,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       activity = now;
     },
     waitsFor: (neighbour) => linkTo(neighbour).chain,
+    finish,
     refusals: (from) => (from === "strangers" ? strangers : (links.get(from)?.standing.refusals ?? 0)),
     close() {
       closing ??= close();

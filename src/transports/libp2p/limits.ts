@@ -68,6 +68,10 @@ export interface Deadlines {
   readonly roundMs: number;
   /** For an older session to show a sign of life, when a second process claims its identity. */
   readonly livenessMs: number;
+  /** For a neighbour that is gone, while this peer is done and the neighbour is not. */
+  readonly lingerMs: number;
+  /** The same for a neighbour that this process has never been connected to. */
+  readonly absentMs: number;
   /** For neighbours to confirm that this peer leaves. */
   readonly closeMs: number;
   /** The first pause before dialling again; it doubles up to `longestPauseMs`. */
@@ -83,6 +87,8 @@ export interface Deadlines {
  *
  * - The waits for a neighbour are the deadline: first connection, reconnection, progress of a frame, frames of a round.
  * - The attempts within such a wait are a share of it, so that several fit in, up to a cap that any network stays below.
+ * - A peer that is done stays a minute or less for a neighbour that is gone, and for one that it has never seen as long
+ *   as two of the longest pauses between dials.
  * - A dead connection is noticed after `MAX_MISSED_HEARTBEATS` + 1 heartbeats, 7/12 of the deadline or less, so that
  *   there is time to connect again.
  *
@@ -106,6 +112,8 @@ export function deadlinesFrom(deadlineMs: number): Deadlines {
     handshakeMs: share(2, 10_000),
     heartbeatMs: share(2 * MAX_MISSED_HEARTBEATS, 10_000),
     livenessMs: share(4, 5_000),
+    lingerMs: share(1, 60_000),
+    absentMs: share(2, 10_000),
     closeMs: share(2, 1_000),
     firstPauseMs: share(20, 100),
     longestPauseMs: share(4, 5_000),

@@ -15,5 +15,12 @@ export type LinkEvent =
   | { readonly kind: "unreachable"; readonly neighbour: number; readonly reason: string }
   /** With every heartbeat of a wait that lasts: this peer, whom it waits for, and so on. */
   | { readonly kind: "waiting"; readonly chain: Chain }
+  /** With every heartbeat: `peer`, this one, is done and waits up to `waitMs` for a neighbour that is not. */
+  | {
+      readonly kind: "lingering";
+      readonly peer: number;
+      readonly neighbour: number;
+      readonly waitMs: number;
+    }
   /** `from` is a peer's number, or the PeerId of a stranger. */
   | { readonly kind: "refused"; readonly from: number | string; readonly reason: string };

@@ -10,6 +10,7 @@ import { aged, type Chain, unknown } from "../../exchange/waiting.js";
 import type { Clock } from "../../foundation/clock.js";
 import { IdentityInUse, MalformedFrame, Unreachable } from "../../foundation/errors.js";
 import type { Counters } from "../../observing/counters.js";
+import { createFarewell } from "../farewell.js";
 import { createChannel, type Ending } from "./channel.js";
 import { createExpiry } from "./expiry.js";
 import type { Self } from "./handshake.js";
@@ -17,6 +18,7 @@ import type { Pulse } from "./heartbeat.js";
 import { createIncoming } from "./incoming.js";
 import { type Deadlines, MAX_VIOLATIONS } from "./limits.js";
 import type { LinkEvent } from "./link-event.js";
+import { Kind } from "./messages.js";
 import { createOutgoing } from "./outgoing.js";
 import { describeFailure } from "./reasons.js";
 import { createRedial } from "./redial.js";
@@ -63,6 +65,10 @@ export interface Link {
   connect(): Promise<void>;
   /** One heartbeat. */
   beat(): void;
+  /** This peer is done; resolves once the neighbour is too, or is not awaited any more. */
+  finish(): Promise<void>;
+  /** How long this peer, which is done, waits for the neighbour as things are; undefined where it does not wait. */
+  readonly lingersMs: number | undefined;
   /** Announces on both streams that this peer leaves. Delivers and confirms nothing from now on. */
   leave(): Promise<void>;
   stop(): void;
@@ -86,12 +92,22 @@ export function createLink(options: LinkOptions): Link {
     traffic.messagesReceived++;
     emit({ kind: "frame", peer: neighbour, frame, release });
   });
-  const pulse: Pulse = { send: options.activity, received: (chain) => heard(chain) };
+  const pulse: Pulse = {
+    send: options.activity,
+    received: (chain) => heard(chain),
+    done: () => farewell.stated(),
+  };
   const { channels, ...streams } = createStreams({
     ...options,
     ...{ outgoing, incoming, pulse, attached, ended, failed, violated },
     mismatched: (refusal) => refused(refusal.message, { kind: "mismatched", refusal }),
     impersonated: (reason) => refused(reason, { kind: "refused" }),
+  });
+  const farewell = createFarewell({
+    ...{ clock, waits: deadlines },
+    state() {
+      for (const channel of channels()) channel.send(Kind.done);
+    },
   });
   const leastMs = dials === "later" ? deadlines.dialAfterMs : 0;
   const redial = createRedial({ id, neighbour, clock, deadlines, leastMs, attempt: connect });
@@ -113,6 +129,8 @@ export function createLink(options: LinkOptions): Link {
     if (standing.isConnected !== isConnected) {
       changedAt = clock.now();
       said = undefined;
+      if (standing.isConnected) farewell.connected();
+      else farewell.disconnected();
     }
     options.changed();
   }
@@ -150,7 +168,7 @@ export function createLink(options: LinkOptions): Link {
 
   function tryAgain(reason: string): void {
     apply({ kind: "disconnected", reason });
-    if (isStopped || isBanned(standing)) return;
+    if (isStopped || isBanned(standing) || farewell.isOver) return;
     const plan = redial.plan();
     if (plan && dials !== "never")
       report({ kind: "redialling", neighbour, ...plan, reason: standing.reason });
@@ -183,7 +201,8 @@ export function createLink(options: LinkOptions): Link {
     const { isConnected } = standing;
     apply({ kind: "disconnected", reason: ending.reason });
     failed(ending);
-    if (isStopped) return;
+    // Where both ends are done, either may leave.
+    if (isStopped || farewell.isOver) return;
     if (isConnected) {
       report({ kind: "disconnected", neighbour, reason: ending.reason });
       expiry.expectConnection(deadlines.reconnectMs);
@@ -203,6 +222,7 @@ export function createLink(options: LinkOptions): Link {
     refused(reason, { kind: "violated" });
     if (wasBanned || !isBanned(standing)) return;
     redial.cancel();
+    farewell.stop();
     expired(banned);
     for (const channel of channels()) channel.refuse({ code: "refused", reason: banned });
     for (const connection of connections()) connection.abort(new Error(banned));
@@ -253,13 +273,19 @@ export function createLink(options: LinkOptions): Link {
       for (const channel of channels()) channel.beat();
       expiry.checkProgress();
     },
+    finish: farewell.finish,
+    get lingersMs() {
+      return farewell.waitMs;
+    },
     async leave() {
       isStopped = true;
+      farewell.stop();
       incoming.stop();
       await Promise.all(channels().map((channel) => channel.leave()));
     },
     stop() {
       isStopped = true;
+      farewell.stop();
       incoming.stop();
       redial.cancel();
       expiry.cancel();

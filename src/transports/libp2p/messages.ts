@@ -13,9 +13,10 @@
  *     6 taken     sequence uint32: this frame is confirmed; the next may begin
  *     7 ping      what its sender does (heartbeat.ts), or nothing; answered by 8 pong
  *     9 leaving   answered by leaving; the stream is over
+ *    10 done      its sender needs nothing more of this edge, and stays for as long as the other end does
  *
- * A stream carries frames one way, from the end that opened it; hello, refused, ping, pong and leaving go both
- * ways, credit and taken the other way.
+ * A stream carries frames one way, from the end that opened it; hello, refused, ping, pong, leaving and done go
+ * both ways, credit and taken the other way.
  */
 import { Uint8ArrayList } from "uint8arraylist";
 import type { Chain } from "../../exchange/waiting.js";
@@ -37,6 +38,7 @@ export const Kind = {
   ping: 7,
   pong: 8,
   leaving: 9,
+  done: 10,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -50,6 +52,7 @@ const bodyBytes: readonly (readonly [number, number] | undefined)[] = [
   [4, 4],
   [4, 4],
   [0, MAX_HEARTBEAT_BYTES],
+  [0, 0],
   [0, 0],
   [0, 0],
 ];
@@ -90,6 +93,7 @@ export interface MessageReceiver {
   ping(chain: Chain | undefined): void;
   pong(): void;
   leaving(): void;
+  done(): void;
 }
 
 export interface MessageReader {
@@ -179,4 +183,5 @@ function dispatch(kind: Kind, body: Uint8Array, receiver: MessageReceiver): void
   else if (kind === Kind.ping) receiver.ping(decodeHeartbeat(body));
   else if (kind === Kind.pong) receiver.pong();
   else if (kind === Kind.leaving) receiver.leaving();
+  else if (kind === Kind.done) receiver.done();
 }

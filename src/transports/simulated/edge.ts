@@ -6,6 +6,7 @@ import type { EdgePosition } from "../../exchange/transport.js";
 import { Unreachable } from "../../foundation/errors.js";
 import type { Random } from "../../foundation/random.js";
 import type { VirtualClock } from "../../foundation/virtual-clock.js";
+import { createFarewell, type Farewell } from "../farewell.js";
 import type { LinkConditions } from "./conditions.js";
 import { createLane, type Lane, type LaneOptions } from "./lane.js";
 import type { LaneEnd } from "./lane-end.js";
@@ -33,11 +34,18 @@ interface Standing extends LaneEnd {
   /** The other end broke the rules too often. */
   isBanned: boolean;
   stopWaiting(): void;
+  readonly farewell: Farewell;
 }
+
+/** Longest stay of a peer that is done for a neighbour that is gone, and for one that was never there, in milliseconds. */
+const LONGEST_LINGER_MS = 60_000;
+const LONGEST_ABSENCE_MS = 10_000;
 
 export interface Edge {
   /** A process starts at one end, and the connection is made once both have. */
   open(peer: number, end: LaneEnd, position: EdgePosition): void;
+  /** The process at this end is done. Resolves once the other end is too, or is not awaited any more. */
+  finish(peer: number): Promise<void>;
   /** The process at this end has left: what it sent still arrives, then the connection ends. */
   leave(peer: number): void;
   /** The process at this end is gone, and with it the connection. */
@@ -55,7 +63,7 @@ export function createEdge(options: EdgeOptions): Edge {
   const ends: [Standing | undefined, Standing | undefined] = [undefined, undefined];
   const lanes = [laneOf(0), laneOf(1)] as const;
   let isConnected = false;
-  let hasConnected = false;
+  let connections = 0;
   let reason = "it has not connected yet";
   let stopDialling: (() => void) | undefined;
   let stopLoss = () => {};
@@ -75,6 +83,25 @@ export function createEdge(options: EdgeOptions): Edge {
     });
   }
 
+  /** The statement crosses like any other message, and is lost with the connection. */
+  function farewellOf(side: 0 | 1): Farewell {
+    const { reconnectMs } = settings;
+    return createFarewell({
+      clock,
+      waits: {
+        lingerMs: Math.min(reconnectMs, LONGEST_LINGER_MS),
+        absentMs: Math.min(reconnectMs, LONGEST_ABSENCE_MS),
+        roundMs: reconnectMs,
+      },
+      state() {
+        const of = connections;
+        clock.after(link.latencyMs + link.jitterMs, () => {
+          if (isConnected && of === connections) ends[side === 0 ? 1 : 0]?.farewell.stated();
+        });
+      },
+    });
+  }
+
   const sideOf = (peer: number): 0 | 1 => (peer === peers[0] ? 0 : 1);
   const canConnect = (): boolean => !isBroken && ends.every((end) => end && !end.isBanned) && !isBlocked();
 
@@ -86,7 +113,7 @@ export function createEdge(options: EdgeOptions): Edge {
       stopDialling?.();
       stopDialling = undefined;
     } else if (!isConnected && !stopDialling) {
-      stopDialling = clock.after(hasConnected ? settings.redialMs : 0, connect);
+      stopDialling = clock.after(connections > 0 ? settings.redialMs : 0, connect);
     }
   }
 
@@ -99,9 +126,10 @@ export function createEdge(options: EdgeOptions): Edge {
       return;
     }
     isConnected = true;
-    hasConnected = true;
+    connections++;
     for (const [side, end] of ends.entries()) {
       end?.stopWaiting();
+      end?.farewell.connected();
       if (end?.isDown) end.emit({ kind: "up", peer: peers[1 - side]! });
       if (end) end.isDown = false;
     }
@@ -119,7 +147,10 @@ export function createEdge(options: EdgeOptions): Edge {
     isConnected = false;
     stopLoss();
     for (const lane of lanes) lane.interrupt();
-    for (const side of [0, 1] as const) expectConnection(side);
+    for (const side of [0, 1] as const) {
+      ends[side]?.farewell.disconnected();
+      expectConnection(side);
+    }
   }
 
   /** The neighbour is unreachable unless it is back within the deadline. */
@@ -176,6 +207,7 @@ export function createEdge(options: EdgeOptions): Edge {
     disconnect(`peer ${peers[side]} ended the connection: ${what}`);
     if (end.violations >= settings.maxViolations) {
       end.isBanned = true;
+      end.farewell.stop();
       goDown(side, `it broke the protocol ${end.violations} times and is banned`);
     }
     update(reason);
@@ -187,15 +219,18 @@ export function createEdge(options: EdgeOptions): Edge {
       stopLeaving();
       disconnect(`peer ${peer} started again`);
       isBroken = false;
-      ends[side] = { traffic, emit, keep, isDown: false, violations: 0, isBanned: false, stopWaiting() {} };
+      const counts = { isDown: false, violations: 0, isBanned: false };
+      ends[side] = { traffic, emit, keep, ...counts, stopWaiting() {}, farewell: farewellOf(side) };
       lanes[side].restartSender(position.sent);
       lanes[1 - side]!.restartReceiver(position.received);
       expectConnection(side);
       update("it is not running");
     },
+    finish: async (peer) => ends[sideOf(peer)]?.farewell.finish(),
     leave(peer) {
       const side = sideOf(peer);
       ends[side]?.stopWaiting();
+      ends[side]?.farewell.stop();
       ends[side] = undefined;
       stopLeaving = clock.after(link.latencyMs + link.jitterMs, () => {
         disconnect(`peer ${peer} left`);
@@ -206,6 +241,7 @@ export function createEdge(options: EdgeOptions): Edge {
       const side = sideOf(peer);
       disconnect(`peer ${peer} stopped`);
       ends[side]?.stopWaiting();
+      ends[side]?.farewell.stop();
       ends[side] = undefined;
       update(`peer ${peer} stopped`);
     },

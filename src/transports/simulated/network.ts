@@ -102,6 +102,10 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
         if (isRunning()) own.get(peer)?.refuse(id, reason);
       },
       traffic: (neighbour) => traffics.get(neighbour) ?? noTraffic(),
+      async finish() {
+        if (!isRunning()) return;
+        await Promise.all([...own.values()].map((edge) => edge.finish(id)));
+      },
       async close() {
         if (!isRunning()) return;
         running.delete(id);

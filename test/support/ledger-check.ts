@@ -1,0 +1,324 @@
+/**
+ * Every interleaving of sends, losses, crashes and new starts that a few peers can go through, and what must hold in all
+ * of them. The states of the whole are those of the peers (`ledger-states.ts`) beside which edges are connected and which
+ * faults are left. Breadth first, so that a violation comes with a shortest course that leads to it.
+ *
+ * What is under way on an edge follows from its ends. A frame that is sent and not kept may arrive; one that is kept and
+ * not confirmed may be confirmed, and both only while the edge is connected. So a lost connection loses what is under way,
+ * and a frame whose confirmation alone was lost is not delivered again.
+ */
+import type { Course, EdgeView, Input, PeerState } from "./ledger-model.js";
+import { createStates, type Entry, type Move, START, type States } from "./ledger-states.js";
+import { createTable } from "./state-table.js";
+
+export interface Budget {
+  readonly crashes: number;
+  /** Lost connections, and neighbours that count as unreachable meanwhile. */
+  readonly losses: number;
+  /** Most actions of a course; no bound where left out. */
+  readonly depth?: number | undefined;
+}
+
+export interface Result {
+  /** Of all peers together, and of single ones. */
+  readonly states: number;
+  readonly peerStates: number;
+  readonly transitions: number;
+  /** Actions of the longest of the shortest courses to a state. */
+  readonly depth: number;
+  /** Whether nothing is left: every state that the budget admits was seen. */
+  readonly isComplete: boolean;
+  readonly ends: number;
+  readonly audited: number;
+  readonly violation?: { readonly what: string; readonly course: readonly string[] };
+}
+
+const ACTIONS = [
+  "starts again",
+  "begins a round",
+  "goes on without late edges",
+  "takes what waits for it",
+  "takes one event",
+  "begins a checkpoint",
+  "has the checkpoint on its disk",
+  "keeps the frame of",
+  "has its frame confirmed by",
+  "counts as down its edge to",
+  "connects with",
+  "loses its connection with",
+  "crashes",
+  "crashes while it",
+] as const;
+type Action = (typeof ACTIONS)[number];
+
+/** Peers, edges and actions fit in one number. */
+const codeOf = (action: Action, peer: number, other = 0, more = 0): number =>
+  ACTIONS.indexOf(action) | (peer << 4) | (other << 6) | (more << 8);
+
+function nameOf(code: number): string {
+  const action = ACTIONS[code & 15]!;
+  const [peer, other, more] = [(code >> 4) & 3, (code >> 6) & 3, code >> 8];
+  const whom = /(of|by|to|with)$/.test(action) ? ` peer ${other}` : "";
+  const during = action === "crashes while it" ? ` ${nameOf(more).replace(/^peer \d+ /, "")}` : "";
+  return `peer ${peer} ${action}${whom}${during}`;
+}
+
+export async function checkLedger(course: Course, budget: Budget): Promise<Result> {
+  const peers = course.neighbours.length;
+  const edges = course.neighbours.flatMap((own, a) =>
+    own.filter(({ peer }) => peer > a).map(({ peer }) => [a, peer] as const),
+  );
+  const states = createStates(course);
+  const table = createTable(peers + 1);
+  const agreement = createAgreement(states);
+  const row = new Int32Array(peers + 1);
+  const next = new Int32Array(peers + 1);
+  let transitions = 0;
+  let ends = 0;
+  let depth = 0;
+  let violation: Result["violation"];
+  /** Steps of runs without faults, from and to. */
+  const progress: number[] = [];
+
+  const entryOf = (peer: number): Entry => states.entry(row[peer]!);
+  const bits = () => row[peers]!;
+  const edgeBit = (a: number, b: number): number =>
+    1 << edges.findIndex(([x, y]) => x === Math.min(a, b) && y === Math.max(a, b));
+  const edgeBits = (peer: number): number =>
+    course.neighbours[peer]!.reduce((sum, { peer: other }) => sum | edgeBit(peer, other), 0);
+  const crashes = () => (bits() >> 4) & 15;
+  const losses = () => bits() >> 8;
+
+  const violated = (what: string, from: number, code?: number): void => {
+    const codes = code === undefined ? [] : [code];
+    for (let at = from; table.parent(at) >= 0; at = table.parent(at)) codes.unshift(table.action(at));
+    violation ??= { what, course: codes.map(nameOf) };
+  };
+  /** The whole as `next` has it, from state `from`. */
+  const reach = (from: number, code: number, isProgress: boolean): void => {
+    transitions++;
+    const size = table.size;
+    const to = table.add(next, from, code);
+    if (isProgress) progress.push(from, to);
+    if (to < size || violation) return;
+    for (let peer = 0; peer < peers; peer++) {
+      const { problem } = states.entry(next[peer]!).state;
+      if (problem) violated(`peer ${peer} ${problem}`, from, code);
+    }
+    for (const [a, b] of edges) {
+      const problem = agreement(next[a]!, next[b]!);
+      if (problem) violated(problem, from, code);
+    }
+  };
+  const toward = (peer: number, index: number, changed: number): void => {
+    next.set(row);
+    next[peer] = index;
+    next[peers] = changed;
+  };
+  const moved = async (peer: number, code: number, input?: Input): Promise<Move> =>
+    states.known(row[peer]!, code) ?? (await states.move(row[peer]!, code, input));
+
+  /** One peer acts, or crashes in the midst of it. @returns 1, to be counted */
+  const act = async (at: number, action: Action, peer: number, input?: Input, other = 0, frame = 0) => {
+    const isStart = input === undefined;
+    const inputCode = isStart ? START : codeOf(action, 0, other, input.kind === "take" ? input.count : frame);
+    const known = states.known(row[peer]!, inputCode);
+    const { to, cuts } = known ?? (await moved(peer, inputCode, input));
+    const code = codeOf(action, peer, other);
+    // A run that ends because a neighbour is unreachable leaves.
+    const isGone = !isStart && states.entry(to).state.phase === "dead";
+    toward(peer, to, isGone ? bits() & ~edgeBits(peer) : bits());
+    const isOptional = action === "begins a checkpoint" || action === "counts as down its edge to";
+    if (action === "counts as down its edge to") next[peers]! += 1 << 8;
+    reach(at, code, !isOptional);
+    if (crashes() >= budget.crashes || isOptional) return;
+    for (const cut of cuts) {
+      const isDead = states.entry(cut).state.phase === "dead";
+      toward(peer, cut, (isDead ? bits() & ~edgeBits(peer) : bits()) + (1 << 4));
+      reach(at, codeOf("crashes while it", peer, 0, code), false);
+    }
+  };
+
+  const actAlone = async (at: number, peer: number): Promise<void> => {
+    const { state, dead } = entryOf(peer);
+    const { phase, events, isSaving } = state;
+    if (phase === "dead") return act(at, "starts again", peer);
+    if (phase === "between" && !isSaving) await act(at, "begins a round", peer, { kind: "begin" });
+    if (state.canTimeOut) await act(at, "goes on without late edges", peer, { kind: "timeOut" });
+    if (events > 0) await act(at, "takes one event", peer, { kind: "take", count: 1 });
+    if (events > 1) await act(at, "takes what waits for it", peer, { kind: "take", count: events });
+    if (state.canSave) await act(at, "begins a checkpoint", peer, { kind: "save" });
+    if (isSaving) await act(at, "has the checkpoint on its disk", peer, { kind: "saved" });
+    if (phase !== "cut" && crashes() >= budget.crashes) return;
+    toward(peer, dead, (bits() & ~edgeBits(peer)) + (phase === "cut" ? 0 : 1 << 4));
+    reach(at, codeOf("crashes", peer), phase === "cut");
+  };
+
+  /** Frames and confirmations from one end of an edge to the other. */
+  const actAlong = async (at: number, from: number, to: number): Promise<void> => {
+    const sender = entryOf(from);
+    const receiver = entryOf(to);
+    const out = sender.state.lanes.get(to);
+    const back = receiver.state.lanes.get(from);
+    if (!out?.first || !back) return;
+    const isKept = back.complete > out.next;
+    if (isKept && isUp(sender.state))
+      await act(at, "has its frame confirmed by", from, { kind: "acknowledge", peer: to }, to);
+    if (isKept || back.isFull || !isUp(receiver.state)) return;
+    const arrive = { kind: "arrive", peer: from, frame: out.first } as const;
+    await act(at, "keeps the frame of", to, arrive, from, sender.firsts[to]!);
+  };
+
+  const actApart = async (at: number, a: number, b: number): Promise<void> => {
+    const both = [a, b].map((peer) => entryOf(peer).state);
+    if (both.every(isUp)) {
+      next.set(row);
+      next[peers]! |= edgeBit(a, b);
+      for (const [peer, other] of [[a, b], [b, a]] as const) {
+        if (!entryOf(peer).state.lanes.get(other)!.isDown) continue;
+        const code = codeOf("connects with", 0, other);
+        next[peer] = (await moved(peer, code, { kind: "up", peer: other })).to;
+      }
+      reach(at, codeOf("connects with", a, b), true);
+    }
+    if (losses() >= budget.losses) return;
+    for (const [peer, other] of [[a, b], [b, a]] as const) {
+      const { state } = entryOf(peer);
+      if (!isUp(state) || state.lanes.get(other)!.isDown) continue;
+      await act(at, "counts as down its edge to", peer, { kind: "down", peer: other }, other);
+    }
+  };
+
+  const expand = async (at: number): Promise<void> => {
+    const before = progress.length;
+    for (let peer = 0; peer < peers; peer++) await actAlone(at, peer);
+    for (const [a, b] of edges) {
+      if ((bits() & edgeBit(a, b)) === 0) await actApart(at, a, b);
+      else {
+        await actAlong(at, a, b);
+        await actAlong(at, b, a);
+        if (losses() >= budget.losses) continue;
+        next.set(row);
+        next[peers] = (bits() & ~edgeBit(a, b)) + (1 << 8);
+        reach(at, codeOf("loses its connection with", a, b), false);
+      }
+    }
+    if (progress.length > before) return;
+    ends++;
+    const what = endProblem(row, states, edges);
+    if (what) violated(what, at);
+  };
+
+  for (let peer = 0; peer < peers; peer++) next[peer] = await states.begin(peer);
+  next[peers] = (1 << edges.length) - 1;
+  table.add(next, -1, 0);
+  let levelEnd = 1;
+  let at = 0;
+  for (; at < table.size && !violation; at++) {
+    if (at === levelEnd) {
+      depth++;
+      levelEnd = table.size;
+    }
+    if (depth === budget.depth) break;
+    table.read(at, row);
+    await expand(at);
+  }
+  const isComplete = at === table.size && !violation;
+  const { compared, difference } = violation ? { compared: 0 } : await states.audit();
+  if (difference) violation = { what: `the text of a state is not all of it: ${difference}`, course: [] };
+  const endless = violation ? -1 : firstOnCycle(table.size, progress);
+  if (endless >= 0) violated("a run without faults need not end", endless);
+  return {
+    ...{ states: table.size, peerStates: states.size, transitions, depth, isComplete, ends },
+    audited: compared,
+    ...(violation && { violation }),
+  };
+}
+
+const isUp = ({ phase }: PeerState): boolean => phase !== "dead" && phase !== "cut";
+
+/** What is wrong with a whole that cannot go on without a fault. */
+function endProblem(row: Int32Array, states: States, edges: readonly (readonly [number, number])[]) {
+  for (const peer of row.subarray(0, -1).keys()) {
+    const { phase } = states.entry(row[peer]!).state;
+    if (phase !== "done") return `peer ${peer} waits for ever (${phase})`;
+  }
+  for (const [a, b] of edges) {
+    const applied = [[a, b], [b, a]].map(([peer, other]) => states.entry(row[peer!]!).state.edges!.get(other!)!);
+    if (applied[0]!.rates.length !== applied[1]!.rates.length)
+      return `peers ${a} and ${b} end with ${applied[0]!.rates.length} and ${applied[1]!.rates.length} exchanges`;
+  }
+  return undefined;
+}
+
+/** Whether the two ends of an edge agree, in the states that they are in and in those that crashes would lead to. */
+function createAgreement(states: States): (a: number, b: number) => string | undefined {
+  const known = new Map<number, string | undefined>();
+  const views = (index: number) => {
+    const { peer, state, recovered } = states.entry(index);
+    const restarted = { peer, state: states.entry(recovered).state, name: `peer ${peer}, restarted,` };
+    return state.phase === "dead" ? [restarted] : [{ peer, state, name: `peer ${peer}` }, restarted];
+  };
+  return (a, b) => {
+    const key = a * 2 ** 26 + b;
+    if (known.has(key)) return known.get(key);
+    let problem: string | undefined;
+    for (const one of views(a)) {
+      for (const other of views(b)) problem ??= apart(one, other) ?? apart(other, one);
+    }
+    known.set(key, problem);
+    return problem;
+  };
+}
+
+interface View {
+  readonly peer: number;
+  readonly name: string;
+  readonly state: PeerState;
+}
+
+/** How one end contradicts what the other end has of it. */
+function apart(sender: View, receiver: View): string | undefined {
+  if (sender.state.problem) return `${sender.name} ${sender.state.problem}`;
+  const { next } = sender.state.lanes.get(receiver.peer)!;
+  const { complete } = receiver.state.lanes.get(sender.peer)!;
+  const both = `${sender.name} and ${receiver.name}`;
+  if (complete < next) return `${receiver.name} has ${complete} of ${next} frames that it confirmed to peer ${sender.peer}`;
+  if (complete > next + 1) return `${receiver.name} has ${complete} frames of ${sender.name} which goes on at ${next}`;
+  const mine = sender.state.edges?.get(receiver.peer);
+  const yours = receiver.state.edges?.get(sender.peer);
+  if (!mine || !yours) return undefined;
+  if (yours.theirs.length !== complete) return `${receiver.name} confirmed ${complete} frames and has ${yours.theirs.length}`;
+  if (yours.theirs.length > mine.own.length) return `${receiver.name} has a frame that ${sender.name} has not offered`;
+  const other = yours.theirs.findIndex((text, k) => text !== mine.own[k]);
+  if (other >= 0) return `${both} have different payloads in exchange ${other}: ${mine.own[other]}, ${yours.theirs[other]}`;
+  return ratesApart(mine, yours, both);
+}
+
+function ratesApart({ rates: mine }: EdgeView, { rates: yours }: EdgeView, both: string): string | undefined {
+  if (Math.abs(mine.length - yours.length) > 1) return `${both} applied ${mine.length} and ${yours.length} exchanges`;
+  const shorter = Math.min(mine.length, yours.length);
+  const other = mine.findIndex((rate, k) => k < shorter && rate !== yours[k]);
+  return other < 0 ? undefined : `${both} applied exchange ${other} at different rates`;
+}
+
+/** A state from which steps may go on for ever; −1 where there is none. */
+function firstOnCycle(size: number, steps: readonly number[]): number {
+  const entering = new Int32Array(size);
+  const first = new Int32Array(size + 1);
+  for (let k = 0; k < steps.length; k += 2) {
+    entering[steps[k + 1]!]!++;
+    first[steps[k]! + 1]!++;
+  }
+  for (let state = 0; state < size; state++) first[state + 1]! += first[state]!;
+  const filled = first.slice();
+  const targets = new Int32Array(steps.length / 2);
+  for (let k = 0; k < steps.length; k += 2) targets[filled[steps[k]!]!++] = steps[k + 1]!;
+  const free: number[] = [];
+  for (let state = 0; state < size; state++) if (entering[state] === 0) free.push(state);
+  for (let state = free.pop(); state !== undefined; state = free.pop()) {
+    for (const target of targets.subarray(first[state], first[state + 1]))
+      if (--entering[target]! === 0) free.push(target);
+  }
+  return entering.findIndex((count) => count > 0);
+}

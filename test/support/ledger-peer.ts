@@ -145,18 +145,25 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
     /** Numbers of frames that are delivered and not released. */
     readonly unreleased: Set<number>;
     isDown: boolean;
+    /** The process knows that it is. */
+    seesDown: boolean;
   }
   const lanes = new Map<number, Lane>();
   for (const { peer } of neighbours[id]!) {
     const { sent, received } = journal.position(peer);
     const next = sent + (weakness === "counts a frame too many" && sent > 0 ? 1 : 0);
     const lane = { outbox: [], next, complete: received, waiting: undefined, unreleased: new Set<number>() };
-    lanes.set(peer, { ...lane, isDown: false });
+    lanes.set(peer, { ...lane, isDown: false, seesDown: false });
   }
   const queue: EdgeEvent[] = [];
   let reader: ((event: EdgeEvent) => void) | undefined;
   let allowed = 0;
 
+  const taken = (): EdgeEvent => {
+    const event = queue.shift()!;
+    if (event.kind === "down" || event.kind === "up") lanes.get(event.peer)!.seesDown = event.kind === "down";
+    return event;
+  };
   const deliver = (peer: number, lane: Lane): void => {
     const frame = lane.waiting;
     if (!frame || lane.unreleased.size >= MAX_UNRELEASED_FRAMES) return;
@@ -185,7 +192,7 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
       new Promise((resolve) => {
         if (allowed > 0 && queue.length > 0) {
           allowed--;
-          resolve(queue.shift()!);
+          resolve(taken());
         } else reader = resolve;
       }),
     refuse(peer, reason) {
@@ -209,14 +216,14 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
       JSON.stringify([
         reader !== undefined,
         queue.map(({ kind, peer }) => `${kind} ${peer}`),
-        [...lanes.values()].map(({ unreleased }) => [...unreleased].sort()),
+        [...lanes.values()].map(({ unreleased, seesDown }) => [...unreleased].sort().concat(seesDown ? -1 : [])),
       ]),
     happen(input: Exclude<Input, { kind: "begin" | "timeOut" | "save" | "saved" }>) {
       if (input.kind === "take") {
         const resolve = reader!;
         reader = undefined;
         allowed = input.count - 1;
-        resolve(queue.shift()!);
+        resolve(taken());
         return;
       }
       const { kind, peer } = input;
@@ -252,6 +259,8 @@ function runProgram({ neighbours, rounds, steps, closingRounds }: Course, id: nu
   let begin: (() => void) | undefined;
   let round = point.round;
   let place: readonly unknown[] = [];
+  /** What the ledger waits for, also between rounds. */
+  let last: Step["wait"] = "patient";
   let wait: Step["wait"] | undefined;
   let isDone = false;
   let error: unknown;
@@ -262,10 +271,11 @@ function runProgram({ neighbours, rounds, steps, closingRounds }: Course, id: nu
     for (let step = 0; step < (kind === "closing" ? 1 : steps); step++) {
       const counts = edges.map(({ peer }) => model.get(peer)!.length);
       outgoing.set([id, round, step, attempt, ...counts]);
-      place = [round, attempt, step, wanted];
+      place = [round, attempt, step];
       const now = { kind, round, step, edges: ready, wait: wanted } as const;
       exchanges.offer({ ...now, outgoing });
       wait = wanted;
+      last = wanted;
       const { settled } = await exchanges.settle(now);
       wait = undefined;
       for (const { edge, own, theirs, rate } of settled)
@@ -302,7 +312,7 @@ function runProgram({ neighbours, rounds, steps, closingRounds }: Course, id: nu
       return error;
     },
     begin: () => begin!(),
-    place: () => place,
+    place: () => [...place, last],
     isPatient: () => wait === "patient",
     model: (): Model => new Map([...model].map(([peer, pairs]) => [peer, [...pairs]])),
   };

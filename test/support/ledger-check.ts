@@ -81,127 +81,98 @@ export async function checkLedger(course: Course, budget: Budget): Promise<Resul
   const progress: number[] = [];
 
   const entryOf = (peer: number): Entry => states.entry(row[peer]!);
-  const bits = () => row[peers]!;
   const edgeBit = (a: number, b: number): number =>
     1 << edges.findIndex(([x, y]) => x === Math.min(a, b) && y === Math.max(a, b));
-  const edgeBits = (peer: number): number =>
-    course.neighbours[peer]!.reduce((sum, { peer: other }) => sum | edgeBit(peer, other), 0);
-  const crashes = () => (bits() >> 4) & 15;
-  const losses = () => bits() >> 8;
+  const edgeBits = course.neighbours.map((own, peer) =>
+    own.reduce((sum, { peer: other }) => sum | edgeBit(peer, other), 0),
+  );
+  const canCrash = () => ((row[peers]! >> 4) & 15) < budget.crashes;
+  const canLose = () => row[peers]! >> 8 < budget.losses;
 
   const violated = (what: string, from: number, code?: number): void => {
     const codes = code === undefined ? [] : [code];
     for (let at = from; table.parent(at) >= 0; at = table.parent(at)) codes.unshift(table.action(at));
     violation ??= { what, course: codes.map(nameOf) };
   };
-  /** The whole as `next` has it, from state `from`. */
+  /** The whole as `next` has it, from state `from`, which is in `row`. */
   const reach = (from: number, code: number, isProgress: boolean): void => {
     transitions++;
     const size = table.size;
     const to = table.add(next, from, code);
     if (isProgress) progress.push(from, to);
-    if (to < size || violation) return;
-    for (let peer = 0; peer < peers; peer++) {
-      const { problem } = states.entry(next[peer]!).state;
-      if (problem) violated(`peer ${peer} ${problem}`, from, code);
-    }
+    if (to < size) return;
     for (const [a, b] of edges) {
+      if (next[a] === row[a] && next[b] === row[b] && from > 0) continue;
       const problem = agreement(next[a]!, next[b]!);
       if (problem) violated(problem, from, code);
     }
   };
-  const toward = (peer: number, index: number, changed: number): void => {
-    next.set(row);
-    next[peer] = index;
-    next[peers] = changed;
-  };
-  const moved = async (peer: number, code: number, input?: Input): Promise<Move> =>
-    states.known(row[peer]!, code) ?? (await states.move(row[peer]!, code, input));
 
-  /** One peer acts, or crashes in the midst of it. @returns 1, to be counted */
-  const act = async (at: number, action: Action, peer: number, input?: Input, other = 0, frame = 0) => {
-    const isStart = input === undefined;
-    const inputCode = isStart ? START : codeOf(action, 0, other, input.kind === "take" ? input.count : frame);
-    const known = states.known(row[peer]!, inputCode);
-    const { to, cuts } = known ?? (await moved(peer, inputCode, input));
+  /** What one peer does, and crashes in the midst of it. */
+  const take = (at: number, { peer, action, other, key }: Step): void => {
+    const { to, cuts } = states.known(row[peer]!, key)!;
     const code = codeOf(action, peer, other);
     // A run that ends because a neighbour is unreachable leaves.
-    const isGone = !isStart && states.entry(to).state.phase === "dead";
-    toward(peer, to, isGone ? bits() & ~edgeBits(peer) : bits());
-    const isOptional = action === "begins a checkpoint" || action === "counts as down its edge to";
+    const isGone = states.entry(to).state.phase === "dead";
+    next.set(row);
+    next[peer] = to;
+    if (isGone) next[peers]! &= ~edgeBits[peer]!;
     if (action === "counts as down its edge to") next[peers]! += 1 << 8;
-    reach(at, code, !isOptional);
-    if (crashes() >= budget.crashes || isOptional) return;
+    reach(at, code, !OPTIONAL.has(action));
+    if (!canCrash() || OPTIONAL.has(action)) return;
     for (const cut of cuts) {
-      const isDead = states.entry(cut).state.phase === "dead";
-      toward(peer, cut, (isDead ? bits() & ~edgeBits(peer) : bits()) + (1 << 4));
+      next.set(row);
+      next[peer] = cut;
+      if (states.entry(cut).state.phase === "dead") next[peers]! &= ~edgeBits[peer]!;
+      next[peers]! += 1 << 4;
       reach(at, codeOf("crashes while it", peer, 0, code), false);
     }
   };
-
-  const actAlone = async (at: number, peer: number): Promise<void> => {
+  const crash = (at: number, peer: number): void => {
     const { state, dead } = entryOf(peer);
-    const { phase, events, isSaving } = state;
-    if (phase === "dead") return act(at, "starts again", peer);
-    if (phase === "between" && !isSaving) await act(at, "begins a round", peer, { kind: "begin" });
-    if (state.canTimeOut) await act(at, "goes on without late edges", peer, { kind: "timeOut" });
-    if (events > 0) await act(at, "takes one event", peer, { kind: "take", count: 1 });
-    if (events > 1) await act(at, "takes what waits for it", peer, { kind: "take", count: events });
-    if (state.canSave) await act(at, "begins a checkpoint", peer, { kind: "save" });
-    if (isSaving) await act(at, "has the checkpoint on its disk", peer, { kind: "saved" });
-    if (phase !== "cut" && crashes() >= budget.crashes) return;
-    toward(peer, dead, (bits() & ~edgeBits(peer)) + (phase === "cut" ? 0 : 1 << 4));
-    reach(at, codeOf("crashes", peer), phase === "cut");
+    const isCut = state.phase === "cut";
+    if (state.phase === "dead" || !(isCut || canCrash())) return;
+    next.set(row);
+    next[peer] = dead;
+    next[peers] = (row[peers]! & ~edgeBits[peer]!) + (isCut ? 0 : 1 << 4);
+    reach(at, codeOf("crashes", peer), isCut);
   };
-
-  /** Frames and confirmations from one end of an edge to the other. */
-  const actAlong = async (at: number, from: number, to: number): Promise<void> => {
-    const sender = entryOf(from);
-    const receiver = entryOf(to);
-    const out = sender.state.lanes.get(to);
-    const back = receiver.state.lanes.get(from);
-    if (!out?.first || !back) return;
-    const isKept = back.complete > out.next;
-    if (isKept && isUp(sender.state))
-      await act(at, "has its frame confirmed by", from, { kind: "acknowledge", peer: to }, to);
-    if (isKept || back.isFull || !isUp(receiver.state)) return;
-    const arrive = { kind: "arrive", peer: from, frame: out.first } as const;
-    await act(at, "keeps the frame of", to, arrive, from, sender.firsts[to]!);
+  const lose = (at: number, a: number, b: number): void => {
+    next.set(row);
+    next[peers] = (row[peers]! & ~edgeBit(a, b)) + (1 << 8);
+    reach(at, codeOf("loses its connection with", a, b), false);
   };
-
-  const actApart = async (at: number, a: number, b: number): Promise<void> => {
-    const both = [a, b].map((peer) => entryOf(peer).state);
-    if (both.every(isUp)) {
-      next.set(row);
-      next[peers]! |= edgeBit(a, b);
-      for (const [peer, other] of [[a, b], [b, a]] as const) {
-        if (!entryOf(peer).state.lanes.get(other)!.isDown) continue;
-        const code = codeOf("connects with", 0, other);
-        next[peer] = (await moved(peer, code, { kind: "up", peer: other })).to;
-      }
-      reach(at, codeOf("connects with", a, b), true);
+  const connect = async (at: number, a: number, b: number): Promise<void> => {
+    next.set(row);
+    next[peers]! |= edgeBit(a, b);
+    for (const [peer, other] of bothWays(a, b)) {
+      if (!entryOf(peer).state.lanes.get(other)!.isDown) continue;
+      const key = codeOf("connects with", 0, other);
+      next[peer] = (await states.move(row[peer]!, key, { kind: "up", peer: other })).to;
     }
-    if (losses() >= budget.losses) return;
-    for (const [peer, other] of [[a, b], [b, a]] as const) {
-      const { state } = entryOf(peer);
-      if (!isUp(state) || state.lanes.get(other)!.isDown) continue;
-      await act(at, "counts as down its edge to", peer, { kind: "down", peer: other }, other);
-    }
+    reach(at, codeOf("connects with", a, b), true);
   };
 
   const expand = async (at: number): Promise<void> => {
     const before = progress.length;
-    for (let peer = 0; peer < peers; peer++) await actAlone(at, peer);
+    const steps: Step[] = [];
+    for (let peer = 0; peer < peers; peer++) stepsAlone(peer, entryOf(peer).state, steps);
     for (const [a, b] of edges) {
-      if ((bits() & edgeBit(a, b)) === 0) await actApart(at, a, b);
-      else {
-        await actAlong(at, a, b);
-        await actAlong(at, b, a);
-        if (losses() >= budget.losses) continue;
-        next.set(row);
-        next[peers] = (bits() & ~edgeBit(a, b)) + (1 << 8);
-        reach(at, codeOf("loses its connection with", a, b), false);
+      const isConnected = (row[peers]! & edgeBit(a, b)) !== 0;
+      for (const [from, to] of bothWays(a, b)) {
+        if (isConnected) stepsAlong(from, to, entryOf(from), entryOf(to).state, steps);
+        else if (canLose()) stepsApart(from, to, entryOf(from).state, steps);
       }
+    }
+    for (const { peer, key, input } of steps) {
+      if (!states.known(row[peer]!, key)) await states.move(row[peer]!, key, input);
+    }
+    for (const step of steps) take(at, step);
+    for (let peer = 0; peer < peers; peer++) crash(at, peer);
+    for (const [a, b] of edges) {
+      if ((row[peers]! & edgeBit(a, b)) !== 0) {
+        if (canLose()) lose(at, a, b);
+      } else if (isUp(entryOf(a).state) && isUp(entryOf(b).state)) await connect(at, a, b);
     }
     if (progress.length > before) return;
     ends++;
@@ -235,6 +206,60 @@ export async function checkLedger(course: Course, budget: Budget): Promise<Resul
   };
 }
 
+/** What one peer may do next. */
+interface Step {
+  readonly peer: number;
+  readonly action: Action;
+  readonly other: number;
+  readonly input: Input | undefined;
+  /** Stands for the input. */
+  readonly key: number;
+}
+
+const OPTIONAL: ReadonlySet<Action> = new Set(["begins a checkpoint", "counts as down its edge to"]);
+const bothWays = (a: number, b: number) =>
+  [
+    [a, b],
+    [b, a],
+  ] as const;
+
+function stepsAlone(peer: number, state: PeerState, steps: Step[]): void {
+  const { phase, events, canTimeOut, canSave, isSaving } = state;
+  const add = (action: Action, input?: Input, count = 0) =>
+    steps.push({ peer, action, other: 0, input, key: input ? codeOf(action, 0, 0, count) : START });
+  if (phase === "dead") add("starts again");
+  if (phase === "between" && !isSaving) add("begins a round", { kind: "begin" });
+  if (canTimeOut) add("goes on without late edges", { kind: "timeOut" });
+  if (events > 0) add("takes one event", { kind: "take", count: 1 });
+  if (events > 1) add("takes what waits for it", { kind: "take", count: events }, events);
+  if (canSave) add("begins a checkpoint", { kind: "save" });
+  if (isSaving) add("has the checkpoint on its disk", { kind: "saved" });
+}
+
+/** Frames from one end of an edge, and their confirmations. */
+function stepsAlong(from: number, to: number, sender: Entry, receiver: PeerState, steps: Step[]): void {
+  const out = sender.state.lanes.get(to);
+  const back = receiver.lanes.get(from);
+  if (!out?.first || !back) return;
+  const isKept = back.complete > out.next;
+  if (isKept && isUp(sender.state)) {
+    const action = "has its frame confirmed by";
+    const input = { kind: "acknowledge", peer: to } as const;
+    steps.push({ peer: from, action, other: to, input, key: codeOf(action, 0, to) });
+  }
+  if (isKept || back.isFull || !isUp(receiver)) return;
+  const action = "keeps the frame of";
+  const input = { kind: "arrive", peer: from, frame: out.first } as const;
+  steps.push({ peer: to, action, other: from, input, key: codeOf(action, 0, from, sender.firsts[to]!) });
+}
+
+/** Without a connection for long. */
+function stepsApart(peer: number, other: number, state: PeerState, steps: Step[]): void {
+  if (!isUp(state) || state.lanes.get(other)!.isDown) return;
+  const action = "counts as down its edge to";
+  steps.push({ peer, action, other, input: { kind: "down", peer: other }, key: codeOf(action, 0, other) });
+}
+
 const isUp = ({ phase }: PeerState): boolean => phase !== "dead" && phase !== "cut";
 
 /** What is wrong with a whole that cannot go on without a fault. */
@@ -253,20 +278,20 @@ function endProblem(row: Int32Array, states: States, edges: readonly (readonly [
 
 /** Whether the two ends of an edge agree, in the states that they are in and in those that crashes would lead to. */
 function createAgreement(states: States): (a: number, b: number) => string | undefined {
-  const known = new Map<number, string | undefined>();
+  const known: Map<number, string | undefined>[] = [];
   const views = (index: number) => {
     const { peer, state, recovered } = states.entry(index);
     const restarted = { peer, state: states.entry(recovered).state, name: `peer ${peer}, restarted,` };
     return state.phase === "dead" ? [restarted] : [{ peer, state, name: `peer ${peer}` }, restarted];
   };
   return (a, b) => {
-    const key = a * 2 ** 26 + b;
-    if (known.has(key)) return known.get(key);
+    known[a] ??= new Map();
+    if (known[a].has(b)) return known[a].get(b);
     let problem: string | undefined;
     for (const one of views(a)) {
       for (const other of views(b)) problem ??= apart(one, other) ?? apart(other, one);
     }
-    known.set(key, problem);
+    known[a].set(b, problem);
     return problem;
   };
 }

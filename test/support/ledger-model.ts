@@ -20,6 +20,8 @@ export interface Course {
   /** Exchanges of a learning round. */
   readonly steps: number;
   readonly isPatient: boolean;
+  /** Events reach a process at once, and not in a step of their own: many fewer states. */
+  readonly isPrompt?: boolean | undefined;
   readonly weakness?: Weakness | undefined;
 }
 

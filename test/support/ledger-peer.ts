@@ -82,7 +82,15 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
     patience: { deadlineMs: Number.POSITIVE_INFINITY, ...(isPatient && { patienceMs: PATIENCE_MS }) },
   });
   const program = runProgram(course, id, point, exchanges);
+  /** Takes what waits for the process, where that is not a step of its own. */
+  const settle = async (): Promise<void> => {
+    while (course.isPrompt && ends.events() > 0) {
+      ends.happen({ kind: "take", count: 1 });
+      await quiescence();
+    }
+  };
   await quiescence();
+  await settle();
 
   const snapshot = (): Point => {
     const { edges, held } = exchanges.snapshot();
@@ -114,6 +122,7 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
       act(input);
       await quiescence();
       ends.rest();
+      await settle();
     },
     state() {
       const { phase, error, round } = program;

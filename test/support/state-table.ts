@@ -29,8 +29,13 @@ export function createTable(width: number): StateTable {
     const mask = slots.length - 1;
     for (let slot = hashOf(row) & mask; ; slot = (slot + 1) & mask) {
       const index = slots[slot]! - 1;
-      if (index < 0 || row.every((value, k) => rows[index * stride + k] === value)) return slot;
+      if (index < 0 || isAt(index, row)) return slot;
     }
+  };
+  const isAt = (index: number, row: Int32Array): boolean => {
+    const start = index * stride;
+    for (let k = 0; k < width; k++) if (rows[start + k] !== row[k]) return false;
+    return true;
   };
   const grow = (): void => {
     capacity *= 2;

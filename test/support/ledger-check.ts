@@ -7,8 +7,8 @@
  * not confirmed may be confirmed, and both only while the edge is connected. So a lost connection loses what is under way,
  * and a frame whose confirmation alone was lost is not delivered again.
  */
-import type { Course, EdgeView, Input, PeerState } from "./ledger-model.js";
-import { createStates, type Entry, type Move, START, type States } from "./ledger-states.js";
+import { type Course, type EdgeView, type Input, type PeerState, rateOf } from "./ledger-model.js";
+import { createStates, type Entry, START, type States } from "./ledger-states.js";
 import { createTable } from "./state-table.js";
 
 export interface Budget {
@@ -269,7 +269,10 @@ function endProblem(row: Int32Array, states: States, edges: readonly (readonly [
     if (phase !== "done") return `peer ${peer} waits for ever (${phase})`;
   }
   for (const [a, b] of edges) {
-    const applied = [[a, b], [b, a]].map(([peer, other]) => states.entry(row[peer!]!).state.edges!.get(other!)!);
+    const applied = [
+      [a, b],
+      [b, a],
+    ].map(([peer, other]) => states.entry(row[peer!]!).state.edges!.get(other!)!);
     if (applied[0]!.rates.length !== applied[1]!.rates.length)
       return `peers ${a} and ${b} end with ${applied[0]!.rates.length} and ${applied[1]!.rates.length} exchanges`;
   }
@@ -308,23 +311,33 @@ function apart(sender: View, receiver: View): string | undefined {
   const { next } = sender.state.lanes.get(receiver.peer)!;
   const { complete } = receiver.state.lanes.get(sender.peer)!;
   const both = `${sender.name} and ${receiver.name}`;
-  if (complete < next) return `${receiver.name} has ${complete} of ${next} frames that it confirmed to peer ${sender.peer}`;
-  if (complete > next + 1) return `${receiver.name} has ${complete} frames of ${sender.name} which goes on at ${next}`;
+  if (complete < next)
+    return `${receiver.name} has ${complete} of ${next} frames that it confirmed to peer ${sender.peer}`;
+  if (complete > next + 1)
+    return `${receiver.name} has ${complete} frames of ${sender.name} which goes on at ${next}`;
   const mine = sender.state.edges?.get(receiver.peer);
   const yours = receiver.state.edges?.get(sender.peer);
   if (!mine || !yours) return undefined;
-  if (yours.theirs.length !== complete) return `${receiver.name} confirmed ${complete} frames and has ${yours.theirs.length}`;
-  if (yours.theirs.length > mine.own.length) return `${receiver.name} has a frame that ${sender.name} has not offered`;
+  if (yours.theirs.length !== complete)
+    return `${receiver.name} confirmed ${complete} frames and has ${yours.theirs.length}`;
+  if (yours.theirs.length > mine.own.length)
+    return `${receiver.name} has a frame that ${sender.name} has not offered`;
   const other = yours.theirs.findIndex((text, k) => text !== mine.own[k]);
-  if (other >= 0) return `${both} have different payloads in exchange ${other}: ${mine.own[other]}, ${yours.theirs[other]}`;
+  if (other >= 0)
+    return `${both} have different payloads in exchange ${other}: ${mine.own[other]}, ${yours.theirs[other]}`;
   return ratesApart(mine, yours, both);
 }
 
-function ratesApart({ rates: mine }: EdgeView, { rates: yours }: EdgeView, both: string): string | undefined {
-  if (Math.abs(mine.length - yours.length) > 1) return `${both} applied ${mine.length} and ${yours.length} exchanges`;
-  const shorter = Math.min(mine.length, yours.length);
-  const other = mine.findIndex((rate, k) => k < shorter && rate !== yours[k]);
-  return other < 0 ? undefined : `${both} applied exchange ${other} at different rates`;
+/** Both ends have the same payloads, which say in which round they were offered: the earlier one's rate is due. */
+function ratesApart(mine: EdgeView, yours: EdgeView, both: string): string | undefined {
+  const [one, other] = [mine.rates.length, yours.rates.length];
+  if (Math.abs(one - other) > 1) return `${both} applied ${one} and ${other} exchanges`;
+  const roundOf = (payload: string): number => Number(payload.split(",")[1]);
+  for (const [k, rate] of mine.rates.entries()) {
+    const due = rateOf(Math.min(roundOf(mine.own[k]!), roundOf(mine.theirs[k]!)));
+    if (rate !== due) return `${both} apply exchange ${k} at the rate ${rate}, where ${due} is due`;
+  }
+  return undefined;
 }
 
 /** A state from which steps may go on for ever; −1 where there is none. */

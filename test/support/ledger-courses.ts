@@ -10,7 +10,15 @@ export interface Checked {
   readonly budget: Budget;
 }
 
-const graphs = { pair: [[1], [0]], chain: [[1], [0, 2], [1]], triangle: [[1, 2], [0, 2], [0, 1]] };
+const graphs = {
+  pair: [[1], [0]],
+  chain: [[1], [0, 2], [1]],
+  triangle: [
+    [1, 2],
+    [0, 2],
+    [0, 1],
+  ],
+};
 
 /** Without a rule for patience: the barrier. */
 export function checked(
@@ -38,12 +46,13 @@ export function everyCourse(peers: number): readonly Checked[] {
       checked("pair", { rounds: 1, closingRounds: 1, isPatient: true }, { crashes: 2, losses: 2 }),
       checked("pair", { isPatient: true }, { crashes: 1, losses: 0 }),
       checked("pair", { isPatient: true, isPrompt: true }, { crashes: 1, losses: 1 }),
+      checked("pair", { rounds: 3, isPatient: true, isPrompt: true }, { crashes: 0, losses: 0 }),
     ];
   }
   return [
     checked("chain", { isPrompt: true }, { crashes: 1, losses: 1 }),
     checked("chain", { rounds: 1, isPatient: true, isPrompt: true }, { crashes: 1, losses: 1 }),
-    checked("triangle", { rounds: 1, isPrompt: true }, { crashes: 1, losses: 1 }),
+    checked("triangle", { rounds: 1, isPrompt: true }, { crashes: 2, losses: 1 }),
     checked("triangle", { rounds: 1, isPatient: true, isPrompt: true }, { crashes: 1, losses: 0 }),
   ];
 }

@@ -91,6 +91,9 @@ export interface PeerState {
   readonly problem?: string | undefined;
 }
 
+/** η. */
+export const rateOf = (round: number): number => 1 / (1 + round);
+
 const textOf = ({ kind, round, step, payload }: Omit<Frame, "exchange">): string =>
   `${kind} ${round}.${step}:${payload.join()}`;
 const payloadText = ({ payload }: Pick<Frame, "payload">): string => payload.join();
@@ -116,8 +119,7 @@ const sinceText = ({ point, decisions, received }: Since): string =>
     ...[point.round, [...point.model], edgesText(point), decisions],
     received.map(receivedText).sort(),
   ]);
-export const diskText = (disk: Disk): string =>
-  sinceText(disk) + (disk.saving ? sinceText(disk.saving) : "");
+export const diskText = (disk: Disk): string => sinceText(disk) + (disk.saving ? sinceText(disk.saving) : "");
 
 /** The disk of a peer that has not begun. */
 export function newDisk({ neighbours }: Course, id: number): Disk {

@@ -31,6 +31,7 @@ import {
   type Pair,
   type PeerState,
   type Point,
+  rateOf,
   written,
 } from "./ledger-model.js";
 
@@ -78,7 +79,7 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
   const clock = createManualClock();
   const exchanges = createExchanges({
     ...{ id, edges: neighbours, transport: ends.transport, clock, journal },
-    ...{ rate: (round: number) => 1 / (1 + round), check() {}, lastRound: course.rounds - 1 },
+    ...{ rate: rateOf, check() {}, lastRound: course.rounds - 1 },
     patience: { deadlineMs: Number.POSITIVE_INFINITY, ...(isPatient && { patienceMs: PATIENCE_MS }) },
   });
   const program = runProgram(course, id, point, exchanges);
@@ -106,12 +107,20 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
     };
   };
   const act = (input: Input): void => {
-    if (input.kind === "begin") program.begin();
-    else if (input.kind === "timeOut") clock.advance(PATIENCE_MS);
-    else if (input.kind === "save")
-      disk = { ...disk, saving: { point: snapshot(), decisions: [], received: [] } };
-    else if (input.kind === "saved") disk = disk.saving!;
-    else ends.happen(input);
+    switch (input.kind) {
+      case "begin":
+        return program.begin();
+      case "timeOut":
+        return clock.advance(PATIENCE_MS);
+      case "save":
+        disk = { ...disk, saving: { point: snapshot(), decisions: [], received: [] } };
+        return;
+      case "saved":
+        disk = disk.saving!;
+        return;
+      default:
+        return ends.happen(input);
+    }
   };
 
   return {
@@ -225,7 +234,9 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
       JSON.stringify([
         reader !== undefined,
         queue.map(({ kind, peer }) => `${kind} ${peer}`),
-        [...lanes.values()].map(({ unreleased, seesDown }) => [...unreleased].sort().concat(seesDown ? -1 : [])),
+        [...lanes.values()].map(({ unreleased, seesDown }) =>
+          [...unreleased].sort().concat(seesDown ? -1 : []),
+        ),
       ]),
     happen(input: Exclude<Input, { kind: "begin" | "timeOut" | "save" | "saved" }>) {
       if (input.kind === "take") {
@@ -261,7 +272,12 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
  * What `peer.ts` does with its exchanges, without learning: its model is the list of the pairs that it has applied, and a
  * payload is where it is and how many those are. One buffer holds every payload, as a compressor's does.
  */
-function runProgram({ neighbours, rounds, steps, closingRounds }: Course, id: number, point: Point, exchanges: Exchanges) {
+function runProgram(
+  { neighbours, rounds, steps, closingRounds }: Course,
+  id: number,
+  point: Point,
+  exchanges: Exchanges,
+) {
   const edges = neighbours[id]!;
   const model = new Map<number, Pair[]>([...point.model].map(([peer, pairs]) => [peer, [...pairs]]));
   const outgoing = new Uint8Array(4 + edges.length);

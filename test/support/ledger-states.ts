@@ -144,7 +144,10 @@ export function createStates(course: Course): States {
           await running.apply(input);
           compared++;
           if (running.state().text !== entries[to]!.state.text)
-            return { compared, difference: `${JSON.stringify(input)} in ${state.text}\n A ${running.state().text}\n B ${entries[to]!.state.text}` };
+            return {
+              compared,
+              difference: `${JSON.stringify(input)} in ${state.text}\n A ${running.state().text}\n B ${entries[to]!.state.text}`,
+            };
         }
       }
       return { compared };

@@ -9,7 +9,7 @@
  */
 import { type Course, type EdgeView, type Input, type PeerState, rateOf } from "./ledger-model.js";
 import { createStates, type Entry, START, type States } from "./ledger-states.js";
-import { createTable } from "./state-table.js";
+import { createTable, firstOnCycle } from "./state-table.js";
 
 export interface Budget {
   readonly crashes: number;
@@ -338,25 +338,4 @@ function ratesApart(mine: EdgeView, yours: EdgeView, both: string): string | und
     if (rate !== due) return `${both} apply exchange ${k} at the rate ${rate}, where ${due} is due`;
   }
   return undefined;
-}
-
-/** A state from which steps may go on for ever; −1 where there is none. */
-function firstOnCycle(size: number, steps: readonly number[]): number {
-  const entering = new Int32Array(size);
-  const first = new Int32Array(size + 1);
-  for (let k = 0; k < steps.length; k += 2) {
-    entering[steps[k + 1]!]!++;
-    first[steps[k]! + 1]!++;
-  }
-  for (let state = 0; state < size; state++) first[state + 1]! += first[state]!;
-  const filled = first.slice();
-  const targets = new Int32Array(steps.length / 2);
-  for (let k = 0; k < steps.length; k += 2) targets[filled[steps[k]!]!++] = steps[k + 1]!;
-  const free: number[] = [];
-  for (let state = 0; state < size; state++) if (entering[state] === 0) free.push(state);
-  for (let state = free.pop(); state !== undefined; state = free.pop()) {
-    for (const target of targets.subarray(first[state], first[state + 1]))
-      if (--entering[target]! === 0) free.push(target);
-  }
-  return entering.findIndex((count) => count > 0);
 }

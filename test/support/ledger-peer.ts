@@ -109,9 +109,11 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
   const act = (input: Input): void => {
     switch (input.kind) {
       case "begin":
-        return program.begin();
+        program.begin();
+        return;
       case "timeOut":
-        return clock.advance(PATIENCE_MS);
+        clock.advance(PATIENCE_MS);
+        return;
       case "save":
         disk = { ...disk, saving: { point: snapshot(), decisions: [], received: [] } };
         return;
@@ -119,7 +121,7 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
         disk = disk.saving!;
         return;
       default:
-        return ends.happen(input);
+        ends.happen(input);
     }
   };
 

@@ -68,3 +68,24 @@ export function createTable(width: number): StateTable {
     action: (index) => rows[index * stride + width + 1]!,
   };
 }
+
+/** A state from which steps may go on for ever; −1 where there is none. */
+export function firstOnCycle(size: number, steps: readonly number[]): number {
+  const entering = new Int32Array(size);
+  const first = new Int32Array(size + 1);
+  for (let k = 0; k < steps.length; k += 2) {
+    entering[steps[k + 1]!]!++;
+    first[steps[k]! + 1]!++;
+  }
+  for (let state = 0; state < size; state++) first[state + 1]! += first[state]!;
+  const filled = first.slice();
+  const targets = new Int32Array(steps.length / 2);
+  for (let k = 0; k < steps.length; k += 2) targets[filled[steps[k]!]!++] = steps[k + 1]!;
+  const free: number[] = [];
+  for (let state = 0; state < size; state++) if (entering[state] === 0) free.push(state);
+  for (let state = free.pop(); state !== undefined; state = free.pop()) {
+    for (const target of targets.subarray(first[state], first[state + 1]))
+      if (--entering[target]! === 0) free.push(target);
+  }
+  return entering.findIndex((count) => count > 0);
+}

@@ -322,7 +322,9 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         journal!.advance();
         return { settled: repeatSettling(repeated.peers), isClosed: false };
       }
-      await over(step);
+      // An obstacle may be gone again by now, and a wait that ended with it goes on.
+      do await over(step);
+      while (!isOver(step.wait));
       begin("mixing");
       const isClosed = !isOpen();
       const obstacle = ledger.obstacle();

@@ -102,7 +102,10 @@ export interface Ledger {
   ready(): readonly Neighbour[];
   /** Edges that are ready, and whose ends have not yet agreed on which exchange is their last. None at the barrier. */
   unfinished(): readonly Neighbour[];
-  /** Whether the last exchange is over at both ends of every edge that is not at fault. Always at the barrier. */
+  /**
+   * Whether the last exchange is over at both ends of every edge that is not at fault, and was taken. Always at the
+   * barrier.
+   */
   isFinished(): boolean;
   /** Opens the next exchange of an edge that is ready. @returns the frame to send, unless the edge only receives */
   offered(edge: Neighbour, offer: Offer, now: number): Frame | undefined;
@@ -232,7 +235,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     ready: () => accounts.filter((each) => canOpen(each) && (isBarrier || !isDone(each))).map(edgeOf),
     unfinished: () =>
       isBarrier ? [] : accounts.filter((each) => canOpen(each) && !isDone(each)).map(edgeOf),
-    isFinished: () => isBarrier || accounts.every(isDone),
+    isFinished: () => isBarrier || (settled.size === 0 && accounts.every(isDone)),
 
     offered(edge, offer, now) {
       const account = byPeer.get(edge.peer)!;

@@ -70,12 +70,42 @@ export interface RestartableOptions {
   readonly crashes: readonly { readonly at: number; readonly forMs: number }[];
   /** A peer as at the start. */
   readonly make: () => Peer;
+  /** Peers that run together. Each may crash after it is done too, until all are. Never then where left out. */
+  readonly company?: Company;
+  /** Its own where left out. */
+  readonly disk?: Disk | undefined;
+  /** Every report, those of rounds that are computed again too. */
+  readonly seen?: (report: RoundReport) => void;
+}
+
+export interface Company {
+  done(): void;
+  /** A peer that was done starts again. */
+  again(): void;
+  /** Resolves once all are done. */
+  readonly end: Promise<void>;
+}
+
+export function createCompany(peers: number): Company {
+  let running = peers;
+  let ended = () => {};
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  return {
+    end,
+    done() {
+      if (--running === 0) ended();
+    },
+    again() {
+      running++;
+    },
+  };
 }
 
 /** Runs a peer to its end, through its crashes. The reports are those that stand in its log afterwards. */
 export async function runThroughCrashes(options: RestartableOptions) {
-  const { id, network, clock, crashes } = options;
-  const disk = createDisk();
+  const { id, network, clock, crashes, company, disk = createDisk() } = options;
   const reports = new Map<number, RoundReport>();
   let lives = 0;
   let current: { cut(): void } | undefined;
@@ -96,15 +126,21 @@ export async function runThroughCrashes(options: RestartableOptions) {
     const restarted = new Promise<void>((resolve) => wakes.push(resolve));
     const { peer, isComplete } = await live(options, store, reports);
     if (isComplete) {
-      current = undefined;
-      return { peer, lives, reports: [...reports.values()].sort((a, b) => a.round - b.round) };
+      company?.done();
+      const wasLast =
+        !company || (await Promise.race([company.end.then(() => true), restarted.then(() => false)]));
+      if (wasLast) {
+        current = undefined;
+        return { peer, lives, reports: [...reports.values()].sort((a, b) => a.round - b.round) };
+      }
+      company.again();
     }
     await restarted;
   }
 }
 
 async function live(
-  { id, neighbours, network, clock, patience, every, make }: RestartableOptions,
+  { id, neighbours, network, clock, patience, every, make, seen }: RestartableOptions,
   store: ReturnType<Disk["store"]>,
   reports: Map<number, RoundReport>,
 ): Promise<{ peer: Peer; isComplete: boolean }> {
@@ -127,6 +163,7 @@ async function live(
   for await (const report of peer.run({ transport, clock, journal, ...(patience && { patience }) })) {
     if (isCut) break;
     reports.set(report.round, report);
+    seen?.(report);
     const { round } = report;
     if ((round + 1) % every === 0 && round + 1 < peer.rounds && !journal.next()) {
       await saveCheckpoint(peer, store);

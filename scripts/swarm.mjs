@@ -9,9 +9,8 @@
 //
 // A seed that breaks a law is made smaller and printed as the command that plays it again; exit code 1.
 import { spawn } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { loadTestCode } from "./test-code.mjs";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -39,7 +38,7 @@ else process.exitCode = 1;
 
 /** Plays the schedules. @returns whether all keep the laws; ends with the first that does not */
 async function play() {
-  const { problemOf, scheduleOf, shrink, commandOf, describe } = await load();
+  const { problemOf, scheduleOf, shrink, commandOf, describe } = await loadTestCode("test/support/swarm.ts");
   const seen = {};
   for (let seed = first; seed < first + count; seed++) {
     const schedule = scheduleOf(seed, given);
@@ -73,23 +72,4 @@ async function share() {
     return new Promise((resolve) => child.once("exit", (code) => resolve(code === 0)));
   });
   return (await Promise.all(parts)).every(Boolean);
-}
-
-/** The tests' own TypeScript, bundled. */
-async function load() {
-  const root = new URL("../", import.meta.url);
-  const { outputFiles } = await build({
-    entryPoints: [new URL("test/support/swarm.ts", root).pathname],
-    ...{ bundle: true, platform: "node", format: "esm", packages: "external", write: false },
-  });
-  // Inside the project, so that its packages are found.
-  const folder = new URL("node_modules/.cache/", root);
-  mkdirSync(folder, { recursive: true });
-  const bundle = new URL(`swarm-${process.pid}.mjs`, folder);
-  writeFileSync(bundle, outputFiles[0].text);
-  try {
-    return await import(bundle.href);
-  } finally {
-    rmSync(bundle);
-  }
 }

@@ -2,8 +2,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-/** @param entry a file, relative to the root */
-export async function loadTestCode(entry) {
+/** @param entry a file, relative to the root. @returns the bundle's address, and what removes it */
+export async function bundleTestCode(entry) {
   const root = new URL("../", import.meta.url);
   const { outputFiles } = await build({
     entryPoints: [new URL(entry, root).pathname],
@@ -14,9 +14,14 @@ export async function loadTestCode(entry) {
   mkdirSync(folder, { recursive: true });
   const bundle = new URL(`tests-${process.pid}.mjs`, folder);
   writeFileSync(bundle, outputFiles[0].text);
+  return { url: bundle.href, remove: () => rmSync(bundle) };
+}
+
+export async function loadTestCode(entry) {
+  const { url, remove } = await bundleTestCode(entry);
   try {
-    return await import(bundle.href);
+    return await import(url);
   } finally {
-    rmSync(bundle);
+    remove();
   }
 }

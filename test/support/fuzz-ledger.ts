@@ -152,14 +152,16 @@ export function playLedger(
     take();
     if (!isViolated) finish();
     take();
-    if (isBarrier && isViolated) return;
     const before = settled.ours.length;
     for (let k = 0; k < 3; k++) {
       turn();
       if (isBarrier) finish();
     }
     take();
-    if (settled.ours.length < before + 2) fail("settles nothing with an honest neighbour afterwards");
+    // At the barrier a violation ends the run.
+    const mayEnd = isBarrier && isViolated;
+    if (!mayEnd && settled.ours.length < before + 2)
+      fail("settles nothing with an honest neighbour afterwards");
     if (settled.ours.join() !== settled.theirs.join()) fail("settles other pairs than its honest neighbour");
   }
 

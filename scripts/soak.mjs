@@ -88,7 +88,7 @@ async function watch(peer, hostile, minutes) {
   }
   const attacks = {};
   for (const [name, times] of Object.entries(await hostile.ask())) {
-    const key = name.replace(/ by \d+$/, "");
+    const key = name.replace(/ by \d+/, "");
     attacks[key] = (attacks[key] ?? 0) + times;
   }
   const baseline = samples[BASELINE_MS / EVERY_MS - 1] ?? samples[0];

@@ -103,11 +103,16 @@ export function startHostile({ peers, address, durationMs }: SoakOptions) {
   const seconds = durationMs / 1000;
   /** Again and again; what the other end does about it is no reason to stop. */
   const again = (name: string, pauseMs: number, act: () => Promise<unknown>) => {
+    const failed = `${name}, refused`;
     counts[name] = 0;
+    counts[failed] = 0;
     void (async () => {
       for (;;) {
-        await Promise.race([act().catch(() => {}), sleep(5000)]);
-        counts[name]!++;
+        const isDone = act().then(
+          () => true,
+          () => false,
+        );
+        counts[(await Promise.race([isDone, sleep(5000)])) ? name : failed]!++;
         await sleep(pauseMs);
       }
     })();

@@ -47,43 +47,39 @@ export interface GossipOptions {
   readonly wrap?: (transport: Transport, id: number) => Transport;
 }
 
-/** Real peers over memory transports whose local learning is prescribed: for laws about exchanges. */
-export function createGossip(options: GossipOptions) {
-  const { mixing, layout, algorithm, compressor, seed = 1, offset = 0, initial, update, rate } = options;
-  const {
-    rule,
-    rounds,
-    edges,
-    closingRates = [],
-    clock = stoppedClock,
-    patience,
-    wrap = (each) => each,
-  } = options;
-  const { connect = ({ peers }, most) => createMemoryTransports(peers, most) } = options;
-  const { compute = (trainer) => trainer } = options;
-  const { length } = layout;
+/** Where a peer begins when nothing else is said. */
+export function initialNumbers(seed: number, peer: number): (k: number) => number {
+  const draws = random(seed, "initial", peer);
+  return (k) => normal(draws, k);
+}
+
+/** A peer as at the start, whose local learning is prescribed. */
+export function gossipPeer(options: GossipOptions, id: number): Peer {
+  const { mixing, layout, algorithm, compressor, rule, rounds, edges, closingRates = [] } = options;
+  const { seed = 1, offset = 0, initial, update, rate, compute = (trainer) => trainer } = options;
   const plan: Plan = {
-    seed,
-    algorithm,
-    compressor,
-    rounds,
+    ...{ seed, algorithm, compressor, rounds, closingRates, ...plainDescent },
     learningRate: () => 1,
-    ...plainDescent,
     consensusRate: typeof rate === "number" ? () => rate : rate,
-    closingRates,
     evaluateEvery: 0,
     ...(edges && { edges }),
     ...(rule && { mixing: rule }),
   };
-  const peers = Array.from({ length: mixing.peers }, (_, id): Peer => {
-    const draws = random(seed, "initial", id);
-    const trainer = updateTrainer(
-      layout,
-      (k) => (initial ? initial(id, k) : normal(draws, k) + offset),
-      (k, round) => update?.(id, k, round) ?? 0,
-    );
-    return createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer: compute(trainer, id) });
-  });
+  const usual = initialNumbers(seed, id);
+  const trainer = updateTrainer(
+    layout,
+    (k) => (initial ? initial(id, k) : usual(k) + offset),
+    (k, round) => update?.(id, k, round) ?? 0,
+  );
+  return createPeer({ id, neighbours: mixing.neighbours[id]!, plan, trainer: compute(trainer, id) });
+}
+
+/** Real peers over memory transports whose local learning is prescribed: for laws about exchanges. */
+export function createGossip(options: GossipOptions) {
+  const { mixing, layout, clock = stoppedClock, patience, wrap = (each: Transport) => each } = options;
+  const { connect = ({ peers }, most) => createMemoryTransports(peers, most) } = options;
+  const { length } = layout;
+  const peers = Array.from({ length: mixing.peers }, (_, id) => gossipPeer(options, id));
   const most = Math.max(...peers.map(({ largestPayloadBytes }) => largestPayloadBytes));
   const transports = connect(mixing, most).map(wrap);
   const runs = peers.map((peer, id) =>
@@ -115,14 +111,10 @@ export function createGossip(options: GossipOptions) {
       );
     },
     close: () => Promise.all(transports.map((transport) => transport.close())),
-    mean(): Float64Array {
-      const mean = new Float64Array(length);
-      for (const model of models) for (let k = 0; k < length; k++) mean[k]! += model[k]! / peers.length;
-      return mean;
-    },
+    mean: () => meanOf(models, length),
     /** (1/n) Σ_i ‖x_i − x̄‖² */
     consensusDistance(): number {
-      const mean = this.mean();
+      const mean = meanOf(models, length);
       let sum = 0;
       for (const model of models) for (let k = 0; k < length; k++) sum += (model[k]! - mean[k]!) ** 2;
       return sum / peers.length;
@@ -134,16 +126,26 @@ export function createGossip(options: GossipOptions) {
       return sum;
     },
     /** The largest magnitude in models and states, to which rounding errors are relative. */
-    largest(): number {
-      let most = 1;
-      for (const { model, state } of peers) {
-        for (const vector of [model, ...Object.values(state.vectors)]) {
-          for (const x of vector) most = Math.max(most, Math.abs(x));
-        }
-      }
-      return most;
-    },
+    largest: () => largestOf(peers),
   };
+}
+
+/** The mean of models of this length. */
+export function meanOf(models: readonly ArrayLike<number>[], length: number): Float64Array {
+  const mean = new Float64Array(length);
+  for (const model of models) for (let k = 0; k < length; k++) mean[k]! += model[k]! / models.length;
+  return mean;
+}
+
+/** The largest magnitude in models and states, at least 1. */
+export function largestOf(peers: readonly Peer[]): number {
+  let most = 1;
+  for (const { model, state } of peers) {
+    for (const vector of [model, ...Object.values(state.vectors)]) {
+      for (const x of vector) most = Math.max(most, Math.abs(x));
+    }
+  }
+  return most;
 }
 
 /** Largest absolute difference of two vectors. */

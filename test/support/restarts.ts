@@ -76,12 +76,15 @@ export interface RestartableOptions {
   readonly crashes: readonly { readonly at: number; readonly forMs: number }[];
   /** A peer as at the start. */
   readonly make: () => Peer;
+  /** Its own where left out. */
+  readonly disk?: Disk | undefined;
+  /** Every report, those of rounds that are computed again too. */
+  readonly seen?: (report: RoundReport) => void;
 }
 
 /** Runs a peer to its end, through its crashes. The reports are those that stand in its log afterwards. */
 export async function runThroughCrashes(options: RestartableOptions) {
-  const { id, network, clock, crashes } = options;
-  const disk = createDisk();
+  const { id, network, clock, crashes, disk = createDisk() } = options;
   const reports = new Map<number, RoundReport>();
   let lives = 0;
   let current: Life | undefined;
@@ -110,7 +113,7 @@ export async function runThroughCrashes(options: RestartableOptions) {
 }
 
 async function live(
-  { id, neighbours, network, clock, patience, every, make }: RestartableOptions,
+  { id, neighbours, network, clock, patience, every, make, seen }: RestartableOptions,
   store: ReturnType<Disk["store"]>,
   life: Life,
   reports: Map<number, RoundReport>,
@@ -134,6 +137,7 @@ async function live(
   for await (const report of peer.run({ transport, clock, journal, ...(patience && { patience }) })) {
     if (isCut) break;
     reports.set(report.round, report);
+    seen?.(report);
     const { round } = report;
     if ((round + 1) % every === 0 && round + 1 < peer.rounds && !journal.next()) {
       await saveCheckpoint(peer, store);

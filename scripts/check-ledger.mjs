@@ -14,7 +14,7 @@ const { checkLedger, everyCourse } = await load();
 for (const count of peers ? [peers] : [2, 3]) {
   for (const { name, course, budget } of everyCourse(count)) {
     const started = performance.now();
-    const result = await checkLedger(course, { ...budget, depth });
+    const result = await checkLedger(course, { ...budget, ...(depth && { depth }) });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const { states, peerStates, transitions, violation } = result;
     console.log(

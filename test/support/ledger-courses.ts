@@ -46,7 +46,7 @@ export function everyCourse(peers: number): readonly Checked[] {
       checked("pair", { rounds: 1, closingRounds: 1, isPatient: true }, { crashes: 2, losses: 2 }),
       checked("pair", { isPatient: true }, { crashes: 1, losses: 0 }),
       checked("pair", { isPatient: true, isPrompt: true }, { crashes: 1, losses: 1 }),
-      checked("pair", { rounds: 3, isPatient: true, isPrompt: true }, { crashes: 0, losses: 0 }),
+      checked("pair", { rounds: 3, isPatient: true, isPrompt: true }, { crashes: 0, losses: 0, depth: 18 }),
     ];
   }
   return [

@@ -24,6 +24,7 @@ import {
   diskText,
   edgesText,
   edgeViews,
+  frameText,
   type Input,
   type LaneView,
   lanesText,
@@ -236,9 +237,10 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
       JSON.stringify([
         reader !== undefined,
         queue.map(({ kind, peer }) => `${kind} ${peer}`),
-        [...lanes.values()].map(({ unreleased, seesDown }) =>
-          [...unreleased].sort().concat(seesDown ? -1 : []),
-        ),
+        [...lanes.values()].map(({ waiting, unreleased, seesDown }) => [
+          ...[waiting && frameText(waiting), seesDown],
+          [...unreleased].sort(),
+        ]),
       ]),
     happen(input: Exclude<Input, { kind: "begin" | "timeOut" | "save" | "saved" }>) {
       if (input.kind === "take") {

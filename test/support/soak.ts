@@ -17,8 +17,8 @@ export { generateIdentity };
 
 const HONEST = 1;
 /** Neighbours that flood within the rules. Those after them break them, one after the other, until they are banned. */
-const [PINGER, OPENER, RECONNECTER] = [2, 3, 4];
-const FIRST_BREAKER = 5;
+const [PINGER, OPENER, SLOW, RECONNECTER] = [2, 3, 4, 5];
+const FIRST_BREAKER = 6;
 /** Longer than peer 0 waits for a hello. */
 const HELD_MS = 12_000;
 const ROUND_MS = 20;
@@ -144,13 +144,13 @@ export function startHostile({ peers, address, durationMs }: SoakOptions) {
   again("raw connections", 500, () => rawConnection(address!));
   return { counts };
 
-  /** A second stream on a connection breaks the rules, so each has one of its own. */
+  /** A second stream on a connection breaks the rules, and dials of one node at once share theirs: each has its own. */
   async function flood(): Promise<void> {
-    const [pinger, opener, reconnecter] = (await Promise.all(
-      [PINGER, OPENER, RECONNECTER].map((id) =>
+    const [pinger, opener, slow, reconnecter] = (await Promise.all(
+      [PINGER, OPENER, SLOW, RECONNECTER].map((id) =>
         handPeer({ ...peers[id]!, privateKey: keyOf(peers[id]!) }, id),
       ),
-    )) as [HandPeer, HandPeer, HandPeer];
+    )) as [HandPeer, HandPeer, HandPeer, HandPeer];
     let pinged: Channel | undefined;
     again("pings", 20, async () => {
       if (!pinged || pinged.ending) pinged = await greet(pinger, await pinger.connect(address!, target));
@@ -162,8 +162,8 @@ export function startHostile({ peers, address, durationMs }: SoakOptions) {
       await opener.open(connection);
     });
     again("slow hellos", 100, async () => {
-      const connection = await opener.connect(address!, target);
-      const channel = await opener.open(connection);
+      const connection = await slow.connect(address!, target);
+      const channel = await slow.open(connection);
       for (const byte of [Kind.hello, 200, 0, 0, 0x7b]) {
         channel.sendList(listOf(Uint8Array.of(byte)));
         await sleep(200);

@@ -11,8 +11,8 @@ import { bundleTestCode } from "./test-code.mjs";
 const EVERY_MS = 30_000;
 const BASELINE_MS = 60_000;
 const MOST_GROWN_BYTES = 16e6;
-/** Peer 0, its honest neighbour, one that floods within the rules, and those that are banned one after the other. */
-const PEERS = 43;
+/** Peer 0, its honest neighbour, four that flood within the rules, and those that are banned one after the other. */
+const PEERS = 46;
 const MB = 1e6;
 const inMb = (bytes) => (bytes / MB).toFixed(1);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -16,8 +16,11 @@ import { functionTrainer, plainDescent } from "./trainers.js";
 export { generateIdentity };
 
 const HONEST = 1;
-/** A neighbour that floods within the rules. Those after it break them, one after the other, until they are banned. */
-const FLOODER = 2;
+/** Neighbours that flood within the rules. Those after them break them, one after the other, until they are banned. */
+const [PINGER, OPENER, SLOW, RECONNECTER] = [2, 3, 4, 5];
+const FIRST_BREAKER = 6;
+/** Longer than peer 0 waits for a hello. */
+const HELD_MS = 12_000;
 const ROUND_MS = 20;
 const layout = createLayout([{ name: "kernel", shape: [50, 40] }]);
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -126,12 +129,12 @@ export function startHostile({ peers, address, durationMs }: SoakOptions) {
     }
   };
   void flood();
-  const breakers = peers.map((_, id) => id).slice(FLOODER + 1);
+  const breakers = peers.map((_, id) => id).slice(FIRST_BREAKER);
   for (const [k, id] of breakers.entries()) {
     setTimeout(() => breakRules(id), (1000 * seconds * k) / breakers.length);
   }
   again("strangers", 300, async () => {
-    const stranger = await handPeer(await generateIdentity(), FLOODER);
+    const stranger = await handPeer(await generateIdentity(), PINGER);
     try {
       await stranger.connect(address!, target);
     } finally {
@@ -141,32 +144,36 @@ export function startHostile({ peers, address, durationMs }: SoakOptions) {
   again("raw connections", 500, () => rawConnection(address!));
   return { counts };
 
+  /** A second stream on a connection breaks the rules, and dials of one node at once share theirs: each has its own. */
   async function flood(): Promise<void> {
-    const hand = await handPeer({ ...peers[FLOODER]!, privateKey: keyOf(peers[FLOODER]!) }, FLOODER);
-    const connect = () => hand.connect(address!, target);
-    let shared: Connection | undefined;
-    const connection = async () => {
-      if (shared?.status !== "open") shared = await connect();
-      return shared;
-    };
+    const [pinger, opener, slow, reconnecter] = (await Promise.all(
+      [PINGER, OPENER, SLOW, RECONNECTER].map((id) =>
+        handPeer({ ...peers[id]!, privateKey: keyOf(peers[id]!) }, id),
+      ),
+    )) as [HandPeer, HandPeer, HandPeer, HandPeer];
     let pinged: Channel | undefined;
     again("pings", 20, async () => {
-      if (!pinged || pinged.ending) pinged = await greet(hand, await connection());
+      if (!pinged || pinged.ending) pinged = await greet(pinger, await pinger.connect(address!, target));
       for (let k = 0; k < 50; k++) pinged.send(Kind.ping);
     });
-    again("half-open streams", 200, async () => hand.open(await connection()));
+    again("half-open streams", 500, async () => {
+      const connection = await opener.connect(address!, target);
+      setTimeout(() => connection.abort(new Error("held")), HELD_MS);
+      await opener.open(connection);
+    });
     again("slow hellos", 100, async () => {
-      const channel = await hand.open(await connection());
-      const hello = [Kind.hello, 200, 0, 0, 0x7b];
-      for (const byte of hello) {
+      const connection = await slow.connect(address!, target);
+      const channel = await slow.open(connection);
+      for (const byte of [Kind.hello, 200, 0, 0, 0x7b]) {
         channel.sendList(listOf(Uint8Array.of(byte)));
         await sleep(200);
       }
+      connection.abort(new Error("slow"));
     });
     again("reconnections", 150, async () => {
-      const each = await connect();
-      await greet(hand, each);
-      each.abort(new Error("again"));
+      const connection = await reconnecter.connect(address!, target);
+      await greet(reconnecter, connection);
+      connection.abort(new Error("again"));
     });
   }
 

@@ -120,7 +120,7 @@ function readStream(bytes: Uint8Array, { below }: Mutator): void {
   };
   const reader = createMessageReader({
     ...{ hello: called, refused: called, credit: called, taken: called, pong: called, leaving: called },
-    ping: called,
+    ...{ ping: called, done: called },
     frame: (_sequence, length) => assembly.begin(length),
     piece: assembly.piece,
     bytes(part) {
@@ -147,14 +147,23 @@ function readStream(bytes: Uint8Array, { below }: Mutator): void {
 async function checkpoints(folder: string): Promise<DecoderTarget> {
   const path = join(folder, "round-1.checkpoint");
   const [first, second, third] = frames as [Frame, Frame, Frame];
+  const quarantine = { faults: 1, left: 3, guard: { history: [1, 2], largest: 5 } };
   const traffic = { bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 };
   await writeCheckpoint(path, {
     ...{ peer: 0, round: 1, fingerprint: { seed: "1" }, traffic: { 1: traffic } },
     scalars: { steps: 3, rate: 0.5 },
     vectors: { model: Float32Array.from([1, 2, 3]), update: new Float32Array(2) },
     edges: [
-      { peer: 1, exchange: 3, theirRound: 2, isFinished: false, open: second, arrived: [first] },
-      { peer: 2, exchange: 4, theirRound: -1, isFinished: true, unacknowledged: third, arrived: [] },
+      { peer: 1, exchange: 3, theirRound: 2, isFinished: false, open: second, arrived: [first], quarantine },
+      {
+        peer: 2,
+        exchange: 4,
+        theirRound: -1,
+        isFinished: true,
+        unacknowledged: third,
+        arrived: [],
+        quarantine,
+      },
     ],
     held: [{ kind: "received", peer: 1, frame: second }],
   });

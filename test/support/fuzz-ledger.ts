@@ -56,7 +56,7 @@ export function playLedger(
 ): Episode {
   const rate = (round: number) => 1 / (1 + round);
   const { check } = codec;
-  const common = { rate, check, isBarrier, lastRound: LAST_ROUND };
+  const common = { rate, check, isBarrier, afterFault: "end", lastRound: LAST_ROUND } as const;
   const edgeTo = (peer: number) => ({ peer, weight: 0.3 });
   const ledger = make({ ...common, id: SELF!, edges: [edgeTo(HOSTILE!), edgeTo(HONEST!)] });
   const honest = createLedger({ ...common, id: HONEST!, edges: [edgeTo(SELF!)] });

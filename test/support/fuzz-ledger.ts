@@ -126,8 +126,10 @@ export function playLedger(
     now += below(5);
     if (act < 3) turn();
     else if (act < 5) ledger.acknowledged(HOSTILE!);
-    else if (act === 5) ledger.tick(now, below(10));
-    else if (act === 6 && !isBarrier) ledger[below(2) ? "up" : "down"](HOSTILE!, unreachable());
+    else if (act === 5) {
+      const patience = below(10);
+      ledger.tick(now, () => patience);
+    } else if (act === 6 && !isBarrier) ledger[below(2) ? "up" : "down"](HOSTILE!, unreachable());
     else {
       const bytes = act === 7 && sent.length > 0 ? sent[below(sent.length)]! : encodeFrame(due());
       const changed = act > 10 ? mutate([bytes, ...sent.slice(0, 3)]) : bytes;

@@ -264,7 +264,11 @@ export function createLedger(options: LedgerOptions): Ledger {
       }
       const problem = problemOf(account, frame);
       if (!problem && frame.kind === "learning") account.theirRound = frame.round;
-      account.arrived.push({ frame, release, problem });
+      if (problem) {
+        // It spends its number, and takes no memory until that is due.
+        release();
+        account.arrived.push({ frame: { ...frame, payload: nothing }, release() {}, problem });
+      } else account.arrived.push({ frame, release });
       settle(account);
       return !problem;
     },

@@ -4,9 +4,10 @@
 //
 //     node scripts/faults.mjs kill [EVERY_SECONDS [FOR_SECONDS [ROUNDS]]]     default 5 60 3000
 //     node scripts/faults.mjs stop [EVERY_SECONDS [FOR_SECONDS [ROUNDS]]]     each for 10 s; default 15 60 3000
+//     node scripts/faults.mjs restart [EVERY_SECONDS [FOR_SECONDS [ROUNDS]]]  default 5 60 3000
 //
-// Prints goodput beside “stop and restart from the checkpoint”: what is left of the time when every fault stops all
-// peers and costs them the rounds since the last common checkpoint. The last line is JSON. Run after a build.
+// `restart` is what others do: a peer that is killed stops all of them, and all start again. Compare its seconds and its
+// goodput, the share of time in useful steps, with those of `kill`. The last line is JSON. Run after a build.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -20,11 +21,11 @@ import { simulate } from "../dist/runs/simulate.js";
 const PEERS = 8;
 const STOP_MS = 10_000;
 const CHECKPOINT_ROUNDS = 20;
-const [mode = "kill", every = mode === "kill" ? 5 : 15, duration = 60, rounds = 3000] = process.argv
+const [mode = "kill", every = mode === "stop" ? 15 : 5, duration = 60, rounds = 3000] = process.argv
   .slice(2)
   .map((text, k) => (k === 0 ? text : Number(text)));
-if (mode !== "kill" && mode !== "stop") {
-  console.error("faults: kill or stop, then seconds between faults, seconds of faults, rounds");
+if (!["kill", "stop", "restart"].includes(mode)) {
+  console.error("faults: kill, stop or restart, then seconds between faults, seconds of faults, rounds");
   process.exit(2);
 }
 
@@ -53,7 +54,7 @@ if (keys.status !== 0) throw new Error(keys.stderr);
 let faults = 0;
 let isOver = false;
 const started = performance.now();
-const outcomes = Promise.all(peers.map(({ id }) => keepRunning(id)));
+const outcomes = mode === "restart" ? keepAllRunning() : Promise.all(peers.map(({ id }) => keepRunning(id)));
 const faulting = disturb();
 const summaries = await outcomes;
 isOver = true;
@@ -98,6 +99,17 @@ async function keepRunning(id) {
   }
 }
 
+/** Starts all peers, again and again, until they are done. */
+async function keepAllRunning() {
+  for (;;) {
+    const { code, stdout, stderr } = await runOnce();
+    if (code === 0) return JSON.parse(stdout).peers;
+    if (!/killed \(SIGKILL\)/.test(stderr))
+      throw new Error(`ended with exit code ${code}: ${stderr.slice(-2000)}`);
+  }
+}
+
+/** One peer, or all of them where no id is given. */
 function runOnce(id) {
   const saving = [
     "--checkpoints",
@@ -105,17 +117,8 @@ function runOnce(id) {
     "--checkpoint-every",
     String(CHECKPOINT_ROUNDS),
   ];
-  const words = [
-    command,
-    "peer",
-    topologyFile,
-    experimentFile,
-    "--id",
-    String(id),
-    "--json",
-    "--threads",
-    "1",
-  ];
+  const who = id === undefined ? ["up"] : ["peer", "--id", String(id)];
+  const words = [command, ...who, topologyFile, experimentFile, "--json", "--threads", "1"];
   const child = spawn(process.execPath, [...words, "--out", join(folder, "run"), ...saving, "--resume"]);
   children.set(id, child);
   let stdout = "";
@@ -139,7 +142,16 @@ async function disturb() {
   await pause(every);
   for (let turn = 0; !isOver && turn * every < duration; turn++) {
     const child = children.get((turn * 3) % PEERS);
-    if (child) {
+    if (mode === "restart") {
+      const { stdout } = spawnSync("pgrep", ["-P", String(children.get(undefined)?.pid)], {
+        encoding: "utf8",
+      });
+      const pids = stdout.split("\n").filter(Boolean).map(Number);
+      if (pids.length === PEERS) {
+        faults++;
+        process.kill(pids[(turn * 3) % PEERS], "SIGKILL");
+      }
+    } else if (child) {
       faults++;
       child.kill(mode === "kill" ? "SIGKILL" : "SIGSTOP");
       if (mode === "stop") setTimeout(() => child.kill("SIGCONT"), STOP_MS);

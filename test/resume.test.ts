@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { AlgorithmKind } from "../src/algorithm.js";
 import { algorithms } from "../src/algorithms/index.js";
 import type { CompressorSettings } from "../src/compressors/index.js";
+import { InvalidCheckpoint } from "../src/foundation/errors.js";
 import { random } from "../src/foundation/random.js";
 import { createVirtualClock } from "../src/foundation/virtual-clock.js";
 import { createGraph, graphSettings } from "../src/graphs/index.js";
@@ -15,6 +16,7 @@ import { withModelledCompute } from "../src/runs/modelled-compute.js";
 import { createSimulatedNetwork } from "../src/transports/simulated/network.js";
 import { parseNetwork } from "../src/transports/simulated/settings.js";
 import { createLayout } from "../src/vectors/layout.js";
+import { expectRejection } from "./support/errors.js";
 import { everyCompressor, largestDifference } from "./support/gossip.js";
 import { everyOptimizer } from "./support/optimizer-cases.js";
 import { runThroughCrashes } from "./support/restarts.js";
@@ -233,3 +235,27 @@ function runPrescribed(
   );
   return clock.run(lives, network.describe);
 }
+
+it("a peer that computes other numbers after its crash ends with that reason, and sends none of them", async () => {
+  const course = {
+    mixing: ring,
+    algorithm: algorithms.dpsgd,
+    compressor: everyCompressor[0]!,
+    optimizer: sgd,
+  };
+  let lives = 0;
+  const plan = planOf({ ...course, seed: 1, rounds: ROUNDS });
+  const outcome = runPrescribed(
+    {
+      course: { ...course, seed: 1, rounds: ROUNDS },
+      plan: { ...plan, learningRate: () => 1, closingRates: [] },
+      mean: new Float64Array(0),
+      update: (id, k, round) => {
+        if (id === 2 && round === 0 && k === 0) lives++;
+        return id === 2 && lives > 1 ? 0.5 : 0.25;
+      },
+    },
+    [[], [], [{ at: 60, forMs: 5 }], [], []],
+  );
+  await expectRejection(outcome, InvalidCheckpoint, { code: "replay-differs", peer: 2 });
+});

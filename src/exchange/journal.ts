@@ -170,7 +170,7 @@ export function requireSame(id: number, recorded: OfferedRecord, repeated: Offer
     recorded.tags.every((tag, k) => tag === repeated.tags[k]);
   if (isSame) return;
   throw new InvalidCheckpoint(
-    `peer ${id} cannot resume: round ${round + 1}, computed again, differs from what it has sent: this backend is not deterministic, or the data changed; start it with --rejoin`,
+    `peer ${id} cannot resume: round ${round + 1}, computed again, differs from what it has sent: this backend is not deterministic, or data or version changed; use those of the run, or start the run anew`,
     { code: "replay-differs", peer: id, round },
   );
 }

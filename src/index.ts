@@ -79,6 +79,13 @@ export {
   type Waiter,
 } from "./exchange/waiting.js";
 export { type Clock, stoppedClock, systemClock } from "./foundation/clock.js";
+export {
+  type CounterName,
+  type CounterReport,
+  type Counters,
+  counterKinds,
+  createCounters,
+} from "./foundation/counters.js";
 export * from "./foundation/errors.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
 export { createVirtualClock, type VirtualClock } from "./foundation/virtual-clock.js";
@@ -108,13 +115,6 @@ export {
   type MixingRuleSettings,
   mixingRuleSettings,
 } from "./mixing-rules/index.js";
-export {
-  type CounterName,
-  type CounterReport,
-  type Counters,
-  counterKinds,
-  createCounters,
-} from "./observing/counters.js";
 export type { RoundReport, RoundTimes, Sink } from "./observing/report.js";
 export type { Optimizer, OptimizerContext, OptimizerKind } from "./optimizer.js";
 export {

@@ -7,7 +7,7 @@ import {
   counterKinds,
   counterNames,
   createCounters,
-} from "../src/observing/counters.js";
+} from "../src/foundation/counters.js";
 import { createGoodput, shareOf, usefulMs } from "../src/observing/goodput.js";
 import type { RoundTimes } from "../src/observing/report.js";
 import { counterMetric } from "../src/sinks/prometheus.js";

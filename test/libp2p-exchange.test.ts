@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
-import { createCounters } from "../src/observing/counters.js";
+import { createCounters } from "../src/foundation/counters.js";
 import { decodePrivateKey } from "../src/transports/libp2p/identity.js";
 import type { Muxer } from "../src/transports/libp2p/index.js";
 import { defaultDeadlines, WINDOW_BYTES } from "../src/transports/libp2p/limits.js";

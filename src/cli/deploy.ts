@@ -5,7 +5,7 @@ import { Argument, Command } from "commander";
 import { FileProblem } from "../foundation/errors.js";
 import type { Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import { makeEmptyFolder } from "../runs/node/folders.js";
+import { makeEmptyFolder } from "../sinks/folders.js";
 import { VERSION } from "../version.js";
 import { print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";

@@ -7,7 +7,7 @@ import { FileProblem, MurmurationError } from "../foundation/errors.js";
 import { sizedGraph } from "../graphs/index.js";
 import { parseTopology, topologyJsonSchema } from "../graphs/topology.js";
 import { experimentJsonSchema, parseExperiment } from "../runs/experiment.js";
-import { makeFolder } from "../runs/node/folders.js";
+import { makeFolder } from "../sinks/folders.js";
 import { print } from "./console.js";
 import { createFile, prettyJson } from "./files.js";
 import { wholeNumber } from "./option-types.js";

@@ -3,9 +3,9 @@
  * nothing is awaited any more.
  */
 import type { Clock } from "../foundation/clock.js";
+import type { Counters } from "../foundation/counters.js";
 import { RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
-import type { Counters } from "../observing/counters.js";
 import type { Bytes } from "../vectors/vector.js";
 import { fromJournal } from "./account.js";
 import type { Frame, FrameKind } from "./frame.js";

@@ -2,9 +2,10 @@
  * The ledger: what one peer has offered, received and settled on each of its edges. Pure: no IO, no clock of its own.
  * README.md in this folder is its specification.
  */
+
+import type { CounterName } from "../foundation/counters.js";
 import { MalformedPayload, type MurmurationError } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
-import type { CounterName } from "../observing/counters.js";
 import type { Bytes } from "../vectors/vector.js";
 import {
   type Account,

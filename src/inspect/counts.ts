@@ -1,5 +1,5 @@
 /** The counters of a run as tables show them: those that counted something. */
-import { type CounterKind, counterKinds, counterNames } from "../observing/counters.js";
+import { type CounterKind, counterKinds, counterNames } from "../foundation/counters.js";
 import type { Run } from "./read.js";
 
 export interface CountView {

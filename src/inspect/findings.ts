@@ -1,5 +1,5 @@
 /** What the counters in a run's logs say is wrong, one line each with what to do: what `murmur doctor` prints of a run. */
-import { type CounterName, counterNames } from "../observing/counters.js";
+import { type CounterName, counterNames } from "../foundation/counters.js";
 import type { EdgeHistory, PeerHistory } from "./history.js";
 import { percentText, secondsText } from "./page/format.js";
 import { isSimulated, type Run } from "./read.js";

@@ -1,5 +1,5 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
-import { addAll, type CounterReport, type CounterValues } from "../observing/counters.js";
+import { addAll, type CounterReport, type CounterValues } from "../foundation/counters.js";
 import { usefulMs } from "../observing/goodput.js";
 import type { GraphRound, LogEnd, PeerRound } from "../runs/log.js";
 import { type Column, createColumn, recordOf } from "./column.js";

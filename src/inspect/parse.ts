@@ -2,7 +2,7 @@
  * Lines of a log, checked without a schema library: a run has millions of them. What passes here passes the
  * schema in log.ts in every field that readers use; the suite holds the two against each other.
  */
-import { counterNames } from "../observing/counters.js";
+import { counterNames } from "../foundation/counters.js";
 import {
   type GraphRound,
   type LogEnd,

@@ -9,8 +9,8 @@
 import { z } from "zod";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
+import { type CounterReport, counterRecord } from "../foundation/counters.js";
 import type { Topology } from "../graphs/topology.js";
-import { type CounterReport, counterRecord } from "../observing/counters.js";
 import type { RoundReport } from "../observing/report.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";

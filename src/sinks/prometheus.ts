@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Counter, Gauge, Registry } from "prom-client";
+import { type CounterName, counterKinds, counterNames, counterRecord } from "../foundation/counters.js";
 import { CannotListen } from "../foundation/errors.js";
-import { type CounterName, counterKinds, counterNames, counterRecord } from "../observing/counters.js";
 import { createGoodput, type Goodput } from "../observing/goodput.js";
 import type { RoundReport, Sink } from "../observing/report.js";
 

@@ -1,13 +1,13 @@
 import { join } from "node:path";
+import type { CounterReport } from "../../foundation/counters.js";
 import { FileProblem } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
-import type { CounterReport } from "../../observing/counters.js";
 import type { RoundReport, Sink } from "../../observing/report.js";
+import { makeFolder } from "../../sinks/folders.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
 import { endLine, headerLine, peerLogName, roundLine } from "../log.js";
-import { makeFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { resumeLog } from "./resume-log.js";
 

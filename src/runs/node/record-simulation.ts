@@ -6,6 +6,7 @@ import { FileProblem, Interrupted, InvalidExperiment } from "../../foundation/er
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import type { Peer } from "../../peer.js";
+import { makeEmptyFolder, makeFolder } from "../../sinks/folders.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
 import type { Layout } from "../../vectors/layout.js";
@@ -14,7 +15,6 @@ import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from ".
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type SimulationRound, simulate } from "../simulate.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
-import { makeEmptyFolder, makeFolder } from "./folders.js";
 import { describeMachine } from "./machine.js";
 import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";

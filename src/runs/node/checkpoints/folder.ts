@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Checkpoint, CheckpointStore, Saved } from "../../../checkpoint.js";
 import type { JournalRecord } from "../../../exchange/journal.js";
 import { InvalidCheckpoint } from "../../../foundation/errors.js";
-import { makeFolder } from "../folders.js";
+import { makeFolder } from "../../../sinks/folders.js";
 import { readCheckpoint, writeCheckpoint } from "./file.js";
 import { type JournalFile, openJournal, readJournal } from "./journal-file.js";
 

@@ -1,6 +1,6 @@
 import type { Checkpoint, CheckpointStore } from "../../../checkpoint.js";
 import { FileProblem } from "../../../foundation/errors.js";
-import { makeFolder } from "../folders.js";
+import { makeFolder } from "../../../sinks/folders.js";
 import { createCheckpointFolder, peerFolder } from "./folder.js";
 
 /** Rounds between two checkpoints, where the user names no number. */

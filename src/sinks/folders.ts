@@ -1,5 +1,5 @@
 import { mkdir, readdir } from "node:fs/promises";
-import { FileProblem } from "../../foundation/errors.js";
+import { FileProblem } from "../foundation/errors.js";
 
 /** Makes a folder where there is none. @returns the names in it @throws FileProblem when it cannot */
 export async function makeFolder(folder: string): Promise<string[]> {

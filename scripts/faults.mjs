@@ -17,6 +17,7 @@ import { modelDigest } from "../dist/exchange/fingerprint.js";
 import { parseTopology } from "../dist/graphs/topology.js";
 import { parseExperiment } from "../dist/runs/experiment.js";
 import { simulate } from "../dist/runs/simulate.js";
+import { outputOf } from "./output-of.mjs";
 
 const PEERS = 8;
 const STOP_MS = 10_000;
@@ -121,20 +122,7 @@ function runOnce(id) {
   const words = [command, ...who, topologyFile, experimentFile, "--json", "--threads", "1"];
   const child = spawn(process.execPath, [...words, "--out", join(folder, "run"), ...saving, "--resume"]);
   children.set(id, child);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  return new Promise((resolve) => {
-    child.once("close", (code) => {
-      children.delete(id);
-      resolve({ code, stdout, stderr });
-    });
-  });
+  return outputOf(child).finally(() => children.delete(id));
 }
 
 /** One peer after the other, in an order that is not that of the ring. */

@@ -12,6 +12,7 @@ import { modelDigest } from "../dist/exchange/fingerprint.js";
 import { parseTopology } from "../dist/graphs/topology.js";
 import { parseExperiment } from "../dist/runs/experiment.js";
 import { simulate } from "../dist/runs/simulate.js";
+import { outputOf } from "./output-of.mjs";
 
 const PEERS = 8;
 const RATE = "20mbit";
@@ -105,24 +106,13 @@ function buildNetwork() {
 }
 
 /** What the peer of this number ends with. */
-function runPeer(id, topologyFile, experimentFile) {
+async function runPeer(id, topologyFile, experimentFile) {
   const inside = ["netns", "exec", namespaceOf(id), process.execPath, command];
   const child = spawn("ip", [...inside, "peer", topologyFile, experimentFile, "--id", String(id), "--json"]);
   children.push(child);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("close", (code) => {
-      if (code === 0) resolve(JSON.parse(stdout));
-      else reject(new Error(`peer ${id} ended with exit code ${code}: ${stderr}`));
-    });
-  });
+  const { code, stdout, stderr } = await outputOf(child);
+  if (code !== 0) throw new Error(`peer ${id} ended with exit code ${code}: ${stderr}`);
+  return JSON.parse(stdout);
 }
 
 /** Takes everything away again, in whatever state it is. */

@@ -5,8 +5,8 @@
 import type { EdgesSnapshot } from "./exchange/exchanges.js";
 import { compareFingerprints, type Fingerprint } from "./exchange/fingerprint.js";
 import type { JournalRecord } from "./exchange/journal.js";
-import type { Traffic } from "./exchange/transport.js";
 import { InvalidCheckpoint } from "./foundation/errors.js";
+import type { RoundReport } from "./observing/report.js";
 import type { NamedValues } from "./vectors/state.js";
 
 export interface Checkpoint extends EdgesSnapshot {
@@ -19,8 +19,8 @@ export interface Checkpoint extends EdgesSnapshot {
   readonly vectors: Readonly<Record<string, Float32Array>>;
   /** float64 numbers by name. */
   readonly scalars: Readonly<Record<string, number>>;
-  /** What has crossed the edges so far, by neighbour. */
-  readonly traffic: Readonly<Record<number, Readonly<Traffic>>>;
+  /** What has crossed the edges so far. */
+  readonly traffic: RoundReport["traffic"];
 }
 
 /** What a store holds: the last good checkpoint, and what happened since. */

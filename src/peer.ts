@@ -91,7 +91,7 @@ export function createPeer(options: PeerOptions): Peer {
   const parts = createParts(options);
   const { algorithm, compressor, model } = parts;
   const { extraPayloadBytes = 0 } = plan.algorithm;
-  const position: Position = { round: 0, traffic: {} };
+  const position: Position = { round: 0, traffic: [] };
   let hasRun = false;
   let known: Fingerprint | undefined;
   const tooLate = () =>
@@ -153,7 +153,7 @@ export function createPeer(options: PeerOptions): Peer {
 interface Position {
   /** Rounds that are over. */
   round: number;
-  traffic: Readonly<Record<number, Readonly<Traffic>>>;
+  traffic: RoundReport["traffic"];
   edges?: () => EdgesSnapshot;
 }
 
@@ -192,8 +192,14 @@ async function* run(
     journal,
     counters,
   });
-  const before = position.traffic;
-  const traffic = (peer: number) => sum(before[peer] ?? noTraffic(), transport.traffic(peer));
+  const before = Object.fromEntries(
+    position.traffic.map(({ neighbour, ...crossed }) => [neighbour, crossed]),
+  );
+  const traffic = () =>
+    edges.map(({ peer }) => ({
+      neighbour: peer,
+      ...added(before[peer] ?? noTraffic(), transport.traffic(peer)),
+    }));
   position.edges = exchanges.snapshot;
   const began = clock.now();
 
@@ -209,7 +215,7 @@ async function* run(
     if (!isConnected) return;
 
     position.round = round + 1;
-    position.traffic = Object.fromEntries(edges.map(({ peer }) => [peer, traffic(peer)]));
+    position.traffic = traffic();
     const report: RoundReport = {
       peer: id,
       round,
@@ -218,7 +224,7 @@ async function* run(
       learningRate: isClosing ? 0 : plan.learningRate(round),
       consensusRate: rate(round),
       ...(await measure(turn)),
-      traffic: edges.map(({ peer }) => ({ neighbour: peer, ...traffic(peer) })),
+      traffic: position.traffic,
       ...(isReplayed && { isReplayed }),
       ...whatHappened(exchanges),
       ...counters.take(),
@@ -337,7 +343,7 @@ function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {
   return last === undefined ? {} : { waitedFor: last };
 }
 
-const sum = (a: Readonly<Traffic>, b: Readonly<Traffic>): Traffic => ({
+const added = (a: Readonly<Traffic>, b: Readonly<Traffic>): Traffic => ({
   bytesSent: a.bytesSent + b.bytesSent,
   bytesReceived: a.bytesReceived + b.bytesReceived,
   messagesSent: a.messagesSent + b.messagesSent,

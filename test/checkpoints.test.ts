@@ -18,6 +18,7 @@ import { createCheckpointFolder } from "../src/runs/node/checkpoints/folder.js";
 import { openJournal, readJournal } from "../src/runs/node/checkpoints/journal-file.js";
 import { openCheckpoints } from "../src/runs/node/checkpoints/settings.js";
 import { recordSimulation } from "../src/runs/node/record-simulation.js";
+import { DRAFT_SUFFIX } from "../src/sinks/whole-file.js";
 import { expectError, expectRejection } from "./support/errors.js";
 
 const folders: string[] = [];
@@ -43,7 +44,9 @@ const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record({
   peer: count,
   round: count,
   fingerprint: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
-  traffic: fc.constant({ 3: { bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 } }),
+  traffic: fc.constant([
+    { neighbour: 3, bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 },
+  ]),
   scalars: fc.dictionary(fc.string(), fc.double(), { noNullPrototype: true }),
   vectors: fc.dictionary(fc.string(), fc.float32Array(), { noNullPrototype: true }),
   edges: fc.array(
@@ -69,7 +72,7 @@ const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record({
   held: fc.array(fc.record({ kind: fc.constant("received" as const), peer: count, frame }), { maxLength: 2 }),
 });
 const someCheckpoint = (round: number, value = round): Checkpoint => ({
-  ...{ peer: 0, round, fingerprint: { seed: "1" }, traffic: {}, scalars: { x: Number.NaN } },
+  ...{ peer: 0, round, fingerprint: { seed: "1" }, traffic: [], scalars: { x: Number.NaN } },
   ...{ vectors: { model: Float32Array.of(value, -0) }, edges: [], held: [] },
 });
 const record = (k: number): JournalRecord => ({ kind: "took", peers: [k] });
@@ -232,7 +235,7 @@ describe("a folder of checkpoints", () => {
     const { folder, open } = await filled();
     const store = await open();
     await store.load();
-    mkdirSync(join(folder, "round-30.checkpoint.writing"));
+    mkdirSync(join(folder, `round-30.checkpoint.${process.pid}${DRAFT_SUFFIX}`));
     await expectRejection(store.save(someCheckpoint(30)), FileProblem, {
       code: "checkpoint-not-written",
       round: 30,
@@ -241,6 +244,13 @@ describe("a folder of checkpoints", () => {
     await store.close();
     const saved = await (await open()).load();
     expect(saved).toEqual({ checkpoint: someCheckpoint(20), records: [record(20), record(30)] });
+  });
+
+  it("drops what a killed process left of a checkpoint", async () => {
+    const { folder, open } = await filled();
+    writeFileSync(join(folder, `round-30.checkpoint.1${DRAFT_SUFFIX}`), "half of a");
+    expect(await (await open()).load()).toEqual({ checkpoint: someCheckpoint(20), records: [record(20)] });
+    expect(readdirSync(folder).some((name) => name.endsWith(DRAFT_SUFFIX))).toBe(false);
   });
 
   it("is not mixed with another run's", async () => {

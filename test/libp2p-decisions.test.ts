@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { listed } from "../src/exchange/fingerprint.js";
+import { MAX_VIOLATIONS } from "../src/exchange/transport.js";
 import { HandshakeRefused, InvalidExperiment } from "../src/foundation/errors.js";
 import { causesAmong, describeDifferences } from "../src/transports/libp2p/differences.js";
 import { helloOf, judge, type Self } from "../src/transports/libp2p/handshake.js";
@@ -9,7 +10,6 @@ import {
   deadlinesFrom,
   defaultDeadlines,
   MAX_MISSED_HEARTBEATS,
-  MAX_VIOLATIONS,
   MIN_DEADLINE_MS,
 } from "../src/transports/libp2p/limits.js";
 import { createRedial, redialPauseMs } from "../src/transports/libp2p/redial.js";

@@ -6,6 +6,7 @@ import {
   HandshakeRefused,
   IdentityInUse,
   InvalidTopology,
+  MalformedFrame,
   Unreachable,
 } from "../src/foundation/errors.js";
 import {
@@ -189,16 +190,19 @@ describe("a neighbour that goes away", () => {
     expect(first.traffic(1).messagesReceived).toBe(2);
   });
 
-  it("gets no acknowledgement before its frame is kept", async () => {
+  it("gets no acknowledgement of a frame that could not be kept, and the frame again", async () => {
     const topology = await members(2);
-    const order: string[] = [];
     const first = await joined(topology, 0);
-    const keep = (from: number, { round }: Frame) => order.push(`peer ${from} round ${round}`);
+    const offered: Frame[] = [];
+    const keep = (_from: number, kept: Frame) => {
+      offered.push({ ...kept, payload: kept.payload.slice() });
+      if (offered.length === 1) throw new MalformedFrame("no room", { code: "no-room" });
+    };
     const second = await joined(topology, 1, { durability: { ...notDurable, keep } });
     first.send(1, frame(5));
     await first.events.next("acknowledged");
-    expect(order).toEqual(["peer 0 round 5"]);
-    await second.close();
+    expect(offered).toEqual([frame(5), frame(5)]);
+    expect((await second.events.receive()).frame).toEqual(frame(5));
   });
 
   it("is down once its deadline has passed, and up when it is back; frames stay queued, other edges go on", async () => {

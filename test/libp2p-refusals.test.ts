@@ -9,7 +9,7 @@ import {
   readListed,
 } from "../src/exchange/fingerprint.js";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
-import { MAX_UNRELEASED_FRAMES } from "../src/exchange/transport.js";
+import { MAX_UNRELEASED_FRAMES, MAX_VIOLATIONS } from "../src/exchange/transport.js";
 import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation/errors.js";
 import type { Channel } from "../src/transports/libp2p/channel.js";
 import { encodeHeartbeat, MAX_HEARTBEAT_BYTES } from "../src/transports/libp2p/heartbeat.js";
@@ -20,7 +20,6 @@ import {
   MAX_CONNECTIONS_PER_NEIGHBOUR,
   MAX_HELLO_BYTES,
   MAX_STREAMS_PER_CONNECTION,
-  MAX_VIOLATIONS,
   WINDOW_BYTES,
 } from "../src/transports/libp2p/limits.js";
 import {

@@ -13,6 +13,7 @@ import type { RoundReport } from "../src/observing/report.js";
 import type { OptimizerSettings } from "../src/optimizers/index.js";
 import { createPeer, type Peer, type Plan } from "../src/peer.js";
 import { withModelledCompute } from "../src/runs/modelled-compute.js";
+import type { Trainer } from "../src/trainers/trainer.js";
 import { createSimulatedNetwork } from "../src/transports/simulated/network.js";
 import { parseNetwork } from "../src/transports/simulated/settings.js";
 import { createLayout } from "../src/vectors/layout.js";
@@ -20,7 +21,7 @@ import { expectRejection } from "./support/errors.js";
 import { everyCompressor, largestDifference } from "./support/gossip.js";
 import { everyOptimizer } from "./support/optimizer-cases.js";
 import { runThroughCrashes } from "./support/restarts.js";
-import { functionTrainer, plainDescent } from "./support/trainers.js";
+import { functionTrainer, plainDescent, updateTrainer } from "./support/trainers.js";
 
 const layout = createLayout([
   { name: "kernel", shape: [5, 7] },
@@ -53,18 +54,6 @@ function planOf({ algorithm, compressor, optimizer, seed, rounds, mixing }: Cour
   };
 }
 
-function peersOf(
-  course: Course,
-  equip: (peer: number) => (trainer: ReturnType<typeof trainerOf>) => typeof trainer,
-) {
-  const { mixing } = course;
-  const plan = planOf(course);
-  return mixing.neighbours.map((neighbours, id) => (): Peer => {
-    const trainer = equip(id)(trainerOf(course.seed, id));
-    return createPeer({ id, neighbours, plan, trainer });
-  });
-}
-
 const trainerOf = (seed: number, id: number) =>
   functionTrainer(
     layout,
@@ -72,41 +61,37 @@ const trainerOf = (seed: number, id: number) =>
     (point, k, step) => Math.fround(point[k]! - random(seed, "optimum", id, step).uniform(k)),
   );
 
-/** Runs all peers over a network on which peers crash, each through its own crashes. */
-async function run(
-  course: Course,
-  crashes: readonly (readonly { at: number; forMs: number }[])[],
+type Crashes = readonly (readonly { readonly at: number; readonly forMs: number }[])[];
+
+/** Runs all peers over a network on which they crash, each through its own crashes. */
+function runAll(
+  { mixing: { neighbours }, seed }: Course,
+  plan: Plan,
+  trainer: (id: number) => Trainer,
+  crashes: Crashes,
   patienceMs?: number,
 ) {
   const clock = createVirtualClock();
-  const { neighbours } = course.mixing;
-  const settings = parseNetwork({
-    latencyMs: 3,
-    jitterMs: 6,
-    computeMs: 5,
-    reconnectMs: 1e6,
-    seed: course.seed,
-  });
-  const makers = peersOf(course, () => (trainer) => withModelledCompute(trainer, clock, 5));
-  const maximumPayloadBytes = makers[0]!().largestPayloadBytes;
+  const settings = parseNetwork({ latencyMs: 3, jitterMs: 12, computeMs: 5, reconnectMs: 1e6, seed });
+  const make = (id: number) => (): Peer =>
+    createPeer({
+      ...{ id, neighbours: neighbours[id]!, plan },
+      trainer: withModelledCompute(trainer(id), clock, 5),
+    });
+  const maximumPayloadBytes = make(0)().largestPayloadBytes;
   const network = createSimulatedNetwork({ clock, settings, neighbours, maximumPayloadBytes });
   const patience = patienceMs === undefined ? undefined : { deadlineMs: 1e7, patienceMs };
-  const lives = Promise.all(
-    makers.map((make, id) =>
-      runThroughCrashes({
-        id,
-        neighbours: neighbours[id]!,
-        network,
-        clock,
-        patience,
-        every: 10,
-        crashes: crashes[id] ?? [],
-        make,
-      }),
-    ),
+  const lives = neighbours.map((own, id) =>
+    runThroughCrashes({
+      ...{ id, neighbours: own, network, clock, patience, every: 10 },
+      ...{ crashes: crashes[id] ?? [], make: make(id) },
+    }),
   );
-  return clock.run(lives, network.describe);
+  return clock.run(Promise.all(lives), network.describe);
 }
+
+const run = (course: Course, crashes: Crashes) =>
+  runAll(course, planOf(course), (id) => trainerOf(course.seed, id), crashes);
 
 /** What must not depend on crashes. */
 const lasting = ({ time: _time, traffic: _traffic, isReplayed: _again, ...report }: RoundReport) => report;
@@ -190,51 +175,21 @@ function prescribed(course: Course) {
   return { course, plan, mean, update };
 }
 
-function runPrescribed(
-  { course, plan, update }: ReturnType<typeof prescribed>,
-  crashes: readonly (readonly { at: number; forMs: number }[])[],
-) {
-  const clock = createVirtualClock();
-  const { neighbours } = course.mixing;
-  const settings = parseNetwork({
-    latencyMs: 3,
-    jitterMs: 20,
-    computeMs: 5,
-    reconnectMs: 1e6,
-    seed: course.seed,
-  });
-  const make = (id: number) => () => {
-    const trainer = functionTrainer(
-      layout,
-      (model) => model.fill(0.5),
-      (_point, k, round) => -update(id, k, round),
-    );
-    return createPeer({
-      id,
-      neighbours: neighbours[id]!,
-      plan,
-      trainer: withModelledCompute(trainer, clock, 5),
-    });
-  };
-  const maximumPayloadBytes = make(0)().largestPayloadBytes;
-  const network = createSimulatedNetwork({ clock, settings, neighbours, maximumPayloadBytes });
-  const patience = { deadlineMs: 1e7, patienceMs: 12 };
-  const lives = Promise.all(
-    neighbours.map((_, id) =>
-      runThroughCrashes({
-        id,
-        neighbours: neighbours[id]!,
-        network,
-        clock,
-        patience,
-        every: 10,
-        crashes: crashes[id] ?? [],
-        make: make(id),
-      }),
-    ),
+const PATIENCE_MS = 12;
+
+const runPrescribed = ({ course, plan, update }: ReturnType<typeof prescribed>, crashes: Crashes) =>
+  runAll(
+    course,
+    plan,
+    (id) =>
+      updateTrainer(
+        layout,
+        () => 0.5,
+        (k, round) => update(id, k, round),
+      ),
+    crashes,
+    PATIENCE_MS,
   );
-  return clock.run(lives, network.describe);
-}
 
 it("a peer that computes other numbers after its crash ends with that reason, and sends none of them", async () => {
   const course = {

@@ -1,9 +1,10 @@
-import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
 import { parseEdgeList } from "../graphs/edges.js";
 import { parseTopology, type Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
+import { writeWhole } from "../sinks/whole-file.js";
 import { createConditions } from "../transports/simulated/conditions.js";
 import { type NetworkSettings, parseNetwork } from "../transports/simulated/settings.js";
 
@@ -39,19 +40,10 @@ export async function readJson(file: string): Promise<unknown> {
 
 /** Replaces a file's content at once: whoever reads it meanwhile sees the old one or the new one, whole. */
 export async function replaceFile(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}.tmp`;
   try {
     const { mode } = await stat(file);
-    const handle = await open(draft, "wx", mode);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
+    await writeWhole(file, (handle) => handle.writeFile(text), mode);
   } catch (cause) {
-    await rm(draft, { force: true });
     throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
       code: "file-not-replaced",
       field: file,

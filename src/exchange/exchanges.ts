@@ -7,9 +7,8 @@ import type { Counters } from "../foundation/counters.js";
 import { RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
-import { fromJournal } from "./account.js";
 import type { Frame, FrameKind } from "./frame.js";
-import { type Journal, type OfferedRecord, payloadTag, type ReceivedRecord, requireSame } from "./journal.js";
+import { type Journal, type OfferedRecord, payloadTag, type ReceivedRecord } from "./journal.js";
 import {
   createLedger,
   type EdgeRecord,
@@ -19,6 +18,8 @@ import {
   type Waiting,
 } from "./ledger.js";
 import { createEdgePatience } from "./patience.js";
+import { createRefusals } from "./refusals.js";
+import { createReplay } from "./replay.js";
 import type { EdgeEvent, Transport } from "./transport.js";
 import { type Activity, chainFrom, type State, unknown, whomText } from "./waiting.js";
 
@@ -47,9 +48,6 @@ export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "rec
   /** Counts refused frames; nobody does when left out. */
   readonly counters?: Counters;
 }
-
-/** Refused frames that are listed one by one; more of them are counted. */
-export const MAX_LISTED_REFUSALS = 16;
 
 /** One step of a round. */
 export interface Step {
@@ -118,11 +116,11 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const offeredAt = new Map<number, number>();
   const isBarrier = patienceMs === undefined;
   const ledger = createLedger({ ...options, isBarrier, ...(journal && { records: journal.edges }) });
+  const replay = journal && createReplay({ id, edges, journal, ledger, isBarrier });
   /** Whether frames come and go: not while rounds are computed again from the journal. */
   let isLive = false;
   const outboxes = new Map<number, Uint8Array<ArrayBuffer>>();
-  let refusals: Refusal[] = [];
-  let unlisted = 0;
+  const refusals = createRefusals();
   let last: number | undefined;
   let closed: { readonly error?: unknown } | undefined;
   let wake: (() => void) | undefined;
@@ -158,8 +156,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     for (const { counter, isVoid, ...refusal } of ledger.takeRefusals()) {
       counters?.count(counter, refusal.from);
       if (isVoid) counters?.count("quarantines", refusal.from);
-      if (refusals.length < MAX_LISTED_REFUSALS) refusals.push(refusal);
-      else unlisted++;
+      refusals.add(refusal);
       // A void exchange is over at both ends: the connection is of use.
       if (!isVoid) transport.refuse(refusal.from, refusal.reason);
     }
@@ -246,51 +243,29 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     return closed === undefined;
   };
 
-  /** The decision that is to be repeated. Without one, the exchanges go on from where they stopped. */
-  const recorded = () => {
-    const next = journal?.next();
-    if (!next && !isLive) goLive();
-    return next;
+  /** Whether rounds are computed again. Once they are not, frames come and go. */
+  const repeats = (): boolean => {
+    if (replay?.isOn()) return true;
+    if (!isLive) goLive();
+    return false;
   };
   const goLive = (): void => {
     isLive = true;
-    for (const { peer } of edges) {
-      for (let frame = journal?.frame(peer); frame; frame = journal?.frame(peer)) {
-        ledger.received(peer, frame, fromJournal);
-      }
-    }
+    replay?.end();
     for (const { to, frame } of ledger.unacknowledged()) transport.send(to, frame);
     transport.activity?.(state);
     void read();
   };
-  /** The edges of a step that is repeated. */
-  const recordedEdges = (): readonly Neighbour[] | undefined => {
-    const next = recorded();
-    return next?.kind === "offered" ? edges.filter(({ peer }) => next.peers.includes(peer)) : undefined;
-  };
-  /** What settled in a step that is repeated: the same exchanges, in whatever order their frames came. */
-  const repeatSettling = (peers: readonly number[]): readonly Settled[] => {
-    for (const peer of peers) {
-      const frame = ledger.lacks(peer) && journal!.frame(peer);
-      if (frame) ledger.received(peer, frame, fromJournal);
-    }
-    // A step at the barrier ends once all its frames are acknowledged.
-    if (isBarrier) for (const { to } of ledger.unacknowledged()) ledger.acknowledged(to);
-    ledger.takeVoided();
-    return ledger.takeSettled();
-  };
 
   return {
     isOpen,
-    ready: () => recordedEdges() ?? ledger.ready(),
-    unfinished: () => recordedEdges() ?? ledger.unfinished(),
-    isFinished() {
-      const next = recorded();
-      return next ? next.kind !== "offered" || next.round > lastRound : ledger.isFinished();
-    },
+    ready: () => (repeats() && replay!.edges()) || ledger.ready(),
+    unfinished: () => (repeats() && replay!.edges()) || ledger.unfinished(),
+    isFinished: () => (repeats() ? replay!.round() !== lastRound : ledger.isFinished()),
 
     offer({ kind, round, step, edges, wait, outgoing }) {
-      const repeated = recorded();
+      const isRepeated = repeats();
+      if (isRepeated) replay!.offers(edges);
       ledger.await(wait);
       const now = clock.now();
       const frames: { to: number; frame: Frame }[] = [];
@@ -298,18 +273,16 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       for (const edge of edges) {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
         if (journal) tags.push(payloadTag(payload));
-        if (repeated) ledger.acknowledged(edge.peer);
         offeredAt.set(edge.peer, now);
         const frame = ledger.offered(edge, { kind, round, step, payload }, now);
         if (frame) frames.push({ to: edge.peer, frame });
       }
       if (journal) {
         const record: OfferedRecord = { kind: "offered", round, step, peers: edges.map(peerOf), tags };
-        if (repeated?.kind === "offered") requireSame(id, repeated, record);
-        if (repeated) journal.advance();
+        if (isRepeated) replay!.offered(record);
         else journal.write(record);
       }
-      if (repeated) return;
+      if (isRepeated) return;
       for (const { to, frame } of frames) transport.send(to, frame);
       refuse();
       last = undefined;
@@ -317,11 +290,8 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
     async settle(step) {
       begin("waiting");
-      const repeated = recorded();
-      if (repeated?.kind === "took") {
-        journal!.advance();
-        return { settled: repeatSettling(repeated.peers), isClosed: false };
-      }
+      const repeated = repeats() ? replay!.settle() : undefined;
+      if (repeated) return { settled: repeated, isClosed: false };
       // An obstacle may be gone again by now, and a wait that ended with it goes on.
       do await over(step);
       while (!isOver(step.wait));
@@ -340,14 +310,8 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     lastToArrive: () => last,
     late: ledger.late,
     quarantined: ledger.quarantined,
-    takeRefusals() {
-      const more = { from: refusals.at(-1)?.from ?? id, reason: `${unlisted} more frames were refused` };
-      const taken = unlisted > 0 ? [...refusals, more] : refusals;
-      refusals = [];
-      unlisted = 0;
-      return taken;
-    },
-    isReplaying: () => journal?.next() !== undefined,
+    takeRefusals: refusals.take,
+    isReplaying: () => replay?.isOn() ?? false,
     snapshot: () => ({ edges: ledger.records(), held: journal?.held() ?? [] }),
   };
 }

@@ -7,7 +7,6 @@
  * Two rules make that safe at any instant. A frame is in the journal before the neighbour gets its acknowledgement, and
  * a decision is in the journal before any frame leaves that depends on it.
  */
-import { InvalidCheckpoint } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame } from "./frame.js";
@@ -159,18 +158,4 @@ export function payloadTag(payload: Bytes): number {
   let tag = Math.imul(0x811c9dc5 ^ payload.length, 0x01000193);
   for (let k = 0; k < payload.length; k += stride) tag = Math.imul(tag ^ payload[k]!, 0x01000193);
   return tag >>> 0;
-}
-
-/** @throws InvalidCheckpoint the round that is computed again is not the one that was sent */
-export function requireSame(id: number, recorded: OfferedRecord, repeated: OfferedRecord): void {
-  const { round, step } = recorded;
-  const isSame =
-    round === repeated.round &&
-    step === repeated.step &&
-    recorded.tags.every((tag, k) => tag === repeated.tags[k]);
-  if (isSame) return;
-  throw new InvalidCheckpoint(
-    `peer ${id} cannot resume: round ${round + 1}, computed again, differs from what it has sent: this backend is not deterministic, or data or version changed; use those of the run, or start the run anew`,
-    { code: "replay-differs", peer: id, round },
-  );
 }

@@ -4,20 +4,16 @@
  */
 
 import type { CounterName } from "../foundation/counters.js";
-import { MalformedPayload, type MurmurationError } from "../foundation/errors.js";
+import type { MurmurationError } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import {
   type Account,
-  type Arrived,
-  belongs,
   createAccount,
   type EdgeRecord,
   type Halves,
   isHopeless,
-  isInOrder,
   isPending,
-  nameOf,
   type Offer,
   onTime,
   type Problem,
@@ -27,6 +23,7 @@ import {
   takeHalves,
   violationOf,
 } from "./account.js";
+import { createExaminer, type ExaminerOptions } from "./faults.js";
 import type { Frame } from "./frame.js";
 
 export type { EdgeRecord, Offer } from "./account.js";
@@ -68,18 +65,11 @@ export interface CountedRefusal extends Refusal {
  */
 export type AfterFault = "void" | "void-for-good" | "end";
 
-export interface LedgerOptions {
+export interface LedgerOptions extends ExaminerOptions {
   readonly id: number;
   readonly edges: readonly Neighbour[];
   /** η of a round. */
   readonly rate: (round: number) => number;
-  /**
-   * Looks at a payload before it is kept.
-   * @throws MalformedPayload
-   */
-  readonly check: (frame: Frame) => void;
-  /** Upper bound of the norm of what a checked payload holds; without one, any norm is accepted. */
-  readonly normBound?: (frame: Frame) => number | undefined;
   readonly afterFault: AfterFault;
   /**
    * The strict barrier: both ends of an exchange must be in the same round. Otherwise an edge that is unreachable or
@@ -158,7 +148,7 @@ const edgeOf = ({ edge }: Account): Neighbour => edge;
 const nothing: Bytes = new Uint8Array(0);
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { id, edges, rate, check, isBarrier, lastRound, afterFault, records = [] } = options;
+  const { id, edges, rate, isBarrier, lastRound, afterFault, records = [] } = options;
   const accounts = edges.map((edge) =>
     createAccount(
       edge,
@@ -173,7 +163,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   let toRelease: (() => void)[] = [];
   let refusals: CountedRefusal[] = [];
   let voided: number[] = [];
-  const boundOf = createBounds(options.normBound);
+  const examiner = createExaminer(options);
 
   /** Whether an edge takes no further part in learning: its last exchange is over at both ends, or it is at fault. */
   const isDone = (account: Account): boolean =>
@@ -192,7 +182,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   const settle = (account: Account): void => {
     if (account.violation) return;
     const first = account.arrived[0];
-    const problem = first && account.open && problemOfPair(account, account.open, first);
+    const problem = first && account.open && examiner.together(account, account.open, first);
     if (problem) violated(account, problem);
     if (account.violation) return;
     const halves = takeHalves(account, lastRound);
@@ -263,7 +253,7 @@ export function createLedger(options: LedgerOptions): Ledger {
         refusals.push({ from, counter, reason: reason! });
         return false;
       }
-      const problem = problemOf(account, frame);
+      const problem = examiner.alone(account, frame);
       if (!problem && frame.kind === "learning") account.theirRound = frame.round;
       if (problem) {
         // It spends its number, and takes no memory until that is due.
@@ -353,56 +343,5 @@ export function createLedger(options: LedgerOptions): Ledger {
       accounts.flatMap(({ edge, unacknowledged: frame }) => (frame ? [{ to: edge.peer, frame }] : [])),
 
     records: () => accounts.map((account) => recordOf(account, settled.get(account)?.halves)),
-  };
-
-  /** Why a frame that is due cannot be the half of any exchange. */
-  function problemOf(account: Account, frame: Frame): Problem | undefined {
-    // At the barrier both halves are of one round, and a round may have several exchanges.
-    if (!isBarrier && !isInOrder(account, frame, lastRound)) {
-      const what = `sent ${nameOf(frame)} after round ${account.theirRound + 1}`;
-      return { what, counter: "refusedOutOfTurn" };
-    }
-    try {
-      check(frame);
-      return undefined;
-    } catch (cause) {
-      if (!(cause instanceof MalformedPayload)) throw cause;
-      const what = `sent a malformed payload in ${nameOf(frame)} (${cause.message})`;
-      return { what, counter: "refusedPayload", cause };
-    }
-  }
-
-  /** Why the neighbour's frame cannot be the other half of this one. */
-  function problemOfPair(account: Account, own: Offer, { frame, problem }: Arrived): Problem | undefined {
-    if (problem) return problem;
-    if (!belongs(frame, own, isBarrier)) {
-      return {
-        what: `sent ${nameOf(frame)} where ${nameOf(own)} is due`,
-        counter: "refusedOutOfTurn",
-      };
-    }
-    const bound = boundOf(frame);
-    if (bound === undefined) return undefined;
-    const ownBound = account.sends ? (boundOf({ ...own, exchange: frame.exchange }) ?? 0) : 0;
-    const why = account.guard.judge(ownBound, bound);
-    return why === undefined
-      ? undefined
-      : { what: `sent a payload in ${nameOf(frame)} that is refused: ${why}`, counter: "refusedNorm" };
-  }
-}
-
-/** A payload for all edges is bounded once. */
-function createBounds(normBound: LedgerOptions["normBound"]): (frame: Frame) => number | undefined {
-  let payload: Bytes | undefined;
-  let key = "";
-  let bound: number | undefined;
-  return (frame) => {
-    const { kind, round, step } = frame;
-    const now = `${kind} ${round} ${step}`;
-    if (payload === frame.payload && key === now) return bound;
-    payload = frame.payload;
-    key = now;
-    bound = normBound?.(frame);
-    return bound;
   };
 }

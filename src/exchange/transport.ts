@@ -27,6 +27,9 @@ export interface Durability {
 /** For a run that does not outlive its process. */
 export const notDurable: Durability = { position: () => ({ sent: 0, received: 0 }), keep() {} };
 
+/** Broken rules of the protocol after which a transport bans a neighbour. */
+export const MAX_VIOLATIONS = 3;
+
 /** What happened on the edge to the neighbour `peer`. Events of one edge arrive in their order. */
 export type EdgeEvent =
   | {

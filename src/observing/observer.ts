@@ -23,6 +23,7 @@
 import type { Algorithm, AlgorithmKind, Sighting } from "../algorithm.js";
 import type { Compressor } from "../compressor.js";
 import type { Settled } from "../exchange/ledger.js";
+import { lowerMedian } from "../foundation/median.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { State } from "../vectors/state.js";
 import type { VectorSpace } from "../vectors/vector.js";
@@ -215,16 +216,16 @@ function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly nu
 function createDriftWatch(neighbours: readonly Neighbour[], scalars: Scalars) {
   return (observed: number, distances: readonly (number | undefined)[]): string[] => {
     const distance = distances[observed]!;
-    const usual = median(
+    const usual = lowerMedian(
       distances.flatMap((other, k) => (other !== undefined && k !== observed ? other : [])),
     );
-    const isFar = usual !== undefined && usual > 0 && distance > DRIFT_FACTOR * usual;
+    const isFar = usual > 0 && distance > DRIFT_FACTOR * usual;
     const { peer } = neighbours[observed]!;
     const timesFar = isFar ? (scalars[`far ${peer}`] ?? 0) + 1 : 0;
     scalars[`far ${peer}`] = timesFar;
     return timesFar === 2
       ? [
-          `peer ${peer} drifts: its model is ${(distance / usual!).toFixed(1)} times as far away as the other neighbours'`,
+          `peer ${peer} drifts: its model is ${(distance / usual).toFixed(1)} times as far away as the other neighbours'`,
         ]
       : [];
   };
@@ -289,8 +290,4 @@ function createResidualWatch(scalars: Scalars): (norm: number) => number | undef
     setMeans([]);
     return factor;
   };
-}
-
-function median(values: readonly number[]): number | undefined {
-  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 }

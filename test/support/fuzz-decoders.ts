@@ -148,9 +148,9 @@ async function checkpoints(folder: string): Promise<DecoderTarget> {
   const path = join(folder, "round-1.checkpoint");
   const [first, second, third] = frames as [Frame, Frame, Frame];
   const quarantine = { faults: 1, left: 3, guard: { history: [1, 2], largest: 5 } };
-  const traffic = { bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 };
+  const traffic = { neighbour: 1, bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 };
   await writeCheckpoint(path, {
-    ...{ peer: 0, round: 1, fingerprint: { seed: "1" }, traffic: { 1: traffic } },
+    ...{ peer: 0, round: 1, fingerprint: { seed: "1" }, traffic: [traffic] },
     scalars: { steps: 3, rate: 0.5 },
     vectors: { model: Float32Array.from([1, 2, 3]), update: new Float32Array(2) },
     edges: [

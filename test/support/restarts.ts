@@ -7,6 +7,7 @@ import type { Neighbour } from "../../src/graphs/mixing.js";
 import type { RoundReport } from "../../src/observing/report.js";
 import type { Peer } from "../../src/peer.js";
 import type { SimulatedNetwork } from "../../src/transports/simulated/network.js";
+import { copied } from "./ledger-model.js";
 
 /** What a peer's disk holds. Each life of the peer writes through a store of its own, which its crash cuts off. */
 export interface Disk {
@@ -19,12 +20,8 @@ interface Life {
   isOver: boolean;
 }
 
-const copyFrame = <Half extends { readonly payload: Uint8Array }>(half: Half): Half => ({
-  ...half,
-  payload: half.payload.slice(),
-});
 const copyRecord = (record: JournalRecord): JournalRecord =>
-  record.kind === "received" ? { ...record, frame: copyFrame(record.frame) } : record;
+  record.kind === "received" ? { ...record, frame: copied(record.frame) } : record;
 
 function copyCheckpoint(checkpoint: Checkpoint): Checkpoint {
   const vectors = Object.entries(checkpoint.vectors).map(([name, vector]) => [name, vector.slice()]);
@@ -34,11 +31,11 @@ function copyCheckpoint(checkpoint: Checkpoint): Checkpoint {
     vectors: Object.fromEntries(vectors),
     edges: checkpoint.edges.map(({ open, unacknowledged, arrived, ...edge }) => ({
       ...edge,
-      ...(open && { open: copyFrame(open) }),
-      ...(unacknowledged && { unacknowledged: copyFrame(unacknowledged) }),
-      arrived: arrived.map(copyFrame<Frame>),
+      ...(open && { open: copied(open) }),
+      ...(unacknowledged && { unacknowledged: copied(unacknowledged) }),
+      arrived: arrived.map(copied<Frame>),
     })),
-    held: checkpoint.held.map((record) => ({ ...record, frame: copyFrame(record.frame) })),
+    held: checkpoint.held.map((record) => ({ ...record, frame: copied(record.frame) })),
   };
 }
 

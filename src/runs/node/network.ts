@@ -2,13 +2,11 @@
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  */
 
-import { type CheckpointStore, saveCheckpoint } from "../../checkpoint.js";
 import { allowDifferentData } from "../../datasets/content.js";
 import { modelDigest } from "../../exchange/fingerprint.js";
-import { createJournal, type Journal } from "../../exchange/journal.js";
 import { systemClock } from "../../foundation/clock.js";
 import { type Counters, createCounters } from "../../foundation/counters.js";
-import { FileProblem, HandshakeRefused, InvalidTopology } from "../../foundation/errors.js";
+import { HandshakeRefused, InvalidTopology } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { Plan } from "../../peer.js";
@@ -29,6 +27,7 @@ import type { Layout } from "../../vectors/layout.js";
 import type { Vector } from "../../vectors/vector.js";
 import type { Experiment } from "../experiment.js";
 import { preparePeers } from "../prepare.js";
+import { createSaving, type RunCheckpoints, type Saving } from "./checkpoints/saving.js";
 
 export { compareFingerprints, type Difference, type Fingerprint } from "../../exchange/fingerprint.js";
 export {
@@ -44,6 +43,7 @@ export {
   type Muxer,
   type NodeMetrics,
 } from "../../transports/libp2p/index.js";
+export type { RunCheckpoints } from "./checkpoints/saving.js";
 
 export interface JoinOptions {
   /** Names the PeerIds of this peer and its neighbours, and where they listen. */
@@ -79,17 +79,6 @@ export interface JoinOptions {
   readonly report?: (event: LinkEvent) => void;
   /** Ends the run early, and any wait for it to begin. */
   readonly signal?: AbortSignal;
-}
-
-/** How a run is saved. */
-export interface RunCheckpoints {
-  readonly store: CheckpointStore;
-  /** Rounds between two checkpoints, from 1. */
-  readonly every: number;
-  /** Goes on from the newest good checkpoint, where there is one. */
-  readonly resume: boolean;
-  /** Called with one line when a checkpoint cannot be written; the run goes on. */
-  readonly warn: (text: string) => void;
 }
 
 /** A run that this peer takes part in: iterate over it, once, to take part. One report per round. */
@@ -147,34 +136,23 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   const counters = createCounters();
   const { checkpoints } = options;
   let refused: unknown;
-  let resumedFrom: number | undefined;
-  let journal: Journal | undefined;
+  let saving: Saving | undefined;
   let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
   const leave = () => transport?.close();
   try {
     const fingerprint = await peer.fingerprint();
-    const saved = checkpoints?.resume ? await checkpoints.store.load() : undefined;
-    if (saved) await peer.restore(saved.checkpoint);
-    else if (checkpoints) await saveCheckpoint(peer, checkpoints.store);
-    resumedFrom = saved?.checkpoint.round;
-    journal =
-      checkpoints &&
-      createJournal({
-        neighbours: topology.mixing.neighbours[id]!,
-        edges: saved?.checkpoint.edges ?? [],
-        records: saved?.records ?? [],
-        isBarrier: prepared.plan.patience === undefined,
-        append: checkpoints.store.append,
-      });
+    const own = topology.mixing.neighbours[id]!;
+    const isBarrier = prepared.plan.patience === undefined;
+    saving = checkpoints && (await createSaving(peer, own, isBarrier, checkpoints));
     transport = await createLibp2pTransport({
       id,
       privateKey: identity.privateKey,
       peers,
-      neighbours: topology.mixing.neighbours[id]!.map((neighbour) => neighbour.peer),
+      neighbours: own.map((neighbour) => neighbour.peer),
       listen: topology.peers[id]!.listen,
       fingerprint: options.allowDifferentData ? allowDifferentData(fingerprint) : fingerprint,
       maximumPayloadBytes: peer.largestPayloadBytes,
-      ...(journal && { durability: journal }),
+      ...(saving && { durability: saving.journal }),
       ...(options.muxers && { muxers: options.muxers }),
       deadlines,
       counters,
@@ -184,7 +162,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) await transport.close();
     const ready = transport.ready();
-    if (saved) {
+    if (saving?.resumedFrom !== undefined) {
       // Rounds that are computed again need no neighbours; they may even have finished.
       ready.catch((error: unknown) => {
         if (!(error instanceof HandshakeRefused)) return;
@@ -194,25 +172,12 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     } else await ready;
   } catch (error) {
     await transport?.close();
+    await checkpoints?.store.close();
     prepared.dispose();
     throw error;
   }
 
   const patience = { deadlineMs: deadlines.roundMs };
-  /** After so many rounds, and before this peer leaves; not while rounds are computed again, nor after the last one. */
-  const isDue = ({ round }: RoundReport): boolean =>
-    checkpoints !== undefined &&
-    journal?.next() === undefined &&
-    round + 1 < peer.rounds &&
-    ((round + 1) % checkpoints.every === 0 || signal?.aborted === true);
-  const save = async (): Promise<void> => {
-    try {
-      await saveCheckpoint(peer, checkpoints!.store);
-    } catch (error) {
-      if (!(error instanceof FileProblem)) throw error;
-      checkpoints!.warn(`${error.message}; the run goes on`);
-    }
-  };
   let finished = 0;
   let finishing: Promise<void> | undefined;
   return {
@@ -221,17 +186,18 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     threads: prepared.threads,
     warnings: prepared.warnings,
     addresses: transport.addresses,
-    resumedFrom,
+    resumedFrom: saving?.resumedFrom,
     counters,
     modelDigest: () => modelDigest(peer.point),
     get isComplete() {
       return finished === peer.rounds;
     },
     async *[Symbol.asyncIterator]() {
-      const network = { transport, clock: systemClock, patience, counters, ...(journal && { journal }) };
+      const journal = saving && { journal: saving.journal };
+      const network = { transport, clock: systemClock, patience, counters, ...journal };
       for await (const report of peer.run(network)) {
         finished = report.round + 1;
-        if (isDue(report)) await save();
+        await saving?.roundIsOver(report.round, signal?.aborted === true);
         yield report;
       }
       if (refused) throw refused;

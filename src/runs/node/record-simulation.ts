@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { saveCheckpoint } from "../../checkpoint.js";
 import { systemClock } from "../../foundation/clock.js";
-import { FileProblem, Interrupted, InvalidExperiment } from "../../foundation/errors.js";
+import { Interrupted, InvalidExperiment } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import type { Peer } from "../../peer.js";
@@ -14,6 +13,7 @@ import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type SimulationRound, simulate } from "../simulate.js";
+import { saveOrWarn } from "./checkpoints/saving.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
 import { openLog } from "./peer-log.js";
@@ -227,12 +227,7 @@ async function openSaving(peers: readonly Peer[], { checkpoints, warn }: RunOpti
     /** After every so many rounds, and before the run stops. */
     async save(round: number, isLast: boolean): Promise<void> {
       if ((round + 1) % every !== 0 && !isLast) return;
-      try {
-        for (const [k, store] of stores.entries()) await saveCheckpoint(peers[k]!, store);
-      } catch (error) {
-        if (!(error instanceof FileProblem)) throw error;
-        warn(`${error.message}; the run goes on`);
-      }
+      await saveOrWarn(peers, stores, warn);
     },
   };
 }

@@ -58,7 +58,6 @@ export function createIncoming(
   let isStopped = false;
 
   const handOver = (complete: Complete): void => {
-    unreleased++;
     let isReleased = false;
     deliver(complete.frame, () => {
       if (isReleased) return;
@@ -67,6 +66,7 @@ export function createIncoming(
       unreleased--;
       advance();
     });
+    unreleased++;
   };
   /** Delivers the frame that waits, if there is room now, and confirms what is delivered. */
   const advance = (): void => {
@@ -84,11 +84,13 @@ export function createIncoming(
   /** The next frame is complete. @returns whether it can be confirmed at once */
   const completed = (bytes: Uint8Array<ArrayBuffer>): boolean => {
     const complete = { frame: decodeFrame(bytes, maximumPayloadBytes), memory: bytes.buffer };
+    const hasRoom = !isStopped && unreleased < MAX_UNRELEASED_FRAMES;
+    // Before it counts: a frame that cannot be kept comes again.
+    if (hasRoom) handOver(complete);
+    else waiting = complete;
     last++;
-    isUnconfirmed = isStopped || unreleased >= MAX_UNRELEASED_FRAMES;
-    if (isUnconfirmed) waiting = complete;
-    else handOver(complete);
-    return !isUnconfirmed;
+    isUnconfirmed = !hasRoom;
+    return hasRoom;
   };
 
   const requireNext = (sequence: number): void => {

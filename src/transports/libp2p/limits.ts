@@ -37,8 +37,6 @@ export const MAX_HELLO_BYTES = 8 * 1024;
 export const MAX_STREAMS_PER_CONNECTION = 8;
 /** Connections per neighbour; two can exist for a moment when both ends dial at once or one comes back. */
 export const MAX_CONNECTIONS_PER_NEIGHBOUR = 4;
-/** Broken rules of the protocol after which a neighbour is banned for the rest of the run. */
-export const MAX_VIOLATIONS = 3;
 /** Heartbeats without a single byte from a neighbour before its stream counts as dead. */
 export const MAX_MISSED_HEARTBEATS = 6;
 

@@ -5,7 +5,13 @@
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Frame } from "../../exchange/frame.js";
-import { type Durability, type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
+import {
+  type Durability,
+  type EdgeEvent,
+  MAX_VIOLATIONS,
+  noTraffic,
+  type Traffic,
+} from "../../exchange/transport.js";
 import { aged, type Chain, unknown } from "../../exchange/waiting.js";
 import type { Clock } from "../../foundation/clock.js";
 import type { Counters } from "../../foundation/counters.js";
@@ -16,7 +22,7 @@ import { createExpiry } from "./expiry.js";
 import type { Self } from "./handshake.js";
 import type { Pulse } from "./heartbeat.js";
 import { createIncoming } from "./incoming.js";
-import { type Deadlines, MAX_VIOLATIONS } from "./limits.js";
+import type { Deadlines } from "./limits.js";
 import type { LinkEvent } from "./link-event.js";
 import { Kind } from "./messages.js";
 import { createOutgoing } from "./outgoing.js";

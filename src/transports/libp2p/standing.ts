@@ -1,6 +1,7 @@
 /** What this end knows of a neighbour: one record, changed by one function. */
+
+import { MAX_VIOLATIONS } from "../../exchange/transport.js";
 import type { HandshakeRefused } from "../../foundation/errors.js";
-import { MAX_VIOLATIONS } from "./limits.js";
 
 export interface Standing {
   /** Whether both streams of the edge are open. */

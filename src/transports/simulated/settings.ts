@@ -1,5 +1,7 @@
 /** Settings of a simulated network: what its links and peers are like, and when they fail. */
+
 import { z } from "zod";
+import { MAX_VIOLATIONS } from "../../exchange/transport.js";
 import { InvalidNetwork } from "../../foundation/errors.js";
 import { checked } from "../../settings/check.js";
 
@@ -29,7 +31,6 @@ const peer = z.int().min(0);
 const milliseconds = z.number().min(0);
 
 /** Rules of the protocol that a peer may break before its neighbour bans it; libp2p peers have the same. */
-const DEFAULT_MAX_VIOLATIONS = 3;
 
 const slowPeers = z.strictObject({
   peers: z.array(peer).min(1).optional().describe("which peers are slow"),
@@ -97,7 +98,7 @@ export const networkSettings = z.strictObject({
   maxViolations: z
     .int()
     .min(1)
-    .default(DEFAULT_MAX_VIOLATIONS)
+    .default(MAX_VIOLATIONS)
     .describe("broken rules of the protocol after which a peer bans its neighbour"),
   roundDeadlineMs: z
     .number()

@@ -3,12 +3,12 @@
  * lists, and the SHA-256 of all of it. Little-endian.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import type { Checkpoint } from "../../../checkpoint.js";
 import type { Frame } from "../../../exchange/frame.js";
 import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
+import { writeWhole } from "../../../sinks/whole-file.js";
 import { VERSION } from "../../../version.js";
 
 const FORMAT = "murmuration checkpoint 1\n";
@@ -34,9 +34,14 @@ const header = z.object({
   peer: count,
   round: count,
   fingerprint: z.record(z.string(), z.string()),
-  traffic: z.record(
-    z.string(),
-    z.object({ bytesSent: count, bytesReceived: count, messagesSent: count, messagesReceived: count }),
+  traffic: z.array(
+    z.object({
+      neighbour: count,
+      bytesSent: count,
+      bytesReceived: count,
+      messagesSent: count,
+      messagesReceived: count,
+    }),
   ),
   scalars: z.array(z.string()),
   vectors: z.array(z.object({ name: z.string(), length: count })),
@@ -60,7 +65,7 @@ const header = z.object({
 });
 type Half = z.output<typeof half>;
 
-/** Writes the file beside its final name, and renames it once it is on disk. @throws FileProblem */
+/** Writes the file, whole or not at all. @throws FileProblem */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const { peer, round, fingerprint, traffic, scalars, vectors, edges, held } = checkpoint;
   const payloads: Uint8Array[] = [];
@@ -76,7 +81,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
   };
   const written: z.input<typeof header> = {
     version: VERSION,
-    ...{ peer, round, fingerprint, traffic },
+    ...{ peer, round, fingerprint, traffic: [...traffic] },
     scalars: Object.keys(scalars),
     vectors: Object.entries(vectors).map(([name, { length }]) => ({ name, length })),
     edges: edges.map(({ open, unacknowledged, arrived, ...edge }) => ({
@@ -91,32 +96,24 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
   const size = Buffer.alloc(4);
   size.writeUInt32LE(text.length);
 
-  const temporary = `${path}.writing`;
   try {
-    const file = await open(temporary, "w");
-    try {
+    await writeWhole(path, async (file) => {
       const hash = createHash("sha256");
       const put = async (bytes: Uint8Array): Promise<void> => {
         for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
           // A copy: the memory may be shared with threads, which files and hashes do not take.
           const chunk = Buffer.from(bytes.subarray(start, start + CHUNK_BYTES));
           hash.update(chunk);
-          await file.write(chunk);
+          await file.writeFile(chunk);
         }
       };
       for (const part of [Buffer.from(FORMAT), size, text]) await put(part);
       await put(bytesOf(Float64Array.from(Object.values(scalars))));
       for (const vector of Object.values(vectors)) await put(bytesOf(vector));
       for (const payload of payloads) await put(payload);
-      await file.write(hash.digest());
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
+      await file.writeFile(hash.digest());
+    });
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
     throw new FileProblem(`cannot write checkpoint ${path}: ${(cause as Error).message}`, {
       code: "checkpoint-not-written",
       peer,
@@ -219,12 +216,3 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Float64Array
 
 const floats = <Floats>(type: new (buffer: ArrayBufferLike) => Floats, bytes: Buffer): Floats =>
   new type(bytes.buffer);
-
-/** Makes a rename last through a power cut. Some systems cannot, and need not. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, "r");
-    await handle.sync();
-    await handle.close();
-  } catch {}
-}

@@ -8,6 +8,7 @@ import type { Checkpoint, CheckpointStore, Saved } from "../../../checkpoint.js"
 import type { JournalRecord } from "../../../exchange/journal.js";
 import { InvalidCheckpoint } from "../../../foundation/errors.js";
 import { makeFolder } from "../../../sinks/folders.js";
+import { DRAFT_SUFFIX } from "../../../sinks/whole-file.js";
 import { readCheckpoint, writeCheckpoint } from "./file.js";
 import { type JournalFile, openJournal, readJournal } from "./journal-file.js";
 
@@ -28,7 +29,9 @@ export async function createCheckpointFolder(
   folder: string,
   { warn }: FolderOptions,
 ): Promise<CheckpointStore> {
-  await makeFolder(folder);
+  for (const name of await makeFolder(folder)) {
+    if (name.endsWith(DRAFT_SUFFIX)) await rm(join(folder, name), { force: true, recursive: true });
+  }
   const pathOf = (round: number, kind: "checkpoint" | "journal") => join(folder, `round-${round}.${kind}`);
   let journal: JournalFile | undefined;
   let journalRound = 0;

@@ -10,9 +10,11 @@ import { MalformedFrame } from "../../../foundation/errors.js";
 /** Length and tag, uint32 each. */
 const PREFIX_BYTES = 8;
 const KINDS = ["offered", "took", "received"] as const;
+/** Of the body of a received frame, before its payload: kind, peer and the frame's header. */
+const RECEIVED_BYTES = 8 + FRAME_HEADER_BYTES;
 
 export interface JournalFile {
-  /** Writes a record in one call to the system. @throws what the system says; the file is as before then */
+  /** Writes a record. Its payload is not copied. @throws what the system says; the file is as before then */
   append(record: JournalRecord): void;
   sync(): void;
   close(): void;
@@ -25,14 +27,17 @@ export function openJournal(path: string): JournalFile {
   ftruncateSync(file, end);
   return {
     append(record) {
-      const bytes = encodeRecord(record);
+      const head = encodeHead(record);
+      const payload = payloadOf(record);
       try {
-        for (let start = 0; start < bytes.length; ) start += writeSync(file, bytes, start);
+        for (const part of [head, payload]) {
+          for (let start = 0; start < part.length; ) start += writeSync(file, part, start);
+        }
       } catch (error) {
         ftruncateSync(file, end);
         throw error;
       }
-      end += bytes.length;
+      end += head.length + payload.length;
     },
     sync: () => fsyncSync(file),
     close: () => closeSync(file),
@@ -61,7 +66,7 @@ function scan(file: number): { records: JournalRecord[]; end: number } {
     if (end + PREFIX_BYTES + length > size) break;
     const bytes = Buffer.from(new ArrayBuffer(length));
     readSync(file, bytes, 0, length, end + PREFIX_BYTES);
-    const record = payloadTag(bytes) === prefix.readUInt32LE(4) ? decodeRecord(bytes) : undefined;
+    const record = isIntact(bytes, prefix.readUInt32LE(4)) ? decodeRecord(bytes) : undefined;
     if (!record) break;
     records.push(record);
     end += PREFIX_BYTES + length;
@@ -69,30 +74,46 @@ function scan(file: number): { records: JournalRecord[]; end: number } {
   return { records, end };
 }
 
-function encodeRecord(record: JournalRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(PREFIX_BYTES + bodyBytes(record));
+const none = new Uint8Array(0);
+const payloadOf = (record: JournalRecord): Uint8Array =>
+  record.kind === "received" ? record.frame.payload : none;
+
+/** Everything of a record but its payload. */
+function encodeHead(record: JournalRecord): Buffer {
+  const head = Buffer.alloc(PREFIX_BYTES + bodyBytes(record));
   let at = PREFIX_BYTES;
   const put = (...values: readonly number[]) => {
-    for (const value of values) at = bytes.writeUInt32LE(value, at);
+    for (const value of values) at = head.writeUInt32LE(value, at);
   };
   put(KINDS.indexOf(record.kind));
   if (record.kind === "received") {
     put(record.peer);
-    bytes.set(encodeHeader(record.frame), at);
-    bytes.set(record.frame.payload, at + FRAME_HEADER_BYTES);
+    head.set(encodeHeader(record.frame), at);
   } else if (record.kind === "took") put(...record.peers);
   else {
     put(record.round, record.step);
     for (const [k, peer] of record.peers.entries()) put(peer, record.tags[k]!);
   }
-  bytes.writeUInt32LE(bytes.length - PREFIX_BYTES, 0);
-  bytes.writeUInt32LE(payloadTag(bytes.subarray(PREFIX_BYTES)), 4);
-  return bytes;
+  const payload = payloadOf(record);
+  head.writeUInt32LE(head.length - PREFIX_BYTES + payload.length, 0);
+  head.writeUInt32LE(tagOf(head.subarray(PREFIX_BYTES), payload), 4);
+  return head;
 }
 
+/** Bytes of a record's body before its payload. */
 function bodyBytes(record: JournalRecord): number {
-  if (record.kind === "received") return 8 + FRAME_HEADER_BYTES + record.frame.payload.length;
+  if (record.kind === "received") return RECEIVED_BYTES;
   return record.kind === "took" ? 4 + 4 * record.peers.length : 12 + 8 * record.peers.length;
+}
+
+/** Of a record's body, its payload apart. */
+const tagOf = (body: Uint8Array, payload: Uint8Array): number =>
+  (payloadTag(body) ^ payloadTag(payload)) >>> 0;
+
+function isIntact(bytes: Buffer, tag: number): boolean {
+  const isReceived = bytes.length >= RECEIVED_BYTES && KINDS[bytes.readUInt32LE(0)] === "received";
+  const end = isReceived ? RECEIVED_BYTES : bytes.length;
+  return tagOf(bytes.subarray(0, end), bytes.subarray(end)) === tag;
 }
 
 /** @returns undefined for bytes that are no record */

@@ -1,0 +1,66 @@
+/** One peer's run, saved as it goes. */
+import { type CheckpointStore, saveCheckpoint } from "../../../checkpoint.js";
+import { createJournal, type Journal } from "../../../exchange/journal.js";
+import { FileProblem } from "../../../foundation/errors.js";
+import type { Neighbour } from "../../../graphs/mixing.js";
+import type { Peer } from "../../../peer.js";
+
+/** How a run is saved. */
+export interface RunCheckpoints {
+  readonly store: CheckpointStore;
+  /** Rounds between two checkpoints, from 1. */
+  readonly every: number;
+  /** Goes on from the newest good checkpoint, where there is one. */
+  readonly resume: boolean;
+  /** Called with one line when a checkpoint cannot be written; the run goes on. */
+  readonly warn: (text: string) => void;
+}
+
+export interface Saving {
+  readonly journal: Journal;
+  /** Rounds that were over in the checkpoint that the run goes on from; undefined in a new run. */
+  readonly resumedFrom: number | undefined;
+  /** A round is over, and its run waits. @param isLeaving whether the peer stops after it */
+  roundIsOver(round: number, isLeaving: boolean): Promise<void>;
+}
+
+/**
+ * Brings a peer to where it stopped, or saves where it begins.
+ * @throws InvalidCheckpoint, FileProblem nothing can be read, or written
+ */
+export async function createSaving(
+  peer: Peer,
+  neighbours: readonly Neighbour[],
+  isBarrier: boolean,
+  { store, every, resume, warn }: RunCheckpoints,
+): Promise<Saving> {
+  const saved = resume ? await store.load() : undefined;
+  if (saved) await peer.restore(saved.checkpoint);
+  else await saveCheckpoint(peer, store);
+  const { checkpoint, records = [] } = saved ?? {};
+  const { append } = store;
+  const journal = createJournal({ neighbours, edges: checkpoint?.edges ?? [], records, isBarrier, append });
+  return {
+    journal,
+    resumedFrom: checkpoint?.round,
+    async roundIsOver(round, isLeaving) {
+      // What is computed again is on disk; and a run that is complete is computed again from its last rounds.
+      if (journal.next() || round + 1 === peer.rounds) return;
+      if ((round + 1) % every === 0 || isLeaving) await saveOrWarn([peer], [store], warn);
+    },
+  };
+}
+
+/** Saves peers, each in its store. A run goes on without a checkpoint that cannot be written. */
+export async function saveOrWarn(
+  peers: readonly Peer[],
+  stores: readonly CheckpointStore[],
+  warn: (text: string) => void,
+): Promise<void> {
+  try {
+    for (const [k, store] of stores.entries()) await saveCheckpoint(peers[k]!, store);
+  } catch (error) {
+    if (!(error instanceof FileProblem)) throw error;
+    warn(`${error.message}; the run goes on`);
+  }
+}

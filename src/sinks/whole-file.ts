@@ -1,0 +1,43 @@
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** How the names of unfinished files end; what a killed process leaves of them is of no use. */
+export const DRAFT_SUFFIX = ".draft";
+
+/**
+ * Writes a file beside its final name, and renames it once it is on disk: whoever reads it, and whoever comes after a
+ * crash, finds the old content or the new one, whole.
+ *
+ * @param mode permissions of the new file
+ * @throws what the system or `write` throws; the old file is as it was then
+ */
+export async function writeWhole(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  mode = 0o666,
+): Promise<void> {
+  const draft = `${path}.${process.pid}${DRAFT_SUFFIX}`;
+  try {
+    const file = await open(draft, "w", mode);
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Makes a rename last through a power cut. Some systems cannot, and need not. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    await handle.sync();
+    await handle.close();
+  } catch {}
+}

@@ -20,7 +20,7 @@ export interface EdgePosition {
 /** What makes an edge outlive the process. */
 export interface Durability {
   position(neighbour: number): EdgePosition;
-  /** Called with a frame before the neighbour gets its acknowledgement. */
+  /** Called with a frame before it counts, and before the neighbour gets its acknowledgement. Where it throws, the frame comes again. */
   keep(neighbour: number, frame: Frame): void;
 }
 

@@ -19,6 +19,10 @@ import type { Bytes, Vector, VectorSpace } from "./vectors/vector.js";
 export interface Round {
   /** The edges that take part, in the order of the neighbours. */
   readonly edges: readonly Neighbour[];
+  /** Number of the round, from 0. */
+  readonly round: number;
+  /** γ of this round, which the update already contains. */
+  readonly learningRate: number;
   /** η of this round; a pair that settles carries the rate of its own round. */
   readonly consensusRate: number;
   /** The stream of a payload's draws: of the round's one payload, or of what the key names. */

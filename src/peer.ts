@@ -251,7 +251,9 @@ async function gossip(turn: Turn): Promise<boolean> {
   const go = (wait: Step["wait"], edges: readonly Neighbour[], ...attempt: number[]) => {
     const draws = (...key: (string | number)[]) =>
       random(plan.seed, "squeeze", id, round, ...attempt, ...key);
-    const steps = algorithm.round(update, { edges, consensusRate: rate(round), random: draws });
+    const learningRate = plan.learningRate(round);
+    const consensusRate = rate(round);
+    const steps = algorithm.round(update, { edges, round, learningRate, consensusRate, random: draws });
     const count = plan.algorithm.steps;
     return drive({
       steps,

@@ -123,7 +123,13 @@ function measureRound(length, rounds) {
   const parts = { copy: [], encode: [], check: [], mix: [], round: [] };
   for (let round = 0; round < rounds; round++) {
     parts.copy.push(timed(copyVector));
-    const steps = algorithm.round(update, { edges, round: 0, learningRate: 0, consensusRate: 0.5, random: () => random(round) });
+    const steps = algorithm.round(update, {
+      edges,
+      round: 0,
+      learningRate: 0,
+      consensusRate: 0.5,
+      random: () => random(round),
+    });
     let own;
     const encode = timed(() => {
       own = steps.next().value;

@@ -134,6 +134,8 @@ export interface AlgorithmKind {
   readonly usesMixing?: boolean;
   /** Bytes that a payload may have beyond the compressor's. */
   readonly extraPayloadBytes?: number;
+  /** Names of state that stays valid when the graph changes; the rest begins anew. None where left out. */
+  readonly keeps?: readonly string[];
   /** η where the user names none. */
   readonly suggestRate: (basis: RateBasis) => number;
   create(context: AlgorithmContext): Algorithm;

@@ -6,6 +6,7 @@ import type { EdgesSnapshot } from "./exchange/exchanges.js";
 import { compareFingerprints, type Fingerprint } from "./exchange/fingerprint.js";
 import type { JournalRecord } from "./exchange/journal.js";
 import { InvalidCheckpoint } from "./foundation/errors.js";
+import type { SavedMembers } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import type { NamedValues } from "./vectors/state.js";
 
@@ -21,6 +22,8 @@ export interface Checkpoint extends EdgesSnapshot {
   readonly scalars: Readonly<Record<string, number>>;
   /** What has crossed the edges so far. */
   readonly traffic: RoundReport["traffic"];
+  /** Who takes part, while that may change. */
+  readonly members?: SavedMembers;
 }
 
 /** What a store holds: the last good checkpoint, and what happened since. */

@@ -10,6 +10,11 @@ export interface Memory {
   save(own: NamedValues): Pick<Checkpoint, "vectors" | "scalars">;
   /** @throws InvalidCheckpoint other names or lengths; nothing is changed then */
   restore(saved: Pick<Checkpoint, "vectors" | "scalars">): Promise<void>;
+  /**
+   * Takes what stays valid on another graph: the model, the optimizer's state, and what the algorithm keeps.
+   * @param keeps names of the algorithm's state
+   */
+  adopt(saved: Pick<Checkpoint, "vectors" | "scalars">, keeps: readonly string[]): void;
 }
 
 /** Names of a trainer's own values begin with this. */
@@ -36,6 +41,19 @@ export function createMemory(
       return { vectors: { ...vectors, ...Object.fromEntries(own) }, scalars };
     },
 
+    adopt(saved, keeps) {
+      const stays = (name: string) =>
+        name === "model" ||
+        name.startsWith("optimizer/") ||
+        keeps.some((kept) => name === `algorithm/${kept}`);
+      for (const [name, vector] of Object.entries(vectors)) {
+        const values = stays(name) ? saved.vectors[name] : undefined;
+        if (values) vector.set(values);
+      }
+      for (const [name, value] of Object.entries(saved.scalars))
+        if (stays(name)) setScalar(states, name, value);
+    },
+
     async restore(saved) {
       const own: Record<string, Float32Array> = {};
       for (const [name, values] of Object.entries(saved.vectors)) {
@@ -45,13 +63,16 @@ export function createMemory(
       for (const name of Object.keys(vectors)) if (!saved.vectors[name]) throw unlike(id, name);
       await restoreTrainer(id, trainer, own);
       for (const [name, vector] of Object.entries(vectors)) vector.set(saved.vectors[name]!);
-      for (const [owner, state] of Object.entries(states)) {
-        for (const [name, value] of Object.entries(saved.scalars)) {
-          if (name.startsWith(`${owner}/`)) state.scalars[name.slice(owner.length + 1)] = value;
-        }
-      }
+      for (const [name, value] of Object.entries(saved.scalars)) setScalar(states, name, value);
     },
   };
+}
+
+/** @param name with its owner before it */
+function setScalar(states: Readonly<Record<string, State>>, name: string, value: number): void {
+  for (const [owner, { scalars }] of Object.entries(states)) {
+    if (name.startsWith(`${owner}/`)) scalars[name.slice(owner.length + 1)] = value;
+  }
 }
 
 async function restoreTrainer(id: number, trainer: Pick<Trainer, "restore">, own: NamedValues) {

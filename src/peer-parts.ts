@@ -1,6 +1,7 @@
 /** What one peer is made of: its memory, and everything that lies in it. */
 import type { Algorithm, AlgorithmKind } from "./algorithm.js";
 import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
+import { createWelcome, type Welcome } from "./algorithms/welcome.js";
 import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, createCompressor } from "./compressors/index.js";
 import type { Patience } from "./exchange/exchanges.js";
@@ -10,6 +11,7 @@ import type { EdgeSchedule } from "./exchange/participation.js";
 import { Diverged, InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import { createSimdKernels } from "./kernels/simd.js";
+import type { Membership } from "./membership/membership.js";
 import {
   createMixingRule,
   defaultMixingRule,
@@ -71,6 +73,8 @@ export interface PeerOptions {
   readonly trainer: Trainer;
   /** That share the work on a large model; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
+  /** Who takes part, while that may change: the run then begins and ends with an epoch. */
+  readonly membership?: Membership;
 }
 
 /** Vectors beside the algorithm's and the learner's: model, update, a payload, its staging, a closing payload, the observer's. */
@@ -90,6 +94,7 @@ export interface Parts {
   /** Everything that outlives a round. */
   readonly memory: Memory;
   readonly closing: readonly ClosingRound[];
+  readonly welcome: Welcome;
   /** Learning rounds and closing rounds. */
   readonly rounds: number;
   /** ‖v‖ */
@@ -136,6 +141,13 @@ export function createParts(options: PeerOptions): Parts {
   const mixing = createMixingRule(mixingSettings, { compressor, layout, space, edges });
   const algorithm = algorithmKind.create({ id, model, layout, space, compressor, mixing, edges });
   const closing = createClosing(algorithm.point, space, plan.closingRates);
+  const welcome = createWelcome({
+    id,
+    edges,
+    newcomers: options.membership?.epoch.newcomers ?? [],
+    model,
+    space,
+  });
 
   const observer = createObserver({
     neighbours,
@@ -148,7 +160,7 @@ export function createParts(options: PeerOptions): Parts {
   const states = { algorithm: algorithm.state, optimizer: optimizer.state, observer: observer.state };
 
   return {
-    ...{ model, update, learner, algorithm, compressor, meter, observer, closing, norm, diverged },
+    ...{ model, update, learner, algorithm, compressor, meter, observer, closing, welcome, norm, diverged },
     memory: createMemory(id, model, states, trainer),
     projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
     rounds: totalRounds(plan, layout.length),
@@ -156,6 +168,7 @@ export function createParts(options: PeerOptions): Parts {
     check({ kind, round, step, payload }) {
       const part = closing[round - plan.rounds];
       if (kind === "learning") (algorithm.check ?? compressor.check)(payload, step);
+      else if (kind === "welcome") welcome.check(payload, step);
       else if (part) part.check(payload);
       else {
         throw new MalformedPayload(`round ${round + 1} is not a closing round`, {
@@ -165,6 +178,7 @@ export function createParts(options: PeerOptions): Parts {
       }
     },
     normBound({ kind, round, step, payload }) {
+      if (kind === "welcome") return undefined;
       if (kind === "closing") return closing[round - plan.rounds]?.normBound(payload);
       if (algorithm.normBound) return algorithm.normBound(payload, step);
       return algorithm.check ? undefined : compressor.normBound(payload);

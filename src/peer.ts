@@ -31,6 +31,7 @@ import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
+import type { Epoch } from "./membership/membership.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
 import type { Layout } from "./vectors/layout.js";
@@ -73,6 +74,11 @@ export interface Peer {
    * @throws InvalidCheckpoint a checkpoint of another peer or run, or with other state; the peer is not changed then
    */
   restore(checkpoint: Checkpoint): Promise<void>;
+  /**
+   * Goes on where this peer stopped on another graph: with its model, the optimizer's state and what the algorithm keeps.
+   * Before the run.
+   */
+  adopt(earlier: Checkpoint): Promise<void>;
   /** What the trainer keeps between rounds; for `snapshot`. */
   trainerState(): Promise<NamedValues>;
   /**
@@ -86,12 +92,12 @@ export interface Peer {
 }
 
 export function createPeer(options: PeerOptions): Peer {
-  const { id, plan, trainer } = options;
+  const { id, plan, trainer, membership } = options;
   const { layout } = trainer;
   const parts = createParts(options);
   const { algorithm, compressor, model } = parts;
   const { extraPayloadBytes = 0 } = plan.algorithm;
-  const position: Position = { round: 0, traffic: [] };
+  const position: Position = { round: options.membership?.epoch.firstRound ?? 0, traffic: [] };
   let hasRun = false;
   let known: Fingerprint | undefined;
   const tooLate = () =>
@@ -106,6 +112,7 @@ export function createPeer(options: PeerOptions): Peer {
     known = {
       ...plan.fingerprint,
       ...(await trainer.fingerprint?.()),
+      ...(membership && membership.epoch.number > 0 && { epoch: epochName(membership.epoch) }),
       compressor: compressor.name,
       layout: digest(layout.tensors.map(({ name, shape }) => [name, shape])),
       initialModel,
@@ -129,12 +136,22 @@ export function createPeer(options: PeerOptions): Peer {
       position.round = checkpoint.round;
       position.traffic = checkpoint.traffic;
     },
+    async adopt({ traffic, ...earlier }) {
+      // That of the initial model.
+      await fingerprint();
+      parts.memory.adopt(earlier, plan.algorithm.keeps ?? []);
+      position.traffic = traffic;
+    },
     trainerState: trainer.state,
     snapshot(own) {
       if (!known) throw tooLate();
       const edges = position.edges?.() ?? { edges: [], held: [] };
       const { round, traffic } = position;
-      return { peer: id, round, fingerprint: known, traffic, ...edges, ...parts.memory.save(own) };
+      return {
+        ...{ peer: id, round, fingerprint: known, traffic, ...edges },
+        ...parts.memory.save(own),
+        ...(membership && { members: membership.saved() }),
+      };
     },
     run(network) {
       if (hasRun) {
@@ -148,6 +165,9 @@ export function createPeer(options: PeerOptions): Peer {
     },
   };
 }
+
+const epochName = ({ number, firstRound }: Epoch) => `${number}, from round ${firstRound + 1}`;
+const reported = ({ number, changes }: Epoch) => ({ number, changes });
 
 /** Where a peer is in its run, as checkpoints have it. */
 interface Position {
@@ -172,7 +192,7 @@ async function* run(
   network: Network,
   position: Position,
 ): AsyncGenerator<RoundReport, void> {
-  const { id, neighbours: edges, plan } = options;
+  const { id, neighbours: edges, plan, membership } = options;
   const { rounds, rate, check, normBound } = parts;
   const { transport, clock, journal, counters = createCounters() } = network;
   const patience = { ...plan.patience, ...(network.patience ?? unbounded) };
@@ -191,6 +211,7 @@ async function* run(
     patience,
     journal,
     counters,
+    members: membership,
   });
   const before = Object.fromEntries(
     position.traffic.map(({ neighbour, ...crossed }) => [neighbour, crossed]),
@@ -204,6 +225,9 @@ async function* run(
   const began = clock.now();
 
   for (let round = position.round; round < rounds; round++) {
+    if (membership?.isOver(round)) return;
+    const isFirst = round === membership?.epoch.firstRound;
+    if (isFirst && !(await greet(round, parts, exchanges, clock))) return;
     exchanges.begin("computing");
     const isClosing = round > lastRound;
     const laps = createLaps(clock);
@@ -226,6 +250,7 @@ async function* run(
       ...(await measure(turn)),
       traffic: position.traffic,
       ...(isReplayed && { isReplayed }),
+      ...(isFirst && membership.epoch.number > 0 && { epoch: reported(membership.epoch) }),
       ...whatHappened(exchanges),
       ...counters.take(),
       time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
@@ -275,6 +300,23 @@ async function gossip(turn: Turn): Promise<boolean> {
     if (!(await go("any", exchanges.unfinished(), again))) return false;
   }
   return true;
+}
+
+/** Newcomers take a neighbour's model. @returns false when the transport was closed meanwhile */
+function greet(
+  round: number,
+  { welcome, meter }: Parts,
+  exchanges: Exchanges,
+  clock: Clock,
+): Promise<boolean> | true {
+  const { edges, steps: count } = welcome;
+  if (edges.length === 0) return true;
+  const kind = "welcome";
+  const laps = createLaps(clock);
+  return drive({
+    steps: welcome.round(),
+    ...{ count, kind, round, edges, wait: "all", exchanges, laps, meter },
+  });
 }
 
 /** One round of the closing consensus. @returns false when the transport was closed meanwhile */

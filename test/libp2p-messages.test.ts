@@ -82,6 +82,7 @@ const hellos = fc.record<Hello>({
     maxKeys: 4,
     noNullPrototype: true,
   }),
+  epoch: uint32,
   sequence: uint32,
 });
 

@@ -107,7 +107,8 @@ describe("what breaks the protocol", () => {
     ],
     "credit from the end that sends": [wire(message(Kind.credit, 1)), "message-out-of-place"],
     "a second hello": [
-      (channel) => channel.sendHello({ version: 2, id: 1, instance: "x", fingerprint: {}, sequence: 1 }),
+      (channel) =>
+        channel.sendHello({ version: 2, id: 1, instance: "x", fingerprint: {}, epoch: 0, sequence: 1 }),
       "second-hello",
     ],
     "a frame of another version": [
@@ -515,7 +516,7 @@ describe("fingerprints", () => {
       k < 3 ? longest : digest(String(k)),
     ]);
     const fingerprint = Object.fromEntries(fields);
-    const hello = { version: 2, id: 1, instance: crypto.randomUUID(), fingerprint, sequence: 1 };
+    const hello = { version: 2, id: 1, instance: crypto.randomUUID(), fingerprint, epoch: 0, sequence: 1 };
     const bytes = encodeHello(hello);
     expect(bytes.length).toBeLessThanOrEqual(MAX_HELLO_BYTES);
     expect(decodeHello(bytes)).toEqual(hello);

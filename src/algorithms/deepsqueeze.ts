@@ -21,6 +21,7 @@ export const deepsqueeze: AlgorithmKind = {
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
   usesRate: true,
+  keeps: ["residual"],
   usesMixing: true,
   suggestRate({ optimalRate, measure }) {
     const { residual } = measure();

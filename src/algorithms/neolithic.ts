@@ -23,6 +23,7 @@ export const neolithic: AlgorithmKind = {
   sends: "model",
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
   usesRate: true,
+  keeps: ["residual"],
   // As for DeepSqueeze, but with R passes what is left out waits 1/R as long; half of that to be safe.
   suggestRate({ optimalRate, measure }) {
     const { residual } = measure();

@@ -21,6 +21,7 @@ export const pushSum: AlgorithmKind = {
   sends: "model",
   needs: { graph: "directed", everyEdge: false, contraction: false },
   usesRate: false,
+  keeps: ["point", "weight"],
   suggestRate: () => 1,
   create({ model, space, compressor }) {
     const { kernels } = space;

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument, Command } from "commander";
 import { FileProblem } from "../foundation/errors.js";
-import type { Topology } from "../graphs/topology.js";
+import { requireWhole, type Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { makeEmptyFolder } from "../sinks/folders.js";
 import { VERSION } from "../version.js";
@@ -31,6 +31,7 @@ export function deployCommand(): Command {
     .action(
       async (kind: keyof typeof kinds, topologyFile: string, experimentFile: string | undefined, options) => {
         const topology = await readTopology(topologyFile);
+        requireWhole(topology);
         const experiment = await readExperiment(experimentFile, given());
         const keys = await keysOf(topology, topologyFile, options.keys);
         const document = (await readJson(topologyFile)) as Record<string, unknown>;

@@ -1,4 +1,5 @@
 import { chainText, endOf } from "../exchange/waiting.js";
+import { changeText } from "../graphs/changes.js";
 import type { LinkEvent } from "../runs/node/network.js";
 
 /** What happened on an edge, in words. */
@@ -16,9 +17,19 @@ export function eventText(event: LinkEvent): string {
       return chainText(event.chain);
     case "lingering":
       return `peer ${event.peer} is done and waits up to ${event.waitMs / 1000} s for peer ${event.neighbour}, which has not finished`;
+    case "joining":
+      return `peer ${event.neighbour} answers: ${event.reason}`;
+    case "epoch":
+      return epochText(event);
     case "refused":
       return `refused ${typeof event.from === "number" ? `peer ${event.from}` : event.from}: ${event.reason}`;
   }
+}
+
+function epochText({ number, firstRound, changes, refused }: LinkEvent & { kind: "epoch" }): string {
+  const made = changes.map(changeText);
+  const not = refused.map(({ change, reason }) => `${changeText(change)} is refused (${reason})`);
+  return `epoch ${number} from round ${firstRound + 1} on: ${[...made, ...not].join(", ")}`;
 }
 
 /** Whom an event is about, and what is new in it. */
@@ -26,6 +37,8 @@ function newsOf(event: LinkEvent): readonly [who: number | string, reason: strin
   switch (event.kind) {
     case "connected":
       return [event.neighbour, event.kind];
+    case "epoch":
+      return ["epoch", `${event.number}`];
     case "waiting":
       return ["waiting", `for peer ${endOf(event.chain).peer}`];
     case "lingering":

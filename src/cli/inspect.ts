@@ -123,7 +123,7 @@ function printRun(view: RunView, by: Axis): void {
   const { experiment, topology, series, peers, seed } = view;
   const rounds = series.round.at(-1) ?? 0;
   print(
-    `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${seed}, ${peers.length} of ${topology.peers} peers, ${rounds} rounds\n`,
+    `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${seed}, ${peers.length} of ${Math.max(topology.peers, peers.length)} peers, ${rounds} rounds\n`,
   );
   print(roundsTable(view));
   printWaits(view);

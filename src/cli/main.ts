@@ -9,6 +9,7 @@ import { doctorCommand } from "./doctor.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { keysCommand } from "./keys.js";
+import { growCommand, leaveCommand } from "./members.js";
 import { peerCommand } from "./peer.js";
 import { replayCommand } from "./replay.js";
 import { schemaCommand } from "./schema.js";
@@ -41,6 +42,8 @@ for (const command of [
   keysCommand(),
   doctorCommand(),
   deployCommand(),
+  growCommand(),
+  leaveCommand(),
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),

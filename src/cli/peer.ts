@@ -1,8 +1,10 @@
 import { Command, Option } from "commander";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { requirePeer } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { isLocal } from "../runs/node/addresses.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
+import { watchTopology } from "../runs/node/watch-topology.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { createWaitDisplay, newsOnly } from "./events.js";
@@ -35,6 +37,10 @@ export function peerCommand(): Command {
       "serve Prometheus metrics to this machine while it runs; 0 takes a free port",
       portToServe,
     )
+    .option(
+      "--join",
+      "come into a run that is under way, as a new peer or without the state it had; takes a neighbour's model",
+    )
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
     .addOption(deadlineOption())
@@ -53,6 +59,7 @@ export function peerCommand(): Command {
       const neighbours = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
       note(`peer ${id} of ${topology.name}, neighbours ${neighbours.join(", ")}: joining`);
 
+      requireOneStart(command, options);
       const interrupted = untilInterrupted();
       let bar: ReturnType<typeof progress> | undefined;
       let accuracy: number | undefined;
@@ -65,6 +72,8 @@ export function peerCommand(): Command {
           id,
           identity,
           ...(options.allowDifferentData && { allowDifferentData: true }),
+          ...(options.join && { join: true }),
+          watchMembers: (changed) => watchTopology({ path: topologyFile, topology, changed, warn }),
           directory: options.out,
           checkpoints: checkpointSettings(command, options),
           warn,
@@ -78,6 +87,7 @@ export function peerCommand(): Command {
           onMetrics: (url) => note(`metrics: ${url}`),
           onJoined(run) {
             for (const warning of run.warnings) warn(warning);
+            if (options.join) note(`peer ${id}: begins with round ${run.firstRound + 1}`);
             if (run.resumedFrom !== undefined) note(`peer ${id}: goes on after round ${run.resumedFrom}`);
             noteThreads(run.threads);
             bar = progress(`peer ${id}`, run.rounds);
@@ -99,6 +109,15 @@ export function peerCommand(): Command {
   return command;
 }
 
+/** @throws InvalidExperiment both ways to come into a run */
+function requireOneStart(command: Command, { join, resume }: { join?: boolean; resume?: boolean }): void {
+  if (!join || !resume) return;
+  throw new InvalidExperiment(
+    `${command.name()} takes --resume with checkpoints or --join without: give one of them`,
+    { code: "join-and-resume", field: "join" },
+  );
+}
+
 export function lossText(loss: number | undefined): string {
   return loss === undefined ? "" : `loss ${numberText(loss)}`;
 }
@@ -107,8 +126,10 @@ export function accuracyText(accuracy: number | undefined): string {
   return accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %`;
 }
 
-function outcomeText({ peer, loss, accuracy, bytesSent, goodput, modelDigest }: PeerSummary): string {
+function outcomeText(summary: PeerSummary): string {
+  const { peer, loss, accuracy, bytesSent, goodput, modelDigest } = summary;
+  const left = summary.hasLeft ? `left after round ${summary.rounds}, ` : "";
   const quality = accuracyText(accuracy) || lossText(loss);
   const useful = goodput === undefined ? "" : `goodput ${percentText(goodput)} %, `;
-  return `peer ${peer}: ${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}`;
+  return `peer ${peer}: ${left}${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}`;
 }

@@ -13,6 +13,7 @@ export interface Offer {
   readonly step: number;
   /** Stays as it is until the exchange has settled and the frame is acknowledged. */
   readonly payload: Bytes;
+  readonly notice?: Bytes;
 }
 
 /** What is wrong with a frame. */
@@ -70,6 +71,8 @@ export interface Account {
   /** Round of the last learning frame that arrived; −1 before the first. */
   theirRound: number;
   unreachable: MurmurationError | undefined;
+  /** The neighbour starts again without what it had: every exchange is void, and none takes place. */
+  isLost: boolean;
   /** What ends the run. */
   violation: MurmurationError | undefined;
   readonly quarantine: Quarantine;
@@ -94,18 +97,19 @@ export interface EdgeRecord {
   /** The neighbour's frames from number `exchange` on. */
   readonly arrived: readonly (Frame & { readonly problem?: Problem | undefined })[];
   readonly quarantine: Quarantine;
+  readonly isLost?: boolean | undefined;
 }
 
 /** An edge in a new run, or as a checkpoint has it. */
 export function createAccount(edge: Neighbour, record?: EdgeRecord): Account {
   const fresh = freshAccount(edge);
   if (!record) return fresh;
-  const { exchange, theirRound, isFinished, open, unacknowledged, arrived } = record;
+  const { exchange, theirRound, isFinished, open, unacknowledged, arrived, isLost = false } = record;
   const frames = arrived.map(({ problem, ...frame }) => ({ frame, problem, release: fromJournal }));
   const { quarantine } = record;
   return {
     ...fresh,
-    ...{ exchange, theirRound, isFinished, open, unacknowledged, arrived: frames },
+    ...{ exchange, theirRound, isFinished, isLost, open, unacknowledged, arrived: frames },
     ...quarantineOf(structuredClone(quarantine)),
   };
 }
@@ -133,6 +137,7 @@ export function recordOf(account: Account, settled: Halves | undefined): EdgeRec
       ...(problem && { problem: { what: problem.what, counter: problem.counter } }),
     })),
     quarantine: structuredClone(account.quarantine),
+    ...(account.isLost && { isLost: true }),
   };
 }
 
@@ -150,9 +155,22 @@ function freshAccount(edge: Neighbour): Account {
     arrived: [],
     theirRound: -1,
     unreachable: undefined,
+    isLost: false,
     violation: undefined,
     ...quarantineOf({ faults: 0, left: 0, guard: { history: [], largest: 0 } }),
   };
+}
+
+/** Nothing of this edge is awaited any more. @returns the half of the open exchange, if there is one */
+export function lose(account: Account): Offer | undefined {
+  const { open } = account;
+  account.isLost = true;
+  account.open = undefined;
+  account.unacknowledged = undefined;
+  account.unreachable = undefined;
+  account.isLate = false;
+  for (const { release } of account.arrived.splice(0)) release();
+  return open;
 }
 
 /** Another fault of the neighbour: its next exchanges are void, or all of them. */

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../foundation/clock.js";
 import type { Counters } from "../foundation/counters.js";
-import { RoundTimeout } from "../foundation/errors.js";
+import { MalformedFrame, RoundTimeout } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame, FrameKind } from "./frame.js";
@@ -47,6 +47,20 @@ export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "rec
   readonly journal?: Journal | undefined;
   /** Counts refused frames; nobody does when left out. */
   readonly counters?: Counters;
+  /** What frames carry about the run's members; nothing where left out. */
+  readonly members?: Members | undefined;
+}
+
+/** How news of a run's members travels: beside the payloads of a round's first step. */
+export interface Members {
+  /** What the frames of this round carry; undefined where nothing is new. Once a round. */
+  notice(round: number): Bytes | undefined;
+  /** What a neighbour's frame carried. @throws MalformedFrame */
+  received(notice: Bytes): void;
+  /** A notice of this peer, from its journal. */
+  repeated(notice: Bytes): void;
+  /** A neighbour has lost what it had. */
+  lost(peer: number): void;
 }
 
 /** One step of a round. */
@@ -109,14 +123,19 @@ export interface EdgesSnapshot {
 }
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
-  const { id, edges, lastRound, transport, clock, patience, journal, counters } = options;
+  const { id, edges, lastRound, transport, clock, patience, journal, counters, members } = options;
   const { deadlineMs, patienceMs, patienceFactor } = patience;
   const edgePatience = createEdgePatience(patienceMs ?? Number.POSITIVE_INFINITY, patienceFactor);
   /** When this peer offered its half of the exchange that is open, by neighbour. */
   const offeredAt = new Map<number, number>();
   const isBarrier = patienceMs === undefined;
   const ledger = createLedger({ ...options, isBarrier, ...(journal && { records: journal.edges }) });
-  const replay = journal && createReplay({ id, edges, journal, ledger, isBarrier });
+  const lose = (peer: number): void => {
+    ledger.lost(peer);
+    members?.lost(peer);
+  };
+  const noticed = (notice: Bytes) => members?.repeated(notice);
+  const replay = journal && createReplay({ id, edges, journal, ledger, isBarrier, lost: lose, noticed });
   /** Whether frames come and go: not while rounds are computed again from the journal. */
   let isLive = false;
   const outboxes = new Map<number, Uint8Array<ArrayBuffer>>();
@@ -150,7 +169,32 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       refuse();
     } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
     else if (event.kind === "down") ledger.down(event.peer, event.error);
-    else ledger.up(event.peer);
+    else if (event.kind === "up") ledger.up(event.peer);
+    else {
+      journal?.write(event);
+      lose(event.peer);
+    }
+  };
+  /** What the frames of a step carry about the run's members. */
+  const noticeFor = ({ kind, round, step }: Step): Bytes | undefined => {
+    const repeated = replay?.takeNotice();
+    if (repeated || !members || kind !== "learning" || step > 0 || replay?.isOn()) return repeated;
+    const notice = members.notice(round);
+    if (notice) journal?.write({ kind: "notice", notice });
+    return notice;
+  };
+  const readNotices = (settled: readonly Settled[]): void => {
+    for (const { edge, notice } of settled) {
+      if (!notice) continue;
+      try {
+        members?.received(notice);
+      } catch (error) {
+        if (!(error instanceof MalformedFrame)) throw error;
+        counters?.count("refusedPayload", edge.peer);
+        refusals.add({ from: edge.peer, reason: error.message });
+        transport.refuse(edge.peer, error.message);
+      }
+    }
   };
   const refuse = (): void => {
     for (const { counter, isVoid, ...refusal } of ledger.takeRefusals()) {
@@ -263,10 +307,12 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     unfinished: () => (repeats() && replay!.edges()) || ledger.unfinished(),
     isFinished: () => (repeats() ? replay!.round() !== lastRound : ledger.isFinished()),
 
-    offer({ kind, round, step, edges, wait, outgoing }) {
+    offer({ outgoing, ...current }) {
+      const { kind, round, step, edges, wait } = current;
       const isRepeated = repeats();
       if (isRepeated) replay!.offers(edges);
       ledger.await(wait);
+      const notice = noticeFor(current);
       const now = clock.now();
       const frames: { to: number; frame: Frame }[] = [];
       const tags: number[] = [];
@@ -274,7 +320,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
         if (journal) tags.push(payloadTag(payload));
         offeredAt.set(edge.peer, now);
-        const frame = ledger.offered(edge, { kind, round, step, payload }, now);
+        const frame = ledger.offered(edge, { kind, round, step, payload, ...(notice && { notice }) }, now);
         if (frame) frames.push({ to: edge.peer, frame });
       }
       if (journal) {
@@ -291,7 +337,10 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     async settle(step) {
       begin("waiting");
       const repeated = repeats() ? replay!.settle() : undefined;
-      if (repeated) return { settled: repeated, isClosed: false };
+      if (repeated) {
+        readNotices(repeated);
+        return { settled: repeated, isClosed: false };
+      }
       // An obstacle may be gone again by now, and a wait that ended with it goes on.
       do await over(step);
       while (!isOver(step.wait));
@@ -300,6 +349,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       const obstacle = ledger.obstacle();
       if (obstacle && !isClosed) throw obstacle;
       const settled = ledger.takeSettled();
+      readNotices(settled);
       // After an early end the run goes on from the start of this step.
       const peers = [...settled.map(({ edge }) => edge.peer), ...ledger.takeVoided()];
       if (!isClosed) journal?.write({ kind: "took", peers });
@@ -308,7 +358,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
     begin,
     lastToArrive: () => last,
-    late: ledger.late,
+    late: () => [...ledger.late(), ...ledger.lostPeers()],
     quarantined: ledger.quarantined,
     takeRefusals: refusals.take,
     isReplaying: () => replay?.isOn() ?? false,

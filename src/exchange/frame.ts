@@ -3,12 +3,13 @@
  * Little-endian:
  *
  *     byte 0       version, 2
- *     byte 1       kind, 1 = learning round, 2 = closing consensus
+ *     byte 1       kind, 1 = learning round, 2 = closing consensus, 3 = welcome
  *     byte 2       step: which of the round's exchanges this is, from 0
- *     byte 3       zero
+ *     byte 3       1 where a notice stands before the payload, otherwise 0
  *     bytes 4–7    round, uint32
  *     bytes 8–11   number of the exchange on its edge, uint32, from 0
- *     bytes 12–    payload
+ *     then         with a notice: its length, uint32, and the notice
+ *     then         payload
  *
  * Whatever carries frames delimits them and keeps them whole.
  */
@@ -20,9 +21,14 @@ export const FRAME_HEADER_BYTES = 12;
 export const MAX_ROUND = 2 ** 32 - 1;
 /** Most exchanges of one round on one edge: steps travel as a byte. */
 export const MAX_STEPS = 256;
+/** Most bytes of a notice. */
+export const MAX_NOTICE_BYTES = 64 * 1024;
+/** Most bytes of a frame beside its payload. */
+export const MAX_HEADER_BYTES = FRAME_HEADER_BYTES + 4 + MAX_NOTICE_BYTES;
 
-const kinds = ["learning", "closing"] as const;
-export type FrameKind = (typeof kinds)[number];
+/** What an exchange belongs to; `welcome` gives newcomers a model. */
+export const frameKinds = ["learning", "closing", "welcome"] as const;
+export type FrameKind = (typeof frameKinds)[number];
 
 export interface Frame {
   readonly kind: FrameKind;
@@ -31,38 +37,41 @@ export interface Frame {
   /** Number of the exchange on its edge. */
   readonly exchange: number;
   readonly payload: Uint8Array;
+  /** What the sender has learned about the run's members (membership/); at most `MAX_NOTICE_BYTES`. */
+  readonly notice?: Uint8Array;
 }
 
-/** Bytes of a frame with this payload. */
-export function frameBytes(payload: Uint8Array): number {
-  return FRAME_HEADER_BYTES + payload.length;
-}
-
-/** The header alone, for carriers that send header and payload without joining them. */
-export function encodeHeader({ kind, round, step, exchange }: Frame): Uint8Array {
-  const header = new Uint8Array(FRAME_HEADER_BYTES);
+/** The header alone, its notice included, for carriers that send header and payload without joining them. */
+export function encodeHeader({ kind, round, step, exchange, notice }: Frame): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(FRAME_HEADER_BYTES + (notice ? 4 + notice.length : 0));
   header[0] = FRAME_VERSION;
-  header[1] = kinds.indexOf(kind) + 1;
+  header[1] = frameKinds.indexOf(kind) + 1;
   header[2] = step;
   const view = new DataView(header.buffer);
   view.setUint32(4, round, true);
   view.setUint32(8, exchange, true);
+  if (notice) {
+    header[3] = 1;
+    view.setUint32(FRAME_HEADER_BYTES, notice.length, true);
+    header.set(notice, FRAME_HEADER_BYTES + 4);
+  }
   return header;
 }
 
 /** Header and payload in one new array. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  const bytes = new Uint8Array(frameBytes(frame.payload));
-  bytes.set(encodeHeader(frame));
-  bytes.set(frame.payload, FRAME_HEADER_BYTES);
+  const header = encodeHeader(frame);
+  const bytes = new Uint8Array(header.length + frame.payload.length);
+  bytes.set(header);
+  bytes.set(frame.payload, header.length);
   return bytes;
 }
 
 /**
- * Reads a frame; the payload is a view of `bytes`.
+ * Reads a frame; payload and notice are views of `bytes`.
  *
  * @param maximumPayloadBytes what the receiver's compressor may take at most
- * @throws MalformedFrame another version, an unknown kind, a truncated header or a payload that is too long
+ * @throws MalformedFrame another version, an unknown kind, a truncated header, or a notice or payload that is too long
  */
 export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Frame {
   if (bytes.length < FRAME_HEADER_BYTES) {
@@ -77,26 +86,40 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
       { code: "frame-version" },
     );
   }
-  const kind = kinds[bytes[1]! - 1];
-  if (kind === undefined || bytes[3] !== 0) {
+  const kind = frameKinds[bytes[1]! - 1];
+  if (kind === undefined || bytes[3]! > 1) {
     throw new MalformedFrame(
       `frame header ${[...bytes.subarray(0, 4)].join(" ")} is not valid in version ${FRAME_VERSION}`,
       { code: "frame-header" },
     );
   }
-  const payload = bytes.subarray(FRAME_HEADER_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const noticeBytes = bytes[3] === 1 ? readNoticeBytes(bytes, view) : undefined;
+  const headerBytes = FRAME_HEADER_BYTES + (noticeBytes === undefined ? 0 : 4 + noticeBytes);
+  const payload = bytes.subarray(headerBytes);
   if (payload.length > maximumPayloadBytes) {
     throw new MalformedFrame(
       `payload of ${payload.length} bytes exceeds this model's limit of ${maximumPayloadBytes}`,
       { code: "frame-payload-length" },
     );
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
   return {
     kind,
     round: view.getUint32(4, true),
     step: bytes[2]!,
     exchange: view.getUint32(8, true),
     payload,
+    ...(noticeBytes !== undefined && { notice: bytes.subarray(FRAME_HEADER_BYTES + 4, headerBytes) }),
   };
+}
+
+/** @throws MalformedFrame */
+function readNoticeBytes(bytes: Uint8Array, view: DataView): number {
+  const rest = bytes.length - FRAME_HEADER_BYTES - 4;
+  const length = rest < 0 ? Number.POSITIVE_INFINITY : view.getUint32(FRAME_HEADER_BYTES, true);
+  if (length <= Math.min(rest, MAX_NOTICE_BYTES)) return length;
+  throw new MalformedFrame(
+    `frame of ${bytes.length} bytes does not hold the notice that it announces; at most ${MAX_NOTICE_BYTES} bytes are allowed`,
+    { code: "frame-notice" },
+  );
 }

@@ -36,7 +36,22 @@ export interface ReceivedRecord {
   readonly frame: Frame;
 }
 
-export type JournalRecord = OfferedRecord | TookRecord | ReceivedRecord;
+/** This neighbour starts again without what it had; nothing is exchanged with it any more. */
+export interface LostRecord {
+  readonly kind: "lost";
+  readonly peer: number;
+}
+
+/** What the frames of the step that begins next carry about the run's members. */
+export interface NoticeRecord {
+  readonly kind: "notice";
+  readonly notice: Bytes;
+}
+
+/** What this peer does, or goes by, in an order of its own. */
+export type DecisionRecord = OfferedRecord | TookRecord | LostRecord | NoticeRecord;
+
+export type JournalRecord = DecisionRecord | ReceivedRecord;
 
 /** What a run goes on from. */
 export interface JournalOptions {
@@ -64,12 +79,12 @@ export interface Journal {
   /** Frames that were kept and have not reached the ledger, for a checkpoint. */
   held(): readonly ReceivedRecord[];
   /** The decision that is to be repeated next; undefined once the peer is where it stopped. */
-  next(): OfferedRecord | TookRecord | undefined;
+  next(): DecisionRecord | undefined;
   /** The decision was repeated. */
   advance(): void;
   /** The next frame of this neighbour from before the stop. */
   frame(peer: number): Frame | undefined;
-  write(record: OfferedRecord | TookRecord): void;
+  write(record: DecisionRecord): void;
 }
 
 export function createJournal(options: JournalOptions): Journal {
@@ -130,7 +145,7 @@ function positionsOf({
         sent.set(peer, next.get(peer) ?? 0);
         next.set(peer, (next.get(peer) ?? 0) + 1);
       }
-    } else if (isBarrier) for (const [peer, count] of next) sent.set(peer, count);
+    } else if (isBarrier && record.kind === "took") for (const [peer, count] of next) sent.set(peer, count);
   }
   return new Map(
     neighbours.map(({ peer, direction }) => [

@@ -14,6 +14,7 @@ import {
   type Halves,
   isHopeless,
   isPending,
+  lose,
   type Offer,
   onTime,
   type Problem,
@@ -37,6 +38,8 @@ export interface Settled {
   readonly theirs: Bytes;
   /** The exchange does not count at this end, after a fault of the neighbour; `theirs` is empty. */
   readonly isVoid?: true;
+  /** What the neighbour has learned about the run's members; valid as long as `theirs`. */
+  readonly notice?: Bytes;
   /** η of the exchange's own round: of the earlier of its two rounds, where the ends are in different ones. */
   readonly rate: number;
 }
@@ -104,6 +107,12 @@ export interface Ledger {
   received(from: number, frame: Frame, release: () => void): boolean;
   /** The neighbour has the oldest frame that was not acknowledged yet. */
   acknowledged(from: number): void;
+  /**
+   * The neighbour starts again without what it had: the open exchange and all further ones are void, and none takes place.
+   */
+  lost(from: number): void;
+  /** Neighbours that are lost. */
+  lostPeers(): readonly number[];
   down(from: number, error: MurmurationError): void;
   up(from: number): void;
   /** Exchanges that opened more than an edge's patience, in milliseconds, before `now` are late: no longer awaited. */
@@ -203,9 +212,20 @@ export function createLedger(options: LedgerOptions): Ledger {
       edge: account.edge,
       own: account.sends ? own.payload : nothing,
       ...(isVoid ? ({ theirs: nothing, isVoid } as const) : { theirs: theirs.frame.payload }),
+      ...(!isVoid && theirs.frame.notice && { notice: theirs.frame.notice }),
       rate: rate(Math.min(own.round, theirs.frame.round)),
     };
     settled.set(account, { pair, halves });
+  };
+
+  /** An exchange that ends without the neighbour. */
+  const voidWithoutFrame = (account: Account, own: Offer): void => {
+    const { edge } = account;
+    if (own.kind !== "learning" || afterFault === "void") voided.push(edge.peer);
+    else {
+      const pair = { edge, own: own.payload, theirs: nothing, isVoid: true, rate: rate(own.round) } as const;
+      settled.set(account, { pair, halves: { own, theirs: undefined } });
+    }
   };
 
   const violated = (account: Account, { what, counter, cause }: Problem): void => {
@@ -231,6 +251,10 @@ export function createLedger(options: LedgerOptions): Ledger {
     offered(edge, offer, now) {
       const account = byPeer.get(edge.peer)!;
       const { exchange } = account;
+      if (account.isLost) {
+        voidWithoutFrame(account, offer);
+        return undefined;
+      }
       account.open = offer;
       account.openedAt = now;
       account.isLate = false;
@@ -244,9 +268,11 @@ export function createLedger(options: LedgerOptions): Ledger {
       const account = byPeer.get(from);
       const reason = !account
         ? `it is not a neighbour of peer ${id}`
-        : account.receives
-          ? reasonToRefuse(account, frame)
-          : `its edge does not lead to peer ${id}`;
+        : account.isLost
+          ? `peer ${from} has lost what it had, and is taken in with the run's next epoch`
+          : account.receives
+            ? reasonToRefuse(account, frame)
+            : `its edge does not lead to peer ${id}`;
       if (!account || reason !== undefined) {
         release();
         const counter = account?.receives ? "refusedOutOfTurn" : "refusedStranger";
@@ -271,9 +297,18 @@ export function createLedger(options: LedgerOptions): Ledger {
       onTime(account);
     },
 
+    lost(from) {
+      const account = byPeer.get(from);
+      if (!account || account.isLost) return;
+      const own = lose(account);
+      if (own) voidWithoutFrame(account, own);
+    },
+
+    lostPeers: () => accounts.filter(({ isLost }) => isLost).map(({ edge }) => edge.peer),
+
     down(from, error) {
       const account = byPeer.get(from);
-      if (!account) return;
+      if (!account || account.isLost) return;
       account.unreachable = error;
       giveUp(account);
     },

@@ -4,6 +4,7 @@
  */
 import { InvalidCheckpoint } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
+import type { Bytes } from "../vectors/vector.js";
 import { fromJournal } from "./account.js";
 import type { Journal, OfferedRecord } from "./journal.js";
 import type { Ledger, Settled } from "./ledger.js";
@@ -11,8 +12,10 @@ import type { Ledger, Settled } from "./ledger.js";
 export interface Replay {
   /** Whether there is a decision left to repeat. */
   isOn(): boolean;
-  /** The edges of the step that begins next; undefined when none does. */
+  /** The edges of the step that begins next; undefined when none does. What precedes it is repeated first. */
   edges(): readonly Neighbour[] | undefined;
+  /** What the frames of that step carry about the run's members, once. */
+  takeNotice(): Bytes | undefined;
   /** The round of that step. */
   round(): number | undefined;
   /** This peer is about to offer on these edges: their last frames were acknowledged. */
@@ -31,9 +34,32 @@ export interface ReplayOptions {
   readonly journal: Journal;
   readonly ledger: Ledger;
   readonly isBarrier: boolean;
+  /** A neighbour is lost. */
+  readonly lost: (peer: number) => void;
+  readonly noticed: (notice: Bytes) => void;
 }
 
-export function createReplay({ id, edges, journal, ledger, isBarrier }: ReplayOptions): Replay {
+export function createReplay({
+  id,
+  edges,
+  journal,
+  ledger,
+  isBarrier,
+  lost,
+  noticed,
+}: ReplayOptions): Replay {
+  let notice: Bytes | undefined;
+  /** Repeats what happened between two steps, or while one waited. */
+  const repeatEvents = (): void => {
+    for (let next = journal.next(); next; next = journal.next()) {
+      if (next.kind === "lost") lost(next.peer);
+      else if (next.kind === "notice") {
+        notice = next.notice;
+        noticed(notice);
+      } else return;
+      journal.advance();
+    }
+  };
   const nextOffer = (): OfferedRecord | undefined => {
     const next = journal.next();
     return next?.kind === "offered" ? next : undefined;
@@ -47,10 +73,16 @@ export function createReplay({ id, edges, journal, ledger, isBarrier }: ReplayOp
   return {
     isOn: () => journal.next() !== undefined,
     edges() {
+      repeatEvents();
       const next = nextOffer();
       return next && edges.filter(({ peer }) => next.peers.includes(peer));
     },
     round: () => nextOffer()?.round,
+    takeNotice() {
+      const taken = notice;
+      notice = undefined;
+      return taken;
+    },
 
     offers(some) {
       for (const { peer } of some) ledger.acknowledged(peer);
@@ -62,6 +94,7 @@ export function createReplay({ id, edges, journal, ledger, isBarrier }: ReplayOp
     },
 
     settle() {
+      repeatEvents();
       const next = journal.next();
       if (next?.kind !== "took") return undefined;
       journal.advance();

@@ -44,7 +44,9 @@ export type EdgeEvent =
   /** The neighbour has been unreachable for longer than it may. Frames sent to it stay queued. */
   | { readonly kind: "down"; readonly peer: number; readonly error: MurmurationError }
   /** The neighbour is back. */
-  | { readonly kind: "up"; readonly peer: number };
+  | { readonly kind: "up"; readonly peer: number }
+  /** The neighbour has lost what it had, and asks to be taken in again. */
+  | { readonly kind: "lost"; readonly peer: number };
 
 /** The last event: the transport was closed, or cannot go on because of `error`. */
 export interface Closed {

@@ -20,6 +20,19 @@ export interface Graph {
   /** Every edge once, in ascending order; its lower peer first, or its sender on a directed graph. */
   readonly edges: readonly Edge[];
   readonly isDirected?: true;
+  /** Peers that have left a run for good, ascending: they keep their numbers and have no edges. */
+  readonly left?: readonly number[];
+}
+
+/** The graph without the edges of peers that left. */
+export function withoutPeers(graph: Graph, left: readonly number[]): Graph {
+  const edges = graph.edges.filter(([a, b]) => !left.includes(a) && !left.includes(b));
+  return { ...graph, edges, left };
+}
+
+/** Peers that have not left, ascending. */
+export function presentPeers({ peers, left = [] }: Graph): number[] {
+  return Array.from({ length: peers }, (_, peer) => peer).filter((peer) => !left.includes(peer));
 }
 
 /**
@@ -93,12 +106,12 @@ export function degrees(graph: Graph): number[] {
   return counts;
 }
 
-/** The connected components, each ascending, in the order of their lowest peers. */
+/** The connected components of the peers that have not left, each ascending, in the order of their lowest peers. */
 export function components(graph: Graph): number[][] {
   const lists = neighbours(graph);
   const seen = new Array<boolean>(graph.peers).fill(false);
   const found: number[][] = [];
-  for (let start = 0; start < graph.peers; start++) {
+  for (const start of presentPeers(graph)) {
     if (seen[start]) continue;
     seen[start] = true;
     const component = [start];

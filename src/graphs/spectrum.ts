@@ -26,8 +26,12 @@ function decompose(mixing: Mixing): number[] {
   return Array.from(realEigenvalues, (value) => Math.min(1, value)).sort((a, b) => b - a);
 }
 
-function matrixOf({ peers, weights }: Mixing): Matrix {
-  return Matrix.from1DArray(peers, peers, weights);
+/** W of the peers that have edges: one that has left a running graph disagrees with nobody. */
+function matrixOf({ peers, weights, neighbours }: Mixing): Matrix {
+  const matrix = Matrix.from1DArray(peers, peers, weights);
+  const present = neighbours.flatMap((edges, peer) => (edges.length > 0 ? peer : []));
+  if (present.length === peers || present.length === 0) return matrix;
+  return matrix.selection(present, present);
 }
 
 /** λ₂. Of a single peer, which has nobody to disagree with, 0. */
@@ -47,7 +51,7 @@ export function spectralGap(spectrum: readonly number[]): number {
 
 /** Whether the spectral gap is at least `minimum`: two Cholesky decompositions, far cheaper than the spectrum. */
 export function gapReaches(mixing: Mixing, minimum: number): boolean {
-  const n = mixing.peers;
+  const n = matrixOf(mixing).rows;
   const most = 1 - minimum;
   // Every |λ| but the first is below `most` exactly when most·I − W + J/n·2 and most·I + W are positive
   // definite, J being all ones: 2J/n lifts the mean's eigenvalue, which is not a disagreement.

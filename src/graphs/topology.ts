@@ -3,7 +3,7 @@ import { z } from "zod";
 import { detailsOf, InvalidTopology, MurmurationError } from "../foundation/errors.js";
 import { checked } from "../settings/check.js";
 import { closingRates } from "./closing-rates.js";
-import { degrees, type Graph } from "./graph.js";
+import { degrees, type Graph, presentPeers, withoutPeers } from "./graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./index.js";
 import type { Mixing } from "./mixing.js";
 import {
@@ -34,7 +34,7 @@ const address = z
       `cannot be ${JSON.stringify(String(input).slice(0, 40))}: a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"`,
   });
 
-const peerSettings = z.strictObject({
+export const peerSettings = z.strictObject({
   id: z.int().min(0).describe("the peer's number in the graph"),
   listen: z.array(address).max(MAX_ADDRESSES).optional().describe("multiaddrs the peer listens on"),
   dial: z
@@ -44,6 +44,10 @@ const peerSettings = z.strictObject({
     .describe("multiaddrs its neighbours reach it at; by default those it listens on"),
   peerId: z.string().min(1).max(128).optional().describe("the libp2p identity the peer must prove"),
   host: z.string().min(1).max(255).optional().describe("the machine it runs on, for people and scripts"),
+  left: z
+    .literal(true)
+    .optional()
+    .describe("the peer has left a running graph for good: it has no edges, and its number stays taken"),
 });
 
 export const topologySettings = z.strictObject({
@@ -66,6 +70,8 @@ export interface TopologyPeer {
   readonly dial: readonly string[];
   readonly peerId?: string;
   readonly host?: string;
+  /** It has left a running graph for good. */
+  readonly left?: true;
 }
 
 export interface Topology {
@@ -73,6 +79,8 @@ export interface Topology {
   readonly graphSettings: GraphSettings;
   readonly graph: Graph;
   readonly mixing: Mixing;
+  /** The weights are written out in the file, not computed from the graph. */
+  readonly hasOwnWeights?: true;
   /** One per peer, in the order of their numbers. */
   readonly peers: readonly TopologyPeer[];
 }
@@ -86,15 +94,60 @@ export interface Topology {
 export function parseTopology(input: unknown, source: string): Topology {
   const value = typeof input === "string" ? parseText(input, source) : input;
   const settings = checked(topologySettings, value, { what: source }, InvalidTopology);
-  const graph = within(`${source}: graph`, () => createGraph(settings.graph), "graph");
+  const whole = within(`${source}: graph`, () => createGraph(settings.graph), "graph");
+  const peers = within(source, () => completePeers(settings.peers ?? [], whole.peers));
+  const graph = within(source, () => withoutThoseThatLeft(whole, peers, settings.weights));
   const mixing = within(source, () => mixingOf(graph, settings.weights));
   return {
     name: settings.name ?? `${settings.graph.kind}-${graph.peers}`,
     graphSettings: settings.graph,
     graph,
     mixing,
-    peers: within(source, () => completePeers(settings.peers ?? [], graph.peers)),
+    peers,
+    ...(settings.weights !== "metropolis" && { hasOwnWeights: true }),
   };
+}
+
+/** @throws InvalidTopology peers cannot leave a graph of this kind, or too few stay */
+function withoutThoseThatLeft(
+  graph: Graph,
+  peers: readonly TopologyPeer[],
+  weights: "metropolis" | number[][],
+): Graph {
+  const left = peers.flatMap((peer) => (peer.left ? peer.id : []));
+  if (left.length === 0) return graph;
+  const reason = whyMembersAreFixed(graph, weights);
+  if (reason !== undefined) {
+    throw new InvalidTopology(`peer ${left[0]} cannot have left: ${reason}`, {
+      code: "left-of-fixed-graph",
+      peer: left[0],
+      field: "peers",
+    });
+  }
+  if (graph.peers - left.length < 2) {
+    throw new InvalidTopology(
+      `${left.length} of ${graph.peers} peers have left: a graph that goes on has at least 2`,
+      { code: "too-few-stay", field: "peers" },
+    );
+  }
+  return withoutPeers(graph, left);
+}
+
+/** Why the peers of a graph cannot change while it runs; undefined where they can. */
+export function whyMembersAreFixed({ isDirected }: Graph, weights: unknown): string | undefined {
+  if (isDirected) return "the graph is directed, and its weights are shares; use an undirected graph";
+  return weights === "metropolis"
+    ? undefined
+    : "the weights are written out, and no rule gives those of another graph; leave the weights out";
+}
+
+/** @throws InvalidTopology peers have left, so that no new run can begin with the graph */
+export function requireWhole({ name, graph: { left = [] } }: Topology): void {
+  if (left.length === 0) return;
+  throw new InvalidTopology(
+    `${name} is the graph of a run that peers ${left.join(", ")} have left: start single peers of that run with \`murmur peer\`, or a new run from a topology without "left"`,
+    { code: "topology-of-a-running-graph", peer: left[0], field: "peers" },
+  );
 }
 
 function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
@@ -159,7 +212,7 @@ function completePeers(given: readonly z.output<typeof peerSettings>[], count: n
   const peers = Array.from({ length: count }, (_, id): TopologyPeer => ({ id, listen: [], dial: [] }));
   const indexById = new Map<number, number>();
   const indexByPeerId = new Map<string, number>();
-  for (const [index, { id, listen = [], dial = listen, peerId, host }] of given.entries()) {
+  for (const [index, { id, listen = [], dial = listen, peerId, host, left }] of given.entries()) {
     if (id >= count) {
       throw new InvalidTopology(
         `peers[${index}].id is ${id}: the graph's peers are numbered 0 to ${count - 1}`,
@@ -189,6 +242,7 @@ function completePeers(given: readonly z.output<typeof peerSettings>[], count: n
       dial,
       ...(peerId === undefined ? {} : { peerId }),
       ...(host === undefined ? {} : { host }),
+      ...(left && { left }),
     };
   }
   return peers;
@@ -238,13 +292,15 @@ export const ROUNDS_FACTOR = 1e-2;
 /** What is worth knowing about a topology before a run. Computes the spectrum: seconds above 500 peers. */
 export function describeTopology({ name, graphSettings, graph, mixing }: Topology): TopologyDescription {
   const eigenvalues = spectrum(mixing);
-  const counts = degrees(graph);
+  const present = presentPeers(graph);
+  const all = degrees(graph);
+  const counts = present.map((peer) => all[peer]!);
   const closing = mixing.isDirected ? { rates: [], contraction: 1 } : closingRates(eigenvalues);
   const optimal = optimalConsensusRate(eigenvalues);
   return {
     name,
     kind: graphSettings.kind,
-    peers: graph.peers,
+    peers: present.length,
     edges: graph.edges.length,
     isDirected: graph.isDirected === true,
     minimumDegree: Math.min(...counts),

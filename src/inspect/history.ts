@@ -1,5 +1,6 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
 import { addAll, type CounterReport, type CounterValues } from "../foundation/counters.js";
+import type { Change } from "../graphs/changes.js";
 import { usefulMs } from "../observing/goodput.js";
 import type { GraphRound, LogEnd, PeerRound } from "../runs/log.js";
 import { type Column, createColumn, recordOf } from "./column.js";
@@ -72,6 +73,8 @@ export interface PeerHistory {
   readonly end: LogEnd | undefined;
   /** Rounds that the log told again, after a restart. */
   readonly repeatedRounds: number;
+  /** Changes of the run's members, by the round that they began with. */
+  readonly epochs: ReadonlyMap<number, readonly Change[]>;
   readonly lastRound: number;
   add(line: PeerRound): void;
   finish(end: LogEnd): void;
@@ -88,9 +91,11 @@ export function createPeerHistory(peer: number): PeerHistory {
   let useful = 0;
   let elapsed = 0;
   const counters: CounterValues = {};
+  const epochs = new Map<number, readonly Change[]>();
 
   return {
     peer,
+    epochs,
     columns,
     edges,
     warnings,
@@ -122,6 +127,7 @@ export function createPeerHistory(peer: number): PeerHistory {
         return;
       }
       lastRound = line.round;
+      if (line.epoch) epochs.set(line.round, line.epoch.changes as readonly Change[]);
       useful += usefulMs(line.time);
       for (const text of line.warnings ?? []) {
         if (warnings.length < MAX_WARNINGS) warnings.push({ peer, round: line.round, text });

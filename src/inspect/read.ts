@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { InvalidLog } from "../foundation/errors.js";
+import { changeText } from "../graphs/changes.js";
 import { LOG_NAME_PATTERN, type LogHeader, type PeerRound } from "../runs/log.js";
 import { type ConsensusReader, createConsensusReader } from "./consensus.js";
 import { createGraphHistory, createPeerHistory, type GraphHistory, type PeerHistory } from "./history.js";
@@ -182,13 +183,31 @@ function open(reading: Reading, candidates: readonly LogFile[]): void {
   if (!reading.shown) return;
   const { header } = reading.shown;
   for (const group of groups.values()) {
-    const isOurs = group.header.fingerprint === header.fingerprint;
+    const isOurs = isOfRun(group.header, header);
     for (const file of group.files) {
       if (isOurs && file.peer !== null) reading.peers.set(file.peer, createPeerHistory(file.peer));
       if (isOurs) continue;
       file.leftOut = `belongs to another run (${differences(group.header, header)}); left out, keep one folder per run`;
     }
   }
+}
+
+/** How the run's members changed, one line per epoch. */
+function changesOf(peers: readonly PeerHistory[]): string[] {
+  // A peer that came with an epoch does not know what else it brought.
+  const epochs = new Map(
+    peers.flatMap(({ epochs }) => [...epochs]).filter(([, changes]) => changes.length > 0),
+  );
+  return [...epochs]
+    .sort(([a], [b]) => a - b)
+    .map(([round, changes]) => `from round ${round + 1} on: ${changes.map(changeText).join(", ")}`);
+}
+
+/** Whether a log belongs to the run; that of a peer that joined later has the graph of its own time. */
+function isOfRun(own: LogHeader, { fingerprint, experiment, tensors }: LogHeader): boolean {
+  if (own.fingerprint === fingerprint) return true;
+  const sameAs = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  return own.joined !== undefined && sameAs(own.experiment, experiment) && sameAs(own.tensors, tensors);
 }
 
 /** Reads a part of the log that is furthest behind. */
@@ -234,7 +253,7 @@ function take(
       file.damaged.push(file.lineNumber);
       break;
     case "header":
-      if (line.fingerprint !== header.fingerprint) {
+      if (!isOfRun(line, header)) {
         file.leftOut = `goes on with another run from line ${file.lineNumber} (${differences(line, header)}); that part is left out`;
       }
       break;
@@ -270,6 +289,7 @@ function remarks({ files, peers, shown }: Reading): string[] {
     }
   }
   if (!shown) return all;
+  all.push(...changesOf([...peers.values()]));
   const { topology } = shown.header;
   const missing = topology.peers - peers.size;
   if (missing > 0) all.push(`${missing} of ${topology.peers} peers have no log here`);

@@ -4,6 +4,7 @@ import type { FrameKind } from "../exchange/frame.js";
 import type { Refusal } from "../exchange/ledger.js";
 import type { Traffic } from "../exchange/transport.js";
 import type { CounterReport } from "../foundation/counters.js";
+import type { Change } from "../graphs/changes.js";
 import type { Evaluation } from "../trainers/trainer.js";
 import type { Observation } from "./observer.js";
 
@@ -24,7 +25,7 @@ export interface RoundReport extends Observation, CounterReport {
   readonly peer: number;
   readonly round: number;
   /** Whether the round learned, or belonged to the closing consensus. */
-  readonly kind: FrameKind;
+  readonly kind: Exclude<FrameKind, "welcome">;
   /** Mean training loss; absent in closing rounds. */
   readonly loss?: number;
   /** γ */
@@ -45,6 +46,8 @@ export interface RoundReport extends Observation, CounterReport {
   readonly quarantined?: readonly number[];
   /** The round was computed again, from the journal, after a restart. */
   readonly isReplayed?: true;
+  /** The round is the first after the run's members changed; which changes those were. */
+  readonly epoch?: { readonly number: number; readonly changes: readonly Change[] };
   /** Frames that were not taken in this round. */
   readonly refused?: readonly Refusal[];
   /** The peer's model on held-out data, in the rounds that evaluate. */

@@ -10,6 +10,7 @@ import { z } from "zod";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
 import { type CounterReport, counterRecord } from "../foundation/counters.js";
+import { changeSchema } from "../graphs/changes.js";
 import type { Topology } from "../graphs/topology.js";
 import type { RoundReport } from "../observing/report.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
@@ -58,6 +59,8 @@ export const logHeader = z.object({
     edges: z.array(z.tuple([z.int(), z.int()])),
   }),
   tensors: z.array(z.object({ name: z.string(), shape: z.array(z.int()) })),
+  /** The peer came into the run with this round. */
+  joined: z.object({ round: z.int().nonnegative() }).optional(),
   /** Settings of the simulated network, where there was one. */
   network: z.looseObject({}).optional(),
   machine: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
@@ -91,6 +94,8 @@ export const peerRound = z.object({
   missed: z.array(z.int().nonnegative()).optional(),
   quarantined: z.array(z.int().nonnegative()).optional(),
   isReplayed: z.literal(true).optional(),
+  /** The round is the first after the run's members changed. */
+  epoch: z.object({ number: z.int().min(1), changes: z.array(changeSchema) }).optional(),
   refused: z.array(z.object({ from: z.int(), reason: z.string() })).optional(),
   counters: counters.optional(),
   edgeCounters: edgeCounters.optional(),

@@ -1,6 +1,8 @@
 /** From an experiment to its peers, before any of them has a network. */
 
-import type { Topology } from "../graphs/topology.js";
+import { requireWhole, type Topology } from "../graphs/topology.js";
+import { createMembership, type Epoch, type Membership } from "../membership/membership.js";
+import type { Proposal } from "../membership/proposal.js";
 import { createPeer, type Peer, type Plan } from "../peer.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import { createTrainer } from "../trainers/index.js";
@@ -17,6 +19,8 @@ export interface PrepareOptions {
   readonly trainers?: readonly Trainer[];
   /** Puts something between each peer and its trainer. */
   readonly equip?: (trainer: Trainer, peer: number) => Trainer;
+  /** Makes one of the run's epochs; its members may change then. Members are fixed where left out. */
+  readonly members?: { readonly epoch: Epoch; readonly known?: readonly Proposal[] };
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads | undefined;
 }
@@ -26,6 +30,8 @@ export interface PreparedPeers {
   /** In the order of the ids. */
   readonly peers: readonly Peer[];
   readonly trainers: readonly Trainer[];
+  /** By peer; undefined where the members are fixed. */
+  readonly memberships: readonly (Membership | undefined)[];
   /** How many threads share the kernels' work. */
   readonly threads: number;
   /** What the user should know before the run, one line each. */
@@ -38,6 +44,8 @@ export interface PreparedPeers {
 export async function preparePeers(options: PrepareOptions): Promise<PreparedPeers> {
   const { topology, experiment, trainers: given, equip = (trainer) => trainer, startThreads } = options;
   const { mixing } = topology;
+  // Single peers may take part in a run that others have left.
+  if (!options.ids) requireWhole(topology);
   const ids = options.ids ?? topology.peers.map(({ id }) => id);
   const made: Trainer[] = [];
   let threads: Threads = oneThread;
@@ -53,15 +61,24 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const { layout } = trainers[0]!;
     const { plan, warnings } = createPlan(experiment, mixing, layout);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
+    const { members } = options;
+    const mayChange = members && plan.patience === undefined && !mixing.isDirected;
+    const memberships = ids.map((id) =>
+      mayChange
+        ? createMembership({ ...members, id, works: plan.edges, lastRound: plan.rounds - 1 })
+        : undefined,
+    );
     const peers = ids.map((id, k) =>
       createPeer({
         ...{ id, neighbours: mixing.neighbours[id]!, plan, threads },
         trainer: equip(trainers[k]!, id),
+        ...(memberships[k] && { membership: memberships[k] }),
       }),
     );
     return {
       plan,
       peers,
+      memberships,
       trainers,
       threads: threads.count,
       warnings: threads.warning === undefined ? warnings : [...warnings, threads.warning],

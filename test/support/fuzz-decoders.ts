@@ -32,7 +32,7 @@ const frames: Frame[] = [
   { kind: "closing", round: 2 ** 32 - 1, step: 255, exchange: 2 ** 32 - 1, payload: new Uint8Array(300) },
 ];
 const hello = {
-  ...{ version: 2, id: 1, instance: "0b54", sequence: 3 },
+  ...{ version: 2, id: 1, instance: "0b54", epoch: 1, sequence: 3 },
   fingerprint: { algorithm: "deepsqueeze", seed: "1", classes: '["a","b"]' },
 };
 const refusal = { code: "violation", reason: "frame 3 came where frame 1 is next" } as const;

@@ -1,7 +1,7 @@
 /** The data of the model that `ledger-check.ts` explores: disks, channels and states of peers, and their texts. */
 import type { EdgesSnapshot } from "../../src/exchange/exchanges.js";
 import type { Frame } from "../../src/exchange/frame.js";
-import type { JournalRecord, OfferedRecord, ReceivedRecord, TookRecord } from "../../src/exchange/journal.js";
+import type { DecisionRecord, JournalRecord, ReceivedRecord } from "../../src/exchange/journal.js";
 import type { Neighbour } from "../../src/graphs/mixing.js";
 
 /** Something in the disk or the transport that breaks its contract, so that a check is seen to fail. */
@@ -46,7 +46,7 @@ export interface Point extends EdgesSnapshot {
 }
 interface Since {
   readonly point: Point;
-  readonly decisions: readonly (OfferedRecord | TookRecord)[];
+  readonly decisions: readonly DecisionRecord[];
   readonly received: readonly ReceivedRecord[];
 }
 /** What outlives the process. Never changed in place. */

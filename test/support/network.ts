@@ -171,6 +171,7 @@ export async function handPeer(
       id,
       instance: `by hand ${id}`,
       fingerprint,
+      epoch: 0,
       sequence: 1,
       ...changes,
     }),

@@ -2,32 +2,21 @@
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  */
 
-import { allowDifferentData } from "../../datasets/content.js";
 import { modelDigest } from "../../exchange/fingerprint.js";
-import { systemClock } from "../../foundation/clock.js";
 import { type Counters, createCounters } from "../../foundation/counters.js";
-import { HandshakeRefused, InvalidTopology } from "../../foundation/errors.js";
-import type { Topology } from "../../graphs/topology.js";
+import { InvalidExperiment } from "../../foundation/errors.js";
+import type { Change } from "../../graphs/changes.js";
+import { parseTopology, type Topology } from "../../graphs/topology.js";
+import { type Epoch, firstEpoch, type NextEpoch, type SavedMembers } from "../../membership/membership.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { Plan } from "../../peer.js";
-import type { StartThreads } from "../../threads/threads.js";
-import type { Trainer } from "../../trainers/trainer.js";
-import {
-  createLibp2pTransport,
-  DEFAULT_DEADLINE_MS,
-  type Deadlines,
-  deadlinesFrom,
-  type Identity,
-  type LinkEvent,
-  type Muxer,
-  type NetworkPeer,
-  type NodeMetrics,
-} from "../../transports/libp2p/index.js";
+import { askToJoin } from "../../transports/libp2p/ask.js";
+import { DEFAULT_DEADLINE_MS, type Deadlines, deadlinesFrom } from "../../transports/libp2p/index.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Vector } from "../../vectors/vector.js";
-import type { Experiment } from "../experiment.js";
-import { preparePeers } from "../prepare.js";
-import { createSaving, type RunCheckpoints, type Saving } from "./checkpoints/saving.js";
+import type { JoinOptions } from "./join-options.js";
+import { networkPeers } from "./network-peers.js";
+import { enterStage, type Stage, type StageOptions } from "./stage.js";
 
 export { compareFingerprints, type Difference, type Fingerprint } from "../../exchange/fingerprint.js";
 export {
@@ -44,42 +33,8 @@ export {
   type NodeMetrics,
 } from "../../transports/libp2p/index.js";
 export type { RunCheckpoints } from "./checkpoints/saving.js";
-
-export interface JoinOptions {
-  /** Names the PeerIds of this peer and its neighbours, and where they listen. */
-  readonly topology: Topology;
-  readonly experiment: Experiment;
-  /** Number of this peer in the topology. */
-  readonly id: number;
-  /** The key that belongs to its PeerId. */
-  readonly identity: Identity;
-  /** A trainer of one's own; it is not disposed of. The experiment's where left out. */
-  readonly trainer?: Trainer;
-  /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
-  readonly startThreads?: StartThreads;
-  /**
-   * Accepts neighbours that learn from other examples of the same classes and shape. They must accept as much. Default
-   * false: all peers divide one data set.
-   */
-  readonly allowDifferentData?: boolean;
-  /** In the order of preference. Default mplex, then yamux. */
-  readonly muxers?: readonly Muxer[];
-  /**
-   * How long to wait for a silent or missing neighbour before the run ends, in milliseconds. Every other wait derives
-   * from it: {@link deadlinesFrom}. Default {@link DEFAULT_DEADLINE_MS}, at least 1000.
-   */
-  readonly deadlineMs?: number;
-  /** Single waits that do not derive from the deadline. */
-  readonly deadlines?: Partial<Deadlines>;
-  /** Makes the run outlive its process. */
-  readonly checkpoints?: RunCheckpoints;
-  /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
-  readonly metrics?: NodeMetrics;
-  /** Told what happens on the edges. */
-  readonly report?: (event: LinkEvent) => void;
-  /** Ends the run early, and any wait for it to begin. */
-  readonly signal?: AbortSignal;
-}
+export type { JoinOptions } from "./join-options.js";
+export { networkPeers } from "./network-peers.js";
 
 /** A run that this peer takes part in: iterate over it, once, to take part. One report per round. */
 export interface JoinedRun extends AsyncIterable<RoundReport> {
@@ -104,8 +59,19 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   modelDigest(): string;
   /** What this peer counts; reports take it. */
   readonly counters: Counters;
-  /** Whether the last round is over. */
+  /** The round that this peer's part begins with: 0, or that of the epoch that took it in. */
+  readonly firstRound: number;
+  /** Of the epoch in which this peer's part begins. */
+  readonly topology: Topology;
+  /** Whether the last round is over, or this peer has left. */
   readonly isComplete: boolean;
+  /** Whether this peer has left for good, as a change of members had it. */
+  readonly hasLeft: boolean;
+  /**
+   * Proposes a change of members. All peers make it in the same round.
+   * @throws InvalidExperiment the members of this run are fixed
+   */
+  propose(change: Change): void;
   /**
    * Leaves. Neighbours have every frame that a report was given for. After a run that is complete this peer first stays until
    * they are done too, or have been gone for `lingerMs` of {@link Deadlines}; `signal` ends that wait.
@@ -114,141 +80,161 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
 }
 
 /**
- * Takes this peer's place in a run. Resolves when every neighbour is there.
+ * Takes this peer's place in a run. Resolves when every neighbour is there. Where members change, the run goes through
+ * several epochs, each with a transport of its own.
  *
  * @throws InvalidTopology a PeerId or address that is missing, or a key of another peer
  * @throws InvalidExperiment or InvalidData settings that cannot be used
  * @throws CannotListen, IdentityInUse, HandshakeRefused, Unreachable: see {@link createLibp2pTransport}. While
- *   it runs also RoundTimeout and Diverged
+ *   it runs also RoundTimeout and Diverged. With `join` also HandshakeRefused by name
  */
 export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
-  const { topology, experiment, id, identity, trainer, startThreads, signal } = options;
+  const { id, signal, checkpoints } = options;
   const deadlines = { ...deadlinesFrom(options.deadlineMs ?? DEFAULT_DEADLINE_MS), ...options.deadlines };
-  const peers = networkPeers(topology, id);
-  const prepared = await preparePeers({
-    topology,
-    experiment,
-    ids: [id],
-    ...(trainer && { trainers: [trainer] }),
-    startThreads,
-  });
-  const peer = prepared.peers[0]!;
   const counters = createCounters();
-  const { checkpoints } = options;
-  let refused: unknown;
-  let saving: Saving | undefined;
-  let transport: Awaited<ReturnType<typeof createLibp2pTransport>> | undefined;
-  const leave = () => transport?.close();
-  try {
-    const fingerprint = await peer.fingerprint();
-    const own = topology.mixing.neighbours[id]!;
-    const isBarrier = prepared.plan.patience === undefined;
-    saving = checkpoints && (await createSaving(peer, own, isBarrier, checkpoints));
-    transport = await createLibp2pTransport({
-      id,
-      privateKey: identity.privateKey,
-      peers,
-      neighbours: own.map((neighbour) => neighbour.peer),
-      listen: topology.peers[id]!.listen,
-      fingerprint: options.allowDifferentData ? allowDifferentData(fingerprint) : fingerprint,
-      maximumPayloadBytes: peer.largestPayloadBytes,
-      ...(saving && { durability: saving.journal }),
-      ...(options.muxers && { muxers: options.muxers }),
-      deadlines,
-      counters,
-      ...(options.metrics && { metrics: options.metrics }),
-      ...(options.report && { report: options.report }),
-    });
-    signal?.addEventListener("abort", leave);
-    if (signal?.aborted) await transport.close();
-    const ready = transport.ready();
-    if (saving?.resumedFrom !== undefined) {
-      // Rounds that are computed again need no neighbours; they may even have finished.
-      ready.catch((error: unknown) => {
-        if (!(error instanceof HandshakeRefused)) return;
-        refused = error;
-        void leave();
-      });
-    } else await ready;
-  } catch (error) {
-    await transport?.close();
+  const stages: Stage[] = [];
+  let finished = 0;
+  let hasLeft = false;
+  let finishing: Promise<void> | undefined;
+  const current = (): Stage => stages.at(-1)!;
+  const leave = () => stages.at(-1)?.transport.close();
+  const enter = async (epoch: Epoch, from: Pick<StageOptions, "saved" | "earlier">): Promise<void> => {
+    stages.push(await enterStage({ run: options, epoch, deadlines, counters, ...from }));
+  };
+  const release = async (): Promise<void> => {
+    signal?.removeEventListener("abort", leave);
     await checkpoints?.store.close();
-    prepared.dispose();
+    for (const { prepared } of stages) prepared.dispose();
+  };
+
+  const saved = checkpoints?.resume ? await checkpoints.store.load() : undefined;
+  try {
+    const epoch = await firstOf(options, deadlines, saved?.checkpoint.members);
+    await enter(epoch, { saved });
+    signal?.addEventListener("abort", leave);
+    if (signal?.aborted) await leave();
+  } catch (error) {
+    await release();
     throw error;
   }
 
-  const patience = { deadlineMs: deadlines.roundMs };
-  let finished = 0;
-  let finishing: Promise<void> | undefined;
+  /** The epoch that begins after this peer's last round; undefined where the run is over, or stopped. */
+  const upcoming = (): NextEpoch | undefined => {
+    const next = current().membership?.next();
+    return next && next.firstRound === finished && !signal?.aborted ? next : undefined;
+  };
+  const goOn = async (next: NextEpoch): Promise<void> => {
+    const { peer, membership, transport } = current();
+    const checkpoint = peer.snapshot(await peer.trainerState());
+    await transport.finish!();
+    await transport.close();
+    options.report?.({ kind: "epoch", ...describe(next) });
+    hasLeft = next.topology.peers[id]!.left === true;
+    if (hasLeft) return;
+    await enter(next, { earlier: { checkpoint, trainers: stages[0]!.prepared.trainers } });
+    for (const change of membership!.waiting()) current().membership!.propose(change);
+  };
   return {
-    ...peer,
-    plan: prepared.plan,
-    threads: prepared.threads,
-    warnings: prepared.warnings,
-    addresses: transport.addresses,
-    resumedFrom: saving?.resumedFrom,
+    id,
+    get plan() {
+      return current().plan;
+    },
+    get rounds() {
+      return current().peer.rounds;
+    },
+    get point() {
+      return current().peer.point;
+    },
+    layout: current().peer.layout,
+    compressorName: current().peer.compressorName,
+    threads: current().prepared.threads,
+    warnings: current().prepared.warnings,
+    addresses: current().transport.addresses,
+    resumedFrom: saved?.checkpoint.round,
+    firstRound: current().membership?.epoch.firstRound ?? 0,
+    topology: current().membership?.epoch.topology ?? options.topology,
     counters,
-    modelDigest: () => modelDigest(peer.point),
+    modelDigest: () => modelDigest(current().peer.point),
     get isComplete() {
-      return finished === peer.rounds;
+      return hasLeft || finished === current().peer.rounds;
+    },
+    get hasLeft() {
+      return hasLeft;
+    },
+    propose(change) {
+      const { membership } = current();
+      if (!membership) throw fixedMembers(id);
+      membership.propose(change);
     },
     async *[Symbol.asyncIterator]() {
-      const journal = saving && { journal: saving.journal };
-      const network = { transport, clock: systemClock, patience, counters, ...journal };
-      for await (const report of peer.run(network)) {
-        finished = report.round + 1;
-        await saving?.roundIsOver(report.round, signal?.aborted === true);
-        yield report;
+      finished = saved?.checkpoint.round ?? current().membership?.epoch.firstRound ?? 0;
+      for (;;) {
+        const { peer, network, saving } = current();
+        for await (const report of peer.run(network)) {
+          finished = report.round + 1;
+          await saving?.roundIsOver(report.round, signal?.aborted === true);
+          yield report;
+        }
+        current().requireAccepted();
+        const next = upcoming();
+        if (!next) break;
+        await goOn(next);
+        if (hasLeft) return;
       }
-      if (refused) throw refused;
       // Stated at once, so that no neighbour waits for what the caller does between the last report and its close.
-      if (finished === peer.rounds) finishing = transport.finish!();
+      if (finished === current().peer.rounds) finishing = current().transport.finish!();
     },
     async close() {
       await finishing;
-      signal?.removeEventListener("abort", leave);
-      await transport.close();
-      await checkpoints?.store.close();
-      prepared.dispose();
+      await leave();
+      await release();
     },
   };
 }
 
-function requirePeer({ name, peers }: Topology, id: number): void {
-  if (!Number.isInteger(id) || id < 0 || id >= peers.length) {
-    throw new InvalidTopology(`${name} has no peer ${id}: its peers are numbered 0 to ${peers.length - 1}`, {
-      code: "unknown-peer",
-      peer: id,
-    });
+/** The epoch in which this peer begins: that of its checkpoint, that which takes it in, or the run's first. */
+async function firstOf(
+  { topology, id, identity, join, muxers, report, signal }: JoinOptions,
+  deadlines: Deadlines,
+  saved: SavedMembers | undefined,
+): Promise<Epoch> {
+  if (saved && saved.number > 0) {
+    return {
+      ...saved,
+      topology: withAddressesOf(topology, parseTopology(saved.topology, "the checkpoint's topology")),
+    };
   }
+  if (!join) return firstEpoch(topology);
+  const own = topology.mixing.neighbours[id]!.map(({ peer }) => peer);
+  const neighbours = networkPeers(topology, id).filter(
+    (peer) => own.includes(peer.id) && peer.dial.length > 0,
+  );
+  const told = (neighbour: number, reason: string) => report?.({ kind: "joining", neighbour, reason });
+  const answer = await askToJoin({
+    ...{ id, identity, neighbours, deadlines, signal, report: told },
+    ...(muxers && { muxers }),
+  });
+  if (!answer) return firstEpoch(topology);
+  const { number, firstRound, newcomers } = answer;
+  const now = withAddressesOf(topology, parseTopology(answer.topology, "the run's topology"));
+  return { number, firstRound, newcomers, topology: now, changes: [] };
 }
 
-/**
- * The peers as the transport wants them.
- *
- * @throws InvalidTopology when this peer or a neighbour has no PeerId, or an edge no address at either end
- */
-export function networkPeers(topology: Topology, id: number): NetworkPeer[] {
-  requirePeer(topology, id);
-  const { name, peers, mixing } = topology;
-  const neighbours = mixing.neighbours[id]!.map(({ peer }) => peer);
-  for (const each of [id, ...neighbours]) {
-    if (peers[each]!.peerId === undefined) {
-      throw new InvalidTopology(
-        `${name} names no peerId for peer ${each}: make keys with \`murmur keys\`, which writes them into the topology file`,
-        { code: "peer-without-key", peer: each, field: "peers" },
-      );
-    }
-  }
-  for (const neighbour of neighbours) {
-    if (peers[id]!.dial.length === 0 && peers[neighbour]!.dial.length === 0) {
-      throw new InvalidTopology(
-        `${name} gives neither peer ${id} nor its neighbour ${neighbour} an address: add "listen" to one of them, as in ["/ip4/192.0.2.7/tcp/4001"]`,
-        { code: "edge-without-address", peer: id, neighbour, field: "peers" },
-      );
-    }
-  }
-  return peers.flatMap(({ id: each, peerId, dial }) =>
-    peerId === undefined ? [] : [{ id: each, peerId, dial }],
-  );
+/** A topology with the addresses that this peer's own file has. */
+function withAddressesOf({ peers: own }: Topology, topology: Topology): Topology {
+  const peers = topology.peers.map((peer) => {
+    const { listen = peer.listen, dial = peer.dial } = own[peer.id] ?? {};
+    return own[peer.id]?.peerId === peer.peerId ? { ...peer, listen, dial } : peer;
+  });
+  return { ...topology, peers };
 }
+
+const describe = ({ number, firstRound, changes, refused }: NextEpoch) => ({
+  ...{ number, firstRound, changes, refused },
+});
+
+const fixedMembers = (id: number) =>
+  new InvalidExperiment(
+    `peer ${id} cannot change the members of this run: they are fixed with patience and on directed graphs`,
+    { code: "members-fixed", peer: id },
+  );

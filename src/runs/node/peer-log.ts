@@ -28,14 +28,19 @@ export interface PeerLogOptions {
   readonly layout: Layout;
   /** Goes on with the log there is, from this round. */
   readonly resumedFrom?: number | undefined;
+  /** The round with which the peer came into a run that was under way. */
+  readonly joinedAt?: number | undefined;
 }
 
 /** @throws FileProblem the folder cannot be made, or holds a log of this peer */
 export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
-  const { directory, id, topology, experiment, layout, resumedFrom } = options;
+  const { directory, id, topology, experiment, layout, resumedFrom, joinedAt } = options;
   if (resumedFrom === undefined) await requireNewLog(directory, id);
   else await makeFolder(directory);
-  const header = headerLine(id, experiment, topology, layout, describeMachine());
+  const header = {
+    ...headerLine(id, experiment, topology, layout, describeMachine()),
+    ...(joinedAt !== undefined && { joined: { round: joinedAt } }),
+  };
   const lines = await openLog(join(directory, peerLogName(id)), header, resumedFrom);
   return {
     write: (report) => lines.write(roundLine(report)),

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
-import type { Topology } from "../../graphs/topology.js";
+import { requireWhole, type Topology } from "../../graphs/topology.js";
 import { shareOf } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
@@ -87,6 +87,7 @@ export interface NetworkOutcome {
  */
 export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
   const { experiment, directory, checkpoints, warn, metricsPort = 0 } = options;
+  requireWhole(options.topology);
   if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
   const lastId = Math.max(...(options.identities?.keys() ?? [options.topology.peers.length - 1]));
   if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {

@@ -1,5 +1,6 @@
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { Interrupted } from "../../foundation/errors.js";
+import type { Change } from "../../graphs/changes.js";
 import type { Topology } from "../../graphs/topology.js";
 import { createGoodput } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
@@ -22,6 +23,10 @@ export interface PeerRunOptions {
   readonly allowDifferentData?: boolean;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
+  /** Comes into a run that is under way, without state; see `joinRun`. */
+  readonly join?: boolean;
+  /** Is given a function that proposes changes of the run's members; returns one that ends it. */
+  readonly watchMembers?: (propose: (change: Change) => void) => () => void;
   /** Makes the run outlive this process. */
   readonly checkpoints?: CheckpointSettings | undefined;
   readonly warn?: (text: string) => void;
@@ -46,7 +51,10 @@ export interface PeerRunOptions {
 /** What became of one peer's run. */
 export interface PeerSummary {
   readonly peer: number;
+  /** Rounds that it took part in until; all of them unless it left. */
   readonly rounds: number;
+  /** The peer left for good before the last round. */
+  readonly hasLeft?: true;
   readonly modelDigest: string;
   readonly loss?: number;
   readonly accuracy?: number;
@@ -92,21 +100,27 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     signal,
     startThreads: workerThreads(threads, { processes }),
     ...(options.allowDifferentData && { allowDifferentData: true }),
+    ...(options.join && { join: true }),
     ...(deadlineMs !== undefined && { deadlineMs }),
     ...(store && { checkpoints: { store, warn, every: checkpoints!.every, resume: checkpoints!.resume } }),
     ...(options.onEvent && { report: options.onEvent }),
-    ...(metrics && { metrics: prometheusMetrics({ registry: metrics.registry }) }),
+    ...(metrics && {
+      metrics: prometheusMetrics({ registry: metrics.registry, preserveExistingMetrics: true }),
+    }),
   });
   let log: PeerLog | undefined;
   let last: RoundReport | undefined;
   const goodput = createGoodput();
+  let unwatch: (() => void) | undefined;
   try {
     if (directory !== undefined) {
-      const { layout, resumedFrom } = run;
-      log = await openPeerLog({ directory, id, topology, experiment, layout, resumedFrom });
+      const { layout, resumedFrom, topology } = run;
+      const joinedAt = options.join ? run.firstRound : undefined;
+      log = await openPeerLog({ directory, id, topology, experiment, layout, resumedFrom, joinedAt });
     }
     if (!signal.aborted) {
       options.onJoined?.(run);
+      unwatch = options.watchMembers?.(run.propose);
       for await (const report of run) {
         last = report;
         goodput.add(report);
@@ -122,7 +136,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }
-    await log?.end("completed", undefined, run.counters.take());
+    await log?.end("completed", run.hasLeft ? "it left the run" : undefined, run.counters.take());
   } catch (error) {
     const reason =
       error instanceof Interrupted
@@ -133,17 +147,19 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     await log?.end("stopped", reason, run.counters.take());
     throw error;
   } finally {
+    unwatch?.();
     await run.close();
   }
-  const { loss, accuracy } = last!.evaluation!;
+  const { loss, accuracy } = last?.evaluation ?? {};
   return {
     peer: id,
-    rounds: run.rounds,
+    rounds: last ? last.round + 1 : run.firstRound,
+    ...(run.hasLeft && ({ hasLeft: true } as const)),
     modelDigest: run.modelDigest(),
-    ...(Number.isFinite(loss) && { loss }),
+    ...(loss !== undefined && Number.isFinite(loss) && { loss }),
     ...(accuracy !== undefined && { accuracy }),
-    bytesSent: bytesSent(last!),
-    elapsedMs: last!.time.elapsedMs,
+    bytesSent: last ? bytesSent(last) : 0,
+    elapsedMs: last?.time.elapsedMs ?? 0,
     ...(goodput.share !== undefined && { goodput: goodput.share }),
   };
 }

@@ -4,7 +4,7 @@
  * as much as what is copied there.
  */
 
-import { FRAME_HEADER_BYTES } from "../../exchange/frame.js";
+import { FRAME_HEADER_BYTES, MAX_HEADER_BYTES } from "../../exchange/frame.js";
 import { MalformedFrame } from "../../foundation/errors.js";
 import { MAX_PIECE_BODY_BYTES } from "./messages.js";
 
@@ -41,7 +41,7 @@ export interface Assembly {
 }
 
 export function createAssembly(maximumPayloadBytes: number, memory: FrameMemory): Assembly {
-  const maximumFrameBytes = FRAME_HEADER_BYTES + maximumPayloadBytes;
+  const maximumFrameBytes = MAX_HEADER_BYTES + maximumPayloadBytes;
   let frame: Uint8Array<ArrayBuffer> | undefined;
   let filled = 0;
   return {

@@ -12,10 +12,17 @@ export interface Self {
   /** Drawn once per process. */
   readonly instance: string;
   readonly fingerprint: Fingerprint;
+  /** Which stretch of the run it is in; 0 where left out. */
+  readonly epoch?: number;
 }
 
-export function helloOf({ id, instance, fingerprint }: Self, sequence: number): Hello {
-  return { version: PROTOCOL_VERSION, id, instance, fingerprint, sequence };
+export function helloOf({ id, instance, fingerprint, epoch = 0 }: Self, sequence: number): Hello {
+  return { version: PROTOCOL_VERSION, id, instance, fingerprint, epoch, sequence };
+}
+
+/** Whether the two ends are in different stretches of the run, so that one of them has to follow first. */
+export function isApart({ epoch = 0 }: Self, neighbour: number, theirs: Hello): boolean {
+  return theirs.id === neighbour && theirs.version === PROTOCOL_VERSION && theirs.epoch !== epoch;
 }
 
 /**

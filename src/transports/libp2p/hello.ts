@@ -2,13 +2,12 @@
 import { z } from "zod";
 import { type Fingerprint, MAX_LIST_BYTES } from "../../exchange/fingerprint.js";
 import { MalformedFrame } from "../../foundation/errors.js";
-import { MAX_HELLO_BYTES } from "./limits.js";
+import { MAX_HELLO_BYTES, MAX_REASON_CHARACTERS } from "./limits.js";
 
 const MAX_FIELDS = 32;
 const MAX_FIELD_CHARACTERS = 128;
 /** Room for a list, such as the names of the classes. */
 const MAX_VALUE_CHARACTERS = MAX_LIST_BYTES;
-const MAX_REASON_CHARACTERS = 400;
 const sequence = z
   .int()
   .min(0)
@@ -29,6 +28,8 @@ const helloSchema = z.strictObject({
   fingerprint: z
     .record(z.string().max(MAX_FIELD_CHARACTERS), z.string().max(MAX_VALUE_CHARACTERS))
     .refine((fields) => Object.keys(fields).length <= MAX_FIELDS),
+  /** Which stretch of the run the sender is in: see membership/. */
+  epoch: sequence,
   /** From the end that opens: number of its first unconfirmed frame. From the other end: number of the last complete frame. */
   sequence,
 });
@@ -43,6 +44,7 @@ export interface Hello {
   readonly id: number;
   readonly instance: string;
   readonly fingerprint: Fingerprint;
+  readonly epoch: number;
   readonly sequence: number;
 }
 

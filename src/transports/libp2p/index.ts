@@ -25,6 +25,7 @@ import { atMost, every, within } from "./deadline.js";
 import { helloOf, type Self } from "./handshake.js";
 import { encodeHello } from "./hello.js";
 import { decodePrivateKey } from "./identity.js";
+import { answerJoins } from "./join.js";
 import {
   DEFAULT_MUXERS,
   type Deadlines,
@@ -36,6 +37,7 @@ import {
 } from "./limits.js";
 import { createLink, type Link } from "./link.js";
 import type { LinkEvent } from "./link-event.js";
+import { answerTo, isExpected, type Members } from "./members.js";
 import { createNode, type NodeMetrics } from "./node.js";
 import { answerProbes } from "./probe.js";
 import { createReadiness } from "./ready.js";
@@ -52,6 +54,7 @@ export {
   type Muxer,
 } from "./limits.js";
 export type { LinkEvent } from "./link-event.js";
+export type { Members } from "./members.js";
 export type { NodeMetrics } from "./node.js";
 
 /** A peer as the topology names it. */
@@ -81,6 +84,8 @@ export interface Libp2pTransportOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** Default {@link systemClock}. */
   readonly clock?: Clock;
+  /** Who takes part, while that may change; nobody can join where left out. */
+  readonly members?: Members | undefined;
   /** What makes the edges outlive this process; nothing where left out. */
   readonly durability?: Durability;
   /** Counts what happens on the edges; nobody reads it when left out. */
@@ -127,7 +132,9 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     report = () => {},
   } = options;
   const deadlines: Deadlines = { ...defaultDeadlines, ...options.deadlines };
-  const self: Self = { id, instance: crypto.randomUUID(), fingerprint: options.fingerprint };
+  const { members } = options;
+  const epoch = members?.membership.epoch.number ?? 0;
+  const self: Self = { id, instance: crypto.randomUUID(), fingerprint: options.fingerprint, epoch };
   // A fingerprint that is too large fails here, before anything has started.
   encodeHello(helloOf(self, 0));
 
@@ -203,6 +210,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
       if (isAllowed) meter.assign(connection, link.traffic);
       return isAllowed;
     }
+    if (members && isExpected(members, peerId.toString())) return true;
     strangers++;
     counters.count("refusedConnections");
     const from = options.peers.find((each) => each.peerId === peerId.toString())?.id ?? peerId.toString();
@@ -240,6 +248,11 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
   await answerProbes(node, clock, self);
+  await answerJoins(node, (peerId) => {
+    const link = byPeerId.get(peerId.toString());
+    const peer = [...links].find(([, each]) => each === link)?.[0];
+    return answerTo(members, peer, link, doneAt !== undefined);
+  });
   node.addEventListener("connection:open", ({ detail }: CustomEvent<Connection>) => {
     void byPeerId.get(detail.remotePeer.toString())?.connect();
   });

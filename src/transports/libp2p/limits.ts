@@ -11,8 +11,8 @@ export type Muxer = "yamux" | "mplex";
 export const DEFAULT_MUXERS: readonly Muxer[] = ["mplex", "yamux"];
 
 /** The protocol that peers speak; another version is another protocol. */
-export const PROTOCOL = "/murmuration/2.0.0";
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL = "/murmuration/3.0.0";
+export const PROTOCOL_VERSION = 3;
 
 /** Most bytes of one piece of a frame, its header included. */
 export const PIECE_BYTES = 64 * 1024;
@@ -28,6 +28,10 @@ export const WINDOW_BYTES = 3 * 1024 * 1024;
  * own, encrypted and written alone; smaller steps cost more than they hasten.
  */
 export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
+/** Most characters of a reason that one end gives the other. */
+export const MAX_REASON_CHARACTERS = 400;
+/** Most bytes of an answer to a peer that asks to join: a topology of 1,024 peers has some hundred kilobytes. */
+export const MAX_JOIN_BYTES = 2 * 1024 * 1024;
 /** Most bytes of a hello or a refusal. */
 export const MAX_HELLO_BYTES = 8 * 1024;
 /**

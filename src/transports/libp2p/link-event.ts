@@ -1,5 +1,6 @@
 /** What happens on the edges of a network transport, for logs and displays. */
 import type { Chain } from "../../exchange/waiting.js";
+import type { Change } from "../../graphs/changes.js";
 
 export type LinkEvent =
   | { readonly kind: "connected"; readonly neighbour: number }
@@ -21,6 +22,16 @@ export type LinkEvent =
       readonly peer: number;
       readonly neighbour: number;
       readonly waitMs: number;
+    }
+  /** A neighbour's answer to this peer, which asks to join. */
+  | { readonly kind: "joining"; readonly neighbour: number; readonly reason: string }
+  /** The run's members change. */
+  | {
+      readonly kind: "epoch";
+      readonly number: number;
+      readonly firstRound: number;
+      readonly changes: readonly Change[];
+      readonly refused: readonly { readonly change: Change; readonly reason: string }[];
     }
   /** `from` is a peer's number, or the PeerId of a stranger. */
   | { readonly kind: "refused"; readonly from: number | string; readonly reason: string };

@@ -73,6 +73,13 @@ export interface Link {
   beat(): void;
   /** This peer is done; resolves once the neighbour is too, or is not awaited any more. */
   finish(): Promise<void>;
+  /** Whether nothing was exchanged on this edge in this epoch, by this process or an earlier one. */
+  readonly isFresh: boolean;
+  /** Whether this process has been connected to the neighbour. */
+  readonly hasConnected: boolean;
+  readonly isLost: boolean;
+  /** The neighbour has lost what it had: nothing is exchanged with it until the next epoch. */
+  lose(): void;
   /** How long this peer, which is done, waits for the neighbour as things are; undefined where it does not wait. */
   readonly lingersMs: number | undefined;
   /** Announces on both streams that this peer leaves. Delivers and confirms nothing from now on. */
@@ -106,6 +113,10 @@ export function createLink(options: LinkOptions): Link {
   const { channels, ...streams } = createStreams({
     ...options,
     ...{ outgoing, incoming, pulse, attached, ended, failed, violated },
+    ahead() {
+      outgoing.confirmAll();
+      farewell.stated();
+    },
     mismatched: (refusal) => refused(refusal.message, { kind: "mismatched", refusal }),
     impersonated: (reason) => refused(reason, { kind: "refused" }),
   });
@@ -124,6 +135,7 @@ export function createLink(options: LinkOptions): Link {
   let standing = initialStanding(dials === "first" ? "not dialled yet" : "it has not connected yet");
   let isOpening = false;
   let isStopped = false;
+  let isLost = false;
   /** What the neighbour said last, and when; since when it is connected or not. */
   let said: { readonly chain: Chain; readonly at: number } | undefined;
   let changedAt = clock.now();
@@ -158,7 +170,7 @@ export function createLink(options: LinkOptions): Link {
 
   async function connect(): Promise<void> {
     redial.cancel();
-    if (isStopped || isBanned(standing) || isOpening || outgoing.channel) return;
+    if (isStopped || isLost || isBanned(standing) || isOpening || outgoing.channel) return;
     isOpening = true;
     try {
       const connection = connections().at(-1);
@@ -174,7 +186,7 @@ export function createLink(options: LinkOptions): Link {
 
   function tryAgain(reason: string): void {
     apply({ kind: "disconnected", reason });
-    if (isStopped || isBanned(standing) || farewell.isOver) return;
+    if (isStopped || isLost || isBanned(standing) || farewell.isOver) return;
     const plan = redial.plan();
     if (plan && dials !== "never")
       report({ kind: "redialling", neighbour, ...plan, reason: standing.reason });
@@ -208,7 +220,7 @@ export function createLink(options: LinkOptions): Link {
     apply({ kind: "disconnected", reason: ending.reason });
     failed(ending);
     // Where both ends are done, either may leave.
-    if (isStopped || farewell.isOver) return;
+    if (isStopped || isLost || farewell.isOver) return;
     if (isConnected) {
       report({ kind: "disconnected", neighbour, reason: ending.reason });
       expiry.expectConnection(deadlines.reconnectMs);
@@ -260,7 +272,23 @@ export function createLink(options: LinkOptions): Link {
       else redial.planAfter(deadlines.dialAfterMs);
     },
     send(frame) {
-      if (!isStopped) outgoing.send(frame);
+      if (!isStopped && !isLost) outgoing.send(frame);
+    },
+    get isFresh() {
+      return outgoing.nextSequence === 1 && incoming.last === 0;
+    },
+    get hasConnected() {
+      return hasConnected;
+    },
+    get isLost() {
+      return isLost;
+    },
+    lose() {
+      isLost = true;
+      farewell.stop();
+      redial.cancel();
+      expiry.cancel();
+      emit({ kind: "lost", peer: neighbour });
     },
     refuse(reason) {
       const { channel } = incoming;
@@ -271,6 +299,7 @@ export function createLink(options: LinkOptions): Link {
     async accept(stream, connection) {
       const channel = createChannel(stream, clock, pulse);
       if (isStopped) channel.abort("this peer is leaving");
+      else if (isLost) channel.abort("it is taken in with the run's next epoch");
       else if (isBanned(standing)) channel.refuse({ code: "refused", reason: banned });
       else await streams.accept(channel, connection);
     },
@@ -295,6 +324,7 @@ export function createLink(options: LinkOptions): Link {
       incoming.stop();
       redial.cancel();
       expiry.cancel();
+      streams.stop("this peer stopped");
       for (const channel of channels()) channel.abort("this peer stopped");
     },
   };

@@ -3,7 +3,7 @@
  * sent again after a break. Its payload stays where the sender keeps it.
  */
 
-import { encodeHeader, FRAME_HEADER_BYTES, type Frame, frameBytes } from "../../exchange/frame.js";
+import { encodeHeader, type Frame } from "../../exchange/frame.js";
 import type { Clock } from "../../foundation/clock.js";
 import { MalformedFrame } from "../../foundation/errors.js";
 import type { Channel, Ending } from "./channel.js";
@@ -43,6 +43,8 @@ export interface Outgoing {
   send(frame: Frame): void;
   /** Whether a neighbour that has every frame up to `last` can go on from here. */
   follows(last: number): boolean;
+  /** The neighbour has every frame that is queued. */
+  confirmAll(): void;
   /** Continues on a new stream, whose other end has every frame up to `last`. */
   attach(channel: Channel, last: number, ended: (ending: Ending) => void): void;
 }
@@ -106,10 +108,11 @@ export function createOutgoing(
       if (length > credit) break;
       const end = sending.sent + length;
       lot.append(messageHeader(Kind.piece, length));
-      if (sending.sent < FRAME_HEADER_BYTES) lot.append(sending.header.subarray(sending.sent, end));
-      if (end > FRAME_HEADER_BYTES) {
-        const from = Math.max(0, sending.sent - FRAME_HEADER_BYTES);
-        lot.append(sending.frame.payload.subarray(from, end - FRAME_HEADER_BYTES));
+      const { header, frame } = sending;
+      if (sending.sent < header.length) lot.append(header.subarray(sending.sent, end));
+      if (end > header.length) {
+        const from = Math.max(0, sending.sent - header.length);
+        lot.append(frame.payload.subarray(from, end - header.length));
       }
       sending.sent = end;
       credit -= length;
@@ -139,8 +142,8 @@ export function createOutgoing(
       return { frame, sentBytes: sent, totalBytes: length, forMs: clock.now() - progressAt };
     },
     send(frame) {
-      const length = frameBytes(frame.payload);
       const header = encodeHeader(frame);
+      const length = header.length + frame.payload.length;
       queue.push({ frame, header, length, sequence: 0, isAnnounced: false, sent: 0 });
       if (queue.length > 1) return;
       progressAt = clock.now();
@@ -150,6 +153,12 @@ export function createOutgoing(
       const next = nextSequence();
       // A process that resumes may have sent a frame before, and has not queued it again yet.
       return last === next - 1 || (last === next && (next <= sequence || next === sent + 1));
+    },
+    confirmAll() {
+      while (queue.length > 0) {
+        if (queue[0]!.sequence === 0) queue[0]!.sequence = ++sequence;
+        confirmed();
+      }
     },
     attach(next, last, ended) {
       channel = next;

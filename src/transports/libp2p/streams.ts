@@ -6,7 +6,7 @@ import type { Connection, Stream } from "@libp2p/interface";
 import type { Clock } from "../../foundation/clock.js";
 import { HandshakeRefused, MalformedFrame } from "../../foundation/errors.js";
 import { type Channel, ChannelEnded, createChannel, type Ending } from "./channel.js";
-import { helloOf, judge, type Self } from "./handshake.js";
+import { helloOf, isApart, judge, type Self } from "./handshake.js";
 import type { Pulse } from "./heartbeat.js";
 import type { Hello } from "./hello.js";
 import type { Incoming } from "./incoming.js";
@@ -31,6 +31,8 @@ export interface StreamsOptions {
   ended(ending: Ending): void;
   /** A handshake did not get as far as a hello. */
   failed(ending: Ending): void;
+  /** The neighbour is in a later stretch of the run: it has everything that this one consists of. */
+  ahead(): void;
   /** The neighbour runs something else. */
   mismatched(refusal: HandshakeRefused): void;
   /** Another process came with the neighbour's key, while the known one is alive. */
@@ -45,6 +47,8 @@ export interface Streams {
   open(connection: Connection): Promise<void>;
   /** Takes the stream that the neighbour opened for its frames. */
   accept(channel: Channel, connection: Connection): Promise<void>;
+  /** Ends every handshake that is under way. */
+  stop(reason: string): void;
 }
 
 export function createStreams(options: StreamsOptions): Streams {
@@ -52,6 +56,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const channels = () => [outgoing.channel, incoming.channel].filter((channel) => channel !== undefined);
   const { livenessMs, handshakeMs } = deadlines;
   const session = createSession({ livenessMs, channels, connections });
+  /** Channels whose hello has not arrived. */
+  const greeting = new Set<Channel>();
   /** The stream that the neighbour opened on each of its connections. */
   const accepted = new WeakMap<Connection, Channel>();
   /** The neighbour's process that each direction went on with last. */
@@ -62,6 +68,7 @@ export function createStreams(options: StreamsOptions): Streams {
     const channel = createChannel(await streamOn(connection), clock, options.pulse);
     channel.sendHello(helloOf(self, outgoing.nextSequence));
     const theirs = await helloFrom(channel);
+    if (isApart(self, neighbour, theirs)) throw new Error(apart(channel, theirs));
     const refusal = judge(self, neighbour, theirs);
     if (refusal) throw mismatched(channel, refusal);
     if (!(await session.admit(theirs.instance, connection))) {
@@ -110,6 +117,11 @@ export function createStreams(options: StreamsOptions): Streams {
 
   async function receiveOn(channel: Channel, connection: Connection): Promise<void> {
     const theirs = await helloFrom(channel);
+    if (isApart(self, neighbour, theirs)) {
+      channel.sendHello(helloOf(self, incoming.last));
+      apart(channel, theirs);
+      return;
+    }
     const refusal = judge(self, neighbour, theirs);
     if (refusal) {
       // This peer's hello lets the other end see the difference for itself.
@@ -136,6 +148,15 @@ export function createStreams(options: StreamsOptions): Streams {
     options.attached();
   }
 
+  /** @returns why the stream ends */
+  function apart(channel: Channel, { epoch }: Hello): string {
+    const isAhead = epoch > (self.epoch ?? 0);
+    const reason = `it is in epoch ${epoch} of the run, and peer ${self.id} in epoch ${self.epoch ?? 0}`;
+    channel.abort(reason);
+    if (isAhead) options.ahead();
+    return reason;
+  }
+
   function mismatched(channel: Channel, refusal: HandshakeRefused): HandshakeRefused {
     options.mismatched(refusal);
     channel.abort(refusal.message);
@@ -157,12 +178,14 @@ export function createStreams(options: StreamsOptions): Streams {
 
   async function helloFrom(channel: Channel): Promise<Hello> {
     const cancel = clock.after(handshakeMs, () => channel.abort(`no hello within ${seconds(handshakeMs)}`));
+    greeting.add(channel);
     try {
       return await channel.hello;
     } catch (error) {
       if (error instanceof ChannelEnded) options.failed(error.ending);
       throw error;
     } finally {
+      greeting.delete(channel);
       cancel();
     }
   }
@@ -172,5 +195,9 @@ export function createStreams(options: StreamsOptions): Streams {
     options.impersonated(inUse);
   }
 
-  return { channels, open, accept };
+  const stop = (reason: string): void => {
+    for (const channel of greeting) channel.abort(reason);
+  };
+
+  return { channels, open, accept, stop };
 }

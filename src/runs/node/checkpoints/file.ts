@@ -6,8 +6,10 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import type { Checkpoint } from "../../../checkpoint.js";
-import type { Frame } from "../../../exchange/frame.js";
+import { type Frame, frameKinds } from "../../../exchange/frame.js";
 import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
+import { changeSchema } from "../../../graphs/changes.js";
+import type { SavedMembers } from "../../../membership/membership.js";
 import { writeWhole } from "../../../sinks/whole-file.js";
 import { VERSION } from "../../../version.js";
 
@@ -19,12 +21,14 @@ const CHUNK_BYTES = 1 << 22;
 
 const count = z.int().nonnegative();
 const half = z.object({
-  kind: z.enum(["learning", "closing"]),
+  kind: z.enum(frameKinds),
   round: count,
   step: count,
   exchange: count.optional(),
   /** Bytes of its payload. */
   bytes: count,
+  /** Bytes of its notice, which follows the payload. */
+  noticeBytes: count.optional(),
   problem: z
     .object({ what: z.string(), counter: z.enum(["refusedPayload", "refusedOutOfTurn", "refusedNorm"]) })
     .optional(),
@@ -50,6 +54,7 @@ const header = z.object({
       peer: count,
       exchange: count,
       theirRound: z.int().min(-1),
+      isLost: z.boolean().optional(),
       isFinished: z.boolean(),
       open: half.optional(),
       unacknowledged: half.optional(),
@@ -62,22 +67,34 @@ const header = z.object({
     }),
   ),
   held: z.array(z.object({ peer: count, frame: half })),
+  members: z
+    .object({
+      number: count,
+      firstRound: count,
+      newcomers: z.array(count),
+      changes: z.array(changeSchema),
+      topology: z.unknown(),
+      known: z.array(z.object({ peer: count, round: count, change: changeSchema })),
+    })
+    .optional(),
 });
 type Half = z.output<typeof half>;
 
 /** Writes the file, whole or not at all. @throws FileProblem */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { peer, round, fingerprint, traffic, scalars, vectors, edges, held } = checkpoint;
+  const { peer, round, fingerprint, traffic, scalars, vectors, edges, held, members } = checkpoint;
   const payloads: Uint8Array[] = [];
   const halfOf = ({
     kind,
     round,
     step,
     payload,
+    notice,
     ...frame
   }: Omit<Frame, "exchange"> & Partial<Frame>): Half => {
-    payloads.push(payload);
-    return { kind, round, step, ...frame, bytes: payload.length };
+    payloads.push(payload, ...(notice ? [notice] : []));
+    const noticeBytes = notice && { noticeBytes: notice.length };
+    return { kind, round, step, ...frame, bytes: payload.length, ...noticeBytes };
   };
   const written: z.input<typeof header> = {
     version: VERSION,
@@ -91,6 +108,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
       arrived: arrived.map(halfOf),
     })),
     held: held.map(({ peer, frame }) => ({ peer, frame: halfOf(frame) })),
+    ...(members && { members: members as z.input<typeof header>["members"] }),
   };
   const text = Buffer.from(JSON.stringify(written));
   const size = Buffer.alloc(4);
@@ -166,9 +184,10 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     const vectors: Record<string, Float32Array> = {};
     for (const { name, length } of read.vectors)
       vectors[name] = floats(Float32Array, await hashed(4 * length));
-    const frameOf = async ({ bytes, ...half }: Half) => ({
+    const frameOf = async ({ bytes, noticeBytes, ...half }: Half) => ({
       ...half,
       payload: new Uint8Array(await hashed(bytes)),
+      ...(noticeBytes !== undefined && { notice: new Uint8Array(await hashed(noticeBytes)) }),
     });
     const edges = [];
     for (const { open, unacknowledged, arrived, ...edge } of read.edges) {
@@ -189,8 +208,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
       throw damaged("does not match its checksum");
     }
     const { peer, round, fingerprint, traffic } = read;
+    const members = read.members as SavedMembers | undefined;
     const scalars = Object.fromEntries(read.scalars.map((name, k) => [name, numbers[k]!]));
-    return { peer, round, fingerprint, traffic, scalars, vectors, edges, held };
+    return { peer, round, fingerprint, traffic, scalars, vectors, edges, held, ...(members && { members }) };
   } finally {
     await file.close();
   }

@@ -9,8 +9,8 @@ import { MalformedFrame } from "../../../foundation/errors.js";
 
 /** Length and tag, uint32 each. */
 const PREFIX_BYTES = 8;
-const KINDS = ["offered", "took", "received"] as const;
-/** Of the body of a received frame, before its payload: kind, peer and the frame's header. */
+const KINDS = ["offered", "took", "received", "lost", "notice"] as const;
+/** Of the body of a received frame, before its payload and without a notice: kind, peer and the frame's header. */
 const RECEIVED_BYTES = 8 + FRAME_HEADER_BYTES;
 
 export interface JournalFile {
@@ -75,8 +75,10 @@ function scan(file: number): { records: JournalRecord[]; end: number } {
 }
 
 const none = new Uint8Array(0);
-const payloadOf = (record: JournalRecord): Uint8Array =>
-  record.kind === "received" ? record.frame.payload : none;
+const payloadOf = (record: JournalRecord): Uint8Array => {
+  if (record.kind === "received") return record.frame.payload;
+  return record.kind === "notice" ? record.notice : none;
+};
 
 /** Everything of a record but its payload. */
 function encodeHead(record: JournalRecord): Buffer {
@@ -90,7 +92,8 @@ function encodeHead(record: JournalRecord): Buffer {
     put(record.peer);
     head.set(encodeHeader(record.frame), at);
   } else if (record.kind === "took") put(...record.peers);
-  else {
+  else if (record.kind === "lost") put(record.peer);
+  else if (record.kind === "offered") {
     put(record.round, record.step);
     for (const [k, peer] of record.peers.entries()) put(peer, record.tags[k]!);
   }
@@ -102,8 +105,18 @@ function encodeHead(record: JournalRecord): Buffer {
 
 /** Bytes of a record's body before its payload. */
 function bodyBytes(record: JournalRecord): number {
-  if (record.kind === "received") return RECEIVED_BYTES;
-  return record.kind === "took" ? 4 + 4 * record.peers.length : 12 + 8 * record.peers.length;
+  switch (record.kind) {
+    case "received":
+      return 8 + encodeHeader(record.frame).length;
+    case "took":
+      return 4 + 4 * record.peers.length;
+    case "lost":
+      return 8;
+    case "notice":
+      return 4;
+    case "offered":
+      return 12 + 8 * record.peers.length;
+  }
 }
 
 /** Of a record's body, its payload apart. */
@@ -111,9 +124,17 @@ const tagOf = (body: Uint8Array, payload: Uint8Array): number =>
   (payloadTag(body) ^ payloadTag(payload)) >>> 0;
 
 function isIntact(bytes: Buffer, tag: number): boolean {
-  const isReceived = bytes.length >= RECEIVED_BYTES && KINDS[bytes.readUInt32LE(0)] === "received";
-  const end = isReceived ? RECEIVED_BYTES : bytes.length;
+  const end = headEnd(bytes);
   return tagOf(bytes.subarray(0, end), bytes.subarray(end)) === tag;
+}
+
+/** Where the head of a body ends and its payload begins. */
+function headEnd(bytes: Buffer): number {
+  const kind = bytes.length < 4 ? undefined : KINDS[bytes.readUInt32LE(0)];
+  if (kind === "notice") return 4;
+  if (kind !== "received" || bytes.length < RECEIVED_BYTES) return bytes.length;
+  const hasNotice = bytes[11] === 1 && bytes.length >= RECEIVED_BYTES + 4;
+  return hasNotice ? RECEIVED_BYTES + 4 + bytes.readUInt32LE(RECEIVED_BYTES) : RECEIVED_BYTES;
 }
 
 /** @returns undefined for bytes that are no record */
@@ -121,9 +142,11 @@ function decodeRecord(bytes: Buffer): JournalRecord | undefined {
   if (bytes.length < 4) return undefined;
   const kind = KINDS[bytes.readUInt32LE(0)];
   if (kind === "received") return decodeReceived(bytes);
+  if (kind === "notice") return { kind, notice: new Uint8Array(bytes.subarray(4)) };
   if (kind === undefined || bytes.length % 4 !== 0) return undefined;
   const values = Array.from({ length: bytes.length / 4 - 1 }, (_, k) => bytes.readUInt32LE(4 * (k + 1)));
   if (kind === "took") return { kind, peers: values };
+  if (kind === "lost") return values.length === 1 ? { kind, peer: values[0]! } : undefined;
   const [round, step, ...pairs] = values;
   if (round === undefined || step === undefined || pairs.length % 2 !== 0) return undefined;
   const peers = pairs.filter((_, k) => k % 2 === 0);

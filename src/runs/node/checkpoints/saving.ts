@@ -1,5 +1,5 @@
 /** One peer's run, saved as it goes. */
-import { type CheckpointStore, saveCheckpoint } from "../../../checkpoint.js";
+import { type CheckpointStore, type Saved, saveCheckpoint } from "../../../checkpoint.js";
 import { createJournal, type Journal } from "../../../exchange/journal.js";
 import { FileProblem } from "../../../foundation/errors.js";
 import type { Neighbour } from "../../../graphs/mixing.js";
@@ -26,15 +26,16 @@ export interface Saving {
 
 /**
  * Brings a peer to where it stopped, or saves where it begins.
+ * @param saved what it goes on from; undefined where it begins
  * @throws InvalidCheckpoint, FileProblem nothing can be read, or written
  */
 export async function createSaving(
   peer: Peer,
   neighbours: readonly Neighbour[],
   isBarrier: boolean,
-  { store, every, resume, warn }: RunCheckpoints,
+  { store, every, warn }: RunCheckpoints,
+  saved: Saved | undefined,
 ): Promise<Saving> {
-  const saved = resume ? await store.load() : undefined;
   if (saved) await peer.restore(saved.checkpoint);
   else await saveCheckpoint(peer, store);
   const { checkpoint, records = [] } = saved ?? {};

@@ -1,0 +1,59 @@
+/** How fast news travels: one hop in every round in which an edge works. */
+import type { EdgeSchedule } from "../exchange/participation.js";
+import type { Mixing } from "../graphs/mixing.js";
+
+/** Rounds that news may take; beyond, it does not arrive. */
+export const MAX_REACH_ROUNDS = 1 << 14;
+
+export interface Roads {
+  readonly mixing: Mixing;
+  /** Which edges work in a round. All where left out. */
+  readonly works?: EdgeSchedule | undefined;
+  /** Peers that news does not pass. */
+  readonly without: ReadonlySet<number>;
+}
+
+/**
+ * The first round whose frames leave every peer with the news that leaves `from` with the frames of `round`; infinity
+ * where it does not reach all.
+ */
+export function reached(from: number, round: number, roads: Roads): number {
+  const present = membersOf(roads);
+  const knows = new Set([from]);
+  for (let now = round; now < round + MAX_REACH_ROUNDS; now++) {
+    if (present.every((peer) => knows.has(peer))) return now;
+    const learned = present.filter((peer) => !knows.has(peer) && hearsFrom(knows, peer, now, roads));
+    for (const peer of learned) knows.add(peer);
+    // Where every edge works, a round without news is the last one with any.
+    if (learned.length === 0 && !roads.works) break;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+function hearsFrom(
+  knows: ReadonlySet<number>,
+  peer: number,
+  round: number,
+  { mixing, works, without }: Roads,
+): boolean {
+  return mixing.neighbours[peer]!.some(
+    ({ peer: other }) => knows.has(other) && !without.has(other) && (works?.(peer, other, round) ?? true),
+  );
+}
+
+/** Peers that have edges and that news passes. */
+function membersOf({ mixing, without }: Roads): number[] {
+  return mixing.neighbours.flatMap((edges, peer) => (edges.length > 0 && !without.has(peer) ? [peer] : []));
+}
+
+/**
+ * The round in which something begins that a peer proposes in `round`: by then every peer knows it, and also whatever
+ * another peer proposed before it knew.
+ */
+export function agreedRound(from: number, round: number, roads: Roads): number {
+  const known = reached(from, round, roads);
+  if (!Number.isFinite(known)) return Number.POSITIVE_INFINITY;
+  // The last round in which a peer may propose without knowing of this proposal.
+  const last = Math.max(round, known - 1);
+  return Math.max(...membersOf(roads).map((peer) => reached(peer, last, roads)));
+}

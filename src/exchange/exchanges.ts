@@ -149,8 +149,11 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       if (isDue) edgePatience.took(event.peer, clock.now() - offeredAt.get(event.peer)!);
       refuse();
     } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
-    else if (event.kind === "down") ledger.down(event.peer, event.error);
-    else ledger.up(event.peer);
+    else if (event.kind === "down") {
+      const { code, message: reason } = event.error;
+      if (code === "banned") refusals.add({ from: event.peer, reason });
+      ledger.down(event.peer, event.error);
+    } else ledger.up(event.peer);
   };
   const refuse = (): void => {
     for (const { counter, isVoid, ...refusal } of ledger.takeRefusals()) {

@@ -21,7 +21,7 @@ export interface Replay {
   offered(record: OfferedRecord): void;
   /** What settled in the step; undefined where the peer stopped before it did. */
   settle(): readonly Settled[] | undefined;
-  /** The peer is where it stopped: hands the ledger the frames that came after that. */
+  /** The peer is where it stopped: hands the ledger the frames that came after its last decision. */
   end(): void;
 }
 
@@ -44,6 +44,11 @@ export function createReplay({ id, edges, journal, ledger, isBarrier }: ReplayOp
     if (frame) ledger.received(peer, frame, fromJournal);
     return frame !== undefined;
   };
+  /** Once nothing is left to repeat, the last frames count as acknowledged where they were. */
+  const acknowledge = (): void => {
+    if (!journal.next()) for (const peer of journal.acknowledged()) ledger.acknowledged(peer);
+  };
+  acknowledge();
   return {
     isOn: () => journal.next() !== undefined,
     edges() {
@@ -59,6 +64,7 @@ export function createReplay({ id, edges, journal, ledger, isBarrier }: ReplayOp
     offered(record) {
       requireSame(id, nextOffer(), record);
       journal.advance();
+      acknowledge();
     },
 
     settle() {
@@ -68,6 +74,7 @@ export function createReplay({ id, edges, journal, ledger, isBarrier }: ReplayOp
       for (const peer of next.peers) if (ledger.lacks(peer)) handOver(peer);
       // A step at the barrier ends once all its frames are acknowledged.
       if (isBarrier) for (const { to } of ledger.unacknowledged()) ledger.acknowledged(to);
+      acknowledge();
       ledger.takeVoided();
       return ledger.takeSettled();
     },

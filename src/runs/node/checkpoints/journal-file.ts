@@ -9,7 +9,7 @@ import { MalformedFrame } from "../../../foundation/errors.js";
 
 /** Length and tag, uint32 each. */
 const PREFIX_BYTES = 8;
-const KINDS = ["offered", "took", "received"] as const;
+const KINDS = ["offered", "took", "received", "acknowledged"] as const;
 /** Of the body of a received frame, before its payload: kind, peer and the frame's header. */
 const RECEIVED_BYTES = 8 + FRAME_HEADER_BYTES;
 
@@ -89,7 +89,8 @@ function encodeHead(record: JournalRecord): Buffer {
   if (record.kind === "received") {
     put(record.peer);
     head.set(encodeHeader(record.frame), at);
-  } else if (record.kind === "took") put(...record.peers);
+  } else if (record.kind === "acknowledged") put(record.peer);
+  else if (record.kind === "took") put(...record.peers);
   else {
     put(record.round, record.step);
     for (const [k, peer] of record.peers.entries()) put(peer, record.tags[k]!);
@@ -103,6 +104,7 @@ function encodeHead(record: JournalRecord): Buffer {
 /** Bytes of a record's body before its payload. */
 function bodyBytes(record: JournalRecord): number {
   if (record.kind === "received") return RECEIVED_BYTES;
+  if (record.kind === "acknowledged") return 8;
   return record.kind === "took" ? 4 + 4 * record.peers.length : 12 + 8 * record.peers.length;
 }
 
@@ -124,6 +126,7 @@ function decodeRecord(bytes: Buffer): JournalRecord | undefined {
   if (kind === undefined || bytes.length % 4 !== 0) return undefined;
   const values = Array.from({ length: bytes.length / 4 - 1 }, (_, k) => bytes.readUInt32LE(4 * (k + 1)));
   if (kind === "took") return { kind, peers: values };
+  if (kind === "acknowledged") return values.length === 1 ? { kind, peer: values[0]! } : undefined;
   const [round, step, ...pairs] = values;
   if (round === undefined || step === undefined || pairs.length % 2 !== 0) return undefined;
   const peers = pairs.filter((_, k) => k % 2 === 0);

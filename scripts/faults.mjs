@@ -56,11 +56,10 @@ let faults = 0;
 let isOver = false;
 const started = performance.now();
 const outcomes = mode === "restart" ? keepAllRunning() : Promise.all(peers.map(({ id }) => keepRunning(id)));
-const faulting = disturb();
+void disturb();
 const summaries = await outcomes;
 isOver = true;
 const seconds = (performance.now() - started) / 1000;
-await faulting;
 
 const topology = parseTopology(JSON.parse(readFileSync(topologyFile, "utf8")), topologyFile);
 const simulation = await simulate(topology, parseExperiment(settings));

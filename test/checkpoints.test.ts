@@ -133,6 +133,7 @@ describe("a journal's file", () => {
   const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
     fc.record({ kind: fc.constant("received" as const), peer: count, frame }),
     fc.record({ kind: fc.constant("took" as const), peers: fc.array(count) }),
+    fc.record({ kind: fc.constant("acknowledged" as const), peer: count }),
     fc
       .record({ round: count, step: fc.nat({ max: 255 }), pairs: fc.array(fc.tuple(count, count)) })
       .map(({ round, step, pairs }) => ({

@@ -23,16 +23,21 @@ describe("every interleaving of two peers and their faults (npm run check:ledger
 });
 
 describe("the check finds", () => {
-  const weaknesses: readonly (readonly [Weakness, what: RegExp])[] = [
+  const weaknesses: readonly (readonly [Weakness, what: RegExp, isPatient?: boolean])[] = [
     ["confirms before it keeps", /^peer 1, restarted, has 0 of 1 frames that it confirmed to peer 0$/],
     ["sends before it writes", /^peer 1 has a frame that peer 0, restarted, has not offered$/],
     ["forgets what is held", /^peer 1, restarted, has 1 of 2 frames that it confirmed to peer 0$/],
     ["loses what was taken", /^peer 1 has a frame that peer 0, restarted, has not offered$/],
+    [
+      "loses acknowledgements",
+      /^peer 0, which is done, needs its neighbours when it starts again \(waiting\)$/,
+      true,
+    ],
     ["counts a frame too many", /^peer 1 has 1 of 2 frames that it confirmed to peer 0$/],
   ];
-  for (const [weakness, what] of weaknesses) {
+  for (const [weakness, what, isPatient = false] of weaknesses) {
     it(`a peer that ${weakness}, by a shortest course`, async () => {
-      const { course, budget } = checked("pair", { weakness }, { crashes: 1, losses: 0 });
+      const { course, budget } = checked("pair", { weakness, isPatient }, { crashes: 1, losses: 0 });
       const { violation } = await checkLedger(course, budget);
       expect(violation?.what).toMatch(what);
       expect(violation?.course.length).toBeGreaterThan(1);

@@ -45,6 +45,7 @@ describe("the deadline", () => {
       firstPauseMs,
       longestPauseMs,
       dialAfterMs,
+      banMs: deadlineMs / 10,
     } satisfies Deadlines);
   });
 
@@ -218,18 +219,24 @@ describe("a standing", () => {
     { kind: "mismatched", refusal },
     { kind: "refused" },
     { kind: "violated" },
+    { kind: "readmitted" },
   );
   const standingAfter = (list: readonly StandingEvent[]): Standing =>
     list.reduce(after, initialStanding("not dialled yet"));
 
-  it("counts every refusal, and bans after too many violations for good", () => {
+  it("counts every refusal, and bans after too many violations since the last ban ended", () => {
     fc.assert(
       fc.property(fc.array(events), (list) => {
         const standing = standingAfter(list);
         const count = (...kinds: string[]) => list.filter(({ kind }) => kinds.includes(kind)).length;
-        expect(standing.violations).toBe(count("violated"));
+        const kinds = list.map(({ kind }) => kind);
+        const since = kinds.slice(kinds.lastIndexOf("readmitted") + 1).filter((kind) => kind === "violated");
+        expect(standing.violations).toBe(since.length);
         expect(standing.refusals).toBe(count("violated", "refused", "mismatched"));
-        expect(isBanned(standing)).toBe(count("violated") >= MAX_VIOLATIONS);
+        expect(isBanned(standing)).toBe(since.length >= MAX_VIOLATIONS);
+        const periods = kinds.join().split("readmitted");
+        const bans = periods.filter((period) => period.split("violated").length > MAX_VIOLATIONS);
+        expect(standing.bans).toBe(bans.length);
       }),
     );
   });

@@ -10,11 +10,13 @@ import {
 } from "../src/exchange/fingerprint.js";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
 import { MAX_UNRELEASED_FRAMES, MAX_VIOLATIONS } from "../src/exchange/transport.js";
+import { createCounters } from "../src/foundation/counters.js";
 import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation/errors.js";
+import { banMs, FIRST_BAN_MS, MAX_BAN_DOUBLINGS } from "../src/transports/ban.js";
 import type { Channel } from "../src/transports/libp2p/channel.js";
 import { encodeHeartbeat, MAX_HEARTBEAT_BYTES } from "../src/transports/libp2p/heartbeat.js";
 import { decodeHello, encodeHello } from "../src/transports/libp2p/hello.js";
-import type { Libp2pTransport, LinkEvent } from "../src/transports/libp2p/index.js";
+import type { Libp2pTransport, Libp2pTransportOptions, LinkEvent } from "../src/transports/libp2p/index.js";
 import {
   CREDIT_STEP_BYTES,
   MAX_CONNECTIONS_PER_NEIGHBOUR,
@@ -29,6 +31,7 @@ import {
   message,
   messageHeader,
 } from "../src/transports/libp2p/messages.js";
+import { createManualClock } from "./support/clock.js";
 import { checkError, expectRejection } from "./support/errors.js";
 import { eventLog, frameOf, handPeer, join, members, pattern, transfer } from "./support/network.js";
 import { saying } from "./support/sentences.js";
@@ -43,11 +46,16 @@ afterEach(async () => {
 });
 
 /** Peer 0 as shipped; peer 1 by hand; peer 2 as shipped, where asked for. */
-async function surroundings({ others = false, maximumPayloadBytes = 200_000 } = {}) {
+async function surroundings({
+  others = false,
+  maximumPayloadBytes = 200_000,
+  ...options
+}: Partial<Libp2pTransportOptions> & { others?: boolean } = {}) {
   const topology = await members(others ? 3 : 2);
   const log = eventLog();
-  const peer = later(await join(topology, 0, { report: log.report, maximumPayloadBytes }), (each) =>
-    each.close(),
+  const peer = later(
+    await join(topology, 0, { report: log.report, maximumPayloadBytes, ...options }),
+    (each) => each.close(),
   );
   const other = others ? later(await join(topology, 2), (each) => each.close()) : undefined;
   const hand = later(await handPeer(topology[1]!.identity, 1), (each) => each.stop());
@@ -147,7 +155,7 @@ describe("what breaks the protocol", () => {
       await expect(channel.hello).rejects.toThrow();
     }
     const event = await here.log.first("unreachable");
-    expect(event.reason).toMatch(/^peer 1 is banned after it broke the protocol 3 times$/);
+    expect(event.reason).toMatch(/^peer 0 bans peer 1 for 60 s: it broke the protocol 3 times/);
     const [first, ...more] = here.peer.events.seen;
     expect(first ?? (await here.peer.events.next("down"))).toMatchObject({ kind: "down", peer: 1 });
     expect(more).toEqual([]);
@@ -164,8 +172,7 @@ describe("what breaks the protocol", () => {
       await ended;
     }
     const { error } = await peer.events.next("down");
-    checkError(error, Unreachable, { code: "unreachable", peer: 0, neighbour: 1 });
-    expect(error.message).toMatch(/banned/);
+    checkError(error, Unreachable, { code: "banned", peer: 0, neighbour: 1 });
     expect(peer.refusals(1)).toBe(MAX_VIOLATIONS);
     await expect(greeted({ ...here, connect })).rejects.toThrow();
     peer.send(1, frameOf(1, pattern(10)));
@@ -192,7 +199,66 @@ describe("what the reader of frames refuses", () => {
       [1, 2, 3].map((times) => ({ kind: "refused", from: 1, reason: `payload ${times} is malformed` })),
     );
     const { error } = await peer.events.next("down");
-    checkError(error, Unreachable, { code: "unreachable", peer: 0, neighbour: 1 });
+    checkError(error, Unreachable, { code: "banned", peer: 0, neighbour: 1 });
+  });
+});
+
+describe("a ban", () => {
+  it("ends after its time: violations count from 0 then, and the next ban lasts twice as long", async () => {
+    const clock = createManualClock();
+    const counters = createCounters();
+    const here = await surroundings({ clock, counters });
+    const { peer } = here;
+    for (const forMs of [FIRST_BAN_MS, 2 * FIRST_BAN_MS, 4 * FIRST_BAN_MS]) {
+      for (let times = 0; times < MAX_VIOLATIONS; times++) {
+        const channel = await greeted(here);
+        const ended = endOf(channel);
+        channel.sendList(listOf(...piece(10)));
+        await ended;
+      }
+      const { error } = await peer.events.next("down");
+      checkError(error, Unreachable, { code: "banned", peer: 0, neighbour: 1 });
+      expect(error.message).toContain(`for ${forMs / 1000} s`);
+      clock.advance(forMs - 1);
+      await expect(greeted(here)).rejects.toThrow();
+      clock.advance(1);
+    }
+    await greeted(here);
+    expect(counters.take().edgeCounters).toMatchObject([{ neighbour: 1, bans: 3, violations: 9 }]);
+    const reasons = here.log.events.flatMap((event) => (event.kind === "unreachable" ? event.reason : []));
+    expect(reasons).toHaveLength(3);
+  });
+
+  it("loses nothing: the edge is up again after it, and what was sent meanwhile arrives", async () => {
+    const clock = createManualClock();
+    const topology = await members(2);
+    const peer = later(await join(topology, 0, { clock }), (each) => each.close());
+    const other = later(await join(topology, 1), (each) => each.close());
+    await peer.ready();
+    for (let times = 0; times < MAX_VIOLATIONS; times++) {
+      other.send(0, frameOf(times, pattern(10)));
+      const { release } = await peer.events.next("frame");
+      peer.refuse(1, "payload is malformed");
+      release();
+      await other.events.next("acknowledged");
+    }
+    await peer.events.next("down");
+    peer.send(1, frameOf(0, pattern(20)));
+    other.send(0, frameOf(MAX_VIOLATIONS, pattern(30)));
+    expect(other.events.seen.filter(({ kind }) => kind === "frame")).toEqual([]);
+    clock.advance(FIRST_BAN_MS);
+    await peer.events.next("up");
+    expect((await other.events.receive()).frame).toEqual(frameOf(0, pattern(20)));
+    expect((await peer.events.receive()).frame).toEqual(frameOf(MAX_VIOLATIONS, pattern(30)));
+  });
+
+  it(`lasts ${2 ** MAX_BAN_DOUBLINGS} times as long as the first one at most`, () => {
+    const lasts = Array.from({ length: 100 }, (_, before) => banMs(FIRST_BAN_MS, before));
+    expect(lasts.every((forMs, k) => k === 0 || forMs === Math.min(2 * lasts[k - 1]!, lasts.at(-1)!))).toBe(
+      true,
+    );
+    expect(lasts[MAX_BAN_DOUBLINGS - 1]).toBeLessThan(lasts[MAX_BAN_DOUBLINGS]!);
+    expect(lasts.at(-1)).toBe(FIRST_BAN_MS * 2 ** MAX_BAN_DOUBLINGS);
   });
 });
 

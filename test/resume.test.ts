@@ -214,3 +214,20 @@ it("a peer that computes other numbers after its crash ends with that reason, an
   );
   await expectRejection(outcome, InvalidCheckpoint, { code: "replay-differs", peer: 2 });
 });
+
+it("with patience a peer that crashes when it is done starts again alone: its journal has every acknowledgement", async () => {
+  const algorithm = algorithms["edge-choco"];
+  const course = { mixing: ring, algorithm, compressor: everyCompressor[0]!, optimizer: sgd, seed: 4 };
+  const steady = prescribed({ ...course, rounds: ROUNDS });
+  const calm = await runPrescribed(steady, []);
+  for (const [id, { peer, reports }] of calm.entries()) {
+    // Longer than anybody waits for a neighbour that is gone.
+    const crashes = calm.map((_, other) =>
+      other === id ? [{ at: reports.at(-1)!.time.elapsedMs + 1, forMs: 100_000 }] : [],
+    );
+    const again = (await runPrescribed(steady, crashes))[id]!;
+    expect(again.lives).toBe(2);
+    expect(again.reports.at(-1)).toMatchObject({ round: ROUNDS - 1, isReplayed: true });
+    expect([...again.peer.model]).toEqual([...peer.model]);
+  }
+});

@@ -486,24 +486,40 @@ describe("a broken or hostile peer", () => {
     expect(b.numbers()).not.toEqual(Array.from({ length: 200 }, (_, k) => k));
   });
 
-  it.each([1, 3])("is banned after %i violations, and not before", async (maxViolations) => {
-    const { clock, start } = networkOf({ settings: { maxViolations, redialMs: 5, reconnectMs: 1000 } });
-    const [a, b] = [start(0), start(1)];
-    for (let k = 1; k < maxViolations; k++) {
-      b.transport.refuse(0, "it says nonsense");
+  it.each([1, 3])(
+    "is banned after %i violations, and not before, for a time that doubles",
+    async (maxViolations) => {
+      const settings = { maxViolations, redialMs: 5, reconnectMs: 1000, banMs: 20_000 };
+      const { clock, start } = networkOf({ settings });
+      const [a, b] = [start(0), start(1)];
+      for (let k = 1; k < maxViolations; k++) {
+        b.transport.refuse(0, "it says nonsense");
+        await pass(clock, 50);
+      }
+      a.transport.send(1, frameOf(0));
       await pass(clock, 50);
-    }
-    a.transport.send(1, frameOf(0));
-    await pass(clock, 50);
-    expect(b.numbers()).toEqual([0]);
-    const at = clock.now();
-    b.transport.refuse(0, "it says nonsense");
-    a.transport.send(1, frameOf(1));
-    await pass(clock, 10_000);
-    expect(b.seen.slice(1)).toMatchObject([{ at, kind: "down", peer: 0 }]);
-    expect(a.of("down")).toMatchObject([{ at: at + 1000, peer: 1 }]);
-    expect(b.numbers()).toEqual([0]);
-  });
+      expect(b.numbers()).toEqual([0]);
+      const at = clock.now();
+      b.transport.refuse(0, "it says nonsense");
+      a.transport.send(1, frameOf(1));
+      await pass(clock, 10_000);
+      expect(b.seen.slice(1)).toMatchObject([{ at, kind: "down", peer: 0 }]);
+      expect(a.of("down")).toMatchObject([{ at: at + 1000, peer: 1 }]);
+      expect(b.numbers()).toEqual([0]);
+      expect(b.of("down")[0]!.error).toMatchObject({ code: "banned", peer: 1, neighbour: 0 });
+
+      await pass(clock, at + 20_000 - clock.now() + 10);
+      expect(b.numbers()).toEqual([0, 1]);
+      expect(a.of("up")).toHaveLength(1);
+      const again = clock.now();
+      for (let k = 0; k < maxViolations; k++) b.transport.refuse(0, "it says nonsense");
+      a.transport.send(1, frameOf(2));
+      await pass(clock, again + 40_000 - 1 - clock.now());
+      expect(b.numbers()).toEqual([0, 1]);
+      await pass(clock, 20);
+      expect(b.numbers()).toEqual([0, 1, 2]);
+    },
+  );
 
   it("sends what it likes in the place of a frame", async () => {
     const tamper: Tamper = (from, to, frame) =>

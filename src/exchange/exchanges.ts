@@ -167,9 +167,14 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       if (ledger.received(event.peer, event.frame, event.release)) last = event.peer;
       if (isDue) edgePatience.took(event.peer, clock.now() - offeredAt.get(event.peer)!);
       refuse();
-    } else if (event.kind === "acknowledged") ledger.acknowledged(event.peer);
-    else if (event.kind === "down") ledger.down(event.peer, event.error);
-    else if (event.kind === "up") ledger.up(event.peer);
+    } else if (event.kind === "acknowledged") {
+      if (!isBarrier) journal?.write({ kind: "acknowledged", peer: event.peer });
+      ledger.acknowledged(event.peer);
+    } else if (event.kind === "down") {
+      const { code, message: reason } = event.error;
+      if (code === "banned") refusals.add({ from: event.peer, reason });
+      ledger.down(event.peer, event.error);
+    } else if (event.kind === "up") ledger.up(event.peer);
     else {
       journal?.write(event);
       lose(event.peer);

@@ -51,7 +51,16 @@ export interface NoticeRecord {
 /** What this peer does, or goes by, in an order of its own. */
 export type DecisionRecord = OfferedRecord | TookRecord | LostRecord | NoticeRecord;
 
-export type JournalRecord = DecisionRecord | ReceivedRecord;
+/**
+ * This neighbour has this peer's last frame. With patience only: at the barrier a step goes on once every neighbour has its
+ * frame.
+ */
+export interface AcknowledgedRecord {
+  readonly kind: "acknowledged";
+  readonly peer: number;
+}
+
+export type JournalRecord = DecisionRecord | ReceivedRecord | AcknowledgedRecord;
 
 /** What a run goes on from. */
 export interface JournalOptions {
@@ -84,12 +93,14 @@ export interface Journal {
   advance(): void;
   /** The next frame of this neighbour from before the stop. */
   frame(peer: number): Frame | undefined;
-  write(record: DecisionRecord): void;
+  /** Neighbours that have acknowledged the last frame that was sent to them before the stop. */
+  acknowledged(): readonly number[];
+  write(record: DecisionRecord | AcknowledgedRecord): void;
 }
 
 export function createJournal(options: JournalOptions): Journal {
   const { edges, records, append } = options;
-  const decisions = records.filter((record) => record.kind !== "received");
+  const decisions = records.filter(isDecision);
   const frames = new Map<number, Frame[]>();
   for (const record of records) {
     if (record.kind === "received") listOf(frames, record.peer).push(record.frame);
@@ -119,8 +130,22 @@ export function createJournal(options: JournalOptions): Journal {
       repeated++;
     },
     frame: (peer) => listOf(frames, peer).shift(),
+    acknowledged: () => acknowledgedIn(records),
     write: append,
   };
+}
+
+const isDecision = (record: JournalRecord): record is DecisionRecord =>
+  record.kind !== "received" && record.kind !== "acknowledged";
+
+/** Neighbours that acknowledged a frame and were sent none since. */
+function acknowledgedIn(records: readonly JournalRecord[]): readonly number[] {
+  const peers = new Set<number>();
+  for (const record of records) {
+    if (record.kind === "acknowledged") peers.add(record.peer);
+    else if (record.kind === "offered") for (const peer of record.peers) peers.delete(peer);
+  }
+  return [...peers];
 }
 
 /** How many frames each neighbour has and this peer holds when the run goes on. */
@@ -140,6 +165,7 @@ function positionsOf({
   }
   for (const record of records) {
     if (record.kind === "received") received.set(record.peer, (received.get(record.peer) ?? 0) + 1);
+    else if (record.kind === "acknowledged") sent.set(record.peer, next.get(record.peer) ?? 0);
     else if (record.kind === "offered") {
       for (const peer of record.peers) {
         sent.set(peer, next.get(peer) ?? 0);

@@ -24,7 +24,7 @@ export interface Replay {
   offered(record: OfferedRecord): void;
   /** What settled in the step; undefined where the peer stopped before it did. */
   settle(): readonly Settled[] | undefined;
-  /** The peer is where it stopped: hands the ledger the frames that came after that. */
+  /** The peer is where it stopped: hands the ledger the frames that came after its last decision. */
   end(): void;
 }
 
@@ -70,6 +70,11 @@ export function createReplay({
     if (frame) ledger.received(peer, frame, fromJournal);
     return frame !== undefined;
   };
+  /** Once nothing is left to repeat, the last frames count as acknowledged where they were. */
+  const acknowledge = (): void => {
+    if (!journal.next()) for (const peer of journal.acknowledged()) ledger.acknowledged(peer);
+  };
+  acknowledge();
   return {
     isOn: () => journal.next() !== undefined,
     edges() {
@@ -91,6 +96,7 @@ export function createReplay({
     offered(record) {
       requireSame(id, nextOffer(), record);
       journal.advance();
+      acknowledge();
     },
 
     settle() {
@@ -101,6 +107,7 @@ export function createReplay({
       for (const peer of next.peers) if (ledger.lacks(peer)) handOver(peer);
       // A step at the barrier ends once all its frames are acknowledged.
       if (isBarrier) for (const { to } of ledger.unacknowledged()) ledger.acknowledged(to);
+      acknowledge();
       ledger.takeVoided();
       return ledger.takeSettled();
     },

@@ -27,7 +27,7 @@ export interface Durability {
 /** For a run that does not outlive its process. */
 export const notDurable: Durability = { position: () => ({ sent: 0, received: 0 }), keep() {} };
 
-/** Broken rules of the protocol after which a transport bans a neighbour. */
+/** Broken rules of the protocol after which a transport bans a neighbour for a while. */
 export const MAX_VIOLATIONS = 3;
 
 /** What happened on the edge to the neighbour `peer`. Events of one edge arrive in their order. */
@@ -41,7 +41,7 @@ export type EdgeEvent =
     }
   /** The neighbour has the oldest unacknowledged frame: its payload's memory may be used again. */
   | { readonly kind: "acknowledged"; readonly peer: number }
-  /** The neighbour has been unreachable for longer than it may. Frames sent to it stay queued. */
+  /** The neighbour has been unreachable for longer than it may, or is banned. Frames sent to it stay queued. */
   | { readonly kind: "down"; readonly peer: number; readonly error: MurmurationError }
   /** The neighbour is back. */
   | { readonly kind: "up"; readonly peer: number }
@@ -71,7 +71,7 @@ export interface Transport {
   send(to: number, frame: Frame): void;
   /** The next event from any edge; `closed` for ever once the transport is closed. One reader at a time. */
   next(): Promise<EdgeEvent | Closed>;
-  /** Counts a frame of this neighbour as a violation of the protocol; too many of them end the edge. */
+  /** Counts a frame of this neighbour as a violation of the protocol; after too many the neighbour is banned for a while. */
   refuse(peer: number, reason: string): void;
   /** What has crossed the edge to this neighbour so far. */
   traffic(neighbour: number): Readonly<Traffic>;

@@ -25,6 +25,7 @@ export const counterKinds = {
   refusedStranger: onEdge("Frames refused because their sender has no edge to this peer"),
   refusedHandshakes: onEdge("Handshakes refused because of different settings or a second process"),
   violations: onEdge("Broken rules of the protocol, refused frames among them"),
+  bans: onEdge("Bans of the neighbour for a while, after it broke the protocol"),
   refusedConnections: ofPeer("Connections of strangers refused"),
 } as const satisfies Record<string, CounterKind>;
 

@@ -92,6 +92,13 @@ function refused({ peer, edges, counters }: PeerHistory): Finding[] {
       const count = counted[name] ?? 0;
       if (count > 0) add(`peer ${peer} refused ${count} ${what} of peer ${neighbour}: ${todo}`, neighbour);
     }
+    const { bans = 0 } = counted;
+    if (bans > 0) {
+      add(
+        `peer ${peer} banned peer ${neighbour} ${bans} times, each for a while: the log names what it broke; run the same version on both`,
+        neighbour,
+      );
+    }
     const broken = brokenRules(counted);
     if (broken > 0) {
       const todo = "run the same version on both, and check what else speaks at its address";

@@ -186,6 +186,7 @@ function journals(folder: string): DecoderTarget {
   journal.append({ kind: "offered", round: 1, step: 0, peers: [1, 2], tags: [7, 8] });
   journal.append({ kind: "received", peer: 1, frame: frames[1]! });
   journal.append({ kind: "took", peers: [1] });
+  journal.append({ kind: "acknowledged", peer: 1 });
   journal.close();
   const whole = new Uint8Array(readFileSync(path));
   const records = readJournal(path).records.length;

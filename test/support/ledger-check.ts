@@ -279,6 +279,12 @@ function endProblem(row: Int32Array, states: States, edges: readonly (readonly [
   return undefined;
 }
 
+/** A peer that is done starts again without any neighbour: they may be gone. */
+function stuck({ peer, state }: Entry, recovered: PeerState): string | undefined {
+  if (state.phase !== "done" || recovered.phase === "done") return undefined;
+  return `peer ${peer}, which is done, needs its neighbours when it starts again (${recovered.phase})`;
+}
+
 /** Whether the two ends of an edge agree, in the states that they are in and in those that crashes would lead to. */
 function createAgreement(states: States): (a: number, b: number) => string | undefined {
   const known: Map<number, string | undefined>[] = [];
@@ -291,6 +297,10 @@ function createAgreement(states: States): (a: number, b: number) => string | und
     known[a] ??= new Map();
     if (known[a].has(b)) return known[a].get(b);
     let problem: string | undefined;
+    for (const index of [a, b]) {
+      const entry = states.entry(index);
+      problem ??= stuck(entry, states.entry(entry.recovered).state);
+    }
     for (const one of views(a)) {
       for (const other of views(b)) problem ??= apart(one, other) ?? apart(other, one);
     }

@@ -10,6 +10,7 @@ export type Weakness =
   | "sends before it writes"
   | "forgets what is held"
   | "loses what was taken"
+  | "loses acknowledgements"
   | "counts a frame too many";
 
 export interface Course {
@@ -48,6 +49,8 @@ interface Since {
   readonly point: Point;
   readonly decisions: readonly DecisionRecord[];
   readonly received: readonly ReceivedRecord[];
+  /** Neighbours that acknowledged a frame and were sent none since, in ascending order: all that is read of the records. */
+  readonly acknowledged: readonly number[];
 }
 /** What outlives the process. Never changed in place. */
 export interface Disk extends Since {
@@ -114,9 +117,9 @@ export const edgesText = ({ edges, held }: EdgesSnapshot): string =>
 /** The journal reads the frames of each neighbour on their own. */
 const receivedText = ({ peer, frame }: ReceivedRecord): string => `${peer} ${frameText(frame)}`;
 
-const sinceText = ({ point, decisions, received }: Since): string =>
+const sinceText = ({ point, decisions, received, acknowledged }: Since): string =>
   JSON.stringify([
-    ...[point.round, [...point.model], edgesText(point), decisions],
+    ...[point.round, [...point.model], edgesText(point), decisions, acknowledged],
     received.map(receivedText).sort(),
   ]);
 export const diskText = (disk: Disk): string => sinceText(disk) + (disk.saving ? sinceText(disk.saving) : "");
@@ -124,14 +127,27 @@ export const diskText = (disk: Disk): string => sinceText(disk) + (disk.saving ?
 /** The disk of a peer that has not begun. */
 export function newDisk({ neighbours }: Course, id: number): Disk {
   const model = new Map(neighbours[id]!.map(({ peer }) => [peer, []]));
-  return { point: { round: 0, model, edges: [], held: [] }, decisions: [], received: [] };
+  return { point: { round: 0, model, edges: [], held: [] }, ...nothingSince };
 }
 
+export const nothingSince = { decisions: [], received: [], acknowledged: [] };
+
 export function written(disk: Disk, record: JournalRecord): Disk {
-  const add = (since: Since): Since =>
-    record.kind === "received"
-      ? { ...since, received: [...since.received, { ...record, frame: copied(record.frame) }] }
-      : { ...since, decisions: [...since.decisions, record] };
+  const add = (since: Since): Since => {
+    const { received, decisions, acknowledged } = since;
+    switch (record.kind) {
+      case "received":
+        return { ...since, received: [...received, { ...record, frame: copied(record.frame) }] };
+      case "acknowledged":
+        return { ...since, acknowledged: [...new Set([...acknowledged, record.peer])].sort() };
+      case "took":
+        return { ...since, decisions: [...decisions, record] };
+      case "offered": {
+        const others = acknowledged.filter((peer) => !record.peers.includes(peer));
+        return { ...since, decisions: [...decisions, record], acknowledged: others };
+      }
+    }
+  };
   return { ...add(disk), ...(disk.saving && { saving: add(disk.saving) }) };
 }
 

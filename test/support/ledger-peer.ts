@@ -29,6 +29,7 @@ import {
   type LaneView,
   lanesText,
   type Model,
+  nothingSince,
   type Pair,
   type PeerState,
   type Point,
@@ -69,12 +70,14 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
   };
   const append = (record: JournalRecord): void => {
     if (weakness === "loses what was taken" && record.kind === "took") return;
+    if (weakness === "loses acknowledgements" && record.kind === "acknowledged") return;
     if (weakness === "sends before it writes" && record.kind === "offered")
       queueMicrotask(() => write(record));
     else write(record);
   };
-  const { point, received, decisions } = disk;
-  const records = [...point.held, ...received, ...decisions];
+  const { point, received, decisions, acknowledged } = disk;
+  const answered = acknowledged.map((peer) => ({ kind: "acknowledged", peer }) as const);
+  const records = [...point.held, ...received, ...decisions, ...answered];
   const journal = createJournal({ neighbours, edges: point.edges, isBarrier: !isPatient, append, records });
   const ends = createEnds(course, id, journal, tally);
   const clock = createManualClock();
@@ -116,7 +119,7 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
         clock.advance(PATIENCE_MS);
         return;
       case "save":
-        disk = { ...disk, saving: { point: snapshot(), decisions: [], received: [] } };
+        disk = { ...disk, saving: { point: snapshot(), ...nothingSince } };
         return;
       case "saved":
         disk = disk.saving!;

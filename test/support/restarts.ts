@@ -140,8 +140,6 @@ async function live(
       await saveCheckpoint(peer, store);
     }
   }
-  // With patience no acknowledgement is in the journal: started again, the peer would wait for those that it had.
-  life.isOver = !isCut && !isBarrier;
   if (!isCut) await transport.finish!();
   const isComplete = !isCut && reports.has(peer.rounds - 1);
   life.isOver ||= isComplete;

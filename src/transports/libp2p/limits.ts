@@ -1,5 +1,6 @@
 /** Every limit and deadline of the network transport. Each limit has a test that crosses it. */
 import { InvalidExperiment } from "../../foundation/errors.js";
+import { FIRST_BAN_MS } from "../ban.js";
 
 /** Ways to carry many streams on one connection. Both are safe here; mplex has the shorter headers. */
 export type Muxer = "yamux" | "mplex";
@@ -81,6 +82,8 @@ export interface Deadlines {
   readonly longestPauseMs: number;
   /** How long the end that does not dial waits to be dialled before it tries itself. */
   readonly dialAfterMs: number;
+  /** How long a neighbour that breaks the protocol is shut out the first time: over before anybody's deadline. */
+  readonly banMs: number;
 }
 
 /**
@@ -120,6 +123,7 @@ export function deadlinesFrom(deadlineMs: number): Deadlines {
     firstPauseMs: share(20, 100),
     longestPauseMs: share(4, 5_000),
     dialAfterMs: share(4, 3_000),
+    banMs: share(10, FIRST_BAN_MS),
   };
 }
 

@@ -5,17 +5,12 @@
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Frame } from "../../exchange/frame.js";
-import {
-  type Durability,
-  type EdgeEvent,
-  MAX_VIOLATIONS,
-  noTraffic,
-  type Traffic,
-} from "../../exchange/transport.js";
+import { type Durability, type EdgeEvent, noTraffic, type Traffic } from "../../exchange/transport.js";
 import { aged, type Chain, unknown } from "../../exchange/waiting.js";
 import type { Clock } from "../../foundation/clock.js";
 import type { Counters } from "../../foundation/counters.js";
 import { IdentityInUse, MalformedFrame, Unreachable } from "../../foundation/errors.js";
+import { banMs, bannedFor } from "../ban.js";
 import { createFarewell } from "../farewell.js";
 import { createChannel, type Ending } from "./channel.js";
 import { createExpiry } from "./expiry.js";
@@ -91,7 +86,6 @@ export function createLink(options: LinkOptions): Link {
   const { self, neighbour, deadlines, clock, counters, durability, dials, connections, report, emit } =
     options;
   const { id } = self;
-  const banned = `peer ${neighbour} is banned after it broke the protocol ${MAX_VIOLATIONS} times`;
   const traffic = noTraffic();
   const { sent, received } = durability.position(neighbour);
   const acknowledged = () => {
@@ -136,6 +130,8 @@ export function createLink(options: LinkOptions): Link {
   let isOpening = false;
   let isStopped = false;
   let isLost = false;
+  /** While the neighbour is banned: why, and how to forget that it ends. */
+  let ban: { readonly reason: string; readonly cancel: () => void } | undefined;
   /** What the neighbour said last, and when; since when it is connected or not. */
   let said: { readonly chain: Chain; readonly at: number } | undefined;
   let changedAt = clock.now();
@@ -166,6 +162,12 @@ export function createLink(options: LinkOptions): Link {
     const forMs = clock.now() - changedAt;
     if (!standing.isConnected) return [{ peer: neighbour, activity: "disconnected", forMs }];
     return said ? aged(said.chain, clock.now() - said.at) : unknown(neighbour);
+  }
+
+  /** The first attempt, of the run or after a ban. */
+  function begin(): void {
+    if (dials === "first") void connect();
+    else redial.planAfter(deadlines.dialAfterMs);
   }
 
   async function connect(): Promise<void> {
@@ -239,23 +241,32 @@ export function createLink(options: LinkOptions): Link {
     const wasBanned = isBanned(standing);
     refused(reason, { kind: "violated" });
     if (wasBanned || !isBanned(standing)) return;
+    const forMs = banMs(deadlines.banMs, standing.bans - 1);
+    const error = bannedFor(id, neighbour, forMs);
+    counters.count("bans", neighbour);
     redial.cancel();
-    farewell.stop();
-    expired(banned);
-    for (const channel of channels()) channel.refuse({ code: "refused", reason: banned });
-    for (const connection of connections()) connection.abort(new Error(banned));
+    ban = { reason: error.message, cancel: clock.after(forMs, readmit) };
+    goDown(error);
+    for (const channel of channels()) channel.refuse({ code: "refused", reason: error.message });
+    for (const connection of connections()) connection.abort(error);
+  }
+
+  /** The ban is over. */
+  function readmit(): void {
+    ban = undefined;
+    apply({ kind: "readmitted" });
+    if (!isStopped && !farewell.isOver) begin();
+  }
+
+  function expired(reason: string): void {
+    if (!standing.isDown) goDown(new Unreachable(reason, { code: "unreachable", peer: id, neighbour }));
   }
 
   /** The edge is down until both streams are open again. */
-  function expired(reason: string): void {
-    if (standing.isDown) return;
+  function goDown(error: Unreachable): void {
     apply({ kind: "expired" });
-    report({ kind: "unreachable", neighbour, reason });
-    emit({
-      kind: "down",
-      peer: neighbour,
-      error: new Unreachable(reason, { code: "unreachable", peer: id, neighbour }),
-    });
+    report({ kind: "unreachable", neighbour, reason: error.message });
+    emit({ kind: "down", peer: neighbour, error });
   }
 
   return {
@@ -268,8 +279,7 @@ export function createLink(options: LinkOptions): Link {
     },
     start() {
       expiry.expectConnection(deadlines.readyMs);
-      if (dials === "first") void connect();
-      else redial.planAfter(deadlines.dialAfterMs);
+      begin();
     },
     send(frame) {
       if (!isStopped && !isLost) outgoing.send(frame);
@@ -300,7 +310,7 @@ export function createLink(options: LinkOptions): Link {
       const channel = createChannel(stream, clock, pulse);
       if (isStopped) channel.abort("this peer is leaving");
       else if (isLost) channel.abort("it is taken in with the run's next epoch");
-      else if (isBanned(standing)) channel.refuse({ code: "refused", reason: banned });
+      else if (ban) channel.refuse({ code: "refused", reason: ban.reason });
       else await streams.accept(channel, connection);
     },
     connect,
@@ -314,12 +324,14 @@ export function createLink(options: LinkOptions): Link {
     },
     async leave() {
       isStopped = true;
+      ban?.cancel();
       farewell.stop();
       incoming.stop();
       await Promise.all(channels().map((channel) => channel.leave()));
     },
     stop() {
       isStopped = true;
+      ban?.cancel();
       farewell.stop();
       incoming.stop();
       redial.cancel();

@@ -14,7 +14,10 @@ export interface Standing {
   readonly refusal: HandshakeRefused | undefined;
   /** How often the neighbour was refused something. */
   readonly refusals: number;
+  /** Broken rules since the last ban ended. */
   readonly violations: number;
+  /** How often the neighbour was banned. */
+  readonly bans: number;
 }
 
 export type StandingEvent =
@@ -26,7 +29,9 @@ export type StandingEvent =
   /** The neighbour runs something else. */
   | { readonly kind: "mismatched"; readonly refusal: HandshakeRefused }
   | { readonly kind: "refused" }
-  | { readonly kind: "violated" };
+  | { readonly kind: "violated" }
+  /** Its ban is over. */
+  | { readonly kind: "readmitted" };
 
 export function initialStanding(reason: string): Standing {
   return {
@@ -36,12 +41,13 @@ export function initialStanding(reason: string): Standing {
     refusal: undefined,
     refusals: 0,
     violations: 0,
+    bans: 0,
   };
 }
 
 /** The standing after an event. */
 export function after(standing: Standing, event: StandingEvent): Standing {
-  const { refusal, refusals, violations } = standing;
+  const { refusal, refusals, violations, bans } = standing;
   switch (event.kind) {
     case "connected":
       return { ...standing, isConnected: true, isDown: false, reason: "connected", refusal: undefined };
@@ -60,11 +66,18 @@ export function after(standing: Standing, event: StandingEvent): Standing {
     case "refused":
       return { ...standing, refusals: refusals + 1 };
     case "violated":
-      return { ...standing, refusals: refusals + 1, violations: violations + 1 };
+      return {
+        ...standing,
+        refusals: refusals + 1,
+        violations: violations + 1,
+        bans: bans + (violations + 1 === MAX_VIOLATIONS ? 1 : 0),
+      };
+    case "readmitted":
+      return { ...standing, violations: 0 };
   }
 }
 
-/** Whether the neighbour is shut out for the rest of the run. */
+/** Whether the neighbour is shut out at present. */
 export function isBanned({ violations }: Standing): boolean {
   return violations >= MAX_VIOLATIONS;
 }

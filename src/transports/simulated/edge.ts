@@ -6,6 +6,7 @@ import type { EdgePosition } from "../../exchange/transport.js";
 import { Unreachable } from "../../foundation/errors.js";
 import type { Random } from "../../foundation/random.js";
 import type { VirtualClock } from "../../foundation/virtual-clock.js";
+import { banMs, bannedFor } from "../ban.js";
 import { createFarewell, type Farewell } from "../farewell.js";
 import type { LinkConditions } from "./conditions.js";
 import { createLane, type Lane, type LaneOptions } from "./lane.js";
@@ -17,7 +18,7 @@ export interface EdgeOptions
   extends Pick<LaneOptions, "link" | "rate" | "corruption" | "tamper" | "maximumPayloadBytes"> {
   readonly peers: readonly [number, number];
   readonly clock: VirtualClock;
-  readonly settings: Pick<NetworkSettings, "redialMs" | "reconnectMs" | "maxViolations">;
+  readonly settings: Pick<NetworkSettings, "redialMs" | "reconnectMs" | "maxViolations" | "banMs">;
   readonly link: LinkConditions;
   /** Of the two peers. */
   readonly uplinks: readonly [Uplink, Uplink];
@@ -31,9 +32,12 @@ export interface EdgeOptions
 interface Standing extends LaneEnd {
   isDown: boolean;
   violations: number;
-  /** The other end broke the rules too often. */
+  /** The other end broke the rules too often, and may not connect at present. */
   isBanned: boolean;
+  /** How often it was banned. */
+  bans: number;
   stopWaiting(): void;
+  stopBan(): void;
   readonly farewell: Farewell;
 }
 
@@ -160,23 +164,23 @@ export function createEdge(options: EdgeOptions): Edge {
     const { reconnectMs } = settings;
     end.stopWaiting();
     end.stopWaiting = clock.after(reconnectMs, () =>
-      goDown(side, `${reason}, and there was no connection for ${reconnectMs / 1000} s`),
+      goDown(
+        side,
+        (peer, neighbour) =>
+          new Unreachable(
+            `peer ${peer} cannot reach peer ${neighbour}: ${reason}, and there was no connection for ${reconnectMs / 1000} s`,
+            { code: "unreachable", peer, neighbour },
+          ),
+      ),
     );
   }
 
-  function goDown(side: 0 | 1, why: string): void {
+  function goDown(side: 0 | 1, errorOf: (peer: number, neighbour: number) => Unreachable): void {
     const end = ends[side];
     if (!end || end.isDown) return;
     const [peer, neighbour] = [peers[side], peers[side === 0 ? 1 : 0]];
     end.isDown = true;
-    end.emit({
-      kind: "down",
-      peer: neighbour,
-      error: new Unreachable(`peer ${peer} cannot reach peer ${neighbour}: ${why}`, {
-        code: "unreachable",
-        ...{ peer, neighbour },
-      }),
-    });
+    end.emit({ kind: "down", peer: neighbour, error: errorOf(peer, neighbour) });
   }
 
   /** A sender and its receiver do not agree on which frame is next, so one of them has lost what it confirmed. */
@@ -205,12 +209,27 @@ export function createEdge(options: EdgeOptions): Edge {
     if (!end) return;
     end.violations++;
     disconnect(`peer ${peers[side]} ended the connection: ${what}`);
-    if (end.violations >= settings.maxViolations) {
+    if (!end.isBanned && end.violations >= settings.maxViolations) {
+      const { violations } = end;
+      const forMs = banMs(settings.banMs, end.bans++);
       end.isBanned = true;
-      end.farewell.stop();
-      goDown(side, `it broke the protocol ${end.violations} times and is banned`);
+      end.stopBan = clock.after(forMs, () => readmit(end));
+      goDown(side, (peer, neighbour) => bannedFor(peer, neighbour, forMs, violations));
     }
     update(reason);
+  }
+
+  function readmit(end: Standing): void {
+    end.isBanned = false;
+    end.violations = 0;
+    update(reason);
+  }
+
+  function discard(side: 0 | 1): void {
+    ends[side]?.stopWaiting();
+    ends[side]?.stopBan();
+    ends[side]?.farewell.stop();
+    ends[side] = undefined;
   }
 
   return {
@@ -219,8 +238,9 @@ export function createEdge(options: EdgeOptions): Edge {
       stopLeaving();
       disconnect(`peer ${peer} started again`);
       isBroken = false;
-      const counts = { isDown: false, violations: 0, isBanned: false };
-      ends[side] = { traffic, emit, keep, ...counts, stopWaiting() {}, farewell: farewellOf(side) };
+      const counts = { isDown: false, violations: 0, isBanned: false, bans: 0 };
+      const timers = { stopWaiting() {}, stopBan() {} };
+      ends[side] = { traffic, emit, keep, ...counts, ...timers, farewell: farewellOf(side) };
       lanes[side].restartSender(position.sent);
       lanes[1 - side]!.restartReceiver(position.received);
       expectConnection(side);
@@ -229,9 +249,7 @@ export function createEdge(options: EdgeOptions): Edge {
     finish: async (peer) => ends[sideOf(peer)]?.farewell.finish(),
     leave(peer) {
       const side = sideOf(peer);
-      ends[side]?.stopWaiting();
-      ends[side]?.farewell.stop();
-      ends[side] = undefined;
+      discard(side);
       stopLeaving = clock.after(link.latencyMs + link.jitterMs, () => {
         disconnect(`peer ${peer} left`);
         update(`peer ${peer} left`);
@@ -240,9 +258,7 @@ export function createEdge(options: EdgeOptions): Edge {
     crash(peer) {
       const side = sideOf(peer);
       disconnect(`peer ${peer} stopped`);
-      ends[side]?.stopWaiting();
-      ends[side]?.farewell.stop();
-      ends[side] = undefined;
+      discard(side);
       update(`peer ${peer} stopped`);
     },
     refuse: (peer, what) => violated(sideOf(peer), what),

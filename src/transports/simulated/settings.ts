@@ -4,6 +4,7 @@ import { z } from "zod";
 import { MAX_VIOLATIONS } from "../../exchange/transport.js";
 import { InvalidNetwork } from "../../foundation/errors.js";
 import { checked } from "../../settings/check.js";
+import { FIRST_BAN_MS } from "../ban.js";
 
 const UNITS = { bit: 1, kbit: 1e3, Mbit: 1e6, Gbit: 1e9 } as const;
 const BANDWIDTH = /^(\d+(?:\.\d+)?)\s*(bit|kbit|Mbit|Gbit)\/s$/;
@@ -99,7 +100,10 @@ export const networkSettings = z.strictObject({
     .int()
     .min(1)
     .default(MAX_VIOLATIONS)
-    .describe("broken rules of the protocol after which a peer bans its neighbour"),
+    .describe("broken rules of the protocol after which a peer bans its neighbour for a while"),
+  banMs: milliseconds
+    .default(FIRST_BAN_MS)
+    .describe("how long the first ban of a neighbour lasts; each further one lasts twice as long"),
   roundDeadlineMs: z
     .number()
     .positive()

@@ -9,7 +9,7 @@ import { MalformedFrame } from "../../../foundation/errors.js";
 
 /** Length and tag, uint32 each. */
 const PREFIX_BYTES = 8;
-const KINDS = ["offered", "took", "received", "lost", "notice"] as const;
+const KINDS = ["offered", "took", "received", "lost", "notice", "acknowledged"] as const;
 /** Of the body of a received frame, before its payload and without a notice: kind, peer and the frame's header. */
 const RECEIVED_BYTES = 8 + FRAME_HEADER_BYTES;
 
@@ -92,7 +92,7 @@ function encodeHead(record: JournalRecord): Buffer {
     put(record.peer);
     head.set(encodeHeader(record.frame), at);
   } else if (record.kind === "took") put(...record.peers);
-  else if (record.kind === "lost") put(record.peer);
+  else if (record.kind === "lost" || record.kind === "acknowledged") put(record.peer);
   else if (record.kind === "offered") {
     put(record.round, record.step);
     for (const [k, peer] of record.peers.entries()) put(peer, record.tags[k]!);
@@ -111,6 +111,7 @@ function bodyBytes(record: JournalRecord): number {
     case "took":
       return 4 + 4 * record.peers.length;
     case "lost":
+    case "acknowledged":
       return 8;
     case "notice":
       return 4;
@@ -146,7 +147,8 @@ function decodeRecord(bytes: Buffer): JournalRecord | undefined {
   if (kind === undefined || bytes.length % 4 !== 0) return undefined;
   const values = Array.from({ length: bytes.length / 4 - 1 }, (_, k) => bytes.readUInt32LE(4 * (k + 1)));
   if (kind === "took") return { kind, peers: values };
-  if (kind === "lost") return values.length === 1 ? { kind, peer: values[0]! } : undefined;
+  if (kind === "lost" || kind === "acknowledged")
+    return values.length === 1 ? { kind, peer: values[0]! } : undefined;
   const [round, step, ...pairs] = values;
   if (round === undefined || step === undefined || pairs.length % 2 !== 0) return undefined;
   const peers = pairs.filter((_, k) => k % 2 === 0);

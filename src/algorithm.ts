@@ -36,6 +36,10 @@ export interface Algorithm {
   readonly state: State;
   /** Where gradients are taken and what is evaluated: the model, unless the algorithm says otherwise. */
   readonly point: Vector;
+  /** A mean of past points, evaluated beside the point. */
+  readonly average?: Vector;
+  /** Most bytes of a payload. The compressor's, and `extraPayloadBytes`, where left out. */
+  readonly maximumPayloadBytes?: number;
   /**
    * One round: applies the local update and exchanges.
    *
@@ -46,15 +50,15 @@ export interface Algorithm {
    */
   round(update: Vector, round: Round): RoundSteps;
   /**
-   * Looks at a payload of step `step` before it is settled. The compressor's check where left out.
+   * Looks at a payload of step `step` of a round before it is settled. The compressor's check where left out.
    * @throws MalformedPayload
    */
-  check?(payload: Bytes, step: number): void;
+  check?(payload: Bytes, step: number, round: number): void;
   /**
    * An upper bound of the norm of what a payload that `check` accepts adds at a rate of 1. The compressor's where both
    * are left out; an algorithm with a check of its own and without this one has none.
    */
-  normBound?(payload: Bytes, step: number): number;
+  normBound?(payload: Bytes, step: number, round: number): number;
   /** What the state shows about the neighbours' models; asked for now and then. */
   observe?(): Sighting;
 }
@@ -67,17 +71,23 @@ export interface Sighting {
   readonly distances?: readonly number[];
 }
 
-/** What an algorithm is made for. */
-export interface AlgorithmContext {
-  /** This peer. */
-  readonly id: number;
-  readonly model: Vector;
+/** What depends on the layout of what is exchanged. */
+export interface LayoutTools {
   readonly layout: Layout;
-  readonly space: VectorSpace;
   /** The experiment's, or identity for an algorithm that does not compress. */
   readonly compressor: Compressor;
   /** The experiment's, for an algorithm that declares `usesMixing`; otherwise the mean. */
   readonly mixing: MixingRule;
+}
+
+/** What an algorithm is made for. */
+export interface AlgorithmContext extends LayoutTools {
+  /** This peer. */
+  readonly id: number;
+  readonly model: Vector;
+  readonly space: VectorSpace;
+  /** The tools for one part of the model, for an algorithm that declares `parts`. */
+  readonly toolsFor: (layout: Layout) => LayoutTools;
   /** Every edge of this peer, in the order in which `Round.edges` names some of them. */
   readonly edges: readonly Neighbour[];
 }
@@ -93,6 +103,8 @@ export interface Needs {
    * that are void at this end (`Settled.isVoid`) are handed out too, for what this peer keeps of its own half.
    */
   readonly edgeHistory?: true;
+  /** Whether the two halves of an exchange must be of the same round, so that no edge may be late. */
+  readonly sameRound?: true;
   /** Whether the compressor must be a contraction, as error feedback needs. */
   readonly contraction: boolean;
 }
@@ -132,6 +144,8 @@ export interface AlgorithmKind {
    * with this peer's own. Left out: no.
    */
   readonly usesMixing?: boolean;
+  /** Parts of the model that have tools of their own; 1 where left out, and then payloads are of the whole model. */
+  readonly parts?: number;
   /** Bytes that a payload may have beyond the compressor's. */
   readonly extraPayloadBytes?: number;
   /** Names of state that stays valid when the graph changes; the rest begins anew. None where left out. */

@@ -1,5 +1,5 @@
 /** What one peer is made of: its memory, and everything that lies in it. */
-import type { Algorithm, AlgorithmKind } from "./algorithm.js";
+import type { Algorithm, AlgorithmKind, LayoutTools } from "./algorithm.js";
 import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
 import { createWelcome, type Welcome } from "./algorithms/welcome.js";
 import type { Compressor } from "./compressor.js";
@@ -29,7 +29,8 @@ import type { Schedule } from "./settings/schedule.js";
 import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
 import type { Trainer } from "./trainers/trainer.js";
-import { createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vectors/vector.js";
+import type { Layout } from "./vectors/layout.js";
+import { ALIGNMENT, createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vectors/vector.js";
 
 /** What all peers of a run do, round by round. */
 export interface Plan {
@@ -81,6 +82,10 @@ export interface PeerOptions {
 const COMMON_VECTORS = 6;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
+/** Vectors of the tools of all parts together, besides the mixing rule's: a payload and its staging. */
+const PART_VECTORS = 2;
+/** Room for the headers and tables of a part's payloads, in bytes. */
+const PART_ROOM_BYTES = 1 << 19;
 
 export interface Parts {
   readonly model: Vector;
@@ -134,12 +139,16 @@ export function createParts(options: PeerOptions): Parts {
   const learner = createLearner({ trainer, optimizer, localSteps: plan.localSteps, space });
 
   const settings: CompressorSettings = algorithmKind.compresses ? plan.compressor : { kind: "identity" };
-  const plain = createCompressor(settings, { layout, space });
-  const meter = createCompressionMeter(plain, norm, (round, value) => diverged(round, "model", value));
-  const { compressor } = meter;
+  const meter = createCompressionMeter(norm, (round, value) => diverged(round, "model", value));
   const edges = neighbours;
-  const mixing = createMixingRule(mixingSettings, { compressor, layout, space, edges });
-  const algorithm = algorithmKind.create({ id, model, layout, space, compressor, mixing, edges });
+  const toolsFor = (layout: Layout): LayoutTools => {
+    const compressor = meter.metered(createCompressor(settings, { layout, space }));
+    const mixing = createMixingRule(mixingSettings, { compressor, layout, space, edges });
+    return { layout, compressor, mixing };
+  };
+  const tools = toolsFor(layout);
+  const { compressor } = tools;
+  const algorithm = algorithmKind.create({ id, model, space, edges, toolsFor, ...tools });
   const closing = createClosing(algorithm.point, space, plan.closingRates);
   const welcome = createWelcome({
     id,
@@ -167,7 +176,7 @@ export function createParts(options: PeerOptions): Parts {
     rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),
     check({ kind, round, step, payload }) {
       const part = closing[round - plan.rounds];
-      if (kind === "learning") (algorithm.check ?? compressor.check)(payload, step);
+      if (kind === "learning") (algorithm.check ?? compressor.check)(payload, step, round);
       else if (kind === "welcome") welcome.check(payload, step);
       else if (part) part.check(payload);
       else {
@@ -180,7 +189,7 @@ export function createParts(options: PeerOptions): Parts {
     normBound({ kind, round, step, payload }) {
       if (kind === "welcome") return undefined;
       if (kind === "closing") return closing[round - plan.rounds]?.normBound(payload);
-      if (algorithm.normBound) return algorithm.normBound(payload, step);
+      if (algorithm.normBound) return algorithm.normBound(payload, step, round);
       return algorithm.check ? undefined : compressor.normBound(payload);
     },
   };
@@ -201,8 +210,12 @@ export function requirePatience(
   { name, needs, steps }: AlgorithmKind,
   { patienceMs }: Omit<Patience, "deadlineMs">,
 ): void {
-  if (patienceMs === undefined || (!needs.everyEdge && steps <= 1)) return;
-  const why = needs.everyEdge ? "needs every edge in every round" : `exchanges ${steps} times a round`;
+  const why = needs.everyEdge
+    ? "needs every edge in every round"
+    : needs.sameRound
+      ? "exchanges another part of the model in every round"
+      : steps > 1 && `exchanges ${steps} times a round`;
+  if (patienceMs === undefined || !why) return;
   throw new InvalidExperiment(
     `algorithm ${name} ${why} and cannot go on without late edges: remove the patience, or use another algorithm`,
     { code: "patience-with-every-edge", field: "patience" },
@@ -213,8 +226,12 @@ export function requirePatience(
 function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
   const degree = neighbours.length;
-  const own = plan.algorithm.vectors(degree) + mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
-  const vectors = COMMON_VECTORS + own + learnerVectors(plan.optimizer, plan.localSteps);
-  const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
+  const ofRule = mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
+  const own = plan.algorithm.vectors(degree) + ofRule;
+  const { parts = 0 } = plan.algorithm;
+  const ofParts = parts === 0 ? 0 : PART_VECTORS + ofRule;
+  const vectors = COMMON_VECTORS + own + ofParts + learnerVectors(plan.optimizer, plan.localSteps);
+  const room = PAYLOAD_ROOM_BYTES * (1 + tensors.length) + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
+  const bytes = spaceBytes(vectors, length, room);
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

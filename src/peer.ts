@@ -124,7 +124,7 @@ export function createPeer(options: PeerOptions): Peer {
     compressorName: compressor.name,
     rounds: parts.rounds,
     largestPayloadBytes: Math.max(
-      compressor.maximumPayloadBytes + extraPayloadBytes,
+      algorithm.maximumPayloadBytes ?? compressor.maximumPayloadBytes + extraPayloadBytes,
       closingPayloadBytes(layout.length),
     ),
     state: algorithm.state,
@@ -340,7 +340,7 @@ const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, lap
 async function measure({ options, parts, exchanges, round }: Turn) {
   const { plan, trainer } = options;
   const { algorithm, meter, observer, projection, norm, rate, rounds, diverged } = parts;
-  const { point } = algorithm;
+  const { point, average } = algorithm;
   const modelNorm = norm(point);
   if (!Number.isFinite(modelNorm)) diverged(round, "model", modelNorm);
   const isLearning = round < plan.rounds;
@@ -357,6 +357,7 @@ async function measure({ options, parts, exchanges, round }: Turn) {
     }),
     ...(isLearning && observer.conclude(sent?.errorNorm ?? 0, rate(round))),
     ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
+    ...(average && isDue(plan.evaluateEvery) && { iterateAverage: await trainer.evaluate(average) }),
     ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
   };
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlgorithmKind } from "../src/algorithm.js";
+import { withOptions } from "../src/algorithm-options/index.js";
 import { algorithms } from "../src/algorithms/index.js";
 import type { CompressorSettings } from "../src/compressors/index.js";
 import { InvalidCheckpoint } from "../src/foundation/errors.js";
@@ -30,7 +31,11 @@ const layout = createLayout([
 const graph = (settings: unknown) => createGraph(graphSettings.parse(settings));
 const ring = metropolisMixing(graph({ kind: "ring", peers: 5 }));
 const directed = pushMixing(graph({ kind: "ring", peers: 5, directed: true }));
-const everyAlgorithm: AlgorithmKind[] = Object.values(algorithms);
+const withEveryOption = [algorithms["edge-choco"], algorithms["push-sum"]].map((kind) => ({
+  ...withOptions(kind, { blocks: 3, quasiGlobalMomentum: 0.8, averaging: { from: 4, every: 2 } }),
+  name: `${kind.name} and every option`,
+}));
+const everyAlgorithm: AlgorithmKind[] = [...Object.values(algorithms), ...withEveryOption];
 const sgd: OptimizerSettings = plainDescent.optimizer;
 
 interface Course {
@@ -131,7 +136,8 @@ describe("a run whose peers crash at any instant and start again from their disk
       if (algorithm.steps > 0) expect(again).toBeGreaterThan(8);
     });
 
-    if (algorithm.steps !== 1 || algorithm.needs.everyEdge || algorithm.needs.graph === "directed") continue;
+    const { everyEdge, sameRound, graph } = algorithm.needs;
+    if (algorithm.steps !== 1 || everyEdge || sameRound || graph === "directed") continue;
     it(`with ${algorithm.name} and patience moves the mean by the updates alone`, async () => {
       await fc.assert(
         fc.asyncProperty(

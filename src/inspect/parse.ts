@@ -76,6 +76,7 @@ function isPeerRound(line: Fields): boolean {
     isOptional(line.missed, (missed) => Array.isArray(missed) && missed.every(isIndex)) &&
     isOptional(line.refused, (refused) => Array.isArray(refused) && refused.every(isRefusal)) &&
     isOptional(line.evaluation, isEvaluation) &&
+    isOptional(line.iterateAverage, isEvaluation) &&
     hasCounters(line) &&
     Array.isArray(traffic) &&
     traffic.every(isEdge) &&

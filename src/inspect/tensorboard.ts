@@ -15,6 +15,8 @@ const peerTags: readonly (readonly [tag: string, column: PeerColumn])[] = [
   ["loss/training", "loss"],
   ["loss/held-out", "evaluationLoss"],
   ["accuracy", "accuracy"],
+  ["iterate average/loss", "iterateAverageLoss"],
+  ["iterate average/accuracy", "iterateAverageAccuracy"],
   ["consensus/own estimate", "consensusEstimate"],
   ["compression/residual", "residual"],
   ["compression/error", "compressionError"],

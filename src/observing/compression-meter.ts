@@ -9,9 +9,10 @@ export interface CompressionFigures {
   readonly errorNorm: number;
 }
 
-/** A compressor that keeps count of what it loses. */
+/** Keeps count of what compressors lose. */
 export interface CompressionMeter {
-  readonly compressor: Compressor;
+  /** The same compressor, whose losses count. */
+  metered(compressor: Compressor): Compressor;
   /** A new step of a round begins; its payloads count together, as the root of their mean square. */
   begin(round: number, step: number): void;
   /** What the round came to; undefined when nothing was compressed. */
@@ -23,7 +24,6 @@ export interface CompressionMeter {
  * @param diverged called with the round and a norm that is not finite, before anything is encoded
  */
 export function createCompressionMeter(
-  compressor: Compressor,
   norm: (vector: Vector) => number,
   diverged: (round: number, norm: number) => never,
 ): CompressionMeter {
@@ -34,7 +34,7 @@ export function createCompressionMeter(
   let shared = 0;
   let lost = 0;
   return {
-    compressor: {
+    metered: (compressor) => ({
       ...compressor,
       squeeze(vector, random) {
         const before = norm(vector);
@@ -51,7 +51,7 @@ export function createCompressionMeter(
         payloads++;
         return payload;
       },
-    },
+    }),
     begin(nextRound, nextStep) {
       round = nextRound;
       step = nextStep;

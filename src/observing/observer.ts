@@ -120,7 +120,7 @@ function createPayloadReader(
   { neighbours, length, space, kind, compressor }: ObserverOptions,
   scalars: Scalars,
 ): Reader | undefined {
-  const isReadable = kind.sends === "model" && kind.extraPayloadBytes === undefined;
+  const isReadable = kind.sends === "model" && kind.extraPayloadBytes === undefined && !kind.parts;
   if (!isReadable || length > MAX_OBSERVED_LENGTH || neighbours.length === 0) return undefined;
   const { kernels } = space;
   const difference = space.vector(length);

@@ -52,6 +52,8 @@ export interface RoundReport extends Observation, CounterReport {
   readonly refused?: readonly Refusal[];
   /** The peer's model on held-out data, in the rounds that evaluate. */
   readonly evaluation?: Evaluation;
+  /** The mean of this peer's past models on held-out data, in the same rounds, where one is kept. */
+  readonly iterateAverage?: Evaluation;
   /** The model's random projection (projection.ts), in the rounds that project. */
   readonly projection?: Float32Array;
   readonly time: RoundTimes;

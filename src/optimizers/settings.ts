@@ -2,8 +2,7 @@
 import { z } from "zod";
 import type { Vector, VectorSpace } from "../vectors/vector.js";
 
-/** A share in [0, 1): of a moving average or of momentum. */
-export const fraction = z.number().min(0).lt(1);
+export { fraction } from "../settings/fraction.js";
 
 export const epsilon = z.number().positive().default(1e-7).describe("added to denominators");
 

@@ -3,6 +3,7 @@
  * code sees only valid values.
  */
 import { z } from "zod";
+import { algorithmOptionSettings } from "../algorithm-options/index.js";
 import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
 import { compressorSettings } from "../compressors/index.js";
 import { MAX_ROUND } from "../exchange/frame.js";
@@ -42,6 +43,7 @@ export const experimentSettings = z.strictObject({
   $schema: z.string().optional(),
   name: z.string().default("experiment").describe("name of the run in tables and logs"),
   algorithm: z.enum(algorithmNames).default(defaultAlgorithm).describe("gossip algorithm"),
+  ...algorithmOptionSettings,
   compressor: compressorSettings
     .prefault({ kind: "minmax" })
     .describe("how models are compressed on the wire"),

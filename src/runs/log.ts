@@ -103,6 +103,7 @@ export const peerRound = z.object({
   consensusEstimate: z.number().optional(),
   warnings: z.array(z.string()).optional(),
   evaluation: evaluation.optional(),
+  iterateAverage: evaluation.optional(),
   /** float32, little-endian, in base64. */
   projection: z.string().optional(),
   time: z.object({

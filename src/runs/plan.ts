@@ -1,5 +1,6 @@
 /** From an experiment and a graph to what every peer does, and to what peers must agree on. */
 import type { AlgorithmKind } from "../algorithm.js";
+import { withOptions } from "../algorithm-options/index.js";
 import { algorithms } from "../algorithms/index.js";
 import { createCompressor } from "../compressors/index.js";
 import { digest, type Fingerprint } from "../exchange/fingerprint.js";
@@ -30,15 +31,16 @@ export interface Prepared {
 /**
  * What all peers of this experiment do on this graph with a model of this layout.
  *
- * @param algorithm one of your own; the experiment's where left out
+ * @param plain an algorithm of your own, without the experiment's options; the experiment's where left out
  * @throws InvalidExperiment an algorithm that cannot work on this graph or with these settings
  */
 export function createPlan(
   experiment: Experiment,
   mixing: Mixing,
   layout: Layout,
-  algorithm: AlgorithmKind = algorithms[experiment.algorithm],
+  plain: AlgorithmKind = algorithms[experiment.algorithm],
 ): Prepared {
+  const algorithm = withOptions(plain, experiment);
   const { rounds, seed, compressor, patience, participation: share } = experiment;
   const { evaluateEvery, projectEvery, projectionSize } = experiment;
   requireFit(algorithm, experiment, mixing);

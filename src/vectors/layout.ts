@@ -26,3 +26,12 @@ export function createLayout(tensors: readonly { name: string; shape: readonly n
   }
   return { tensors: placed, length };
 }
+
+/** The layout of the numbers from `first` up to `end` of a flat vector: tensors are cut where they cross the ends. */
+export function layoutOfPart({ tensors }: Layout, first: number, end: number): Layout {
+  const pieces = tensors.map(({ name, shape, offset, length }) => {
+    const size = Math.max(0, Math.min(end, offset + length) - Math.max(first, offset));
+    return { name, shape: size === length ? shape : [size] };
+  });
+  return createLayout(pieces);
+}

@@ -23,3 +23,22 @@ export function byPeer(
 ): Record<string, Vector> {
   return Object.fromEntries(edges.map(({ peer }, k) => [`${name} ${peer}`, vectors[k]!]));
 }
+
+/** One state of several, whose names stand behind their owners'. Its scalars are those of the owners, not copies. */
+export function joinStates(states: Readonly<Record<string, State>>): State {
+  const vectors: Record<string, Vector> = {};
+  const scalars: Record<string, number> = {};
+  for (const [owner, state] of Object.entries(states)) {
+    for (const [name, vector] of Object.entries(state.vectors)) vectors[`${owner}/${name}`] = vector;
+    for (const name of Object.keys(state.scalars)) {
+      Object.defineProperty(scalars, `${owner}/${name}`, {
+        enumerable: true,
+        get: () => state.scalars[name],
+        set: (value: number) => {
+          state.scalars[name] = value;
+        },
+      });
+    }
+  }
+  return { vectors, scalars };
+}

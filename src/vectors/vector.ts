@@ -14,7 +14,7 @@ export type Vector = Float32Array<ArrayBufferLike>;
 export type Bytes = Uint8Array<ArrayBufferLike>;
 
 /** Alignment of every allocation, in bytes: one cache line. */
-const ALIGNMENT = 64;
+export const ALIGNMENT = 64;
 export interface VectorSpace {
   readonly buffer: ArrayBufferLike;
   readonly kernels: Kernels;

@@ -43,6 +43,8 @@ export interface Standing {
   readonly bestAccuracy?: number;
   readonly averageAccuracy?: number;
   readonly meanModelAccuracy?: number;
+  /** Mean over the peers of the accuracy of each one's mean of past models, where they keep one. */
+  readonly iterateAverageAccuracy?: number;
   readonly meanModelLoss: number;
   readonly consensusDistance: number;
 }
@@ -155,6 +157,7 @@ export function summarise({
 
 export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {
   const accuracies = reports.flatMap(({ evaluation }) => evaluation?.accuracy ?? []);
+  const ofIterates = reports.flatMap(({ iterateAverage }) => iterateAverage?.accuracy ?? []);
   return {
     round,
     ...(accuracies.length > 0 && {
@@ -163,6 +166,7 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
       averageAccuracy: average(accuracies),
     }),
     ...(meanEvaluation?.accuracy !== undefined && { meanModelAccuracy: meanEvaluation.accuracy }),
+    ...(ofIterates.length > 0 && { iterateAverageAccuracy: average(ofIterates) }),
     meanModelLoss: meanEvaluation?.loss ?? Number.NaN,
     consensusDistance,
   };

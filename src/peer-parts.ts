@@ -48,6 +48,8 @@ export interface Plan {
   readonly consensusRate: Schedule;
   /** Which edges work in a round. All where left out. */
   readonly edges?: EdgeSchedule;
+  /** A peer's edges of a round, learning or closing, with their weights, where the graph is a sequence. */
+  readonly edgesIn?: (peer: number, round: number) => readonly Neighbour[];
   /** How long rounds wait for late edges; the strict barrier where left out. */
   readonly patience?: Omit<Patience, "deadlineMs">;
   /** η of each exact exchange of the closing consensus. */

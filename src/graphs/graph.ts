@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
+import type { GraphSequence } from "./graph-sequence.js";
 
 /** Most peers of a graph; the weight matrix W has its square. */
 export const MAX_PEERS = 1024;
@@ -20,6 +21,8 @@ export interface Graph {
   /** Every edge once, in ascending order; its lower peer first, or its sender on a directed graph. */
   readonly edges: readonly Edge[];
   readonly isDirected?: true;
+  /** Which of the edges work in a round and with which weights; left out: all of them, always. */
+  readonly sequence?: GraphSequence;
 }
 
 /**

@@ -41,6 +41,8 @@ const variants: Written[] = [
   { kind: "qsgd", levels: 100, scope: "tensor", coding: "entropy" },
   { kind: "ternary", block: 83 },
   { kind: "ternary", scope: "whole" },
+  { kind: "ternary", coding: "entropy" },
+  { kind: "ternary", coding: "entropy", block: 1024 },
 ];
 
 /** Everything in `compressors/index.ts` with its defaults, and the variants. */

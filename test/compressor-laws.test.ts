@@ -15,7 +15,7 @@ import {
 } from "./support/compressor-cases.js";
 
 const deterministic = (written: Written) =>
-  (["identity", "float16", "sign", "topk", "topsign", "ternary"].includes(written.kind) &&
+  (["identity", "float16", "sign", "onebit", "topk", "topsign", "ternary"].includes(written.kind) &&
     written.values !== "natural") ||
   written.rounding === "nearest";
 
@@ -319,6 +319,28 @@ describe("sign", () => {
   });
 });
 
+describe("one bit with two scales", () => {
+  it("is the projection onto positive and negative numbers, and errs no more than sign", () => {
+    for (const name of ["gaussian", "heavy", "offset", "sparse"]) {
+      const [sign, onebit] = ["sign", "onebit"].map((kind) => {
+        const { compressor, vector, out } = bench({ kind }, layoutOf(1001));
+        fill(vector, name, 4);
+        compressor.addTo(out, compressor.squeeze(vector, random(0)), 1);
+        return { vector, out };
+      });
+      const errors = [sign, onebit].map((each) => sumOfSquares(each!.vector));
+      expect(errors[1]!).toBeLessThanOrEqual(errors[0]! * (1 + 1e-6));
+      for (const isUp of [true, false]) {
+        const left = onebit!.vector.filter((_, k) => onebit!.out[k]! > 0 === isUp);
+        const total = left.reduce((sum, e) => sum + e, 0);
+        expect(Math.abs(total)).toBeLessThanOrEqual(
+          1e-4 * Math.sqrt(sumOfSquares(onebit!.out) * 1001) + 1e-9,
+        );
+      }
+    }
+  });
+});
+
 describe("unbiased compressors", () => {
   /** Mean of C(v) over keys and the mean of ‖C(v) − v‖² / ‖v‖², with C(v) multiplied by `scale`. */
   function moments(written: Written, n: number, keys: number, scale: number) {
@@ -425,6 +447,7 @@ describe("payload bytes", () => {
     [{ kind: "float16" }, "003c00c00038004200b40000004800bc004100c6"],
     [{ kind: "sign" }, "6edb06406dabaa4a4002"],
     [{ kind: "sign", scope: "whole" }, "33331b406d01"],
+    [{ kind: "onebit" }, "000020400000903f6d000020400000604002"],
     [{ kind: "minmax", bits: 8 }, "eb3cfebf8258203d4c003f802c33ff0000c0c08988083d96ff00"],
     [{ kind: "minmax", bits: 4 }, "7f26e0bfb2a1243f0483320f98d7c0c095d7103ff900"],
     [{ kind: "minmax", bits: 2, rounding: "nearest" }, "f83534c0810d554091354592c4c02a4932400e"],

@@ -8,6 +8,7 @@ import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { minmax } from "./minmax.js";
 import { natural } from "./natural.js";
+import { onebit } from "./onebit.js";
 import { qsgd } from "./qsgd.js";
 import { randomk } from "./randomk.js";
 import { sign } from "./sign.js";
@@ -19,6 +20,7 @@ const kinds = [
   identity, //
   float16,
   sign,
+  onebit,
   minmax,
   qsgd,
   natural,

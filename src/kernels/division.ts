@@ -144,6 +144,29 @@ export const divisions: {
         factor,
       ),
   },
+  onebitSqueeze: {
+    size: (_v, length, block) => [length, block],
+    piece: (kernels, first, count, [v, length, block, scales, bits]) =>
+      kernels.onebitSqueeze(
+        v + 4 * first,
+        count,
+        block,
+        scales + 8 * blocksBefore(length, block, first),
+        bits + codesBefore(length, block, first, 1),
+      ),
+  },
+  onebitAddTo: {
+    size: (_out, length, block) => [length, unitWithin(length, block)],
+    piece: (kernels, first, count, [out, length, block, scales, bits, factor]) =>
+      kernels.onebitAddTo(
+        out + 4 * first,
+        count,
+        blockWithin(length, block, count),
+        scales + 8 * blocksBefore(length, block, first),
+        bits + codesBefore(length, block, first, 1),
+        factor,
+      ),
+  },
   minmaxSqueeze: {
     size: (_v, length, block) => [length, block],
     piece: (kernels, first, count, [v, length, block, bits, stochastic, index, low, high, headers, codes]) =>

@@ -21,6 +21,7 @@ import type { EntropyKernels } from "./reference/entropy.js";
 import type { Float16Kernels } from "./reference/float16.js";
 import type { MinmaxKernels } from "./reference/minmax.js";
 import type { NaturalKernels } from "./reference/natural.js";
+import type { OnebitKernels } from "./reference/onebit.js";
 import type { OptimizerKernels } from "./reference/optimizers.js";
 import type { QsgdKernels } from "./reference/qsgd.js";
 import type { RandomkKernels } from "./reference/randomk.js";
@@ -37,6 +38,7 @@ export const MAX_SPACE_BYTES = 65536 * PAGE_BYTES;
 export interface Kernels
   extends VectorKernels,
     SignKernels,
+    OnebitKernels,
     Float16Kernels,
     MinmaxKernels,
     QsgdKernels,

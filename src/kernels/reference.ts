@@ -3,6 +3,7 @@ import { entropyKernels } from "./reference/entropy.js";
 import { float16Kernels } from "./reference/float16.js";
 import { minmaxKernels } from "./reference/minmax.js";
 import { naturalKernels } from "./reference/natural.js";
+import { onebitKernels } from "./reference/onebit.js";
 import { optimizerKernels } from "./reference/optimizers.js";
 import { qsgdKernels } from "./reference/qsgd.js";
 import { randomkKernels } from "./reference/randomk.js";
@@ -18,6 +19,7 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     heapBase: 64,
     ...vectorKernels(buffer),
     ...signKernels(buffer),
+    ...onebitKernels(buffer),
     ...float16Kernels(buffer),
     ...minmaxKernels(buffer),
     ...qsgdKernels(buffer),

@@ -18,6 +18,7 @@ export function layoutOf(...lengths: readonly number[]): Layout {
 const variants: Written[] = [
   { kind: "sign", scope: "block", block: 40 },
   { kind: "sign", scope: "whole" },
+  { kind: "onebit", scope: "block", block: 40 },
   { kind: "topk", ratio: 0.3 },
   { kind: "topk", ratio: 0.02, scope: "whole" },
   { kind: "topk", ratio: 1 },

@@ -1,6 +1,7 @@
 // What the compiled module exports: one line per family.
 export * from "./vector";
 export * from "./sign";
+export * from "./onebit";
 export * from "./float16";
 export * from "./topk";
 export * from "./minmax";

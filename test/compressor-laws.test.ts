@@ -15,7 +15,9 @@ import {
 } from "./support/compressor-cases.js";
 
 const deterministic = (written: Written) =>
-  (["identity", "float16", "sign", "onebit", "topk", "topsign", "ternary"].includes(written.kind) &&
+  (["identity", "float16", "sign", "onebit", "topk", "topsign", "dct-topk", "ternary"].includes(
+    written.kind,
+  ) &&
     written.values !== "natural") ||
   written.rounding === "nearest";
 
@@ -137,7 +139,12 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
 
 /** How far above the norm of normal numbers a compressor's bound may be, as its description has it. */
 function looseness({ kind, scope = "block", block = 512 }: Written): number {
-  const largest = { minmax: 6, ternary: 1.5, qsgd: Math.sqrt(scope === "block" ? Number(block) : 4099) };
+  const largest = {
+    minmax: 6,
+    "dct-topk": 1.0001,
+    ternary: 1.5,
+    qsgd: Math.sqrt(scope === "block" ? Number(block) : 4099),
+  };
   return largest[kind as keyof typeof largest] ?? 1;
 }
 
@@ -236,6 +243,33 @@ describe("top-k by sign", () => {
     const bits = (8 * compressor.squeeze(vector, random(0)).length) / n;
     expect(bits).toBeGreaterThan(0.335);
     expect(bits).toBeLessThan(0.345);
+  });
+});
+
+describe("top-k of cosine coefficients", () => {
+  it("sends a wave of few frequencies whole, where top-k sends a share of it", () => {
+    const left = ["topk", "dct-topk"].map((kind) => {
+      const { compressor, vector } = bench({ kind, ratio: 0.05 }, layoutOf(640));
+      // Frequencies 3 and 10 of every chunk of 64: two coefficients of 64.
+      for (let k = 0; k < 640; k++) {
+        const phase = (Math.PI * (2 * (k % 64) + 1)) / 128;
+        vector[k] = Math.cos(3 * phase) - 0.5 * Math.cos(10 * phase);
+      }
+      const size = sumOfSquares(vector);
+      compressor.squeeze(vector, random(0));
+      return sumOfSquares(vector) / size;
+    });
+    expect(left[0]).toBeGreaterThan(0.8);
+    expect(left[1]).toBeLessThan(1e-12);
+  });
+
+  it("keeps the end of a tensor behind its last whole chunk as it is", () => {
+    const { compressor, vector, out } = bench({ kind: "dct-topk", ratio: 0.05 }, layoutOf(64 + 9, 5));
+    vector[66] = 3;
+    vector[75] = -2;
+    const before = vector.slice();
+    compressor.addTo(out, compressor.squeeze(vector, random(0)), 1);
+    expect(out).toEqual(before);
   });
 });
 
@@ -460,6 +494,7 @@ describe("payload bytes", () => {
     [{ kind: "topk", ratio: 0.3, values: "float16" }, "0042004800c601000a02"],
     [{ kind: "topk", count: 2, values: "natural" }, "047d7e037efe010a06"],
     [{ kind: "topk", count: 2, scope: "block", block: 8 }, "0000404000000041000020400000c0c0010a06"],
+    [{ kind: "dct-topk", count: 2 }, "0000403e0000003f0000203e0000c0be010a06"],
     [{ kind: "topsign", ratio: 0.3 }, "0000b040030000c0400001000a02"],
     [{ kind: "topsign", count: 2, scope: "whole" }, "0000e040010a06"],
     [{ kind: "randomk", ratio: 0.3 }, "aaeb7544c0ba7f880000803f000080be00002040"],

@@ -4,6 +4,7 @@ import type { Compressor, CompressorContext, CompressorKind } from "../compresso
 import { ForeignVector } from "../foundation/errors.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import type { Vector } from "../vectors/vector.js";
+import { dctTopk } from "./dct-topk.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { minmax } from "./minmax.js";
@@ -26,6 +27,7 @@ const kinds = [
   natural,
   topk,
   topsign,
+  dctTopk,
   randomk,
   ternary,
 ] as const;
@@ -33,6 +35,11 @@ const kinds = [
 /** Settings of any compressor, told apart by `kind`. */
 export const compressorSettings = settingsOfAny(kinds);
 export type CompressorSettings = z.output<typeof compressorSettings>;
+
+/** Model-sized vectors that these settings take beside the payload. */
+export function compressorVectors(settings: CompressorSettings): number {
+  return (kindOf(kinds, settings) as CompressorKind).scratchVectors?.(settings) ?? 0;
+}
 
 /**
  * The compressor that these settings describe, for one layout and vector space.

@@ -58,6 +58,11 @@ function layOut(ranges: readonly Range[], countOf: (length: number) => number) {
   return { parts, values, remainderBytes, fewestQuotientBytes, mostQuotientBytes };
 }
 
+/** The numbers kept, and their payload before it has places: all numbers at most, where a count is given. */
+export function sparseVectors({ ratio, count }: { ratio: number; count?: number | undefined }): number {
+  return 2 * (count === undefined ? ratio : 1);
+}
+
 /** What makes one of these compressors. */
 export interface SparseOptions {
   readonly name: string;

@@ -299,6 +299,11 @@ export const divisions: {
     piece: (kernels, first, count, [codes]) => kernels.ternaryCheck(codes + first, count),
     result: "every",
   },
+  rotate: {
+    size: (_v, length, n) => [length, n * Math.ceil(ANY / n)],
+    piece: (kernels, first, count, [v, , n, matrix, before, after, out]) =>
+      kernels.rotate(v + 4 * first, count, n, matrix, before, after, out + 4 * first),
+  },
   sgd: elementwise("sgd", 2),
   momentum: elementwise("momentum", 3),
   adam: elementwise("adam", 4),

@@ -25,6 +25,7 @@ import type { OnebitKernels } from "./reference/onebit.js";
 import type { OptimizerKernels } from "./reference/optimizers.js";
 import type { QsgdKernels } from "./reference/qsgd.js";
 import type { RandomkKernels } from "./reference/randomk.js";
+import type { RotateKernels } from "./reference/rotate.js";
 import type { SignKernels } from "./reference/sign.js";
 import type { TernaryKernels } from "./reference/ternary.js";
 import type { TopkKernels } from "./reference/topk.js";
@@ -46,6 +47,7 @@ export interface Kernels
     TernaryKernels,
     TopkKernels,
     RandomkKernels,
+    RotateKernels,
     EntropyKernels,
     OptimizerKernels {
   /** First byte of the memory that the kernels leave to their owner. */

@@ -7,6 +7,7 @@ import { onebitKernels } from "./reference/onebit.js";
 import { optimizerKernels } from "./reference/optimizers.js";
 import { qsgdKernels } from "./reference/qsgd.js";
 import { randomkKernels } from "./reference/randomk.js";
+import { rotateKernels } from "./reference/rotate.js";
 import { signKernels } from "./reference/sign.js";
 import { ternaryKernels } from "./reference/ternary.js";
 import { topkKernels } from "./reference/topk.js";
@@ -27,6 +28,7 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     ...ternaryKernels(buffer),
     ...topkKernels(buffer),
     ...randomkKernels(buffer),
+    ...rotateKernels(buffer),
     ...entropyKernels(buffer),
     ...optimizerKernels(buffer),
   };

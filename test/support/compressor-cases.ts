@@ -26,6 +26,8 @@ const variants: Written[] = [
   { kind: "topk", ratio: 0.1, values: "float16" },
   { kind: "topk", ratio: 0.1, scope: "block", block: 1200, values: "natural" },
   { kind: "topsign", ratio: 0.3, scope: "whole" },
+  { kind: "dct-topk", chunk: 16, ratio: 0.3, scope: "block" },
+  { kind: "dct-topk", chunk: 32, count: 6, scope: "whole", values: "natural" },
   { kind: "topsign", count: 5, scope: "block", block: 64 },
   { kind: "topsign", ratio: 1 },
   { kind: "randomk", ratio: 0.03, scope: "whole" },

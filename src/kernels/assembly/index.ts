@@ -8,6 +8,7 @@ export * from "./minmax";
 export * from "./qsgd";
 export * from "./natural";
 export * from "./randomk";
+export * from "./rotate";
 export * from "./ternary";
 export * from "./entropy";
 export * from "./optimizers";

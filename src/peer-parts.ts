@@ -2,7 +2,7 @@
 import type { Algorithm, AlgorithmKind } from "./algorithm.js";
 import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
 import type { Compressor } from "./compressor.js";
-import { type CompressorSettings, compressorVectors, createCompressor } from "./compressors/index.js";
+import { type CompressorSettings, compressorBytes, createCompressor } from "./compressors/index.js";
 import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
 import type { Frame } from "./exchange/frame.js";
@@ -201,11 +201,9 @@ export function requirePatience(
 function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
   const degree = neighbours.length;
-  const own =
-    plan.algorithm.vectors(degree) +
-    mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree) +
-    (plan.algorithm.compresses ? compressorVectors(plan.compressor) : 0);
+  const own = plan.algorithm.vectors(degree) + mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
   const vectors = COMMON_VECTORS + own + learnerVectors(plan.optimizer, plan.localSteps);
-  const bytes = spaceBytes(vectors, length, PAYLOAD_ROOM_BYTES * (1 + tensors.length));
+  const scratch = plan.algorithm.compresses ? compressorBytes(plan.compressor, trainer.layout) : 0;
+  const bytes = spaceBytes(vectors, length, scratch + PAYLOAD_ROOM_BYTES * (1 + tensors.length));
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

@@ -427,6 +427,14 @@ describe("unbiased compressors", () => {
     expect(1 + variance).toBeLessThan(1.09);
   });
 
+  it("natural dithering: unbiased, with a variance below its ω", () => {
+    const keys = 400;
+    const { bias, variance } = moments({ kind: "dithering" }, 2048, keys, 1);
+    expect(bias).toBeLessThan((variance / keys) * (1 + 5 * Math.sqrt(2 / 2048)));
+    expect(variance).toBeGreaterThan(0.08);
+    expect(variance).toBeLessThan(1 / 8 + 256 / 4096);
+  });
+
   it("random-k draws every place equally often", () => {
     const { compressor, vector } = bench({ kind: "randomk", ratio: 0.1 }, layoutOf(25));
     const drawn = new Array(25).fill(0);
@@ -489,6 +497,7 @@ describe("payload bytes", () => {
     [{ kind: "qsgd", levels: 7 }, "49978d3fa9a2623f67a7760da600"],
     [{ kind: "qsgd", levels: 100, scope: "whole" }, "d493e13d6d5268806164ac5b7b2e"],
     [{ kind: "natural" }, "047bfc7a7cf9007e03fc7dff"],
+    [{ kind: "dithering" }, "7cc34209067b5c0f"],
     [{ kind: "topk", ratio: 0.3 }, "00004040000000410000c0c001000a02"],
     [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c0012a"],
     [{ kind: "topk", ratio: 0.3, values: "float16" }, "0042004800c601000a02"],

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compressorSettings } from "../src/compressors/index.js";
+import { compressorBytes, compressorSettings, createCompressor } from "../src/compressors/index.js";
 import { ForeignVector, MalformedPayload } from "../src/foundation/errors.js";
 import { random, randomFromKey } from "../src/foundation/random.js";
+import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import {
   bench,
   characters,
@@ -306,6 +307,40 @@ describe("numbers in payloads that are not finite", () => {
       expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
       received[place] = 127;
       compressor.addTo(out, received, 1);
+    }
+  });
+});
+
+describe("natural dithering", () => {
+  it("refuses a base beyond the last level that is finite, and a code behind the last number", () => {
+    const { compressor, vector, out } = bench({ kind: "dithering", block: 9 }, layoutOf(9, 20));
+    fill(vector, "gaussian", 3);
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    // A base and five bytes of codes, then three bases.
+    for (const place of [0, 6, 7, 8]) {
+      const received = sent.slice();
+      received[place] = 248;
+      expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
+      received[place] = 247;
+      compressor.addTo(out, received, 1);
+    }
+    const padded = sent.slice();
+    padded[5]! |= 0x10;
+    expect(() => compressor.addTo(out, padded, 1)).toThrow(MalformedPayload);
+  });
+});
+
+describe("the memory that a compressor is given", () => {
+  it.each(everyCompressor)("is enough, of the smallest model and of larger ones: %j", (written) => {
+    for (const lengths of [[1], [40, 3], [70_001]]) {
+      const layout = layoutOf(...lengths);
+      const settings = compressorSettings.parse(written);
+      const bytes = spaceBytes(
+        2,
+        layout.length,
+        compressorBytes(settings, layout) + 2 ** 16 * (1 + lengths.length),
+      );
+      createCompressor(settings, { layout, space: createVectorSpace(bytes) });
     }
   });
 });

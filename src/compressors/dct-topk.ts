@@ -19,6 +19,9 @@ const SHRINK = 1 / 16;
 /** And before the way back: sums of any finite coefficients are finite then. */
 const SHRINK_BACK = 2 ** -8;
 
+/** Room for where vectors begin in memory. */
+const ROOM_BYTES = 1 << 10;
+
 /** Headroom of the norm bound for the rounding of the transform. */
 const ROUNDING = 1 + 2 ** -16;
 /** More than what a number can be off that is too small for all of its digits. */
@@ -36,7 +39,10 @@ const SMALLEST = 2 ** -130;
  */
 export const dctTopk: CompressorKind<typeof settings> = {
   settings,
-  scratchVectors: (settings) => 2 + topk.scratchVectors!(innerSettings(settings)),
+  scratchBytes: (settings, layout) =>
+    8 * (layout.length + settings.chunk ** 2) +
+    topk.scratchBytes!(innerSettings(settings), layout) +
+    ROOM_BYTES,
   create(settings, { layout, space }) {
     const { chunk } = settings;
     const { kernels } = space;

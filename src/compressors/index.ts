@@ -3,8 +3,10 @@ import type { z } from "zod";
 import type { Compressor, CompressorContext, CompressorKind } from "../compressor.js";
 import { ForeignVector } from "../foundation/errors.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import type { Layout } from "../vectors/layout.js";
 import type { Vector } from "../vectors/vector.js";
 import { dctTopk } from "./dct-topk.js";
+import { dithering } from "./dithering.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { minmax } from "./minmax.js";
@@ -25,6 +27,7 @@ const kinds = [
   minmax,
   qsgd,
   natural,
+  dithering,
   topk,
   topsign,
   dctTopk,
@@ -36,9 +39,9 @@ const kinds = [
 export const compressorSettings = settingsOfAny(kinds);
 export type CompressorSettings = z.output<typeof compressorSettings>;
 
-/** Model-sized vectors that these settings take beside the payload. */
-export function compressorVectors(settings: CompressorSettings): number {
-  return (kindOf(kinds, settings) as CompressorKind).scratchVectors?.(settings) ?? 0;
+/** Bytes that a compressor of these settings takes beside its payload. */
+export function compressorBytes(settings: CompressorSettings, layout: Layout): number {
+  return (kindOf(kinds, settings) as CompressorKind).scratchBytes?.(settings, layout) ?? 0;
 }
 
 /**

@@ -1,11 +1,14 @@
 /** The largest numbers of every range: what the compressors share that send these, each in its own way. */
 import type { Compressor, CompressorKind } from "../compressor.js";
-import { createLayout } from "../vectors/layout.js";
+import { createLayout, type Layout } from "../vectors/layout.js";
 import type { Bytes, VectorSpace } from "../vectors/vector.js";
 import { createStaging, type Range, requireCodes, requireLengthWithin } from "./ranges.js";
 
 /** Counting room of the selection, in bytes: 2¹⁶ counters. */
 const TABLE_BYTES = 4 << 16;
+
+/** Room for headers, one number of every range at least, and places in memory. */
+const ROOM_BYTES = 1 << 12;
 
 /** −ln(φ − 1), φ the golden ratio: where the Rice code of one parameter becomes as short as the next's. */
 const RICE_BOUNDARY = 0.4812;
@@ -58,9 +61,12 @@ function layOut(ranges: readonly Range[], countOf: (length: number) => number) {
   return { parts, values, remainderBytes, fewestQuotientBytes, mostQuotientBytes };
 }
 
-/** The numbers kept, and their payload before it has places: all numbers at most, where a count is given. */
-export function sparseVectors({ ratio, count }: { ratio: number; count?: number | undefined }): number {
-  return 2 * (count === undefined ? ratio : 1);
+/** Most bytes it works in: the table, the numbers kept and their payload before it has places; all, where a count is given. */
+export function sparseBytes(
+  { ratio, count }: { ratio: number; count?: number | undefined },
+  { length }: Layout,
+): number {
+  return TABLE_BYTES + ROOM_BYTES + 8 * Math.ceil(length * (count === undefined ? ratio : 1));
 }
 
 /** What makes one of these compressors. */

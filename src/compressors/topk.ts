@@ -4,7 +4,7 @@ import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
 import { natural } from "./natural.js";
 import { blockRangesOf, blockShareSettings, keptOf, scopeName, shareName } from "./ranges.js";
-import { createSparse, sparseVectors } from "./sparse.js";
+import { createSparse, sparseBytes } from "./sparse.js";
 
 /** How the numbers kept can be sent. */
 const valueKinds = { float32: identity, float16, natural } as const;
@@ -31,7 +31,7 @@ const settings = z.strictObject({
  */
 export const topk: CompressorKind<typeof settings> = {
   settings,
-  scratchVectors: sparseVectors,
+  scratchBytes: sparseBytes,
   create(settings, { layout, space }) {
     const { values } = settings;
     const detail = values === "float32" ? "" : `, ${values}`;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
 import { blockRangesOf, blockShareSettings, keptOf, scopeName, shareName } from "./ranges.js";
 import { sign } from "./sign.js";
-import { createSparse, sparseVectors } from "./sparse.js";
+import { createSparse, sparseBytes } from "./sparse.js";
 
 const settings = z.strictObject({
   kind: z.literal("topsign"),
@@ -23,7 +23,7 @@ const settings = z.strictObject({
  */
 export const topsign: CompressorKind<typeof settings> = {
   settings,
-  scratchVectors: sparseVectors,
+  scratchBytes: sparseBytes,
   create(settings, { layout, space }) {
     return createSparse({
       name: `topsign(${shareName(settings)}, ${scopeName(settings)})`,

@@ -270,6 +270,32 @@ export const divisions: {
         factor,
       ),
   },
+  ditheringSqueeze: {
+    size: (_v, length, block) => [length, block],
+    piece: (kernels, first, count, [v, length, block, index, low, high, bases, codes]) =>
+      kernels.ditheringSqueeze(
+        v + 4 * first,
+        count,
+        block,
+        index + first,
+        low,
+        high,
+        bases + blocksBefore(length, block, first),
+        codes + codesBefore(length, block, first, 4),
+      ),
+  },
+  ditheringAddTo: {
+    size: (_out, length, block) => [length, block],
+    piece: (kernels, first, count, [out, length, block, bases, codes, factor]) =>
+      kernels.ditheringAddTo(
+        out + 4 * first,
+        count,
+        block,
+        bases + blocksBefore(length, block, first),
+        codes + codesBefore(length, block, first, 4),
+        factor,
+      ),
+  },
   ternarySqueeze: {
     size: (_v, length, block) => [length, block],
     piece: (kernels, first, count, [v, length, block, share, scales, codes]) =>

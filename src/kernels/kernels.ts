@@ -17,6 +17,7 @@
  * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel. A block of numbers draws
  * from the index of its first number's place in the flat vector on; where 16 bits are enough, two numbers share a draw.
  */
+import type { DitheringKernels } from "./reference/dithering.js";
 import type { EntropyKernels } from "./reference/entropy.js";
 import type { Float16Kernels } from "./reference/float16.js";
 import type { MinmaxKernels } from "./reference/minmax.js";
@@ -44,6 +45,7 @@ export interface Kernels
     MinmaxKernels,
     QsgdKernels,
     NaturalKernels,
+    DitheringKernels,
     TernaryKernels,
     TopkKernels,
     RandomkKernels,

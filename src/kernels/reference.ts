@@ -1,4 +1,5 @@
 import type { Kernels } from "./kernels.js";
+import { ditheringKernels } from "./reference/dithering.js";
 import { entropyKernels } from "./reference/entropy.js";
 import { float16Kernels } from "./reference/float16.js";
 import { minmaxKernels } from "./reference/minmax.js";
@@ -25,6 +26,7 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     ...minmaxKernels(buffer),
     ...qsgdKernels(buffer),
     ...naturalKernels(buffer),
+    ...ditheringKernels(buffer),
     ...ternaryKernels(buffer),
     ...topkKernels(buffer),
     ...randomkKernels(buffer),

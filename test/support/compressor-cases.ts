@@ -36,6 +36,7 @@ const variants: Written[] = [
   { kind: "minmax", bits: 2, block: 9 },
   { kind: "minmax", bits: 2, scope: "tensor" },
   { kind: "minmax", bits: 8, scope: "whole", rounding: "nearest" },
+  { kind: "dithering", block: 41 },
   { kind: "qsgd", levels: 1, block: 40 },
   { kind: "qsgd", levels: 127, scope: "whole" },
   { kind: "qsgd", levels: 4, scope: "tensor", unscaled: true },

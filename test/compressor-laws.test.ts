@@ -435,6 +435,29 @@ describe("unbiased compressors", () => {
     expect(variance).toBeLessThan(1 / 8 + 256 / 4096);
   });
 
+  it("adaptive random draws in proportion to the magnitudes, one after another", () => {
+    const numbers = [4, -3, 2, 1, 0];
+    const drawn = (count: number) => {
+      const { compressor, vector } = bench({ kind: "adaptive-random", count }, layoutOf(5));
+      const counts = new Array<number>(5).fill(0);
+      for (let key = 0; key < 8000; key++) {
+        vector.set(numbers);
+        compressor.squeeze(vector, random(key));
+        numbers.forEach((x, k) => {
+          if (x !== 0 && vector[k] === 0) counts[k]!++;
+        });
+      }
+      return counts.map((times) => times / 8000);
+    };
+    const sizes = numbers.map(Math.abs);
+    for (const [k, share] of drawn(1).entries()) expect(Math.abs(share - sizes[k]! / 10)).toBeLessThan(0.02);
+    // First k, or first another and then k.
+    const second = sizes.map((size, k) =>
+      sizes.reduce((sum, other, j) => sum + (j === k ? 0 : (other / 10) * (size / (10 - other))), size / 10),
+    );
+    for (const [k, share] of drawn(2).entries()) expect(Math.abs(share - second[k]!)).toBeLessThan(0.02);
+  });
+
   it("random-k draws every place equally often", () => {
     const { compressor, vector } = bench({ kind: "randomk", ratio: 0.1 }, layoutOf(25));
     const drawn = new Array(25).fill(0);
@@ -504,6 +527,7 @@ describe("payload bytes", () => {
     [{ kind: "topk", count: 2, values: "natural" }, "047d7e037efe010a06"],
     [{ kind: "topk", count: 2, scope: "block", block: 8 }, "0000404000000041000020400000c0c0010a06"],
     [{ kind: "dct-topk", count: 2 }, "0000403e0000003f0000203e0000c0be010a06"],
+    [{ kind: "adaptive-random", count: 2 }, "0000404000000041000020400000c0c0010a06"],
     [{ kind: "topsign", ratio: 0.3 }, "0000b040030000c0400001000a02"],
     [{ kind: "topsign", count: 2, scope: "whole" }, "0000e040010a06"],
     [{ kind: "randomk", ratio: 0.3 }, "aaeb7544c0ba7f880000803f000080be00002040"],

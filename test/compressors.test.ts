@@ -263,6 +263,7 @@ describe("numbers in payloads that are not finite", () => {
     [{ kind: "qsgd", block: 10 }, [0, 4], 3e38],
     [{ kind: "topk", ratio: 0.2 }, [0, 4, 12]],
     [{ kind: "topsign", ratio: 0.2 }, [0]],
+    [{ kind: "adaptive-random", ratio: 0.2 }, [0, 4, 12]],
     [{ kind: "dct-topk", ratio: 0.2 }, [0, 4, 12]],
     [{ kind: "topsign", count: 3, scope: "block", block: 10 }, [0, 5]],
     [{ kind: "randomk", ratio: 0.2 }, [8, 12, 20]],

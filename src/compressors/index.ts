@@ -5,6 +5,7 @@ import { ForeignVector } from "../foundation/errors.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import type { Layout } from "../vectors/layout.js";
 import type { Vector } from "../vectors/vector.js";
+import { adaptiveRandom } from "./adaptive-random.js";
 import { dctTopk } from "./dct-topk.js";
 import { dithering } from "./dithering.js";
 import { float16 } from "./float16.js";
@@ -32,6 +33,7 @@ const kinds = [
   topsign,
   dctTopk,
   randomk,
+  adaptiveRandom,
   ternary,
 ] as const;
 

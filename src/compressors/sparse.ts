@@ -1,7 +1,8 @@
-/** The largest numbers of every range: what the compressors share that send these, each in its own way. */
+/** The largest numbers of every range, or those with the largest keys: what the compressors share that send these, each in its own way. */
 import type { Compressor, CompressorKind } from "../compressor.js";
+import type { Random } from "../foundation/random.js";
 import { createLayout, type Layout } from "../vectors/layout.js";
-import type { Bytes, VectorSpace } from "../vectors/vector.js";
+import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 import { createStaging, type Range, requireCodes, requireLengthWithin } from "./ranges.js";
 
 /** Counting room of the selection, in bytes: 2¹⁶ counters. */
@@ -76,6 +77,8 @@ export interface SparseOptions {
   readonly ranges: readonly Range[];
   /** k of a range of so many numbers, from 1 to all of them. */
   readonly countOf: (length: number) => number;
+  /** What the numbers are chosen by, of the layout's length; may be overwritten. Their own magnitudes where left out. */
+  readonly keys?: (vector: Vector, random: Random) => Vector;
   /** Compresses the numbers kept, of every range a tensor of its own. Its payloads have one length. */
   readonly values: (context: Parameters<CompressorKind["create"]>[1]) => Compressor;
   /** α of a range of n numbers of which k are kept. */
@@ -135,6 +138,16 @@ export function createSparse(options: SparseOptions): Compressor {
     });
   };
 
+  /** Moves the numbers at the places that a payload names to `values`, and leaves zeros. */
+  const take = (source: number, bytes: Bytes): void => {
+    const end = bytes.byteOffset + bytes.length;
+    parts.forEach(({ offset, count, rice, first, remainders }, s) => {
+      const low = bytes.byteOffset + remaindersStart + remainders;
+      const to = values.byteOffset + 4 * first;
+      kernels.topkTake(source + 4 * offset, count, rice, to, low, starts[s]!, end);
+    });
+  };
+
   return {
     name,
     contraction: Math.min(1, ...parts.map(({ count, length }) => contractionOf(count, length, inner))),
@@ -142,14 +155,16 @@ export function createSparse(options: SparseOptions): Compressor {
     maximumPayloadBytes: maximum,
     squeeze(vector, random) {
       const bytes = payload.byteOffset;
+      const chosenBy = options.keys?.(vector, random) ?? vector;
       let quotients = bytes + quotientsStart;
       parts.forEach(({ offset, length, count, rice, first, remainders }, s) => {
         starts[s] = quotients;
-        const v = vector.byteOffset + 4 * offset;
+        const v = chosenBy.byteOffset + 4 * offset;
         const low = bytes + remaindersStart + remainders;
         const kept = values.byteOffset + 4 * first;
         quotients = kernels.topkSqueeze(v, length, count, rice, kept, low, quotients, table) >>> 0;
       });
+      if (chosenBy !== vector) take(vector.byteOffset, payload.subarray(0, quotients - bytes));
       payload.set(inner.squeeze(values, random));
       const sent = payload.subarray(0, quotients - bytes);
       // Of numbers that are sent as they are, nothing is left.

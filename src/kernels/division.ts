@@ -325,6 +325,11 @@ export const divisions: {
     piece: (kernels, first, count, [codes]) => kernels.ternaryCheck(codes + first, count),
     result: "every",
   },
+  raceKeys: {
+    size: (_v, length) => [length, ANY],
+    piece: (kernels, first, count, [v, , index, low, high, out]) =>
+      kernels.raceKeys(v + 4 * first, count, index + first, low, high, out + 4 * first),
+  },
   rotate: {
     size: (_v, length, n) => [length, n * Math.ceil(ANY / n)],
     piece: (kernels, first, count, [v, , n, matrix, before, after, out]) =>

@@ -25,6 +25,7 @@ import type { NaturalKernels } from "./reference/natural.js";
 import type { OnebitKernels } from "./reference/onebit.js";
 import type { OptimizerKernels } from "./reference/optimizers.js";
 import type { QsgdKernels } from "./reference/qsgd.js";
+import type { RaceKernels } from "./reference/race.js";
 import type { RandomkKernels } from "./reference/randomk.js";
 import type { RotateKernels } from "./reference/rotate.js";
 import type { SignKernels } from "./reference/sign.js";
@@ -48,6 +49,7 @@ export interface Kernels
     DitheringKernels,
     TernaryKernels,
     TopkKernels,
+    RaceKernels,
     RandomkKernels,
     RotateKernels,
     EntropyKernels,

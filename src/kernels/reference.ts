@@ -7,6 +7,7 @@ import { naturalKernels } from "./reference/natural.js";
 import { onebitKernels } from "./reference/onebit.js";
 import { optimizerKernels } from "./reference/optimizers.js";
 import { qsgdKernels } from "./reference/qsgd.js";
+import { raceKernels } from "./reference/race.js";
 import { randomkKernels } from "./reference/randomk.js";
 import { rotateKernels } from "./reference/rotate.js";
 import { signKernels } from "./reference/sign.js";
@@ -29,6 +30,7 @@ export function createReferenceKernels(memory: WebAssembly.Memory): Kernels {
     ...ditheringKernels(buffer),
     ...ternaryKernels(buffer),
     ...topkKernels(buffer),
+    ...raceKernels(buffer),
     ...randomkKernels(buffer),
     ...rotateKernels(buffer),
     ...entropyKernels(buffer),

@@ -31,6 +31,8 @@ const variants: Written[] = [
   { kind: "topsign", count: 5, scope: "block", block: 64 },
   { kind: "topsign", ratio: 1 },
   { kind: "randomk", ratio: 0.03, scope: "whole" },
+  { kind: "adaptive-random", ratio: 0.3 },
+  { kind: "adaptive-random", count: 2, scope: "block", block: 30 },
   { kind: "minmax", bits: 8 },
   { kind: "minmax", bits: 4, rounding: "nearest" },
   { kind: "minmax", bits: 2, block: 9 },

@@ -8,6 +8,7 @@ export * from "./minmax";
 export * from "./qsgd";
 export { naturalAddTo, naturalSqueeze } from "./natural";
 export * from "./dithering";
+export * from "./race";
 export * from "./randomk";
 export * from "./rotate";
 export * from "./ternary";

@@ -4,7 +4,7 @@
 // histogram, 16 and then 15 bits, counted over candidates only: numbers no smaller than a bound that at
 // least k numbers reach. The table is all zeros between calls.
 
-import { addAtPlaces, BATCH, places } from "./sparse";
+import { addAtPlaces, BATCH, places, takeFromPlaces } from "./sparse";
 
 const MAGNITUDE: u32 = 0x7fffffff;
 /** Bits below the first level of the histogram. */
@@ -318,4 +318,18 @@ export function topkAddTo(
   }
   decodePlaces(out, rice, radix, remainders, quotients, end, state, state + (count << 2));
   addAtPlaces(count, values, factor);
+}
+
+export function topkTake(
+  v: usize, count: usize, rice: u32, values: usize, remainders: usize, quotients: usize, end: usize,
+): void {
+  const state = places();
+  const radix: u32 = 1 << rice;
+  v128.store(state, i32x4(0, 0, -1, 0), BIT);
+  for (; count > BATCH; count -= BATCH, values += BATCH << 2) {
+    decodePlaces(v, rice, radix, remainders, quotients, end, state, state + (BATCH << 2));
+    takeFromPlaces(BATCH, values);
+  }
+  decodePlaces(v, rice, radix, remainders, quotients, end, state, state + (count << 2));
+  takeFromPlaces(count, values);
 }

@@ -2,7 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
-import { random } from "../src/foundation/random.js";
+import { MalformedPayload } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
+import { createLayout } from "../src/vectors/layout.js";
 import { createVectorSpace } from "../src/vectors/vector.js";
 import {
   bench,
@@ -15,7 +17,7 @@ import {
 } from "./support/compressor-cases.js";
 
 const deterministic = (written: Written) =>
-  (["identity", "float16", "sign", "onebit", "topk", "topsign", "dct-topk", "ternary"].includes(
+  (["identity", "float16", "sign", "onebit", "topk", "topsign", "dct-topk", "ternary", "low-rank"].includes(
     written.kind,
   ) &&
     written.values !== "natural") ||
@@ -273,6 +275,83 @@ describe("top-k of cosine coefficients", () => {
   });
 });
 
+describe("low rank", () => {
+  const matrices = createLayout([
+    { name: "kernel", shape: [3, 5, 12] },
+    { name: "bias", shape: [12] },
+    { name: "dense", shape: [9, 40] },
+  ]);
+
+  it("gives a matrix of its rank back, and every tensor that it cannot make shorter", () => {
+    const { compressor, vector } = bench({ kind: "low-rank", rank: 2 }, matrices);
+    const draws = random(1, "factors");
+    for (const { offset, length, shape } of matrices.tensors) {
+      const n = shape.at(-1)!;
+      for (let k = 0; k < length; k++) {
+        const [i, j] = [Math.floor(k / n), k % n];
+        vector[offset + k] = normal(draws, i) * normal(draws, 1000 + j) + normal(draws, 2000 + i) * (j % 3);
+      }
+    }
+    const size = sumOfSquares(vector);
+    compressor.squeeze(vector, random(2));
+    expect(sumOfSquares(vector)).toBeLessThan(1e-10 * size);
+  });
+
+  it("contracts as it states, is a projection, and bounds its norm, whatever the numbers", () => {
+    for (const name of Object.keys(characters)) {
+      for (const rank of [1, 3]) {
+        const { compressor, vector, out } = bench({ kind: "low-rank", rank }, matrices);
+        fill(vector, name, 3);
+        const before = vector.slice();
+        const size = sumOfSquares(before);
+        let error = 0;
+        for (let key = 0; key < 20; key++) {
+          vector.set(before);
+          out.fill(0);
+          const payload = compressor.squeeze(vector, random(key));
+          compressor.addTo(out, payload, 1);
+          expect(vector.every(Number.isFinite) && out.every(Number.isFinite)).toBe(true);
+          error += sumOfSquares(vector) / 20;
+          expect(sumOfSquares(vector)).toBeLessThanOrEqual(size * (1 + 1e-6) + rounding(size, 600));
+          const norm = Math.sqrt(sumOfSquares(out));
+          const bound = compressor.normBound(payload);
+          expect(norm).toBeLessThanOrEqual(bound * (1 + 1e-5) + 1e-42);
+          if (name === "gaussian") expect(bound).toBeLessThan(Math.sqrt(rank) * norm * 1.001);
+        }
+        expect(error).toBeLessThanOrEqual((1 - compressor.contraction) * size * 1.02 + rounding(size, 600));
+      }
+    }
+  });
+
+  it("has the same bits with SIMD and without, and adds what it leaves", () => {
+    const results = (["simd", "reference"] as const).map((kernels) => {
+      const { compressor, vector, out } = bench({ kind: "low-rank" }, matrices, kernels);
+      fill(vector, "heavy", 3);
+      const before = vector.slice();
+      const payload = compressor.squeeze(vector, random(3)).slice();
+      compressor.addTo(out, payload, 1);
+      expect(before.findIndex((x, k) => vector[k] !== Math.fround(x - out[k]!))).toBe(-1);
+      return [payload, vector.slice(), out.slice()];
+    });
+    expect(results[0]).toEqual(results[1]);
+  });
+
+  it("refuses factors that are not finite, and adds only finite numbers of any others", () => {
+    const { compressor, vector, out } = bench({ kind: "low-rank" }, matrices);
+    fill(vector, "gaussian", 3);
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    for (let place = 0; place < sent.length; place += 36) {
+      for (const value of [Number.NaN, Number.NEGATIVE_INFINITY, 3.4e38]) {
+        const received = sent.slice();
+        new DataView(received.buffer).setFloat32(place, value, true);
+        if (value === 3.4e38) compressor.addTo(out.fill(0), received, 1);
+        else expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
+        expect(out.every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+});
+
 describe("QSGD with entropy coding", () => {
   it.each([
     [1, 512],
@@ -527,6 +606,10 @@ describe("payload bytes", () => {
     [{ kind: "topk", count: 2, values: "natural" }, "047d7e037efe010a06"],
     [{ kind: "topk", count: 2, scope: "block", block: 8 }, "0000404000000041000020400000c0c0010a06"],
     [{ kind: "dct-topk", count: 2 }, "0000403e0000003f0000203e0000c0be010a06"],
+    [
+      { kind: "low-rank" },
+      "0000803f000000c00000003f00004040000080be0000000000000041000080bf000020400000c0c0",
+    ],
     [{ kind: "adaptive-random", count: 2 }, "0000404000000041000020400000c0c0010a06"],
     [{ kind: "topsign", ratio: 0.3 }, "0000b040030000c0400001000a02"],
     [{ kind: "topsign", count: 2, scope: "whole" }, "0000e040010a06"],

@@ -10,6 +10,7 @@ import { dctTopk } from "./dct-topk.js";
 import { dithering } from "./dithering.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
+import { lowRank } from "./low-rank.js";
 import { minmax } from "./minmax.js";
 import { natural } from "./natural.js";
 import { onebit } from "./onebit.js";
@@ -32,6 +33,7 @@ const kinds = [
   topk,
   topsign,
   dctTopk,
+  lowRank,
   randomk,
   adaptiveRandom,
   ternary,

@@ -17,7 +17,7 @@ import type { Bytes, Vector, VectorSpace } from "./vectors/vector.js";
 
 /** What one round gets besides the local update. */
 export interface Round {
-  /** The edges that take part, in the order of the neighbours. */
+  /** The edges that take part, in the order of the neighbours, with their weights of this round. */
   readonly edges: readonly Neighbour[];
   /** Number of the round, from 0. */
   readonly round: number;
@@ -88,7 +88,10 @@ export interface AlgorithmContext extends LayoutTools {
   readonly space: VectorSpace;
   /** The tools for one part of the model, for an algorithm that declares `parts`. */
   readonly toolsFor: (layout: Layout) => LayoutTools;
-  /** Every edge of this peer, in the order in which `Round.edges` names some of them. */
+  /**
+   * Every edge of this peer, in the order in which `Round.edges` names some of them. Where weights change from round to
+   * round, those of `Round.edges` and `Settled.edge` count, and an edge is told by its peer.
+   */
   readonly edges: readonly Neighbour[];
 }
 
@@ -98,6 +101,11 @@ export interface Needs {
   readonly graph: "symmetric" | "directed";
   /** Whether an exchange that is skipped does lasting harm, so that every edge must work in every round. */
   readonly everyEdge: boolean;
+  /**
+   * Whether W must be the same in every round, since the state holds a sum that was weighted with it. A graph sequence
+   * leaves edges out, so `everyEdge` excludes it too.
+   */
+  readonly staticWeights?: true;
   /**
    * Whether both ends of an edge must apply the same exchanges, since both keep what follows from them. Then the pairs
    * that are void at this end (`Settled.isVoid`) are handed out too, for what this peer keeps of its own half.

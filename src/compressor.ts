@@ -67,5 +67,7 @@ export interface CompressorContext {
 export interface CompressorKind<Settings extends z.ZodType = z.ZodType> {
   /** Schema of the settings, every field with a default; its `kind` is the name users write. */
   readonly settings: Settings;
+  /** Bytes that it works in, beside its payload and what brings received ones into the space; 0 where left out. */
+  scratchBytes?(settings: z.output<Settings>, layout: Layout): number;
   create(settings: z.output<Settings>, context: CompressorContext): Compressor;
 }

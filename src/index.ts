@@ -91,8 +91,9 @@ export { normal, permutation, type Random, random, randomFromKey } from "./found
 export { createVirtualClock, type VirtualClock } from "./foundation/virtual-clock.js";
 export { type Closing, closingRates } from "./graphs/closing-rates.js";
 export type { Edge, Graph } from "./graphs/graph.js";
+export type { GraphSequence, WeightedEdge } from "./graphs/graph-sequence.js";
 export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
-export type { Mixing, Neighbour } from "./graphs/mixing.js";
+export type { Mixing, MixingSequence, Neighbour } from "./graphs/mixing.js";
 export {
   maximumConsensusRate,
   optimalConsensusRate,
@@ -103,6 +104,7 @@ export {
 export {
   describeTopology,
   parseTopology,
+  type SequenceDescription,
   type Topology,
   type TopologyDescription,
   type TopologyPeer,

@@ -3,7 +3,7 @@ import type { Algorithm, AlgorithmKind, LayoutTools } from "./algorithm.js";
 import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
 import { createWelcome, type Welcome } from "./algorithms/welcome.js";
 import type { Compressor } from "./compressor.js";
-import { type CompressorSettings, createCompressor } from "./compressors/index.js";
+import { type CompressorSettings, compressorBytes, createCompressor } from "./compressors/index.js";
 import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
 import type { Frame } from "./exchange/frame.js";
@@ -51,6 +51,8 @@ export interface Plan {
   readonly consensusRate: Schedule;
   /** Which edges work in a round. All where left out. */
   readonly edges?: EdgeSchedule;
+  /** A peer's edges of a round, learning or closing, with their weights, where the graph is a sequence. */
+  readonly edgesIn?: (peer: number, round: number) => readonly Neighbour[];
   /** How long rounds wait for late edges; the strict barrier where left out. */
   readonly patience?: Omit<Patience, "deadlineMs">;
   /** η of each exact exchange of the closing consensus. */
@@ -231,7 +233,10 @@ function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): V
   const { parts = 0 } = plan.algorithm;
   const ofParts = parts === 0 ? 0 : PART_VECTORS + ofRule;
   const vectors = COMMON_VECTORS + own + ofParts + learnerVectors(plan.optimizer, plan.localSteps);
-  const room = PAYLOAD_ROOM_BYTES * (1 + tensors.length) + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
+  // Of the whole model, and of its parts.
+  const scratch = plan.algorithm.compresses ? 2 * compressorBytes(plan.compressor, trainer.layout) : 0;
+  const headers = PAYLOAD_ROOM_BYTES * (1 + tensors.length);
+  const room = scratch + headers + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
   const bytes = spaceBytes(vectors, length, room);
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

@@ -202,6 +202,7 @@ async function* run(
     id,
     edges,
     rate,
+    ...(plan.edgesIn && { edgeIn: weighedBy(options) }),
     check,
     normBound,
     afterFault: afterFaultOf(plan.algorithm),
@@ -268,6 +269,21 @@ async function learn({ options, parts, round }: Turn): Promise<number> {
   return Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
 }
 
+/** An edge with its weight of a round; undefined where it does not work in it. */
+function edgeOf({ id, plan }: PeerOptions, edge: Neighbour, round: number): Neighbour | undefined {
+  return plan.edgesIn ? plan.edgesIn(id, round).find(({ peer }) => peer === edge.peer) : edge;
+}
+
+/**
+ * The weight of an exchange: of the earlier of its two rounds, alike at both ends. An algorithm for directed edges takes
+ * its shares away when it sends them, so there the sender's round counts.
+ */
+function weighedBy(options: PeerOptions) {
+  const isGiven = options.plan.algorithm.needs.graph === "directed";
+  return (edge: Neighbour, own: number, theirs: number): Neighbour =>
+    edgeOf(options, edge, isGiven ? theirs : Math.min(own, theirs)) ?? { ...edge, weight: 0 };
+}
+
 /** One learning round of the algorithm. @returns false when the transport was closed meanwhile */
 async function gossip(turn: Turn): Promise<boolean> {
   const { options, parts, exchanges, round } = turn;
@@ -291,13 +307,19 @@ async function gossip(turn: Turn): Promise<boolean> {
       settled: observer.see,
     });
   };
-  const works = ({ peer }: Neighbour) => plan.edges?.(id, peer, round) ?? true;
-  if (!(await go("patient", exchanges.ready().filter(works)))) return false;
+  const working = exchanges.ready().flatMap((edge) => {
+    const isOff = plan.edges?.(id, edge.peer, round) === false;
+    return isOff ? [] : (edgeOf(options, edge, round) ?? []);
+  });
+  if (!(await go("patient", working))) return false;
   // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
   const isLast = round === plan.rounds - 1 && plan.algorithm.steps > 0;
   for (let again = 1; isLast && !exchanges.isFinished(); again++) {
     update.fill(0);
-    if (!(await go("any", exchanges.unfinished(), again))) return false;
+    const unfinished = exchanges
+      .unfinished()
+      .map((edge) => edgeOf(options, edge, round) ?? { ...edge, weight: 0 });
+    if (!(await go("any", unfinished, again))) return false;
   }
   return true;
 }
@@ -328,7 +350,7 @@ function close(turn: Turn): Promise<boolean> {
     count: 1,
     kind: "closing",
     round,
-    edges: options.neighbours,
+    edges: options.plan.edgesIn?.(options.id, round) ?? options.neighbours,
     wait: "all",
     ...tools(turn),
   });

@@ -2,7 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
-import { random } from "../src/foundation/random.js";
+import { MalformedPayload } from "../src/foundation/errors.js";
+import { normal, random } from "../src/foundation/random.js";
+import { createLayout } from "../src/vectors/layout.js";
 import { createVectorSpace } from "../src/vectors/vector.js";
 import {
   bench,
@@ -15,7 +17,11 @@ import {
 } from "./support/compressor-cases.js";
 
 const deterministic = (written: Written) =>
-  ["identity", "float16", "sign", "topk", "ternary"].includes(written.kind) || written.rounding === "nearest";
+  (["identity", "float16", "sign", "onebit", "topk", "topsign", "dct-topk", "ternary", "low-rank"].includes(
+    written.kind,
+  ) &&
+    written.values !== "natural") ||
+  written.rounding === "nearest";
 
 /** ‖v − C(v)‖² averaged over keys, and ‖v‖². */
 function squaredError(written: Written, name: string, keys: number, lengths: number[]) {
@@ -38,7 +44,8 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
   "%s",
   (_title, written) => {
     // Halves have no more range than they have; what holds beyond it is the next test.
-    const outOfRange = written.kind === "float16" ? ["farOffset", "huge", "small", "tiny", "octaves"] : [];
+    const isHalf = written.kind === "float16" || written.values === "float16";
+    const outOfRange = isHalf ? ["farOffset", "huge", "small", "tiny", "octaves"] : [];
     const sizes = written.unscaled ? [] : [[257, 40, 1, 2], [9]];
     it.each(sizes)("contracts as it states, with tensors of %s …", (...lengths) => {
       for (const name of Object.keys(characters)) {
@@ -134,7 +141,12 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
 
 /** How far above the norm of normal numbers a compressor's bound may be, as its description has it. */
 function looseness({ kind, scope = "block", block = 512 }: Written): number {
-  const largest = { minmax: 6, ternary: 1.5, qsgd: Math.sqrt(scope === "block" ? Number(block) : 4099) };
+  const largest = {
+    minmax: 6,
+    "dct-topk": 1.0001,
+    ternary: 1.5,
+    qsgd: Math.sqrt(scope === "block" ? Number(block) : 4099),
+  };
   return largest[kind as keyof typeof largest] ?? 1;
 }
 
@@ -202,6 +214,144 @@ describe("top-k", () => {
   });
 });
 
+describe("top-k by sign", () => {
+  it("errs by exactly ‖v‖² − ‖v_K‖₁²/k, and attains its α at both corners", () => {
+    const n = 1000;
+    for (const ratio of [0.01, 0.2, 1]) {
+      const { compressor, vector } = bench({ kind: "topsign", ratio }, layoutOf(n));
+      const k = ratio * n;
+      fill(vector, "heavy", 4);
+      const size = sumOfSquares(vector);
+      const kept = Array.from(vector, Math.abs)
+        .sort((a, b) => b - a)
+        .slice(0, k);
+      compressor.squeeze(vector, random(0));
+      const expected = size - kept.reduce((sum, x) => sum + x, 0) ** 2 / k;
+      expect(sumOfSquares(vector) / expected).toBeCloseTo(1, 5);
+      const alphas = [() => 1, (j: number) => (j === 7 ? 1 : 0)].map((make) => {
+        for (let j = 0; j < n; j++) vector[j] = make(j);
+        const before = sumOfSquares(vector);
+        compressor.squeeze(vector, random(0));
+        return 1 - sumOfSquares(vector) / before;
+      });
+      expect(Math.min(...alphas)).toBeCloseTo(compressor.contraction, 6);
+    }
+  });
+
+  it("takes about 0.34 bits a number at 5 %, and a bit and a place for each", () => {
+    const n = 100_000;
+    const { compressor, vector } = bench({ kind: "topsign" }, layoutOf(n));
+    fill(vector, "gaussian", 3);
+    const bits = (8 * compressor.squeeze(vector, random(0)).length) / n;
+    expect(bits).toBeGreaterThan(0.335);
+    expect(bits).toBeLessThan(0.345);
+  });
+});
+
+describe("top-k of cosine coefficients", () => {
+  it("sends a wave of few frequencies whole, where top-k sends a share of it", () => {
+    const left = ["topk", "dct-topk"].map((kind) => {
+      const { compressor, vector } = bench({ kind, ratio: 0.05 }, layoutOf(640));
+      // Frequencies 3 and 10 of every chunk of 64: two coefficients of 64.
+      for (let k = 0; k < 640; k++) {
+        const phase = (Math.PI * (2 * (k % 64) + 1)) / 128;
+        vector[k] = Math.cos(3 * phase) - 0.5 * Math.cos(10 * phase);
+      }
+      const size = sumOfSquares(vector);
+      compressor.squeeze(vector, random(0));
+      return sumOfSquares(vector) / size;
+    });
+    expect(left[0]).toBeGreaterThan(0.8);
+    expect(left[1]).toBeLessThan(1e-12);
+  });
+
+  it("keeps the end of a tensor behind its last whole chunk as it is", () => {
+    const { compressor, vector, out } = bench({ kind: "dct-topk", ratio: 0.05 }, layoutOf(64 + 9, 5));
+    vector[66] = 3;
+    vector[75] = -2;
+    const before = vector.slice();
+    compressor.addTo(out, compressor.squeeze(vector, random(0)), 1);
+    expect(out).toEqual(before);
+  });
+});
+
+describe("low rank", () => {
+  const matrices = createLayout([
+    { name: "kernel", shape: [3, 5, 12] },
+    { name: "bias", shape: [12] },
+    { name: "dense", shape: [9, 40] },
+  ]);
+
+  it("gives a matrix of its rank back, and every tensor that it cannot make shorter", () => {
+    const { compressor, vector } = bench({ kind: "low-rank", rank: 2 }, matrices);
+    const draws = random(1, "factors");
+    for (const { offset, length, shape } of matrices.tensors) {
+      const n = shape.at(-1)!;
+      for (let k = 0; k < length; k++) {
+        const [i, j] = [Math.floor(k / n), k % n];
+        vector[offset + k] = normal(draws, i) * normal(draws, 1000 + j) + normal(draws, 2000 + i) * (j % 3);
+      }
+    }
+    const size = sumOfSquares(vector);
+    compressor.squeeze(vector, random(2));
+    expect(sumOfSquares(vector)).toBeLessThan(1e-10 * size);
+  });
+
+  it("contracts as it states, is a projection, and bounds its norm, whatever the numbers", () => {
+    for (const name of Object.keys(characters)) {
+      for (const rank of [1, 3]) {
+        const { compressor, vector, out } = bench({ kind: "low-rank", rank }, matrices);
+        fill(vector, name, 3);
+        const before = vector.slice();
+        const size = sumOfSquares(before);
+        let error = 0;
+        for (let key = 0; key < 20; key++) {
+          vector.set(before);
+          out.fill(0);
+          const payload = compressor.squeeze(vector, random(key));
+          compressor.addTo(out, payload, 1);
+          expect(vector.every(Number.isFinite) && out.every(Number.isFinite)).toBe(true);
+          error += sumOfSquares(vector) / 20;
+          expect(sumOfSquares(vector)).toBeLessThanOrEqual(size * (1 + 1e-6) + rounding(size, 600));
+          const norm = Math.sqrt(sumOfSquares(out));
+          const bound = compressor.normBound(payload);
+          expect(norm).toBeLessThanOrEqual(bound * (1 + 1e-5) + 1e-42);
+          if (name === "gaussian") expect(bound).toBeLessThan(Math.sqrt(rank) * norm * 1.001);
+        }
+        expect(error).toBeLessThanOrEqual((1 - compressor.contraction) * size * 1.02 + rounding(size, 600));
+      }
+    }
+  });
+
+  it("has the same bits with SIMD and without, and adds what it leaves", () => {
+    const results = (["simd", "reference"] as const).map((kernels) => {
+      const { compressor, vector, out } = bench({ kind: "low-rank" }, matrices, kernels);
+      fill(vector, "heavy", 3);
+      const before = vector.slice();
+      const payload = compressor.squeeze(vector, random(3)).slice();
+      compressor.addTo(out, payload, 1);
+      expect(before.findIndex((x, k) => vector[k] !== Math.fround(x - out[k]!))).toBe(-1);
+      return [payload, vector.slice(), out.slice()];
+    });
+    expect(results[0]).toEqual(results[1]);
+  });
+
+  it("refuses factors that are not finite, and adds only finite numbers of any others", () => {
+    const { compressor, vector, out } = bench({ kind: "low-rank" }, matrices);
+    fill(vector, "gaussian", 3);
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    for (let place = 0; place < sent.length; place += 36) {
+      for (const value of [Number.NaN, Number.NEGATIVE_INFINITY, 3.4e38]) {
+        const received = sent.slice();
+        new DataView(received.buffer).setFloat32(place, value, true);
+        if (value === 3.4e38) compressor.addTo(out.fill(0), received, 1);
+        else expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
+        expect(out.every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+});
+
 describe("QSGD with entropy coding", () => {
   it.each([
     [1, 512],
@@ -255,6 +405,21 @@ describe("QSGD with entropy coding", () => {
   });
 });
 
+describe("ternary with entropy coding", () => {
+  it("takes what the bytes' entropy is where few numbers are large, and is as without where many are", () => {
+    const n = 100_000;
+    const bits = (name: string, coding: string) => {
+      const { compressor, vector } = bench({ kind: "ternary", coding }, layoutOf(n));
+      fill(vector, name, 3);
+      return (8 * compressor.squeeze(vector, random(0)).length) / n;
+    };
+    expect(bits("gaussian", "entropy")).toBeLessThanOrEqual(bits("gaussian", "fixed") + 8 / n);
+    // One number in twenty is not 0: 0.29 bits for whether, 0.05 for the sign, 32/256 for the scale.
+    expect(bits("sparse", "entropy")).toBeLessThan(0.55);
+    expect(bits("sparse", "fixed")).toBeGreaterThan(1.6);
+  });
+});
+
 describe("sign", () => {
   it("errs by exactly ‖v‖² − ‖v‖₁²/n", () => {
     const n = 1001;
@@ -264,6 +429,28 @@ describe("sign", () => {
     const magnitudes = vector.reduce((sum, x) => sum + Math.abs(x), 0);
     compressor.squeeze(vector, random(0));
     expect(sumOfSquares(vector) / (size - magnitudes ** 2 / n)).toBeCloseTo(1, 5);
+  });
+});
+
+describe("one bit with two scales", () => {
+  it("is the projection onto positive and negative numbers, and errs no more than sign", () => {
+    for (const name of ["gaussian", "heavy", "offset", "sparse"]) {
+      const [sign, onebit] = ["sign", "onebit"].map((kind) => {
+        const { compressor, vector, out } = bench({ kind }, layoutOf(1001));
+        fill(vector, name, 4);
+        compressor.addTo(out, compressor.squeeze(vector, random(0)), 1);
+        return { vector, out };
+      });
+      const errors = [sign, onebit].map((each) => sumOfSquares(each!.vector));
+      expect(errors[1]!).toBeLessThanOrEqual(errors[0]! * (1 + 1e-6));
+      for (const isUp of [true, false]) {
+        const left = onebit!.vector.filter((_, k) => onebit!.out[k]! > 0 === isUp);
+        const total = left.reduce((sum, e) => sum + e, 0);
+        expect(Math.abs(total)).toBeLessThanOrEqual(
+          1e-4 * Math.sqrt(sumOfSquares(onebit!.out) * 1001) + 1e-9,
+        );
+      }
+    }
   });
 });
 
@@ -317,6 +504,37 @@ describe("unbiased compressors", () => {
     expect(bias).toBeLessThan((variance / keys) * (1 + 5 * Math.sqrt(2 / 2000)));
     expect(1 + variance).toBeGreaterThan(1.075);
     expect(1 + variance).toBeLessThan(1.09);
+  });
+
+  it("natural dithering: unbiased, with a variance below its ω", () => {
+    const keys = 400;
+    const { bias, variance } = moments({ kind: "dithering" }, 2048, keys, 1);
+    expect(bias).toBeLessThan((variance / keys) * (1 + 5 * Math.sqrt(2 / 2048)));
+    expect(variance).toBeGreaterThan(0.08);
+    expect(variance).toBeLessThan(1 / 8 + 256 / 4096);
+  });
+
+  it("adaptive random draws in proportion to the magnitudes, one after another", () => {
+    const numbers = [4, -3, 2, 1, 0];
+    const drawn = (count: number) => {
+      const { compressor, vector } = bench({ kind: "adaptive-random", count }, layoutOf(5));
+      const counts = new Array<number>(5).fill(0);
+      for (let key = 0; key < 8000; key++) {
+        vector.set(numbers);
+        compressor.squeeze(vector, random(key));
+        numbers.forEach((x, k) => {
+          if (x !== 0 && vector[k] === 0) counts[k]!++;
+        });
+      }
+      return counts.map((times) => times / 8000);
+    };
+    const sizes = numbers.map(Math.abs);
+    for (const [k, share] of drawn(1).entries()) expect(Math.abs(share - sizes[k]! / 10)).toBeLessThan(0.02);
+    // First k, or first another and then k.
+    const second = sizes.map((size, k) =>
+      sizes.reduce((sum, other, j) => sum + (j === k ? 0 : (other / 10) * (size / (10 - other))), size / 10),
+    );
+    for (const [k, share] of drawn(2).entries()) expect(Math.abs(share - second[k]!)).toBeLessThan(0.02);
   });
 
   it("random-k draws every place equally often", () => {
@@ -373,6 +591,7 @@ describe("payload bytes", () => {
     [{ kind: "float16" }, "003c00c00038004200b40000004800bc004100c6"],
     [{ kind: "sign" }, "6edb06406dabaa4a4002"],
     [{ kind: "sign", scope: "whole" }, "33331b406d01"],
+    [{ kind: "onebit" }, "000020400000903f6d000020400000604002"],
     [{ kind: "minmax", bits: 8 }, "eb3cfebf8258203d4c003f802c33ff0000c0c08988083d96ff00"],
     [{ kind: "minmax", bits: 4 }, "7f26e0bfb2a1243f0483320f98d7c0c095d7103ff900"],
     [{ kind: "minmax", bits: 2, rounding: "nearest" }, "f83534c0810d554091354592c4c02a4932400e"],
@@ -380,10 +599,22 @@ describe("payload bytes", () => {
     [{ kind: "qsgd", levels: 7 }, "49978d3fa9a2623f67a7760da600"],
     [{ kind: "qsgd", levels: 100, scope: "whole" }, "d493e13d6d5268806164ac5b7b2e"],
     [{ kind: "natural" }, "047bfc7a7cf9007e03fc7dff"],
+    [{ kind: "dithering" }, "7cc34209067b5c0f"],
     [{ kind: "topk", ratio: 0.3 }, "00004040000000410000c0c001000a02"],
     [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c0012a"],
+    [{ kind: "topk", ratio: 0.3, values: "float16" }, "0042004800c601000a02"],
+    [{ kind: "topk", count: 2, values: "natural" }, "047d7e037efe010a06"],
+    [{ kind: "topk", count: 2, scope: "block", block: 8 }, "0000404000000041000020400000c0c0010a06"],
+    [{ kind: "dct-topk", count: 2 }, "0000403e0000003f0000203e0000c0be010a06"],
+    [
+      { kind: "low-rank" },
+      "0000803f000000c00000003f00004040000080be0000000000000041000080bf000020400000c0c0",
+    ],
+    [{ kind: "adaptive-random", count: 2 }, "0000404000000041000020400000c0c0010a06"],
+    [{ kind: "topsign", ratio: 0.3 }, "0000b040030000c0400001000a02"],
+    [{ kind: "topsign", count: 2, scope: "whole" }, "0000e040010a06"],
     [{ kind: "randomk", ratio: 0.3 }, "aaeb7544c0ba7f880000803f000080be00002040"],
-    [{ kind: "ternary" }, "abaa8a40947b0000884073"],
+    [{ kind: "ternary" }, "abaa8a4000008840947b73"],
   ];
   it.each(golden)("%j", (written, hex) => {
     const { compressor, vector } = bench(written, layoutOf(7, 3));

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compressorSettings } from "../src/compressors/index.js";
+import { compressorBytes, compressorSettings, createCompressor } from "../src/compressors/index.js";
 import { ForeignVector, MalformedPayload } from "../src/foundation/errors.js";
 import { random, randomFromKey } from "../src/foundation/random.js";
+import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import {
   bench,
   characters,
@@ -224,10 +225,13 @@ describe("known numbers", () => {
     [{ kind: "identity" }, [1, -2.5, 0, 4], [1, -2.5, 0, 4]],
     [{ kind: "float16" }, [1, -2.5, 1 + 2 ** -12, 70000], [1, -2.5, 1, 65504]],
     [{ kind: "sign" }, [1, -1, 3, -3], [2, -2, 2, -2]],
+    [{ kind: "onebit" }, [1, -1, 3, -4, 0], [4 / 3, -2.5, 4 / 3, -2.5, 4 / 3]],
     [{ kind: "minmax", bits: 2, rounding: "nearest" }, [-3, -1, 1, 3], [-3, -1, 1, 3]],
     [{ kind: "qsgd", levels: 1 }, [0, 3, 0], [0, 3 / (1 + Math.sqrt(3)), 0]],
     [{ kind: "natural" }, [1, -4, 0, 0.125], [1, -4, 0, 0.125]],
     [{ kind: "topk", ratio: 0.5 }, [1, -4, 3, 0.5], [0, -4, 3, 0]],
+    [{ kind: "topk", count: 2, values: "natural" }, [1, -4, 2, 0.5], [0, -4, 2, 0]],
+    [{ kind: "topsign", ratio: 0.5 }, [1, -4, 3, 0.5], [0, -3.5, 3.5, 0]],
     [{ kind: "randomk", ratio: 1 }, [1, -4, 3, 0.5], [1, -4, 3, 0.5]],
     [{ kind: "ternary" }, [0.1, -3, 5, 0, 0], [0, -4, 4, 0, 0]],
   ];
@@ -252,11 +256,16 @@ describe("numbers in payloads that are not finite", () => {
     [{ kind: "identity" }, [0, 4, 4 * (n - 1)]],
     [{ kind: "sign" }, [0]],
     [{ kind: "sign", scope: "block", block: 8 }, [0, 4, 8]],
+    [{ kind: "onebit", scope: "block", block: 10 }, [0, 4, 8, 12]],
     [{ kind: "minmax" }, [0, 4], 3e38],
     [{ kind: "minmax", bits: 8, block: 10 }, [0, 4, 8, 12]],
     [{ kind: "qsgd" }, [0], 3e38],
     [{ kind: "qsgd", block: 10 }, [0, 4], 3e38],
     [{ kind: "topk", ratio: 0.2 }, [0, 4, 12]],
+    [{ kind: "topsign", ratio: 0.2 }, [0]],
+    [{ kind: "adaptive-random", ratio: 0.2 }, [0, 4, 12]],
+    [{ kind: "dct-topk", ratio: 0.2 }, [0, 4, 12]],
+    [{ kind: "topsign", count: 3, scope: "block", block: 10 }, [0, 5]],
     [{ kind: "randomk", ratio: 0.2 }, [8, 12, 20]],
     [{ kind: "ternary", block: 10 }, [0, 4]],
   ];
@@ -303,6 +312,40 @@ describe("numbers in payloads that are not finite", () => {
   });
 });
 
+describe("natural dithering", () => {
+  it("refuses a base beyond the last level that is finite, and a code behind the last number", () => {
+    const { compressor, vector, out } = bench({ kind: "dithering", block: 9 }, layoutOf(9, 20));
+    fill(vector, "gaussian", 3);
+    const sent = compressor.squeeze(vector, random(3)).slice();
+    // A base and five bytes of codes, then three bases.
+    for (const place of [0, 6, 7, 8]) {
+      const received = sent.slice();
+      received[place] = 248;
+      expect(() => compressor.addTo(out, received, 1)).toThrow(MalformedPayload);
+      received[place] = 247;
+      compressor.addTo(out, received, 1);
+    }
+    const padded = sent.slice();
+    padded[5]! |= 0x10;
+    expect(() => compressor.addTo(out, padded, 1)).toThrow(MalformedPayload);
+  });
+});
+
+describe("the memory that a compressor is given", () => {
+  it.each(everyCompressor)("is enough, of the smallest model and of larger ones: %j", (written) => {
+    for (const lengths of [[1], [40, 3], [70_001]]) {
+      const layout = layoutOf(...lengths);
+      const settings = compressorSettings.parse(written);
+      const bytes = spaceBytes(
+        2,
+        layout.length,
+        compressorBytes(settings, layout) + 2 ** 16 * (1 + lengths.length),
+      );
+      createCompressor(settings, { layout, space: createVectorSpace(bytes) });
+    }
+  });
+});
+
 describe("settings", () => {
   const written = (settings: Written) => compressorSettings.parse(settings);
 
@@ -320,7 +363,10 @@ describe("settings", () => {
     { kind: "qsgd", levels: 128 },
     { kind: "topk", ratio: 0 },
     { kind: "randomk", ratio: 1.01 },
-    { kind: "topk", scope: "block" },
+    { kind: "randomk", scope: "block" },
+    { kind: "topk", count: 0 },
+    { kind: "topk", values: "sign" },
+    { kind: "topsign", block: 7 },
   ])("refuse %j in a line", (settings) => {
     const result = compressorSettings.safeParse(settings);
     expect(result.error?.issues).toHaveLength(1);

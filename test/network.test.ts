@@ -107,6 +107,16 @@ describe("the same seed gives the same models to the bit", () => {
     },
   );
 
+  it("on a graph that changes from round to round: simulated, and over libp2p", async () => {
+    const graph = { kind: "base-graph", peers: 5 };
+    const experiment = parseExperiment({
+      trainer: { kind: "quadratic", dimension: [48, 16], noise: 0.1 },
+      ...{ algorithm: "edge-choco", compressor: "topsign", rounds: 12, seed: 7 },
+    });
+    const expected = await simulated(parseTopology({ graph }, "test"), experiment);
+    expect(await overMemory(graph, experiment)).toEqual(expected);
+  });
+
   it("with threads, from whose shared memory payloads go out", async () => {
     const experiment = parseExperiment({
       trainer: { kind: "quadratic", dimension: [5000, 16] },

@@ -9,6 +9,8 @@ import { random } from "../src/foundation/random.js";
 import { createVirtualClock } from "../src/foundation/virtual-clock.js";
 import { createGraph, graphSettings } from "../src/graphs/index.js";
 import type { Mixing } from "../src/graphs/mixing.js";
+import { edgesIn } from "../src/graphs/sequence-mixing.js";
+import { parseTopology } from "../src/graphs/topology.js";
 import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
 import type { RoundReport } from "../src/observing/report.js";
 import type { OptimizerSettings } from "../src/optimizers/index.js";
@@ -31,6 +33,12 @@ const layout = createLayout([
 const graph = (settings: unknown) => createGraph(graphSettings.parse(settings));
 const ring = metropolisMixing(graph({ kind: "ring", peers: 5 }));
 const directed = pushMixing(graph({ kind: "ring", peers: 5, directed: true }));
+/** Five rounds a period, in some of which a peer has no neighbour. */
+const changing = parseTopology({ graph: { kind: "base-graph", peers: 5 } }, "test").mixing;
+const mixingsOf = ({ needs, sends }: AlgorithmKind): Mixing[] => [
+  needs.graph === "directed" && sends !== "nothing" ? directed : ring,
+  ...(needs.everyEdge || needs.staticWeights ? [] : [changing]),
+];
 const withEveryOption = [algorithms["edge-choco"], algorithms["push-sum"]].map((kind) => ({
   ...withOptions(kind, { blocks: 3, quasiGlobalMomentum: 0.8, averaging: { from: 4, every: 2 } }),
   name: `${kind.name} and every option`,
@@ -51,11 +59,13 @@ const ROUNDS = 30;
 
 /** A gradient that depends on the model, the peer and the step, so that nothing lost goes unnoticed. */
 function planOf({ algorithm, compressor, optimizer, seed, rounds, mixing }: Course): Plan {
+  const closingRates = mixing.isDirected || algorithm.sends === "nothing" ? [] : [0.5, 0.7];
   return {
     ...{ seed, algorithm, compressor, rounds, optimizer, localSteps: 1, evaluateEvery: 7 },
     learningRate: (round) => 0.1 / (1 + round / 10),
     consensusRate: (round) => 0.4 / (1 + round / 40),
-    closingRates: mixing.isDirected || algorithm.sends === "nothing" ? [] : [0.5, 0.7],
+    closingRates,
+    ...(mixing.sequence && { edgesIn: edgesIn(mixing, mixing.sequence, { rounds, closingRates }) }),
   };
 }
 
@@ -109,16 +119,16 @@ const compressorFor = (algorithm: AlgorithmKind) =>
 describe("a run whose peers crash at any instant and start again from their disks", () => {
   for (const algorithm of everyAlgorithm) {
     it(`with ${algorithm.name} ends with the models and reports of an undisturbed one, to the bit`, async () => {
-      const mixing = algorithm.needs.graph === "directed" && algorithm.sends !== "nothing" ? directed : ring;
       let restarts = 0;
       let again = 0;
       await fc.assert(
         fc.asyncProperty(
+          fc.constantFrom(...mixingsOf(algorithm)),
           compressorFor(algorithm),
           fc.constantFrom(...everyOptimizer.map(([, settings]) => settings)),
           fc.nat(),
           anyCrashes,
-          async (compressor, optimizer, seed, crashes) => {
+          async (mixing, compressor, optimizer, seed, crashes) => {
             const course = { mixing, algorithm, compressor, optimizer, seed, rounds: ROUNDS };
             const calm = await run(course, []);
             const disturbed = await run(course, crashes);
@@ -141,11 +151,12 @@ describe("a run whose peers crash at any instant and start again from their disk
     it(`with ${algorithm.name} and patience moves the mean by the updates alone`, async () => {
       await fc.assert(
         fc.asyncProperty(
+          fc.constantFrom(...mixingsOf(algorithm)),
           compressorFor(algorithm),
           fc.nat(),
           anyCrashes,
-          async (compressor, seed, crashes) => {
-            const course = { mixing: ring, algorithm, compressor, optimizer: sgd, seed, rounds: ROUNDS };
+          async (mixing, compressor, seed, crashes) => {
+            const course = { mixing, algorithm, compressor, optimizer: sgd, seed, rounds: ROUNDS };
             const steady = prescribed(course);
             const outcomes = await runPrescribed(steady, crashes);
             const mean = new Float64Array(layout.length);

@@ -4,7 +4,7 @@ import { createDisk, type Disk } from "./support/restarts.js";
 import { commandOf, problemOf, type Schedule, scheduleOf, shrink } from "./support/swarm.js";
 
 /** Of small runs; npm run swarm has 10,000. */
-const SCHEDULES = 400;
+const SCHEDULES = 1000;
 const PART = 100;
 
 /** The first seed whose schedule is like this. */

@@ -17,7 +17,7 @@ export const choco: AlgorithmKind = {
   steps: 1,
   compresses: true,
   sends: "difference",
-  needs: { graph: "symmetric", everyEdge: true, edgeHistory: true, contraction: true },
+  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: true },
   usesRate: true,
   suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 0.6 * (1 - measure().error)),
   create({ model, space, compressor, edges }) {

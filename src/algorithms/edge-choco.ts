@@ -24,12 +24,17 @@ export const edgeChoco: AlgorithmKind = {
   sends: "difference",
   needs: { graph: "symmetric", everyEdge: false, edgeHistory: true, contraction: true },
   usesRate: true,
-  suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 1.25 * (1 - measure().error)),
+  // Differences become flat under a compressor that keeps a few numbers, and are kept less well than normal ones.
+  suggestRate({ optimalRate, measure }) {
+    const kept = 1 - measure().error;
+    return Math.min(optimalRate, kept * Math.min(1.25, Math.max(0.5, 2.2 * kept)));
+  },
   create({ id, model, space, compressor, edges }) {
     const { kernels } = space;
     const { byteOffset, length } = model;
     const copies = edges.map(() => space.vector(length));
     const differences = edges.map(() => space.vector(length));
+    const placeOf = (peer: number) => edges.findIndex((edge) => edge.peer === peer);
     return {
       state: {
         vectors: { ...byPeer("copy", edges, copies), ...byPeer("difference", edges, differences) },
@@ -39,13 +44,13 @@ export const edgeChoco: AlgorithmKind = {
       *round(update, { random }) {
         kernels.add(byteOffset, update.byteOffset, length);
         const settled = yield (edge) => {
-          update.set(copies[edges.indexOf(edge)]!);
+          update.set(copies[placeOf(edge.peer)]!);
           // x_i − x̂_i, in the update's memory
           kernels.subtractFrom(update.byteOffset, byteOffset, length);
           return compressor.squeeze(update, random(edge.peer));
         };
         for (const { edge, own, theirs, rate, isVoid } of settled) {
-          const k = edges.indexOf(edge);
+          const k = placeOf(edge.peer);
           const difference = differences[k]!;
           compressor.addTo(copies[k]!, own, 1);
           if (id < edge.peer) compressor.addTo(difference, own, -1);

@@ -3,32 +3,50 @@ import type { z } from "zod";
 import type { Compressor, CompressorContext, CompressorKind } from "../compressor.js";
 import { ForeignVector } from "../foundation/errors.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import type { Layout } from "../vectors/layout.js";
 import type { Vector } from "../vectors/vector.js";
+import { adaptiveRandom } from "./adaptive-random.js";
+import { dctTopk } from "./dct-topk.js";
+import { dithering } from "./dithering.js";
 import { float16 } from "./float16.js";
 import { identity } from "./identity.js";
+import { lowRank } from "./low-rank.js";
 import { minmax } from "./minmax.js";
 import { natural } from "./natural.js";
+import { onebit } from "./onebit.js";
 import { qsgd } from "./qsgd.js";
 import { randomk } from "./randomk.js";
 import { sign } from "./sign.js";
 import { ternary } from "./ternary.js";
 import { topk } from "./topk.js";
+import { topsign } from "./topsign.js";
 
 const kinds = [
   identity, //
   float16,
   sign,
+  onebit,
   minmax,
   qsgd,
   natural,
+  dithering,
   topk,
+  topsign,
+  dctTopk,
+  lowRank,
   randomk,
+  adaptiveRandom,
   ternary,
 ] as const;
 
 /** Settings of any compressor, told apart by `kind`. */
 export const compressorSettings = settingsOfAny(kinds);
 export type CompressorSettings = z.output<typeof compressorSettings>;
+
+/** Bytes that a compressor of these settings takes beside its payload. */
+export function compressorBytes(settings: CompressorSettings, layout: Layout): number {
+  return (kindOf(kinds, settings) as CompressorKind).scratchBytes?.(settings, layout) ?? 0;
+}
 
 /**
  * The compressor that these settings describe, for one layout and vector space.

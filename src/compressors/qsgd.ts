@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import type { Bytes, VectorSpace } from "../vectors/vector.js";
+import { codingSettings, createCoding } from "./coding.js";
 import { boundOfBlocks, headersOf } from "./norms.js";
 import {
   createStaging,
@@ -13,11 +13,6 @@ import {
   sectionsOf,
 } from "./ranges.js";
 
-/** Working room of the entropy coder, in bytes. */
-const TABLE_BYTES = 1 << 13;
-/** Fewest bytes that entropy coding takes: 32 of presence, one frequency and four states. */
-const FEWEST_CODED_BYTES = 50;
-
 const settings = z.strictObject({
   kind: z.literal("qsgd"),
   levels: z
@@ -27,10 +22,7 @@ const settings = z.strictObject({
     .default(7)
     .describe("quantisation levels (1: 2 bits/parameter, ≤ 7: 4, ≤ 127: 8)"),
   ...scopeSettings({ scope: "block", block: 512 }),
-  coding: z
-    .enum(["fixed", "entropy"])
-    .default("fixed")
-    .describe("entropy: codes take fewer bits the more often they occur; smaller and slower"),
+  ...codingSettings,
   unscaled: z
     .boolean()
     .default(false)
@@ -68,8 +60,9 @@ export const qsgd: CompressorKind<typeof settings> = {
     const { sections, end: codeBytes, longestBlock } = sectionsOf(ranges, (n) => Math.ceil((n * bits) / 8));
     const omega = omegaOf(levels, longestBlock);
     const unitBytes = 4 * sections.reduce((sum, { blocks }) => sum + blocks, 0);
-    const coding = settings.coding === "entropy" ? entropyCoding : fixedCoding;
-    const { minimum, maximum, plainCodes, encode, decode } = coding({ name, unitBytes, codeBytes, space });
+    const { minimum, maximum, plainCodes, encode, decode } = createCoding(settings, {
+      ...{ name, headerBytes: unitBytes, codeBytes, space },
+    });
     const payload = space.bytes(maximum);
     const stage = createStaging(space, maximum);
 
@@ -130,68 +123,4 @@ function nameOf({ levels, coding, unscaled, ...scope }: z.output<typeof settings
   const plural = levels === 1 ? "level" : "levels";
   const details = `${scopeName(scope)}${coding === "entropy" ? ", entropy" : ""}${unscaled ? ", unscaled" : ""}`;
   return `qsgd(${levels} ${plural}, ${details})`;
-}
-
-interface CodingContext {
-  readonly name: string;
-  readonly unitBytes: number;
-  readonly codeBytes: number;
-  readonly space: VectorSpace;
-}
-
-/** How codes follow the units in a payload. */
-interface Coding {
-  /** Bytes of a payload. */
-  readonly minimum: number;
-  readonly maximum: number;
-  /** Where codes are written before they are coded: an address. */
-  plainCodes(payload: Bytes): number;
-  /** Codes what was written there. @returns the payload, cut to its length */
-  encode(payload: Bytes): Bytes;
-  /** Address of the plain codes of a payload. @throws MalformedPayload for what `encode` never makes */
-  decode(payload: Bytes): number;
-}
-
-/** Codes as they are. */
-function fixedCoding({ unitBytes, codeBytes }: CodingContext): Coding {
-  const plainCodes = (payload: Bytes) => payload.byteOffset + unitBytes;
-  return {
-    minimum: unitBytes + codeBytes,
-    maximum: unitBytes + codeBytes,
-    plainCodes,
-    encode: (payload) => payload,
-    decode: plainCodes,
-  };
-}
-
-/** After a byte that says so, codes coded by their frequencies, or as they are where that is not shorter. */
-function entropyCoding({ name, unitBytes, codeBytes, space }: CodingContext): Coding {
-  const { kernels } = space;
-  const start = unitBytes + 1;
-  const plain = space.bytes(codeBytes);
-  const table = space.bytes(TABLE_BYTES).byteOffset;
-  return {
-    minimum: start + Math.min(codeBytes, FEWEST_CODED_BYTES),
-    maximum: start + codeBytes,
-    plainCodes: () => plain.byteOffset,
-    encode(payload) {
-      const to = payload.byteOffset + start;
-      const end = kernels.entropyEncode(plain.byteOffset, codeBytes, to, codeBytes - 1, table) >>> 0;
-      payload[unitBytes] = end ? 1 : 0;
-      if (end) return payload.subarray(0, end - payload.byteOffset);
-      payload.set(plain, start);
-      return payload;
-    },
-    decode(payload) {
-      const codes = payload.byteOffset + start;
-      const size = payload.length - start;
-      if (payload[unitBytes] === 0) {
-        requireCodes(name, size === codeBytes);
-        return codes;
-      }
-      requireCodes(name, payload[unitBytes] === 1);
-      requireCodes(name, kernels.entropyDecode(codes, codes + size, plain.byteOffset, codeBytes, table));
-      return plain.byteOffset;
-    },
-  };
 }

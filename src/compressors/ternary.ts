@@ -1,12 +1,13 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
+import { codingSettings, createCoding } from "./coding.js";
 import { boundOfBlocks, headersOf } from "./norms.js";
 import {
   createStaging,
   rangesOf,
   requireCodes,
   requireFinite,
-  requireLength,
+  requireLengthWithin,
   scopeName,
   scopeSettings,
   sectionsOf,
@@ -15,6 +16,7 @@ import {
 const settings = z.strictObject({
   kind: z.literal("ternary"),
   ...scopeSettings({ scope: "block", block: 256 }),
+  ...codingSettings,
 });
 
 /**
@@ -25,12 +27,15 @@ const THRESHOLD = 0.7;
 
 /**
  * Ternary: on each block of n numbers, C(v) = s · sign(v) where |v| ≥ c · ‖v‖₁/n and 0 elsewhere, s the mean
- * magnitude of the numbers sent, c = 0.7. Five numbers a byte (1.6 bits a number) and 32 bits a block.
+ * magnitude of the numbers sent, c = 0.7. Five numbers a byte (1.6 bits a number) and 32 bits a block. With entropy coding
+ * about what the bytes' entropy is: nothing less for normal numbers, much less where few of a block are large.
  *
  * Contraction: C(v) is the projection of v onto the one direction sign(v) on the numbers sent. If m are
  * sent, those left out sum to at most (n − m) c ‖v‖₁/n, so ‖C(v)‖² ≥ (1 − c + c·m/n)² ‖v‖₁² / m. For c > ½
  * this is least at m/n = (1 − c)/c, where it is 4c(1 − c)‖v‖₁²/n ≥ 4c(1 − c)‖v‖²/n: α = 0.84/n of the
  * largest block.
+ *
+ * Payload: the scales of every block of every range as float32, then their codes (`coding.ts`).
  *
  * The norm bound takes every number for one that is sent: √(n/m) times the norm, 1.32 for normal numbers.
  *
@@ -39,54 +44,60 @@ const THRESHOLD = 0.7;
 export const ternary: CompressorKind<typeof settings> = {
   settings,
   create(settings, { layout, space }) {
-    const name = `ternary(${scopeName(settings)})`;
+    const coded = settings.coding === "entropy" ? ", entropy" : "";
+    const name = `ternary(${scopeName(settings)}${coded})`;
     const { kernels } = space;
-    const bytesOf = (count: number) => 4 + Math.ceil(count / 5);
-    const { sections, end, longestBlock } = sectionsOf(rangesOf(layout, settings), bytesOf);
-    const payload = space.bytes(end);
-    const stage = createStaging(space, end);
+    const ranges = rangesOf(layout, settings);
+    const { sections, end: codeBytes, longestBlock } = sectionsOf(ranges, (n) => Math.ceil(n / 5));
+    const headerBytes = 4 * sections.reduce((sum, { blocks }) => sum + blocks, 0);
+    const { minimum, maximum, plainCodes, encode, decode } = createCoding(settings, {
+      ...{ name, headerBytes, codeBytes, space },
+    });
+    const payload = space.bytes(maximum);
+    const stage = createStaging(space, maximum);
 
-    /** @returns where the payload lies in the space */
-    const check = (received: Uint8Array): number => {
-      requireLength(name, received, end);
-      const bytes = stage(received).byteOffset;
-      for (const { start, blocks, bytes: size } of sections) {
-        requireFinite(name, kernels.allFinite(bytes + start, blocks));
-        requireCodes(name, kernels.ternaryCheck(bytes + start + 4 * blocks, size - 4 * blocks));
-      }
-      return bytes;
+    /** @returns where the scales and the plain codes of the payload lie in the space */
+    const check = (received: Uint8Array): { scales: number; codes: number } => {
+      requireLengthWithin(name, received, minimum, maximum);
+      const bytes = stage(received);
+      requireFinite(name, kernels.allFinite(bytes.byteOffset, headerBytes / 4));
+      const codes = decode(bytes);
+      requireCodes(name, kernels.ternaryCheck(codes, codeBytes));
+      return { scales: bytes.byteOffset, codes };
     };
 
     return {
       name,
       contraction: (4 * THRESHOLD * (1 - THRESHOLD)) / longestBlock,
-      minimumPayloadBytes: end,
-      maximumPayloadBytes: end,
+      minimumPayloadBytes: minimum,
+      maximumPayloadBytes: maximum,
       squeeze(vector) {
+        let scales = payload.byteOffset;
+        const codes = plainCodes(payload);
         for (const { offset, length, block, start, blocks } of sections) {
-          const v = vector.byteOffset + 4 * offset;
-          const scales = payload.byteOffset + start;
-          kernels.ternarySqueeze(v, length, block, THRESHOLD, scales, scales + 4 * blocks);
+          kernels.ternarySqueeze(
+            vector.byteOffset + 4 * offset,
+            length,
+            block,
+            THRESHOLD,
+            scales,
+            codes + start,
+          );
+          scales += 4 * blocks;
         }
-        return payload;
+        return encode(payload);
       },
       check,
       normBound(received) {
         const headers = headersOf(received);
-        return boundOfBlocks(sections, ({ start }, b) => headers.getFloat32(start + 4 * b, true));
+        return boundOfBlocks(sections, (_section, _b, index) => headers.getFloat32(4 * index, true));
       },
       addTo(out, received, scale) {
-        const bytes = check(received);
+        const { scales: first, codes } = check(received);
+        let scales = first;
         for (const { offset, length, block, start, blocks } of sections) {
-          const scales = bytes + start;
-          kernels.ternaryAddTo(
-            out.byteOffset + 4 * offset,
-            length,
-            block,
-            scales,
-            scales + 4 * blocks,
-            scale,
-          );
+          kernels.ternaryAddTo(out.byteOffset + 4 * offset, length, block, scales, codes + start, scale);
+          scales += 4 * blocks;
         }
       },
     };

@@ -31,6 +31,7 @@ export type { EdgeRecord, Offer } from "./account.js";
 
 /** Both halves of one exchange. The neighbour settles the same two payloads at the same rate. */
 export interface Settled {
+  /** With the weight of the exchange's own round. Where weights change, not the object of the edges' list. */
   readonly edge: Neighbour;
   /** What this peer sent; empty on an edge that only receives. */
   readonly own: Bytes;
@@ -73,6 +74,8 @@ export interface LedgerOptions extends ExaminerOptions {
   readonly edges: readonly Neighbour[];
   /** η of a round. */
   readonly rate: (round: number) => number;
+  /** An edge with the weight of an exchange whose ends are in these rounds, where weights depend on the round. */
+  readonly edgeIn?: (edge: Neighbour, ownRound: number, theirRound: number) => Neighbour;
   readonly afterFault: AfterFault;
   /**
    * The strict barrier: both ends of an exchange must be in the same round. Otherwise an edge that is unreachable or
@@ -157,7 +160,16 @@ const edgeOf = ({ edge }: Account): Neighbour => edge;
 const nothing: Bytes = new Uint8Array(0);
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { id, edges, rate, isBarrier, lastRound, afterFault, records = [] } = options;
+  const {
+    id,
+    edges,
+    rate,
+    edgeIn = (edge) => edge,
+    isBarrier,
+    lastRound,
+    afterFault,
+    records = [],
+  } = options;
   const accounts = edges.map((edge) =>
     createAccount(
       edge,
@@ -209,7 +221,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     const isVoid = account.quarantine.left > 0;
     toRelease.push(theirs.release);
     const pair = {
-      edge: account.edge,
+      edge: edgeIn(account.edge, own.round, theirs.frame.round),
       own: account.sends ? own.payload : nothing,
       ...(isVoid ? ({ theirs: nothing, isVoid } as const) : { theirs: theirs.frame.payload }),
       ...(!isVoid && theirs.frame.notice && { notice: theirs.frame.notice }),

@@ -1,5 +1,7 @@
 /** The consensus rates after which all peers hold the mean model. */
 import { InvalidExperiment } from "../foundation/errors.js";
+import type { Mixing } from "./mixing.js";
+import { spectrum } from "./spectrum.js";
 
 /** Most rounds a closing consensus takes. */
 export const MAX_CLOSING_ROUNDS = 256;
@@ -44,25 +46,47 @@ export interface Closing {
  *   polynomials in distributed consensus applications”; Reichel 1990, “Newton interpolation at Leja points”
  */
 export function closingRates(spectrum: readonly number[], rounds?: number): Closing {
+  requireRounds(rounds);
+  // In terms of μ = 1 − λ, a round multiplies by 1 − μ/μ_k.
+  const slownesses = distinct(spectrum.slice(1).map((eigenvalue) => 1 - eigenvalue));
+  if (slownesses.length === 0) return { rates: [], contraction: 0 };
+  const chebyshevDegree = rounds ?? degreeFor(CLOSING_TOLERANCE, slownesses);
+  if (slownesses.length <= chebyshevDegree) {
+    const exact = withRoots(slownesses, slownesses);
+    if (exact.contraction + exact.amplification * FLOAT32_EPSILON <= CLOSING_TOLERANCE) return exact;
+  }
+  return withRoots(chebyshevRoots(chebyshevDegree, slownesses), slownesses);
+}
+
+/** @throws InvalidExperiment */
+function requireRounds(rounds: number | undefined): void {
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 0 && rounds <= MAX_CLOSING_ROUNDS)) {
     throw new InvalidExperiment(
       `the number of closing rounds is ${rounds}: use a whole number from 0 to ${MAX_CLOSING_ROUNDS}`,
       { code: "closing-rounds", field: "closingRounds" },
     );
   }
-  // In terms of μ = 1 − λ, a round multiplies by 1 − μ/μ_k.
-  const slownesses = distinct(spectrum.slice(1).map((eigenvalue) => 1 - eigenvalue));
-  if (slownesses.length === 0) return { rates: [], contraction: 0 };
-  const chebyshevDegree = rounds ?? degreeFor(CLOSING_TOLERANCE, slownesses);
-  if (slownesses.length <= chebyshevDegree) {
-    const exact = closingOf(slownesses, slownesses);
-    if (exact.contraction + exact.amplification * FLOAT32_EPSILON <= CLOSING_TOLERANCE) return exact;
-  }
-  return closingOf(chebyshevRoots(chebyshevDegree, slownesses), slownesses);
+}
+
+/**
+ * The closing consensus of a mixing. Of a sequence whose period gives the exact average, a period at η = 1 on its own
+ * edges; of any other sequence, that of all its edges together.
+ *
+ * @param rounds as `closingRates` has it
+ */
+export function closingOf(mixing: Mixing, rounds?: number): Closing {
+  const { sequence } = mixing;
+  if (!sequence?.isExact) return closingRates(spectrum(mixing), rounds);
+  requireRounds(rounds);
+  const taken = Math.min(sequence.rounds, rounds ?? sequence.rounds);
+  return {
+    rates: Array.from({ length: taken }, () => 1),
+    contraction: taken === sequence.rounds ? 0 : 1,
+  };
 }
 
 /** The rounds with a root at each of these μ, and what they do to disagreements at these slownesses. */
-function closingOf(
+function withRoots(
   roots: readonly number[],
   slownesses: readonly number[],
 ): Closing & { readonly amplification: number } {

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
+import type { GraphSequence } from "./graph-sequence.js";
 
 /** Most peers of a graph; the weight matrix W has its square. */
 export const MAX_PEERS = 1024;
@@ -22,6 +23,8 @@ export interface Graph {
   readonly isDirected?: true;
   /** Peers that have left a run for good, ascending: they keep their numbers and have no edges. */
   readonly left?: readonly number[];
+  /** Which of the edges work in a round and with which weights; left out: all of them, always. */
+  readonly sequence?: GraphSequence;
 }
 
 /** The graph without the edges of peers that left. */

@@ -1,15 +1,19 @@
 /** Every kind of graph there is. Adding one: a file here, and a line in this list. */
 import type { z } from "zod";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import { baseGraph } from "./base-graph.js";
 import { chain } from "./chain.js";
 import { complete } from "./complete.js";
 import { edges } from "./edges.js";
+import { equitopo } from "./equitopo.js";
 import { erdosRenyi } from "./erdos-renyi.js";
 import { expander } from "./expander.js";
 import { exponential } from "./exponential.js";
 import type { Graph, GraphKind } from "./graph.js";
 import { hypercube } from "./hypercube.js";
 import { margulis } from "./margulis.js";
+import { onePeerExponential } from "./one-peer-exponential.js";
+import { randomMatchings } from "./random-matchings.js";
 import { randomRegular } from "./random-regular.js";
 import { ring } from "./ring.js";
 import { star } from "./star.js";
@@ -30,6 +34,10 @@ const kinds = [
   randomRegular,
   erdosRenyi,
   edges,
+  onePeerExponential,
+  baseGraph,
+  randomMatchings,
+  equitopo,
 ] as const;
 
 /** Settings of any graph, told apart by `kind`. */

@@ -15,6 +15,20 @@ export interface Neighbour {
   readonly direction?: "in" | "out";
 }
 
+/** W(t) of a graph whose edges change from round to round. */
+export interface MixingSequence {
+  /** Rounds after which it repeats; left out where every round is drawn anew. */
+  readonly period?: number;
+  /** Whether one period of exact gossip with η = 1 gives every peer the mean. */
+  readonly isExact: boolean;
+  /** λ_n: the least eigenvalue of any W(t), as far as `rounds` go; 0 where they are not symmetric. */
+  readonly smallestEigenvalue: number;
+  /** Rounds that say what the sequence is like: a period, or the first `SAMPLED_ROUNDS`. */
+  readonly rounds: number;
+  /** A peer's neighbours in round t, ascending, with the weights of that round. */
+  neighbours(peer: number, t: number): readonly Neighbour[];
+}
+
 /**
  * A validated mixing matrix W: symmetric, rows and columns sum to 1, zero where there is no edge, gap > 0. On a directed
  * graph only the columns sum to 1: what a peer keeps and gives away.
@@ -27,4 +41,6 @@ export interface Mixing {
   /** Every peer's neighbours, ascending. */
   readonly neighbours: readonly (readonly Neighbour[])[];
   readonly isDirected?: true;
+  /** The matrices of the rounds; W above is then that of all edges together, as the closing consensus may use it. */
+  readonly sequence?: MixingSequence;
 }

@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { detailsOf, InvalidTopology, MurmurationError } from "../foundation/errors.js";
 import { checked } from "../settings/check.js";
-import { closingRates } from "./closing-rates.js";
+import { closingOf } from "./closing-rates.js";
 import { degrees, type Graph, presentPeers, withoutPeers } from "./graph.js";
 import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./index.js";
-import type { Mixing } from "./mixing.js";
+import type { Mixing, MixingSequence } from "./mixing.js";
+import { sequenceContraction, sequenceMixing } from "./sequence-mixing.js";
 import {
   maximumConsensusRate,
   optimalConsensusRate,
@@ -134,7 +135,8 @@ function withoutThoseThatLeft(
 }
 
 /** Why the peers of a graph cannot change while it runs; undefined where they can. */
-export function whyMembersAreFixed({ isDirected }: Graph, weights: unknown): string | undefined {
+export function whyMembersAreFixed({ isDirected, sequence }: Graph, weights: unknown): string | undefined {
+  if (sequence) return "the graph changes from round to round; use one with the same edges in every round";
   if (isDirected) return "the graph is directed, and its weights are shares; use an undirected graph";
   return weights === "metropolis"
     ? undefined
@@ -157,6 +159,14 @@ function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
       { code: "weights-on-directed-graph", field: "weights" },
     );
   }
+  const { sequence } = graph;
+  if (sequence && weights !== "metropolis") {
+    throw new InvalidTopology(
+      "the graph changes from round to round and has its own weights for each: remove the weights",
+      { code: "weights-on-graph-sequence", field: "weights" },
+    );
+  }
+  if (sequence) return sequenceMixing({ ...graph, sequence });
   if (graph.isDirected) return pushMixing(graph);
   return weights === "metropolis" ? metropolisMixing(graph) : weightedMixing(graph, weights);
 }
@@ -256,6 +266,18 @@ export function topologyJsonSchema(): Record<string, unknown> {
   };
 }
 
+/** What is worth knowing about a graph sequence. */
+export interface SequenceDescription {
+  /** Rounds after which it repeats; left out where every round is drawn anew. */
+  readonly period?: number;
+  /** Whether one period of exact gossip with η = 1 gives every peer the mean. */
+  readonly isExact: boolean;
+  /** Most neighbours that a peer has in a round. */
+  readonly mostNeighbours: number;
+  /** Edges of a round, in the mean. */
+  readonly edgesPerRound: number;
+}
+
 /** The numbers that say how fast a graph of peers comes together. */
 export interface TopologyDescription {
   readonly name: string;
@@ -264,11 +286,13 @@ export interface TopologyDescription {
   readonly edges: number;
   /** Eigenvalues below are moduli then, and rates have no meaning. */
   readonly isDirected: boolean;
+  /** Present where the graph changes from round to round; edges and neighbours are then those of all rounds. */
+  readonly sequence?: SequenceDescription;
   readonly minimumDegree: number;
   readonly maximumDegree: number;
-  /** λ₂ */
+  /** λ₂; of a sequence, what a round leaves of ‖X − X̄‖ in the mean (`sequenceContraction`) */
   readonly secondEigenvalue: number;
-  /** λ_n */
+  /** λ_n; of a sequence, the least of any round */
   readonly smallestEigenvalue: number;
   readonly spectralGap: number;
   /** η* */
@@ -291,12 +315,12 @@ export const ROUNDS_FACTOR = 1e-2;
 
 /** What is worth knowing about a topology before a run. Computes the spectrum: seconds above 500 peers. */
 export function describeTopology({ name, graphSettings, graph, mixing }: Topology): TopologyDescription {
-  const eigenvalues = spectrum(mixing);
+  const { sequence } = mixing;
   const present = presentPeers(graph);
   const all = degrees(graph);
   const counts = present.map((peer) => all[peer]!);
-  const closing = mixing.isDirected ? { rates: [], contraction: 1 } : closingRates(eigenvalues);
-  const optimal = optimalConsensusRate(eigenvalues);
+  const closing = mixing.isDirected ? { rates: [], contraction: 1 } : closingOf(mixing);
+  const speed = sequence ? sequenceSpeed(graph, sequence) : graphSpeed(spectrum(mixing));
   return {
     name,
     kind: graphSettings.kind,
@@ -305,15 +329,54 @@ export function describeTopology({ name, graphSettings, graph, mixing }: Topolog
     isDirected: graph.isDirected === true,
     minimumDegree: Math.min(...counts),
     maximumDegree: Math.max(...counts),
+    ...(sequence && { sequence: describeSequence(graph, sequence) }),
+    ...speed,
+    roundsFactor: ROUNDS_FACTOR,
+    closingRounds: closing.rates.length,
+    closingContraction: closing.contraction,
+  };
+}
+
+function graphSpeed(eigenvalues: readonly number[]) {
+  const optimal = optimalConsensusRate(eigenvalues);
+  return {
     secondEigenvalue: secondEigenvalue(eigenvalues),
     smallestEigenvalue: smallestEigenvalue(eigenvalues),
     spectralGap: spectralGap(eigenvalues),
     optimalConsensusRate: optimal,
     maximumConsensusRate: maximumConsensusRate(eigenvalues),
-    roundsFactor: ROUNDS_FACTOR,
     roundsAtOne: predictedRounds(eigenvalues, 1, ROUNDS_FACTOR),
     roundsAtOptimum: predictedRounds(eigenvalues, optimal, ROUNDS_FACTOR),
-    closingRounds: closing.rates.length,
-    closingContraction: closing.contraction,
   };
+}
+
+/** Of a sequence whose period is exact, the rounds are a period; otherwise they follow from the mean of a round. */
+function sequenceSpeed(graph: Graph, { isExact, rounds, smallestEigenvalue }: MixingSequence) {
+  const contraction = sequenceContraction(graph);
+  const predicted = isExact ? rounds : predictedRounds([1, contraction], 1, ROUNDS_FACTOR);
+  return {
+    secondEigenvalue: contraction,
+    smallestEigenvalue,
+    spectralGap: 1 - contraction,
+    optimalConsensusRate: 1,
+    maximumConsensusRate: 2 / (1 - smallestEigenvalue),
+    roundsAtOne: predicted,
+    roundsAtOptimum: predicted,
+  };
+}
+
+function describeSequence({ sequence: drawn }: Graph, sequence: MixingSequence): SequenceDescription {
+  const { period, isExact, rounds } = sequence;
+  let edges = 0;
+  let mostNeighbours = 0;
+  for (let t = 0; t < rounds; t++) {
+    const round = drawn!.round(t);
+    edges += round.length;
+    for (const [a, b] of round) {
+      for (const peer of [a, b]) {
+        mostNeighbours = Math.max(mostNeighbours, sequence.neighbours(peer, t).length);
+      }
+    }
+  }
+  return { ...(period !== undefined && { period }), isExact, mostNeighbours, edgesPerRound: edges / rounds };
 }

@@ -144,6 +144,29 @@ export const divisions: {
         factor,
       ),
   },
+  onebitSqueeze: {
+    size: (_v, length, block) => [length, block],
+    piece: (kernels, first, count, [v, length, block, scales, bits]) =>
+      kernels.onebitSqueeze(
+        v + 4 * first,
+        count,
+        block,
+        scales + 8 * blocksBefore(length, block, first),
+        bits + codesBefore(length, block, first, 1),
+      ),
+  },
+  onebitAddTo: {
+    size: (_out, length, block) => [length, unitWithin(length, block)],
+    piece: (kernels, first, count, [out, length, block, scales, bits, factor]) =>
+      kernels.onebitAddTo(
+        out + 4 * first,
+        count,
+        blockWithin(length, block, count),
+        scales + 8 * blocksBefore(length, block, first),
+        bits + codesBefore(length, block, first, 1),
+        factor,
+      ),
+  },
   minmaxSqueeze: {
     size: (_v, length, block) => [length, block],
     piece: (kernels, first, count, [v, length, block, bits, stochastic, index, low, high, headers, codes]) =>
@@ -247,6 +270,32 @@ export const divisions: {
         factor,
       ),
   },
+  ditheringSqueeze: {
+    size: (_v, length, block) => [length, block],
+    piece: (kernels, first, count, [v, length, block, index, low, high, bases, codes]) =>
+      kernels.ditheringSqueeze(
+        v + 4 * first,
+        count,
+        block,
+        index + first,
+        low,
+        high,
+        bases + blocksBefore(length, block, first),
+        codes + codesBefore(length, block, first, 4),
+      ),
+  },
+  ditheringAddTo: {
+    size: (_out, length, block) => [length, block],
+    piece: (kernels, first, count, [out, length, block, bases, codes, factor]) =>
+      kernels.ditheringAddTo(
+        out + 4 * first,
+        count,
+        block,
+        bases + blocksBefore(length, block, first),
+        codes + codesBefore(length, block, first, 4),
+        factor,
+      ),
+  },
   ternarySqueeze: {
     size: (_v, length, block) => [length, block],
     piece: (kernels, first, count, [v, length, block, share, scales, codes]) =>
@@ -275,6 +324,16 @@ export const divisions: {
     size: (_codes, count) => [count, ANY],
     piece: (kernels, first, count, [codes]) => kernels.ternaryCheck(codes + first, count),
     result: "every",
+  },
+  raceKeys: {
+    size: (_v, length) => [length, ANY],
+    piece: (kernels, first, count, [v, , index, low, high, out]) =>
+      kernels.raceKeys(v + 4 * first, count, index + first, low, high, out + 4 * first),
+  },
+  rotate: {
+    size: (_v, length, n) => [length, n * Math.ceil(ANY / n)],
+    piece: (kernels, first, count, [v, , n, matrix, before, after, out]) =>
+      kernels.rotate(v + 4 * first, count, n, matrix, before, after, out + 4 * first),
   },
   sgd: elementwise("sgd", 2),
   momentum: elementwise("momentum", 3),

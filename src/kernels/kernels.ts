@@ -17,13 +17,17 @@
  * A random draw is `drawBits(low, high, index)` of `random.ts`, made inside the kernel. A block of numbers draws
  * from the index of its first number's place in the flat vector on; where 16 bits are enough, two numbers share a draw.
  */
+import type { DitheringKernels } from "./reference/dithering.js";
 import type { EntropyKernels } from "./reference/entropy.js";
 import type { Float16Kernels } from "./reference/float16.js";
 import type { MinmaxKernels } from "./reference/minmax.js";
 import type { NaturalKernels } from "./reference/natural.js";
+import type { OnebitKernels } from "./reference/onebit.js";
 import type { OptimizerKernels } from "./reference/optimizers.js";
 import type { QsgdKernels } from "./reference/qsgd.js";
+import type { RaceKernels } from "./reference/race.js";
 import type { RandomkKernels } from "./reference/randomk.js";
+import type { RotateKernels } from "./reference/rotate.js";
 import type { SignKernels } from "./reference/sign.js";
 import type { TernaryKernels } from "./reference/ternary.js";
 import type { TopkKernels } from "./reference/topk.js";
@@ -37,13 +41,17 @@ export const MAX_SPACE_BYTES = 65536 * PAGE_BYTES;
 export interface Kernels
   extends VectorKernels,
     SignKernels,
+    OnebitKernels,
     Float16Kernels,
     MinmaxKernels,
     QsgdKernels,
     NaturalKernels,
+    DitheringKernels,
     TernaryKernels,
     TopkKernels,
+    RaceKernels,
     RandomkKernels,
+    RotateKernels,
     EntropyKernels,
     OptimizerKernels {
   /** First byte of the memory that the kernels leave to their owner. */

@@ -142,7 +142,7 @@ function createPayloadReader(
     vectors: { difference },
     see(settled) {
       if (now.resting > 0) return;
-      const pair = settled.find(({ edge }) => edge === neighbours[now.current]);
+      const pair = settled.find(({ edge }) => edge.peer === neighbours[now.current]!.peer);
       if (!pair) return;
       compressor.addTo(difference, pair.theirs, 1);
       compressor.addTo(difference, pair.own, -1);

@@ -6,8 +6,9 @@ import { createCompressor } from "../compressors/index.js";
 import { digest, type Fingerprint } from "../exchange/fingerprint.js";
 import { participation } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
-import { closingRates } from "../graphs/closing-rates.js";
-import type { Mixing } from "../graphs/mixing.js";
+import { closingOf } from "../graphs/closing-rates.js";
+import type { Mixing, MixingSequence } from "../graphs/mixing.js";
+import { edgesIn } from "../graphs/sequence-mixing.js";
 import { maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
 import { isRobust, requireMixing, requireNeighbours } from "../mixing-rules/index.js";
 import type { Plan } from "../peer.js";
@@ -47,8 +48,7 @@ export function createPlan(
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
-  const eigenvalues = spectrum(mixing);
-  const optimalRate = optimalConsensusRate(eigenvalues);
+  const { optimalRate, maximumRate: bound } = ratesOf(mixing);
   const consensusRate =
     experiment.consensusRate === "auto"
       ? // Twelve digits, so that peers whose mathematics differ in the last bit still use the same rate.
@@ -60,7 +60,6 @@ export function createPlan(
       : experiment.consensusRate;
 
   const warnings: string[] = [];
-  const bound = maximumConsensusRate(eigenvalues);
   const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
   if (algorithm.usesRate && largest >= bound) {
     warnings.push(
@@ -99,6 +98,7 @@ export function createPlan(
       consensusRate: createSchedule(consensusRate, rounds),
       edges: participation(seed, share),
       closingRates: rates,
+      ...(mixing.sequence && { edgesIn: edgesIn(mixing, mixing.sequence, { rounds, closingRates: rates }) }),
       ...(waiting && { patience: waiting }),
       evaluateEvery,
       ...(projectEvery > 0 && { projection: { every: projectEvery, size: projectionSize } }),
@@ -116,13 +116,21 @@ export function createPlan(
   };
 }
 
+/** The rates of exact gossip. Each round of a sequence averages on its own edges, which 1 does best. */
+function ratesOf(mixing: Mixing) {
+  const { sequence } = mixing;
+  if (sequence) return { optimalRate: 1, maximumRate: 2 / (1 - sequence.smallestEigenvalue) };
+  const eigenvalues = spectrum(mixing);
+  return { optimalRate: optimalConsensusRate(eigenvalues), maximumRate: maximumConsensusRate(eigenvalues) };
+}
+
 function patienceOf(patience: Exclude<Experiment["patience"], "barrier">): NonNullable<Plan["patience"]> {
   if (typeof patience === "number") return { patienceMs: 1000 * patience };
   return { patienceMs: 1000 * patience.most, patienceFactor: patience.factor };
 }
 
 /** What the graph and this version of the package contribute to a fingerprint. Addresses are not part of it. */
-export function graphFingerprint({ neighbours }: Mixing): Fingerprint {
+export function graphFingerprint({ neighbours, sequence, peers }: Mixing): Fingerprint {
   return {
     murmuration: VERSION,
     topology: digest(
@@ -130,17 +138,34 @@ export function graphFingerprint({ neighbours }: Mixing): Fingerprint {
         edges.map(({ peer, weight, direction }) => [peer, weight, direction ?? "both"]),
       ),
     ),
+    ...(sequence && {
+      graphSequence: digest(
+        Array.from({ length: sequence.rounds }, (_, t) =>
+          Array.from({ length: peers }, (_, peer) =>
+            sequence.neighbours(peer, t).map(({ peer, weight }) => [peer, weight]),
+          ),
+        ),
+      ),
+    }),
   };
 }
 
 function requireFit(
   algorithm: AlgorithmKind,
   { participation, mixing }: Experiment,
-  { isDirected, neighbours }: Mixing,
+  { isDirected, neighbours, sequence }: Mixing,
 ): void {
   const { name, needs } = algorithm;
   requireMixing(algorithm, mixing);
-  for (const [peer, edges] of neighbours.entries()) requireNeighbours(peer, edges.length, mixing);
+  for (const [peer, { length }] of neighbours.entries()) {
+    requireNeighbours(peer, sequence ? mostNeighbours(sequence, peer) : length, mixing);
+  }
+  if (sequence && (needs.staticWeights || needs.everyEdge)) {
+    throw new InvalidExperiment(
+      `algorithm ${name} needs the same weights in every round, and this graph changes from round to round: use another algorithm, or a graph with one set of edges`,
+      { code: "algorithm-needs-static-weights", field: "algorithm" },
+    );
+  }
   if (isDirected && needs.graph !== "directed") {
     const others = Object.values<AlgorithmKind>(algorithms)
       .filter(({ needs, sends }) => needs.graph === "directed" && sends !== "nothing")
@@ -156,6 +181,13 @@ function requireFit(
       { code: "algorithm-needs-every-edge", field: "participation" },
     );
   }
+}
+
+/** Most neighbours that a peer has in one round. */
+function mostNeighbours({ rounds, neighbours }: MixingSequence, peer: number): number {
+  let most = 0;
+  for (let t = 0; t < rounds; t++) most = Math.max(most, neighbours(peer, t).length);
+  return most;
 }
 
 /** The compressor's name where its contraction is not proven; undefined where it is. */
@@ -174,7 +206,7 @@ function closingRatesOf(
   // A closing consensus needs a symmetric W.
   if (sends === "nothing" || mixing.isDirected || closingRounds === 0) return [];
   if (closingRounds === "auto" && isRobust(rule)) return [];
-  return closingRates(spectrum(mixing), closingRounds === "auto" ? undefined : closingRounds).rates;
+  return closingOf(mixing, closingRounds === "auto" ? undefined : closingRounds).rates;
 }
 
 /**

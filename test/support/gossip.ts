@@ -6,6 +6,7 @@ import type { Transport } from "../../src/exchange/transport.js";
 import { type Clock, stoppedClock } from "../../src/foundation/clock.js";
 import { normal, random } from "../../src/foundation/random.js";
 import type { Mixing } from "../../src/graphs/mixing.js";
+import { edgesIn } from "../../src/graphs/sequence-mixing.js";
 import type { MixingRuleSettings } from "../../src/mixing-rules/index.js";
 import type { RoundReport } from "../../src/observing/report.js";
 import { createPeer, type Peer, type Plan } from "../../src/peer.js";
@@ -63,6 +64,7 @@ export function gossipPeer(options: GossipOptions, id: number): Peer {
     consensusRate: typeof rate === "number" ? () => rate : rate,
     evaluateEvery: 0,
     ...(edges && { edges }),
+    ...(mixing.sequence && { edgesIn: edgesIn(mixing, mixing.sequence, { rounds, closingRates }) }),
     ...(rule && { mixing: rule }),
   };
   const usual = initialNumbers(seed, id);

@@ -141,6 +141,8 @@ export function written(disk: Disk, record: JournalRecord): Disk {
       case "acknowledged":
         return { ...since, acknowledged: [...new Set([...acknowledged, record.peer])].sort() };
       case "took":
+      case "lost":
+      case "notice":
         return { ...since, decisions: [...decisions, record] };
       case "offered": {
         const others = acknowledged.filter((peer) => !record.peers.includes(peer));

@@ -15,7 +15,7 @@ const fourMagnitudes = memory.data<u32>([0x7f, 0x7f, 0x7f, 0x7f], 16);
 const fourSignsOfCodes = memory.data<u32>([0x80, 0x80, 0x80, 0x80], 16);
 
 @inline
-function largestMagnitude(v: usize, length: usize): u32 {
+export function largestMagnitude(v: usize, length: usize): u32 {
   const magnitude = i32x4.splat(MAGNITUDE);
   let a = i32x4.splat(0), b = a;
   let k: usize = 0;

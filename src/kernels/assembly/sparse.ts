@@ -11,6 +11,17 @@ export function places(): usize {
   return room();
 }
 
+/** Moves the numbers at the first `count` places to `values`, and leaves zeros. */
+@inline
+export function takeFromPlaces(count: usize, values: usize): void {
+  let from = places();
+  for (let k: usize = 0; k < count; k++, from += 4, values += 4) {
+    const p = <usize>load<u32>(from);
+    store<u32>(values, load<u32>(p));
+    store<u32>(p, 0);
+  }
+}
+
 /**
  * Adds factor · value to the number at each of the first `count` places. Eight are read before one is written: a write
  * between two reads that miss the caches would keep them from being on their way together.

@@ -47,6 +47,16 @@ export interface TopkKernels {
     end: number,
     factor: number,
   ): void;
+  /** Moves the numbers of `v` at the places of streams that passed the check to `values`, and leaves zeros. */
+  topkTake(
+    v: number,
+    count: number,
+    rice: number,
+    values: number,
+    remainders: number,
+    quotients: number,
+    end: number,
+  ): void;
 }
 
 /** Bits written from the lowest of the first byte on. */
@@ -130,6 +140,15 @@ export function topkKernels(buffer: ArrayBuffer): TopkKernels {
     },
     topkCheck(length, count, rice, remainders, quotients, end) {
       return readPlaces(length, count, rice, remainders, quotients, end)?.end ?? 0;
+    },
+    topkTake(v, count, rice, values, remainders, quotients, end) {
+      const { places } = readPlaces(Number.POSITIVE_INFINITY, count, rice, remainders, quotients, end)!;
+      const to = floats(buffer, values, count);
+      places.forEach((place, j) => {
+        const from = floats(buffer, v + 4 * place, 1);
+        to[j] = from[0]!;
+        from[0] = 0;
+      });
     },
     topkAddTo(out, count, rice, values, remainders, quotients, end, factor) {
       const read = readPlaces(Number.POSITIVE_INFINITY, count, rice, remainders, quotients, end)!;

@@ -235,6 +235,6 @@ const describe = ({ number, firstRound, changes, refused }: NextEpoch) => ({
 
 const fixedMembers = (id: number) =>
   new InvalidExperiment(
-    `peer ${id} cannot change the members of this run: they are fixed with patience and on directed graphs`,
+    `peer ${id} cannot change the members of this run: they are fixed with patience, on directed graphs and on those that change from round to round; start a new run`,
     { code: "members-fixed", peer: id },
   );

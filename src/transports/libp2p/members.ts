@@ -33,7 +33,7 @@ export function answerTo(
     return {
       kind: "refused",
       reason:
-        "the members of this run are fixed: they can change at the barrier, without patience, on an undirected graph",
+        "the members of this run are fixed: they can change at the barrier, without patience, on an undirected graph with the same edges in every round",
     };
   }
   const { membership, takesNobodyBack, settingsOf } = members;

@@ -90,10 +90,15 @@ describe("a plan", () => {
         const expected = { code: "algorithm-needs-undirected-graph", field: "algorithm" };
         expect(expectError(plan, InvalidExperiment, expected).message).toContain("push-sum");
       }
-      const half = () => planOf({ algorithm: name, participation: 0.5 });
-      if (needs.everyEdge) {
-        expectError(half, InvalidExperiment, { code: "algorithm-needs-every-edge", field: "participation" });
-      } else expect(half().warnings).toEqual([]);
+      for (const participation of [0.5, { peers: 0.5 }]) {
+        const half = () => planOf({ algorithm: name, participation });
+        if (needs.everyEdge) {
+          expectError(half, InvalidExperiment, {
+            code: "algorithm-needs-every-edge",
+            field: "participation",
+          });
+        } else expect(half().warnings).toEqual([]);
+      }
     }
   });
 

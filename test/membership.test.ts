@@ -72,7 +72,7 @@ describe("changes of members", () => {
           minLength: 1,
           maxLength: 4,
         }),
-        fc.constantFrom(1, 0.7, 0.4),
+        fc.constantFrom(1, 0.7, 0.4, { peers: 0.7 }),
         fc.nat(1000),
         (graph, drawn, share, seed) => {
           const topology = topologyOf(graph);

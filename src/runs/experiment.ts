@@ -39,6 +39,8 @@ const defaultKinds = {
   optimizer: "sgd",
 } as const;
 
+const share = z.number().gt(0).max(1);
+
 export const experimentSettings = z.strictObject({
   $schema: z.string().optional(),
   name: z.string().default("experiment").describe("name of the run in tables and logs"),
@@ -57,11 +59,11 @@ export const experimentSettings = z.strictObject({
     .default("auto")
     .describe("η: how far an exchange moves a model towards its neighbours; auto measures the compressor"),
   participation: z
-    .number()
-    .gt(0)
-    .max(1)
+    .union([share, z.strictObject({ peers: share.describe("share of the peers that exchange in a round") })])
     .default(1)
-    .describe("share of the edges that work in a round; the others are skipped at both ends"),
+    .describe(
+      "share of the edges that work in a round; the others are skipped at both ends. With peers: share of the peers that exchange; the others learn alone",
+    ),
   patience: z
     .union([
       z.literal("barrier"),

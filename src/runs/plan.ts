@@ -4,7 +4,7 @@ import { withOptions } from "../algorithm-options/index.js";
 import { algorithms } from "../algorithms/index.js";
 import { createCompressor } from "../compressors/index.js";
 import { digest, type Fingerprint } from "../exchange/fingerprint.js";
-import { participation } from "../exchange/participation.js";
+import { participation, shareOf } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { closingOf } from "../graphs/closing-rates.js";
 import type { Mixing, MixingSequence } from "../graphs/mixing.js";
@@ -175,9 +175,9 @@ function requireFit(
       { code: "algorithm-needs-undirected-graph", field: "algorithm" },
     );
   }
-  if (participation < 1 && needs.everyEdge) {
+  if (shareOf(participation) < 1 && needs.everyEdge) {
     throw new InvalidExperiment(
-      `algorithm ${name} needs every edge in every round, and participation is ${participation}: set it to 1, or use another algorithm`,
+      `algorithm ${name} needs every edge in every round, and participation is ${shareOf(participation)}: set it to 1, or use another algorithm`,
       { code: "algorithm-needs-every-edge", field: "participation" },
     );
   }

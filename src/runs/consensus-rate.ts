@@ -7,6 +7,8 @@ import { createVectorSpace, spaceBytes, type VectorSpace } from "../vectors/vect
 
 /** Numbers per tensor at most in the measurement: enough for steady figures, quick for any model. */
 const MEASURED_LENGTH = 4096;
+/** What stands for a larger tensor of two or more dimensions. */
+const MEASURED_MATRIX = [64, MEASURED_LENGTH / 64];
 /** Tensors at most in the measurement. */
 const MEASURED_TENSORS = 8;
 /** Rounds of error feedback until the residual is steady. */
@@ -15,9 +17,10 @@ const MEASURED_ROUNDS = 300;
 /** The part of a layout on which compressors are measured: at most 8 × 4096 numbers. */
 export function measuredLayout({ tensors }: Layout): Layout {
   return createLayout(
-    tensors
-      .slice(0, MEASURED_TENSORS)
-      .map(({ name, length }) => ({ name, shape: [Math.min(length, MEASURED_LENGTH)] })),
+    tensors.slice(0, MEASURED_TENSORS).map(({ name, length, shape }) => ({
+      name,
+      shape: length <= MEASURED_LENGTH ? shape : shape.length > 1 ? MEASURED_MATRIX : [MEASURED_LENGTH],
+    })),
   );
 }
 

@@ -44,22 +44,23 @@ export interface CheckpointStore {
   /**
    * Saves a checkpoint and begins a new journal, the latter before the call returns its promise. Earlier checkpoints
    * stay good until this one is on disk. Its vectors must stay as they are until the promise resolves.
+   * @returns its bytes
    * @throws FileProblem it cannot be written
    */
-  save(checkpoint: Checkpoint): Promise<void>;
-  /** Adds to the journal. The record survives this process once the call returns. */
-  append(record: JournalRecord): void;
+  save(checkpoint: Checkpoint): Promise<number>;
+  /** Adds to the journal. The record survives this process once the call returns. @returns its bytes */
+  append(record: JournalRecord): number;
   close(): Promise<void>;
 }
 
-/** Saves where a peer is, while its run waits at a report. */
+/** Saves where a peer is, while its run waits at a report. @returns bytes of the checkpoint */
 export async function saveCheckpoint(
   peer: { trainerState(): Promise<NamedValues>; snapshot(own: NamedValues): Checkpoint },
   store: CheckpointStore,
-): Promise<void> {
+): Promise<number> {
   const own = await peer.trainerState();
   // In one turn, so that no frame arrives between the snapshot and its journal.
-  await store.save(peer.snapshot(own));
+  return await store.save(peer.snapshot(own));
 }
 
 /** @throws InvalidCheckpoint a checkpoint of another peer or run; the first difference is named */

@@ -29,7 +29,7 @@ describe("a swarm of random schedules", () => {
   it("notices a disk that loses what was written before a crash", async () => {
     const disk = (): Disk => {
       const { store } = createDisk();
-      return { store: () => ({ ...store(), append() {} }) };
+      return { store: () => ({ ...store(), append: () => 0 }) };
     };
     const problems: (string | undefined)[] = [];
     for (let seed = 1; problems.length < 10; seed++) {

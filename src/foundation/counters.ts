@@ -27,6 +27,12 @@ export const counterKinds = {
   violations: onEdge("Broken rules of the protocol, refused frames among them"),
   bans: onEdge("Bans of the neighbour for a while, after it broke the protocol"),
   refusedConnections: ofPeer("Connections of strangers refused"),
+  checkpoints: ofPeer("Checkpoints written"),
+  checkpointBytes: ofPeer("Bytes of checkpoints written", "bytes"),
+  checkpointMs: ofPeer("Time that rounds waited for checkpoints", "ms"),
+  journalBytes: ofPeer("Bytes of the journal written", "bytes"),
+  resumes: ofPeer("Times that the peer went on from a checkpoint"),
+  replayedRounds: ofPeer("Rounds computed again after a restart"),
 } as const satisfies Record<string, CounterKind>;
 
 export type CounterName = keyof typeof counterKinds;

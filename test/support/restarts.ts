@@ -48,9 +48,11 @@ export function createDisk(): Disk {
         load: async () => saved && { ...saved, records: [...saved.checkpoint.held, ...saved.records] },
         async save(checkpoint) {
           if (!isCut) saved = { checkpoint: copyCheckpoint(checkpoint), records: [] };
+          return 0;
         },
         append(record) {
           if (!isCut) saved!.records.push(copyRecord(record));
+          return 0;
         },
         async close() {},
         cut() {

@@ -65,7 +65,8 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
     if (earlier) await peer.adopt(earlier.checkpoint);
     const fingerprint = await peer.fingerprint();
     const isBarrier = prepared.plan.patience === undefined;
-    const saving = checkpoints && (await createSaving(peer, neighbours, isBarrier, checkpoints, saved));
+    const saving =
+      checkpoints && (await createSaving(peer, neighbours, isBarrier, checkpoints, saved, counters));
     transport = await createLibp2pTransport({
       ...{ id, peers, deadlines, counters },
       privateKey: run.identity.privateKey,

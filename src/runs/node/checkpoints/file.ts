@@ -80,8 +80,8 @@ const header = z.object({
 });
 type Half = z.output<typeof half>;
 
-/** Writes the file, whole or not at all. @throws FileProblem */
-export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+/** Writes the file, whole or not at all. @returns its bytes. @throws FileProblem */
+export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<number> {
   const { peer, round, fingerprint, traffic, scalars, vectors, edges, held, members } = checkpoint;
   const payloads: Uint8Array[] = [];
   const halfOf = ({
@@ -114,14 +114,16 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
   const size = Buffer.alloc(4);
   size.writeUInt32LE(text.length);
 
+  let bytes = DIGEST_BYTES;
   try {
     await writeWhole(path, async (file) => {
       const hash = createHash("sha256");
-      const put = async (bytes: Uint8Array): Promise<void> => {
-        for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+      const put = async (part: Uint8Array): Promise<void> => {
+        for (let start = 0; start < part.length; start += CHUNK_BYTES) {
           // A copy: the memory may be shared with threads, which files and hashes do not take.
-          const chunk = Buffer.from(bytes.subarray(start, start + CHUNK_BYTES));
+          const chunk = Buffer.from(part.subarray(start, start + CHUNK_BYTES));
           hash.update(chunk);
+          bytes += chunk.length;
           await file.writeFile(chunk);
         }
       };
@@ -131,6 +133,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
       for (const payload of payloads) await put(payload);
       await file.writeFile(hash.digest());
     });
+    return bytes;
   } catch (cause) {
     throw new FileProblem(`cannot write checkpoint ${path}: ${(cause as Error).message}`, {
       code: "checkpoint-not-written",

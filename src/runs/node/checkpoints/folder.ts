@@ -87,7 +87,7 @@ export async function createCheckpointFolder(
       } catch (error) {
         broken(error);
       }
-      await writeCheckpoint(pathOf(round, "checkpoint"), checkpoint);
+      const bytes = await writeCheckpoint(pathOf(round, "checkpoint"), checkpoint);
       const files = await list(folder);
       const kept = files
         .filter(({ kind }) => kind === "checkpoint")
@@ -98,15 +98,17 @@ export async function createCheckpointFolder(
       for (const { round: old, kind } of files) {
         if (old < Math.min(...kept)) await rm(pathOf(old, kind), { force: true });
       }
+      return bytes;
     },
 
     append(record) {
-      if (isBroken) return;
+      if (isBroken) return 0;
       try {
         journal ??= openJournal(pathOf(journalRound, "journal"));
-        journal.append(record);
+        return journal.append(record);
       } catch (error) {
         broken(error);
+        return 0;
       }
     },
 

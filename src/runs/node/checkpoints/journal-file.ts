@@ -14,8 +14,8 @@ const KINDS = ["offered", "took", "received", "lost", "notice", "acknowledged"] 
 const RECEIVED_BYTES = 8 + FRAME_HEADER_BYTES;
 
 export interface JournalFile {
-  /** Writes a record. Its payload is not copied. @throws what the system says; the file is as before then */
-  append(record: JournalRecord): void;
+  /** Writes a record. Its payload is not copied. @returns its bytes. @throws what the system says; the file is as before then */
+  append(record: JournalRecord): number;
   sync(): void;
   close(): void;
 }
@@ -38,6 +38,7 @@ export function openJournal(path: string): JournalFile {
         throw error;
       }
       end += head.length + payload.length;
+      return head.length + payload.length;
     },
     sync: () => fsyncSync(file),
     close: () => closeSync(file),

@@ -1,6 +1,8 @@
 /** One peer's run, saved as it goes. */
 import { type CheckpointStore, type Saved, saveCheckpoint } from "../../../checkpoint.js";
-import { createJournal, type Journal } from "../../../exchange/journal.js";
+import { createJournal, type Journal, type JournalRecord } from "../../../exchange/journal.js";
+import { systemClock } from "../../../foundation/clock.js";
+import type { Counters } from "../../../foundation/counters.js";
 import { FileProblem } from "../../../foundation/errors.js";
 import type { Neighbour } from "../../../graphs/mixing.js";
 import type { Peer } from "../../../peer.js";
@@ -35,33 +37,47 @@ export async function createSaving(
   isBarrier: boolean,
   { store, every, warn }: RunCheckpoints,
   saved: Saved | undefined,
+  counters: Counters,
 ): Promise<Saving> {
   if (saved) await peer.restore(saved.checkpoint);
   else await saveCheckpoint(peer, store);
   const { checkpoint, records = [] } = saved ?? {};
-  const { append } = store;
+  const append = (record: JournalRecord) => counters.count("journalBytes", undefined, store.append(record));
+  if (saved) counters.count("resumes");
   const journal = createJournal({ neighbours, edges: checkpoint?.edges ?? [], records, isBarrier, append });
+  // The first round of which the journal does not hold all.
+  const repeated = Math.max(0, ...records.map((record) => (record.kind === "offered" ? record.round : 0)));
   return {
     journal,
     resumedFrom: checkpoint?.round,
     async roundIsOver(round, isLeaving) {
+      if (round < repeated) counters.count("replayedRounds");
       // What is computed again is on disk; and a run that is complete is computed again from its last rounds.
       if (journal.next() || round + 1 === peer.rounds) return;
-      if ((round + 1) % every === 0 || isLeaving) await saveOrWarn([peer], [store], warn);
+      if ((round + 1) % every !== 0 && !isLeaving) return;
+      const began = systemClock.now();
+      counters.count("checkpointBytes", undefined, await saveOrWarn([peer], [store], warn));
+      counters.count("checkpointMs", undefined, systemClock.now() - began);
+      counters.count("checkpoints");
     },
   };
 }
 
-/** Saves peers, each in its store. A run goes on without a checkpoint that cannot be written. */
+/**
+ * Saves peers, each in its store. A run goes on without a checkpoint that cannot be written.
+ * @returns bytes that were written
+ */
 export async function saveOrWarn(
   peers: readonly Peer[],
   stores: readonly CheckpointStore[],
   warn: (text: string) => void,
-): Promise<void> {
+): Promise<number> {
+  let bytes = 0;
   try {
-    for (const [k, store] of stores.entries()) await saveCheckpoint(peers[k]!, store);
+    for (const [k, store] of stores.entries()) bytes += await saveCheckpoint(peers[k]!, store);
   } catch (error) {
     if (!(error instanceof FileProblem)) throw error;
     warn(`${error.message}; the run goes on`);
   }
+  return bytes;
 }

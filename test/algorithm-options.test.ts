@@ -13,7 +13,7 @@ import { normal, random } from "../src/foundation/random.js";
 import { createGraph } from "../src/graphs/index.js";
 import { metropolisMixing } from "../src/graphs/weights.js";
 import { createPeer, type Plan } from "../src/peer.js";
-import { requirePatience } from "../src/peer-parts.js";
+import { createParts, requirePatience } from "../src/peer-parts.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createPlan } from "../src/runs/plan.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
@@ -350,5 +350,49 @@ describe("iterate averaging", () => {
       }
       expect(plain.evaluated).toHaveLength(rounds);
     }
+  });
+});
+
+describe("on another graph, as when members change", () => {
+  it("every option goes on from the model that a peer adopts, with what the algorithm keeps", () => {
+    const algorithm = withOptions(algorithms.deepsqueeze, {
+      ...{ blocks: 3, quasiGlobalMomentum: 0.9, averaging: { from: 0, every: 1 } },
+    });
+    const plan: Plan = {
+      ...{ seed: 1, algorithm, compressor: exact, rounds: 9, closingRates: [], ...plainDescent },
+      ...{ learningRate: () => 0.1, consensusRate: () => 0.5, evaluateEvery: 0 },
+    };
+    const trainer = functionTrainer(
+      layout,
+      (model) => model.fill(0.5),
+      () => 0,
+    );
+    const parts = createParts({ id: 0, neighbours: ring.neighbours[0]!, plan, trainer });
+    const kept = (pattern: RegExp) => algorithm.keeps!.filter((name) => pattern.test(name));
+    expect(kept(/residual$/)).toHaveLength(3);
+    const adopted = Float32Array.from({ length }, (_, k) => k / 8);
+    // The momentum and the average that other rounds left.
+    const left = kept(/\/(momentum|average)$/).map((name) => [
+      `algorithm/${name}`,
+      new Float32Array(length).fill(2),
+    ]);
+    expect(left).toHaveLength(2);
+    const vectors = { model: adopted, ...Object.fromEntries(left) };
+    const scalars = { "algorithm/averaging/models": 4, "algorithm/averaging/next": 6 };
+    parts.memory.adopt({ vectors, scalars }, algorithm.keeps!);
+    const steps = parts.algorithm.round(parts.update, {
+      ...{ edges: [], round: 6, learningRate: 0.1, consensusRate: 0.5, random: () => random(1) },
+    });
+    steps.next();
+    expect(steps.next([]).done).toBe(true);
+    // No update but that of the momentum, and nothing mixed.
+    const expected = adopted.map((x) => x - 0.1 * 0.9 * 2);
+    expect(largestDifference(parts.model, expected)).toBeLessThan(1e-5);
+    expect(
+      largestDifference(
+        parts.algorithm.average!,
+        expected.map((x) => 2 + (x - 2) / 5),
+      ),
+    ).toBeLessThan(1e-5);
   });
 });

@@ -182,6 +182,8 @@ describe("a schedule", () => {
     expect([0, 1, 2, 3, 4, 5].map(step)).toEqual([1, 1, 0.5, 0.5, 0.25, 0.25]);
     const inverse = scheduleOf({ initial: 1, decay: "inverse", halfAfter: 10 }, 50);
     expect([inverse(0), inverse(10), inverse(30)]).toEqual([1, 0.5, 0.25]);
+    const exponential = scheduleOf({ initial: 1, decay: "exponential", halfAfter: 10 }, 50);
+    expect([exponential(0), exponential(10), exponential(30)]).toEqual([1, 0.5, 0.125]);
     const warm = scheduleOf({ initial: 1, warmupRounds: 3 }, 10);
     expect([0, 1, 2, 3, 4].map(warm)).toEqual([0.25, 0.5, 0.75, 1, 1]);
     expect(scheduleOf(0.3, 10)(7)).toBe(0.3);

@@ -45,6 +45,10 @@ const withAverage = (
 ): AlgorithmKind => ({
   ...kind,
   vectors: (degree) => kind.vectors(degree) + 1,
+  keeps: [
+    ...(kind.keeps ?? []).map((name) => `algorithm/${name}`),
+    ...["average", "models", "next"].map((name) => `averaging/${name}`),
+  ],
   create(context) {
     const { space } = context;
     const { kernels } = space;

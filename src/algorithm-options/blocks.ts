@@ -44,10 +44,17 @@ export function inBlocks(kind: AlgorithmKind, count: number): AlgorithmKind {
     ...kind,
     vectors: (degree) => kind.vectors(degree) + 2,
     parts: count,
+    // The rest begins anew at the model, as gradients see it; that is where a mass would be lost.
+    keeps: kind.needs.graph === "directed" ? [] : keptByBlocks(kind, count),
     needs: { ...kind.needs, sameRound: true },
     create: (context) => createBlocks(kind, count, context),
   };
 }
+
+const nameOf = (b: number) => `block ${b}`;
+
+const keptByBlocks = ({ keeps = [] }: AlgorithmKind, count: number): string[] =>
+  Array.from({ length: count }, (_, b) => keeps.map((name) => `${nameOf(b)}/${name}`)).flat();
 
 interface Block {
   /** Of the block's first number, and of the first one after it. */
@@ -65,8 +72,10 @@ function createBlocks(kind: AlgorithmKind, count: number, context: AlgorithmCont
   const pending = space.vector(model.length);
   const all = split(kind, count, context, base);
   const active = (round: number) => all[round % count]!;
-  const names = Object.fromEntries(all.map(({ algorithm }, b) => [`block ${b}`, algorithm.state] as const));
-  const own: State = { vectors: { base, pending }, scalars: {} };
+  const names = Object.fromEntries(all.map(({ algorithm }, b) => [nameOf(b), algorithm.state] as const));
+  // 0 before the first round on a graph: until then the model may be set from outside.
+  const scalars = { begun: 0 };
+  const own: State = { vectors: { base, pending }, scalars };
   const show = ({ first, algorithm }: Block) => model.set(algorithm.point, first);
   for (const block of all) show(block);
   return {
@@ -74,6 +83,11 @@ function createBlocks(kind: AlgorithmKind, count: number, context: AlgorithmCont
     point: model,
     maximumPayloadBytes: Math.max(...all.map((block) => payloadBytes(kind, block))),
     *round(update, { round, ...rest }) {
+      if (scalars.begun === 0) {
+        // What is shown of a weighted state is not the model that it was made of.
+        if (kind.needs.graph === "symmetric") base.set(model);
+        scalars.begun = 1;
+      }
       const block = active(round);
       for (const { first, end } of all) {
         if (first === block.first) continue;

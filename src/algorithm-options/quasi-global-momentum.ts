@@ -26,6 +26,7 @@ export const quasiGlobalMomentum: AlgorithmOption<typeof settings> = {
 const withMomentum = (kind: AlgorithmKind, beta: number): AlgorithmKind => ({
   ...kind,
   vectors: (degree) => kind.vectors(degree) + 2,
+  keeps: [...(kind.keeps ?? []).map((name) => `algorithm/${name}`), "momentum/momentum", "momentum/next"],
   create(context) {
     const { space } = context;
     const { kernels } = space;

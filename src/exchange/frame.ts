@@ -116,10 +116,10 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
 /** @throws MalformedFrame */
 function readNoticeBytes(bytes: Uint8Array, view: DataView): number {
   const rest = bytes.length - FRAME_HEADER_BYTES - 4;
-  const length = rest < 0 ? Number.POSITIVE_INFINITY : view.getUint32(FRAME_HEADER_BYTES, true);
-  if (length <= Math.min(rest, MAX_NOTICE_BYTES)) return length;
+  const length = rest < 0 ? 0 : view.getUint32(FRAME_HEADER_BYTES, true);
+  if (length > 0 && length <= Math.min(rest, MAX_NOTICE_BYTES)) return length;
   throw new MalformedFrame(
-    `frame of ${bytes.length} bytes does not hold the notice that it announces; at most ${MAX_NOTICE_BYTES} bytes are allowed`,
+    `frame of ${bytes.length} bytes announces a notice of ${length}; it has 1 to ${MAX_NOTICE_BYTES}, all of them in the frame`,
     { code: "frame-notice" },
   );
 }

@@ -2,7 +2,13 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { decodeFrame, encodeFrame, FRAME_HEADER_BYTES, type Frame } from "../../src/exchange/frame.js";
+import {
+  decodeFrame,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  MAX_HEADER_BYTES,
+} from "../../src/exchange/frame.js";
 import { payloadTag } from "../../src/exchange/journal.js";
 import { InvalidCheckpoint, MalformedFrame, type MurmurationError } from "../../src/foundation/errors.js";
 import { readCheckpoint, writeCheckpoint } from "../../src/runs/node/checkpoints/file.js";
@@ -109,7 +115,7 @@ function readStream(bytes: Uint8Array, { below }: Mutator): void {
   const bounded = {
     ...memory,
     take(length: number) {
-      if (length > FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES) fail(`${length} bytes are taken for a frame`);
+      if (length > MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES) fail(`${length} bytes are taken for a frame`);
       taken += length;
       return memory.take(length);
     },

@@ -3,6 +3,7 @@
  */
 
 import { modelDigest } from "../../exchange/fingerprint.js";
+import type { Transport } from "../../exchange/transport.js";
 import { type Counters, createCounters } from "../../foundation/counters.js";
 import { InvalidExperiment } from "../../foundation/errors.js";
 import type { Change } from "../../graphs/changes.js";
@@ -97,9 +98,13 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   let hasLeft = false;
   let finishing: Promise<void> | undefined;
   const current = (): Stage => stages.at(-1)!;
-  const leave = () => stages.at(-1)?.transport.close();
+  let transport: Transport | undefined;
+  const leave = () => transport?.close();
+  const opened = (next: Transport) => {
+    transport = next;
+  };
   const enter = async (epoch: Epoch, from: Pick<StageOptions, "saved" | "earlier">): Promise<void> => {
-    stages.push(await enterStage({ run: options, epoch, deadlines, counters, ...from }));
+    stages.push(await enterStage({ run: options, epoch, deadlines, counters, opened, ...from }));
   };
   const release = async (): Promise<void> => {
     signal?.removeEventListener("abort", leave);
@@ -110,9 +115,8 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
   const saved = checkpoints?.resume ? await checkpoints.store.load() : undefined;
   try {
     const epoch = await firstOf(options, deadlines, saved?.checkpoint.members);
-    await enter(epoch, { saved });
     signal?.addEventListener("abort", leave);
-    if (signal?.aborted) await leave();
+    await enter(epoch, { saved });
   } catch (error) {
     await release();
     throw error;

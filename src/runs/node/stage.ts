@@ -25,6 +25,8 @@ export interface StageOptions {
   readonly counters: Counters;
   /** The checkpoint of this epoch that the peer goes on from. */
   readonly saved?: Saved | undefined;
+  /** Is given the transport before it waits for anybody. */
+  readonly opened: (transport: Libp2pTransport) => void;
   /** The epoch before, where this peer was in it. */
   readonly earlier?: { readonly checkpoint: Checkpoint; readonly trainers: readonly Trainer[] } | undefined;
 }
@@ -46,7 +48,7 @@ export interface Stage {
  * @throws what {@link joinRun} throws
  */
 export async function enterStage(options: StageOptions): Promise<Stage> {
-  const { run, epoch, deadlines, counters, saved, earlier } = options;
+  const { run, epoch, deadlines, counters, saved, earlier, opened } = options;
   const { id, experiment, checkpoints, signal } = run;
   const { topology } = epoch;
   const peers = networkPeers(topology, id);
@@ -80,6 +82,7 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
       ...(run.metrics && { metrics: run.metrics }),
       ...(run.report && { report: run.report }),
     });
+    opened(transport);
     if (signal?.aborted) await transport.close();
     const ready = transport.ready();
     if (saved) {

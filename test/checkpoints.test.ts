@@ -9,7 +9,9 @@ import { type Checkpoint, requireSameRun } from "../src/checkpoint.js";
 import { compressorSettings } from "../src/compressors/index.js";
 import type { JournalRecord } from "../src/exchange/journal.js";
 import { FileProblem, Interrupted, InvalidCheckpoint } from "../src/foundation/errors.js";
+import type { Change } from "../src/graphs/changes.js";
 import { parseTopology } from "../src/graphs/topology.js";
+import type { SavedMembers } from "../src/membership/membership.js";
 import { optimizerSettings } from "../src/optimizers/index.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { withoutTimes } from "../src/runs/log.js";
@@ -39,38 +41,64 @@ const half = {
   step: fc.nat({ max: 255 }),
   payload,
 };
-const frame = fc.record({ ...half, exchange: count });
-const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record({
-  peer: count,
-  round: count,
-  fingerprint: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
-  traffic: fc.constant([
-    { neighbour: 3, bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 },
-  ]),
-  scalars: fc.dictionary(fc.string(), fc.double(), { noNullPrototype: true }),
-  vectors: fc.dictionary(fc.string(), fc.float32Array(), { noNullPrototype: true }),
-  edges: fc.array(
-    fc.record(
-      {
-        peer: count,
-        exchange: count,
-        theirRound: fc.integer({ min: -1, max: 9 }),
-        isFinished: fc.boolean(),
-        open: fc.record(half),
-        unacknowledged: frame,
-        arrived: fc.array(frame, { maxLength: 2 }),
-        quarantine: fc.record({
-          faults: fc.nat(),
-          left: fc.nat(),
-          guard: fc.record({ history: fc.array(fc.nat()), largest: fc.nat() }),
-        }),
-      },
-      { requiredKeys: ["peer", "exchange", "theirRound", "isFinished", "arrived", "quarantine"] },
+const frame = fc.record(
+  { ...half, exchange: count, notice: fc.uint8Array({ minLength: 1, maxLength: 20 }) },
+  { requiredKeys: ["kind", "round", "step", "payload", "exchange"] },
+);
+const change: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ kind: fc.constantFrom("leave" as const, "return" as const), peer: fc.nat(9) }),
+  fc.constant({
+    kind: "join" as const,
+    peer: { id: 9, listen: [], dial: [], peerId: "x" },
+    neighbours: [0, 4],
+  }),
+);
+const members: fc.Arbitrary<SavedMembers> = fc.record(
+  {
+    ...{ number: count, firstRound: count, newcomers: fc.array(count), changes: fc.array(change) },
+    known: fc.array(fc.record({ peer: count, round: count, change })),
+    topology: fc.constant({ graph: { kind: "ring", peers: 3 } }),
+  },
+  { requiredKeys: ["number", "firstRound", "newcomers", "changes", "known"] },
+);
+const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record(
+  {
+    members,
+    peer: count,
+    round: count,
+    fingerprint: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
+    traffic: fc.constant([
+      { neighbour: 3, bytesSent: 1, bytesReceived: 2, messagesSent: 3, messagesReceived: 4 },
+    ]),
+    scalars: fc.dictionary(fc.string(), fc.double(), { noNullPrototype: true }),
+    vectors: fc.dictionary(fc.string(), fc.float32Array(), { noNullPrototype: true }),
+    edges: fc.array(
+      fc.record(
+        {
+          peer: count,
+          exchange: count,
+          theirRound: fc.integer({ min: -1, max: 9 }),
+          isFinished: fc.boolean(),
+          open: fc.record(half),
+          unacknowledged: frame,
+          arrived: fc.array(frame, { maxLength: 2 }),
+          isLost: fc.constant(true),
+          quarantine: fc.record({
+            faults: fc.nat(),
+            left: fc.nat(),
+            guard: fc.record({ history: fc.array(fc.nat()), largest: fc.nat() }),
+          }),
+        },
+        { requiredKeys: ["peer", "exchange", "theirRound", "isFinished", "arrived", "quarantine"] },
+      ),
+      { maxLength: 3 },
     ),
-    { maxLength: 3 },
-  ),
-  held: fc.array(fc.record({ kind: fc.constant("received" as const), peer: count, frame }), { maxLength: 2 }),
-});
+    held: fc.array(fc.record({ kind: fc.constant("received" as const), peer: count, frame }), {
+      maxLength: 2,
+    }),
+  },
+  { requiredKeys: ["peer", "round", "fingerprint", "traffic", "scalars", "vectors", "edges", "held"] },
+);
 const someCheckpoint = (round: number, value = round): Checkpoint => ({
   ...{ peer: 0, round, fingerprint: { seed: "1" }, traffic: [], scalars: { x: Number.NaN } },
   ...{ vectors: { model: Float32Array.of(value, -0) }, edges: [], held: [] },
@@ -133,7 +161,8 @@ describe("a journal's file", () => {
   const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
     fc.record({ kind: fc.constant("received" as const), peer: count, frame }),
     fc.record({ kind: fc.constant("took" as const), peers: fc.array(count) }),
-    fc.record({ kind: fc.constant("acknowledged" as const), peer: count }),
+    fc.record({ kind: fc.constantFrom("acknowledged" as const, "lost" as const), peer: count }),
+    fc.record({ kind: fc.constant("notice" as const), notice: fc.uint8Array({ maxLength: 40 }) }),
     fc
       .record({ round: count, step: fc.nat({ max: 255 }), pairs: fc.array(fc.tuple(count, count)) })
       .map(({ round, step, pairs }) => ({

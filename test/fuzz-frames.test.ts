@@ -22,7 +22,17 @@ describe("mutated bytes and frames", () => {
   it("meet typed errors in every decoder, and ledgers that keep their invariants", async () => {
     const counts = await fuzz(1, INPUTS);
     expect(Object.keys(counts)).toEqual([
-      ...["frame", "messages", "heartbeat", "hello", "refusal", "checkpoint", "journal"],
+      ...[
+        "frame",
+        "messages",
+        "heartbeat",
+        "notice",
+        "answer to join",
+        "hello",
+        "refusal",
+        "checkpoint",
+        "journal",
+      ],
       ...["ledger, barrier", "ledger, patience"],
     ]);
     // Both kinds of inputs come up: those that are still right, and those that are not.

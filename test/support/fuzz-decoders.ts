@@ -11,11 +11,13 @@ import {
 } from "../../src/exchange/frame.js";
 import { payloadTag } from "../../src/exchange/journal.js";
 import { InvalidCheckpoint, MalformedFrame, type MurmurationError } from "../../src/foundation/errors.js";
+import { decodeNotice, encodeNotice } from "../../src/membership/proposal.js";
 import { readCheckpoint, writeCheckpoint } from "../../src/runs/node/checkpoints/file.js";
 import { openJournal, readJournal } from "../../src/runs/node/checkpoints/journal-file.js";
 import { createAssembly, createFrameMemory } from "../../src/transports/libp2p/assembly.js";
 import { decodeHeartbeat, encodeHeartbeat } from "../../src/transports/libp2p/heartbeat.js";
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from "../../src/transports/libp2p/hello.js";
+import { decodeJoinAnswer, encodeJoinAnswer } from "../../src/transports/libp2p/join.js";
 import { createMessageReader, Kind, message, messageHeader } from "../../src/transports/libp2p/messages.js";
 import { joined, type Mutator } from "./mutate.js";
 
@@ -35,6 +37,10 @@ const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 const frames: Frame[] = [
   { kind: "learning", round: 0, step: 0, exchange: 0, payload: new Uint8Array(0) },
   { kind: "learning", round: 7, step: 1, exchange: 15, payload: Uint8Array.from([1, 2, 3, 255]) },
+  {
+    ...{ kind: "welcome", round: 3, step: 0, exchange: 1 },
+    ...{ payload: Uint8Array.from([9]), notice: Uint8Array.from([123, 125]) },
+  },
   { kind: "closing", round: 2 ** 32 - 1, step: 255, exchange: 2 ** 32 - 1, payload: new Uint8Array(300) },
 ];
 const hello = {
@@ -42,6 +48,30 @@ const hello = {
   fingerprint: { algorithm: "deepsqueeze", seed: "1", classes: '["a","b"]' },
 };
 const refusal = { code: "violation", reason: "frame 3 came where frame 1 is next" } as const;
+const notices = [
+  encodeNotice([{ peer: 1, round: 7, change: { kind: "leave", peer: 3 } }]),
+  encodeNotice([
+    { peer: 0, round: 1, change: { kind: "return", peer: 2 } },
+    {
+      ...{ peer: 4, round: 2 },
+      change: {
+        kind: "join",
+        peer: { id: 5, listen: [], dial: ["/ip4/192.0.2.7/tcp/1"] },
+        neighbours: [0, 4],
+      },
+    },
+  ]),
+];
+const answers = [
+  encodeJoinAnswer({ kind: "wait", reason: "from round 7 on" }),
+  encodeJoinAnswer({
+    kind: "epoch",
+    number: 1,
+    firstRound: 8,
+    newcomers: [2],
+    topology: { graph: { kind: "ring", peers: 3 } },
+  }),
+];
 const heartbeats = [
   encodeHeartbeat([{ peer: 1, activity: "computing", forMs: 3 }]),
   encodeHeartbeat([
@@ -72,6 +102,21 @@ export async function decoderTargets(folder: string): Promise<DecoderTarget[]> {
       decode(bytes) {
         const chain = decodeHeartbeat(bytes);
         if (chain && !isSame(encodeHeartbeat(chain), bytes)) fail("a heartbeat has two encodings");
+      },
+    },
+    {
+      ...{ name: "notice", corpus: notices, refusal: MalformedFrame, oneIn: 1 },
+      decode(bytes) {
+        const read = encodeNotice(decodeNotice(bytes));
+        if (!isSame(encodeNotice(decodeNotice(read)), read)) fail("a notice is not what it was");
+      },
+    },
+    {
+      ...{ name: "answer to join", corpus: answers, refusal: MalformedFrame, oneIn: 1 },
+      decode(bytes) {
+        const answer = decodeJoinAnswer(bytes);
+        if (!answer || answer.kind === "epoch") return;
+        for (const character of answer.reason) if (character < " ") fail("a reason has control characters");
       },
     },
     {
@@ -193,6 +238,9 @@ function journals(folder: string): DecoderTarget {
   journal.append({ kind: "received", peer: 1, frame: frames[1]! });
   journal.append({ kind: "took", peers: [1] });
   journal.append({ kind: "acknowledged", peer: 1 });
+  journal.append({ kind: "lost", peer: 2 });
+  journal.append({ kind: "notice", notice: notices[0]! });
+  journal.append({ kind: "received", peer: 1, frame: frames[2]! });
   journal.close();
   const whole = new Uint8Array(readFileSync(path));
   const records = readJournal(path).records.length;

@@ -73,7 +73,7 @@ const header = z.object({
       firstRound: count,
       newcomers: z.array(count),
       changes: z.array(changeSchema),
-      topology: z.unknown(),
+      topology: z.unknown().optional(),
       known: z.array(z.object({ peer: count, round: count, change: changeSchema })),
     })
     .optional(),

@@ -32,6 +32,8 @@ const TARGETS = [
   { kind: "topk", ratio: 0.02, scope: "whole" },
   { kind: "topk", ratio: 0.1 },
   { kind: "topk", ratio: 0.5 },
+  { kind: "topk", ratio: 0.2, values: "natural" },
+  { kind: "topsign", count: 3, scope: "block", block: 16 },
 ];
 const SCALE = 0.5;
 const FILL = 1;

@@ -15,7 +15,9 @@ import {
 } from "./support/compressor-cases.js";
 
 const deterministic = (written: Written) =>
-  ["identity", "float16", "sign", "topk", "ternary"].includes(written.kind) || written.rounding === "nearest";
+  (["identity", "float16", "sign", "topk", "topsign", "ternary"].includes(written.kind) &&
+    written.values !== "natural") ||
+  written.rounding === "nearest";
 
 /** ‖v − C(v)‖² averaged over keys, and ‖v‖². */
 function squaredError(written: Written, name: string, keys: number, lengths: number[]) {
@@ -38,7 +40,8 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
   "%s",
   (_title, written) => {
     // Halves have no more range than they have; what holds beyond it is the next test.
-    const outOfRange = written.kind === "float16" ? ["farOffset", "huge", "small", "tiny", "octaves"] : [];
+    const isHalf = written.kind === "float16" || written.values === "float16";
+    const outOfRange = isHalf ? ["farOffset", "huge", "small", "tiny", "octaves"] : [];
     const sizes = written.unscaled ? [] : [[257, 40, 1, 2], [9]];
     it.each(sizes)("contracts as it states, with tensors of %s …", (...lengths) => {
       for (const name of Object.keys(characters)) {
@@ -199,6 +202,40 @@ describe("top-k", () => {
       const { length } = compressor.squeeze(vector, random(0));
       expect(length).toBe(first ? compressor.maximumPayloadBytes : compressor.minimumPayloadBytes);
     }
+  });
+});
+
+describe("top-k by sign", () => {
+  it("errs by exactly ‖v‖² − ‖v_K‖₁²/k, and attains its α at both corners", () => {
+    const n = 1000;
+    for (const ratio of [0.01, 0.2, 1]) {
+      const { compressor, vector } = bench({ kind: "topsign", ratio }, layoutOf(n));
+      const k = ratio * n;
+      fill(vector, "heavy", 4);
+      const size = sumOfSquares(vector);
+      const kept = Array.from(vector, Math.abs)
+        .sort((a, b) => b - a)
+        .slice(0, k);
+      compressor.squeeze(vector, random(0));
+      const expected = size - kept.reduce((sum, x) => sum + x, 0) ** 2 / k;
+      expect(sumOfSquares(vector) / expected).toBeCloseTo(1, 5);
+      const alphas = [() => 1, (j: number) => (j === 7 ? 1 : 0)].map((make) => {
+        for (let j = 0; j < n; j++) vector[j] = make(j);
+        const before = sumOfSquares(vector);
+        compressor.squeeze(vector, random(0));
+        return 1 - sumOfSquares(vector) / before;
+      });
+      expect(Math.min(...alphas)).toBeCloseTo(compressor.contraction, 6);
+    }
+  });
+
+  it("takes about 0.34 bits a number at 5 %, and a bit and a place for each", () => {
+    const n = 100_000;
+    const { compressor, vector } = bench({ kind: "topsign" }, layoutOf(n));
+    fill(vector, "gaussian", 3);
+    const bits = (8 * compressor.squeeze(vector, random(0)).length) / n;
+    expect(bits).toBeGreaterThan(0.335);
+    expect(bits).toBeLessThan(0.345);
   });
 });
 
@@ -382,6 +419,11 @@ describe("payload bytes", () => {
     [{ kind: "natural" }, "047bfc7a7cf9007e03fc7dff"],
     [{ kind: "topk", ratio: 0.3 }, "00004040000000410000c0c001000a02"],
     [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c0012a"],
+    [{ kind: "topk", ratio: 0.3, values: "float16" }, "0042004800c601000a02"],
+    [{ kind: "topk", count: 2, values: "natural" }, "047d7e037efe010a06"],
+    [{ kind: "topk", count: 2, scope: "block", block: 8 }, "0000404000000041000020400000c0c0010a06"],
+    [{ kind: "topsign", ratio: 0.3 }, "0000b040030000c0400001000a02"],
+    [{ kind: "topsign", count: 2, scope: "whole" }, "0000e040010a06"],
     [{ kind: "randomk", ratio: 0.3 }, "aaeb7544c0ba7f880000803f000080be00002040"],
     [{ kind: "ternary" }, "abaa8a40947b0000884073"],
   ];

@@ -228,6 +228,8 @@ describe("known numbers", () => {
     [{ kind: "qsgd", levels: 1 }, [0, 3, 0], [0, 3 / (1 + Math.sqrt(3)), 0]],
     [{ kind: "natural" }, [1, -4, 0, 0.125], [1, -4, 0, 0.125]],
     [{ kind: "topk", ratio: 0.5 }, [1, -4, 3, 0.5], [0, -4, 3, 0]],
+    [{ kind: "topk", count: 2, values: "natural" }, [1, -4, 2, 0.5], [0, -4, 2, 0]],
+    [{ kind: "topsign", ratio: 0.5 }, [1, -4, 3, 0.5], [0, -3.5, 3.5, 0]],
     [{ kind: "randomk", ratio: 1 }, [1, -4, 3, 0.5], [1, -4, 3, 0.5]],
     [{ kind: "ternary" }, [0.1, -3, 5, 0, 0], [0, -4, 4, 0, 0]],
   ];
@@ -257,6 +259,8 @@ describe("numbers in payloads that are not finite", () => {
     [{ kind: "qsgd" }, [0], 3e38],
     [{ kind: "qsgd", block: 10 }, [0, 4], 3e38],
     [{ kind: "topk", ratio: 0.2 }, [0, 4, 12]],
+    [{ kind: "topsign", ratio: 0.2 }, [0]],
+    [{ kind: "topsign", count: 3, scope: "block", block: 10 }, [0, 5]],
     [{ kind: "randomk", ratio: 0.2 }, [8, 12, 20]],
     [{ kind: "ternary", block: 10 }, [0, 4]],
   ];
@@ -320,7 +324,10 @@ describe("settings", () => {
     { kind: "qsgd", levels: 128 },
     { kind: "topk", ratio: 0 },
     { kind: "randomk", ratio: 1.01 },
-    { kind: "topk", scope: "block" },
+    { kind: "randomk", scope: "block" },
+    { kind: "topk", count: 0 },
+    { kind: "topk", values: "sign" },
+    { kind: "topsign", block: 7 },
   ])("refuse %j in a line", (settings) => {
     const result = compressorSettings.safeParse(settings);
     expect(result.error?.issues).toHaveLength(1);

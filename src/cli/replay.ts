@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { z } from "zod";
 import { type AlgorithmName, algorithms } from "../algorithms/index.js";
-import type { CompressorSettings } from "../compressors/index.js";
+import { type CompressorSettings, compressorSettings } from "../compressors/index.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import { createSimulation } from "../runs/simulate.js";
@@ -132,9 +132,9 @@ function methodOf(name: string): { algorithm: AlgorithmName; compressor: Compres
   }
   return {
     algorithm,
-    compressor: percent
-      ? { kind: "topk", ratio: Number(percent) / 100, scope: "tensor" }
-      : { kind: "sign", scope: "tensor", block: 256 },
+    compressor: compressorSettings.parse(
+      percent ? { kind: "topk", ratio: Number(percent) / 100 } : { kind: "sign" },
+    ),
   };
 }
 

@@ -13,6 +13,7 @@ import { randomk } from "./randomk.js";
 import { sign } from "./sign.js";
 import { ternary } from "./ternary.js";
 import { topk } from "./topk.js";
+import { topsign } from "./topsign.js";
 
 const kinds = [
   identity, //
@@ -22,6 +23,7 @@ const kinds = [
   qsgd,
   natural,
   topk,
+  topsign,
   randomk,
   ternary,
 ] as const;

@@ -32,6 +32,32 @@ export function shareSettings(defaultRatio: number) {
   };
 }
 
+/** Settings of the compressors that keep a share or a count of the numbers, of blocks too. */
+export function blockShareSettings(defaults: { ratio: number; block: number }) {
+  return {
+    ...shareSettings(defaults.ratio),
+    count: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("numbers to send of each range, instead of a share; all of a shorter range"),
+    ...scopeSettings({ scope: "tensor", block: defaults.block }),
+  };
+}
+
+/** k of a range of `length` numbers. */
+export function keptOf(
+  length: number,
+  { ratio, count }: { ratio: number; count?: number | undefined },
+): number {
+  return Math.min(length, count ?? Math.max(1, Math.floor(ratio * length)));
+}
+
+/** A share or a count as names have it. */
+export function shareName({ ratio, count }: { ratio: number; count?: number | undefined }): string {
+  return count === undefined ? String(ratio) : `k=${count}`;
+}
+
 /** A run of the flat vector, cut into blocks of `block` numbers that share a scale. */
 export interface Range {
   readonly offset: number;
@@ -58,6 +84,16 @@ export function rangesOf(layout: Layout, { scope, block }: { scope: Scope; block
       length,
       block: scope === "block" ? Math.min(block ?? length, length) : length,
     }));
+}
+
+/** The ranges of a layout, and of `block` scope every block by itself. */
+export function blockRangesOf(layout: Layout, scope: { scope: Scope; block?: number }): Range[] {
+  return rangesOf(layout, scope).flatMap(({ offset, length, block }) =>
+    Array.from({ length: Math.ceil(length / block) }, (_, b): Range => {
+      const count = Math.min(block, length - b * block);
+      return { offset: offset + b * block, length: count, block: count };
+    }),
+  );
 }
 
 /**

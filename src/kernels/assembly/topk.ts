@@ -1,6 +1,6 @@
 // The k largest magnitudes. Format and meaning: ../reference/topk.ts.
 //
-// The bits of |v|, read as an integer, are in the order of |v|. The k-th largest is found in two levels of a
+// The bits of |v|, read as an integer, are in the order of |v|. The k-th largest of many is found in two levels of a
 // histogram, 16 and then 15 bits, counted over candidates only: numbers no smaller than a bound that at
 // least k numbers reach. The table is all zeros between calls.
 
@@ -16,6 +16,8 @@ const GROUP: usize = 64;
 /** Bits below the bound's histogram (12 bits remain). */
 const BOUND_BITS: u32 = 19;
 const BOUND_BUCKETS: usize = 4096;
+/** Most numbers whose answer is found bit by bit. */
+const FEW: usize = 1024;
 
 @inline
 function bump(table: usize, bucket: u32): void {
@@ -69,8 +71,25 @@ function lowerBound(v: usize, length: usize, count: usize, table: usize): u32 {
   return reached < count ? 0 : <u32>bucket << BOUND_BITS;
 }
 
+/** How many magnitudes are at least `bound`. */
+function reaching(v: usize, length: usize, bound: u32): usize {
+  let found: usize = 0;
+  for (let k: usize = 0; k < length; k += 16) found += <usize>popcnt(candidates(v, k, length, bound));
+  return found;
+}
+
+/** `threshold` of few numbers, bit by bit: a histogram has more buckets than they are. */
+function thresholdOfFew(v: usize, length: usize, count: usize): u64 {
+  let least: u32 = 0;
+  for (let bit: u32 = 1 << 30; bit; bit >>= 1) {
+    if (reaching(v, length, least | bit) >= count) least |= bit;
+  }
+  return (<u64>(count - reaching(v, length, least + 1)) << 32) | <u64>least;
+}
+
 /** The `count`-th largest magnitude in the low half; how many numbers of just that size to keep in the high half. */
 function threshold(v: usize, length: usize, count: usize, table: usize): u64 {
+  if (length <= FEW) return thresholdOfFew(v, length, count);
   const bound = lowerBound(v, length, count, table);
   const least = bound >> LOW_BITS;
   let most = least;

@@ -24,7 +24,6 @@ export const edgeChoco: AlgorithmKind = {
   sends: "difference",
   needs: { graph: "symmetric", everyEdge: false, edgeHistory: true, contraction: true },
   usesRate: true,
-  suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 1.25 * (1 - measure().error)),
   create({ id, model, space, compressor, edges }) {
     const { kernels } = space;
     const { byteOffset, length } = model;

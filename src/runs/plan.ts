@@ -7,15 +7,18 @@ import { participation } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { closingRates } from "../graphs/closing-rates.js";
 import type { Mixing } from "../graphs/mixing.js";
-import { maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
+import { spectrum } from "../graphs/spectrum.js";
 import { isRobust, requireMixing, requireNeighbours } from "../mixing-rules/index.js";
 import type { Plan } from "../peer.js";
 import { requirePatience } from "../peer-parts.js";
 import { createSchedule } from "../settings/schedule.js";
+import type { Trainer } from "../trainers/trainer.js";
 import type { Layout } from "../vectors/layout.js";
+import { createVectorSpace, spaceBytes } from "../vectors/vector.js";
 import { VERSION } from "../version.js";
-import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
 import { type Experiment, withoutLocations } from "./experiment.js";
+import { planRate, rateText } from "./planned-rate.js";
+import { trialLayout } from "./trial-setting.js";
 
 /** Longest value that a fingerprint shows in words; longer ones become digests. */
 const MAX_SHOWN_CHARACTERS = 100;
@@ -28,15 +31,16 @@ export interface Prepared {
 }
 
 /**
- * What all peers of this experiment do on this graph with a model of this layout.
+ * What all peers of this experiment do on this graph.
  *
+ * @param trainer of any peer: they share the layout and the initial model
  * @param algorithm one of your own; the experiment's where left out
  * @throws InvalidExperiment an algorithm that cannot work on this graph or with these settings
  */
 export function createPlan(
   experiment: Experiment,
   mixing: Mixing,
-  layout: Layout,
+  trainer: Pick<Trainer, "layout" | "initialize">,
   algorithm: AlgorithmKind = algorithms[experiment.algorithm],
 ): Prepared {
   const { rounds, seed, compressor, patience, participation: share } = experiment;
@@ -45,32 +49,9 @@ export function createPlan(
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
-  const eigenvalues = spectrum(mixing);
-  const optimalRate = optimalConsensusRate(eigenvalues);
-  const consensusRate =
-    experiment.consensusRate === "auto"
-      ? // Twelve digits, so that peers whose mathematics differ in the last bit still use the same rate.
-        Number(
-          algorithm
-            .suggestRate({ optimalRate, measure: () => measureCompressor(compressor, layout) })
-            .toPrecision(12),
-        )
-      : experiment.consensusRate;
-
-  const warnings: string[] = [];
-  const bound = maximumConsensusRate(eigenvalues);
-  const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
-  if (algorithm.usesRate && largest >= bound) {
-    warnings.push(
-      `consensus rate ${largest} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${optimalRate.toFixed(3)}`,
-    );
-  }
-  if (!algorithm.usesRate && algorithm.sends !== "nothing" && experiment.consensusRate !== "auto") {
-    warnings.push(
-      `algorithm ${algorithm.name} does not use the consensus rate: how far models move follows from the graph's weights`,
-    );
-  }
-  const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, layout);
+  const { consensusRate, warnings: ofRate } = planRate(experiment, mixing, trainer, algorithm);
+  const warnings = [...ofRate];
+  const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, trainer.layout);
   if (uncontracting) {
     warnings.push(
       `compressor ${uncontracting} has no proven contraction, which the error feedback of ${algorithm.name} needs: the residual may grow without bound; use its scaled form or another compressor`,
@@ -105,7 +86,7 @@ export function createPlan(
         algorithm: algorithm.name,
         ...graphFingerprint(mixing),
         consensusRate: shown(
-          experiment.consensusRate === "auto" ? `auto: ${consensusRate}` : experiment.consensusRate,
+          experiment.consensusRate === "auto" ? `auto: ${rateText(consensusRate)}` : experiment.consensusRate,
         ),
         closingRates: shown(rates),
       },
@@ -158,9 +139,9 @@ function requireFit(
 
 /** The compressor's name where its contraction is not proven; undefined where it is. */
 function nameWithoutContraction({ compressor }: Experiment, layout: Layout): string | undefined {
-  const measured = measuredLayout(layout);
-  const space = measuringSpace(measured);
-  const { contraction, name } = createCompressor(compressor, { layout: measured, space });
+  const small = trialLayout(layout);
+  const space = createVectorSpace(spaceBytes(4, small.length, 1 << 20));
+  const { contraction, name } = createCompressor(compressor, { layout: small, space });
   return contraction > 0 ? undefined : name;
 }
 

@@ -18,7 +18,7 @@ import { isSlow, planRate } from "../src/runs/planned-rate.js";
 import { exactTrial, runTrial } from "../src/runs/trial-gossip.js";
 import { trialGraph, trialModel } from "../src/runs/trial-setting.js";
 import { createLayout } from "../src/vectors/layout.js";
-import { createGossip, everyCompressor } from "./support/gossip.js";
+import { createGossip } from "./support/gossip.js";
 import { initialModel } from "./support/trainers.js";
 
 const graphOf = (settings: Parameters<typeof createGraph>[0]) => metropolisMixing(createGraph(settings));
@@ -31,6 +31,14 @@ const layout = createLayout([
 const start = initialModel(layout);
 const compressorOf = (settings: unknown) => compressorSettings.parse(settings);
 const sign = compressorOf({ kind: "sign" });
+/** One compressor of each sort, with which a short gossip shows whether it agrees. */
+const severalCompressors = [
+  "minmax",
+  "sign",
+  "qsgd",
+  { kind: "topk", ratio: 0.1 },
+  { kind: "randomk", ratio: 0.1 },
+].map((settings) => compressorOf(typeof settings === "string" ? { kind: settings } : settings));
 const kinds: AlgorithmKind[] = Object.values(algorithms);
 const compressing = kinds.filter(({ compresses }) => compresses);
 const finderOf = (
@@ -44,8 +52,8 @@ const found = (algorithm: AlgorithmKind, compressor: CompressorSettings, mixing 
 
 describe("a consensus rate that nobody chose", () => {
   for (const algorithm of compressing) {
-    it(`is within the stable range and lets ${algorithm.name} agree, with every compressor, also far from zero`, async () => {
-      for (const compressor of everyCompressor) {
+    it(`is within the stable range and lets ${algorithm.name} agree, with compressors of every sort, also far from zero`, async () => {
+      for (const compressor of severalCompressors) {
         const rate = found(algorithm, compressor, ring4);
         expect(rate, compressor.kind).toBeDefined();
         const { start: first, end } = rate!;
@@ -54,7 +62,7 @@ describe("a consensus rate that nobody chose", () => {
         expect(end.floor).toBeLessThanOrEqual(END_FLOOR);
         expect(end.consensusRate).toBeLessThanOrEqual(first.consensusRate);
         const options = { mixing: ring4, layout, algorithm, compressor, offset: 1 };
-        const gossip = createGossip({ ...options, rate: end.consensusRate, rounds: 800 });
+        const gossip = createGossip({ ...options, rate: end.consensusRate, rounds: 400 });
         const before = gossip.consensusDistance();
         while (await gossip.round());
         expect(gossip.consensusDistance() / before, compressor.kind).toBeLessThan(1);
@@ -161,8 +169,8 @@ describe("a trial", () => {
       for (const algorithm of [algorithms.dpsgd, algorithms.choco]) {
         const options = { algorithm, compressor: compressorOf({ kind: "identity" }), neighbours, ...model };
         for (const rate of [0.1, 0.7]) {
-          const { disagreement } = runTrial(options, rate);
-          expect(disagreement / exactTrial(disagreements, rate).disagreement).toBeCloseTo(1, 0.5);
+          const { disagreement } = runTrial(options, rate, 100);
+          expect(disagreement / exactTrial(disagreements, rate, 100).disagreement).toBeCloseTo(1, 0.5);
         }
       }
     }

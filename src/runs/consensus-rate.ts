@@ -15,7 +15,7 @@ import type { Mixing } from "../graphs/mixing.js";
 import { driftInRounds, maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
 import type { ScheduleSettings } from "../settings/schedule.js";
 import type { Trainer } from "../trainers/trainer.js";
-import { exactTrial, runTrial, type TrialResult } from "./trial-gossip.js";
+import { exactTrial, runTrial, type TrialResult, trialRounds } from "./trial-gossip.js";
 import { trialGraph, trialModel } from "./trial-setting.js";
 
 /** Candidates are η* times powers of this, 2^(−1/4). */
@@ -74,14 +74,20 @@ export function createRateFinder({ algorithm, compressor, mixing, trainer }: Rat
   const known = new Map<number, TriedRate>();
   const graph = trialGraph(mixing);
   let model: ReturnType<typeof trialModel> | undefined;
+  let rounds: number | undefined;
   const attempt = (consensusRate: number): TriedRate => {
     const before = known.get(consensusRate);
     if (before) return before;
     model ??= trialModel(trainer);
+    rounds ??= trialRounds(compressor, model);
     // … but not so large that exact gossip would not settle.
     const trialRate = Math.min(MARGIN * consensusRate, (consensusRate + bound) / 2);
-    const result = runTrial({ algorithm, compressor, neighbours: graph.neighbours, ...model }, trialRate);
-    const exact = exactTrial(graph.disagreements, trialRate);
+    const result = runTrial(
+      { algorithm, compressor, neighbours: graph.neighbours, ...model },
+      trialRate,
+      rounds,
+    );
+    const exact = exactTrial(graph.disagreements, trialRate, rounds);
     const floor = Math.max(0, result.disagreement - exact.disagreement);
     const isSteady =
       floor <= MAX_GROWTH * (result.before - exact.before) || floor <= NEGLIGIBLE * exact.disagreement;

@@ -29,8 +29,11 @@ export interface TrialResult {
   readonly before: number;
 }
 
-/** Rounds of a trial. */
-const TRIAL_ROUNDS = 400;
+/** Rounds of a trial at least and at most … */
+const FEWEST_ROUNDS = 400;
+const MOST_ROUNDS = 1200;
+/** … in between so many divided by the share of a model that one payload carries: error feedback is as slow as that is small. */
+const ROUNDS_OF_PAYLOADS = 100;
 /** ‖u_i‖ / ‖x‖ of what updates have in common in all rounds, as where data differ … */
 const TRIAL_DRIFT = 0.005;
 /** … and of what is another in each, as of minibatches. */
@@ -56,7 +59,7 @@ interface TrialPeer {
 const LOOK_EVERY = 4;
 
 /** Deterministic. */
-export function runTrial(options: TrialOptions, consensusRate: number): TrialResult {
+export function runTrial(options: TrialOptions, consensusRate: number, rounds: number): TrialResult {
   const peers = createPeers(options);
   const drifts = createScatter(options, "drift", peers.length, TRIAL_DRIFT);
   const noises = createScatter(options, "noise", NOISE_VECTORS, TRIAL_NOISE);
@@ -65,7 +68,7 @@ export function runTrial(options: TrialOptions, consensusRate: number): TrialRes
     for (let k = 0; k < model.length; k++) model[k]! += offsets[k]!;
   }
   const looks: number[] = [];
-  for (let round = 0; round < TRIAL_ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const [i, { update }] of peers.entries()) {
       const drift = drifts[i]!;
       const noise = noises[(NOISE_STRIDE * i + round) % NOISE_VECTORS]!;
@@ -87,12 +90,16 @@ export function runTrial(options: TrialOptions, consensusRate: number): TrialRes
  *
  * @param disagreements eigenvalues of W but the first
  */
-export function exactTrial(disagreements: readonly number[], consensusRate: number): TrialResult {
+export function exactTrial(
+  disagreements: readonly number[],
+  consensusRate: number,
+  rounds: number,
+): TrialResult {
   const sums = disagreements.map(() => 0);
   const left = disagreements.map(() => 1);
   const noises = disagreements.map(() => 0);
   const looks: number[] = [];
-  for (let round = 0; round < TRIAL_ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const [k, value] of disagreements.entries()) {
       const factor = 1 - consensusRate * (1 - value);
       sums[k] = (sums[k]! + 1) * factor;
@@ -117,6 +124,22 @@ function resultOf(looks: readonly number[]): TrialResult {
   const quarter = Math.ceil(looks.length / 4);
   const last = looks.length - quarter;
   return { disagreement: mean(looks.slice(last)), before: mean(looks.slice(last - quarter, last)) };
+}
+
+/** How many rounds it takes to see what error feedback with this compressor comes to. */
+export function trialRounds(
+  settings: CompressorSettings,
+  { layout, start }: Pick<TrialOptions, "layout" | "start">,
+): number {
+  const space = createVectorSpace(
+    spaceBytes(6, layout.length, PAYLOAD_ROOM_BYTES * (1 + layout.tensors.length) + (1 << 20)),
+  );
+  const vector = space.vector(layout.length);
+  vector.set(start);
+  createCompressor(settings, { layout, space }).squeeze(vector, random(0, "trial rounds"));
+  const carried = 1 - squares(vector) / squares(start);
+  const rounds = Math.ceil(ROUNDS_OF_PAYLOADS / Math.max(carried, 1e-9));
+  return Math.min(MOST_ROUNDS, Math.max(FEWEST_ROUNDS, rounds));
 }
 
 function createPeers({

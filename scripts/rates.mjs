@@ -38,7 +38,14 @@ async function measure({ key, topology: name, settings }) {
     name,
   );
   const started = performance.now();
-  const simulation = await simulate(topology, parseExperiment(settings));
+  const isTuned = settings.consensusRate === "tune";
+  const experiment = parseExperiment({ ...settings, ...(isTuned && { consensusRate: "auto" }) });
+  if (isTuned) {
+    const { tune } = await import("../dist/runs/tune.js");
+    const { systemClock } = await import("../dist/foundation/clock.js");
+    experiment.consensusRate = (await tune(topology, experiment, { clock: systemClock })).consensusRate;
+  }
+  const simulation = await simulate(topology, experiment);
   const prepared = performance.now();
   let learnt;
   let last;
@@ -90,6 +97,7 @@ async function runCells(cells, file, jobs) {
   return cells.map(({ key }) => known.get(key));
 }
 
+const rangeText = (rates) => [...new Set(rates.map((rate) => Number(rate.toPrecision(3))))].join(" to ");
 const percent = (share) => (100 * share).toFixed(1);
 
 const TOLERANCE = 0.01;
@@ -129,7 +137,7 @@ async function compareWithExact({ out, jobs, only }) {
     const isShort = base !== undefined && closed < base - TOLERANCE;
     short += isShort;
     silent += isShort && warnings.length === 0;
-    const range = [...new Set(rates.map((rate) => Number(rate.toPrecision(3))))].join(" to ");
+    const range = rangeText(rates);
     const numbers = [closed, base ?? Number.NaN, worst].map(percent).join(" | ");
     console.log(
       `| ${key} | ${range} | ${numbers} | ${prepareSeconds.toFixed(1)} | ${warnings.length > 0 ? "yes" : "no"}${isShort ? ", short" : ""} |`,
@@ -157,23 +165,26 @@ async function compareWithGrid({ out, jobs, only }) {
     ["complete-8", "edge-choco", "topsign"],
   ];
   const grid = Array.from({ length: 12 }, (_, k) => Number((1.3 * 2 ** (-k / 2)).toPrecision(3)));
-  const cells = triples.flatMap((triple) => ["auto", ...grid].map((rate) => cell(...triple, rate)));
+  const cells = triples.flatMap((triple) => ["auto", "tune", ...grid].map((rate) => cell(...triple, rate)));
   const results = await runCells(
     cells.filter(({ key }) => key.includes(only)),
     out,
     Number(jobs),
   );
-  console.log("| graph, algorithm, compressor | auto: η | closed % | best of the grid: η | closed % |");
-  console.log("|---|--:|--:|--:|--:|");
+  console.log(
+    "| graph, algorithm, compressor | auto: η | closed % | tune: η | closed % | best of the grid: η | closed % |",
+  );
+  console.log("|---|--:|--:|--:|--:|--:|--:|");
   for (const triple of triples) {
     const own = results.filter(({ key, error }) => key.startsWith(`${triple.join(" ")} `) && !error);
-    const auto = own.find(({ key }) => key.endsWith(" auto"));
-    const constant = own.filter((result) => result !== auto);
-    if (!auto || constant.length === 0) continue;
+    const [auto, tuned] = ["auto", "tune"].map((name) => own.find(({ key }) => key.endsWith(` ${name}`)));
+    const constant = own.filter((result) => result !== auto && result !== tuned);
+    if (!auto || !tuned || constant.length === 0) continue;
     const best = constant.reduce((a, b) => (b.closed > a.closed ? b : a));
-    console.log(
-      `| ${triple.join(" ")} | ${auto.rates.map((rate) => rate.toPrecision(3)).join(" to ")} | ${percent(auto.closed)} | ${best.rates[0]} | ${percent(best.closed)} |`,
+    const columns = [auto, tuned, best].map(
+      ({ rates, closed }) => `${rangeText(rates)} | ${percent(closed)}`,
     );
+    console.log(`| ${[triple.join(" "), ...columns].join(" | ")} |`);
   }
 }
 

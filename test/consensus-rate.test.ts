@@ -191,6 +191,18 @@ describe("a trial", () => {
     expect(rest.at(-1)).toBeCloseTo(eigenvalues.at(-1)!, 9);
   });
 
+  it("leaves out peers that have left, whose edges are gone", () => {
+    const { neighbours, disagreements } = trialGraph({
+      ...ring8,
+      neighbours: [...ring8.neighbours.slice(0, 7), []],
+    });
+    expect(neighbours.every((edges) => edges.length === 7)).toBe(true);
+    expect(disagreements).toHaveLength(7);
+    expect(trialGraph({ peers: 1, weights: new Float64Array([1]), neighbours: [[]] }).disagreements).toEqual(
+      [],
+    );
+  });
+
   it("takes the magnitudes of the initial model, of every tensor its own", () => {
     const shapes = createLayout([
       { name: "small", shape: [40] },

@@ -45,6 +45,8 @@ const NOISE_STRIDE = 7;
 const TRIAL_SPREAD = 0.1;
 /** Models that are this far apart, in ‖x̄‖², do not come back. */
 const UNSTABLE = 10;
+/** Vectors beside the algorithm's: model, update, payload, its staging, and what a compressor works in. */
+const SPARE_VECTORS = 10;
 /** Payload headers of a trial's peer, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 
@@ -132,7 +134,7 @@ export function trialRounds(
   { layout, start }: Pick<TrialOptions, "layout" | "start">,
 ): number {
   const space = createVectorSpace(
-    spaceBytes(6, layout.length, PAYLOAD_ROOM_BYTES * (1 + layout.tensors.length) + (1 << 20)),
+    spaceBytes(SPARE_VECTORS, layout.length, PAYLOAD_ROOM_BYTES * (1 + layout.tensors.length) + (1 << 20)),
   );
   const vector = space.vector(layout.length);
   vector.set(start);
@@ -151,10 +153,9 @@ function createPeers({
 }: TrialOptions): TrialPeer[] {
   const { length, tensors } = layout;
   return neighbours.map((edges, id) => {
-    const payloads = kind.needs.edgeHistory ? edges.length : 0;
     const space = createVectorSpace(
       spaceBytes(
-        kind.vectors(edges.length) + 6 + 2 * payloads,
+        kind.vectors(edges.length) + SPARE_VECTORS,
         length,
         PAYLOAD_ROOM_BYTES * (1 + tensors.length) + (1 << 20),
       ),

@@ -29,7 +29,11 @@ export interface TrialGraph {
 export function trialGraph(mixing: Mixing): TrialGraph {
   const all = spectrum(mixing).slice(1);
   const ends = mixing.neighbours.reduce((sum, edges) => sum + edges.length, 0);
-  if (ends <= MAX_EDGE_ENDS) return { neighbours: mixing.neighbours, disagreements: all };
+  // Peers that have left a running graph have no edges; its eigenvalues are those of the others.
+  const isWhole = mixing.neighbours.every((edges) => edges.length > 0);
+  if (all.length === 0 || (ends <= MAX_EDGE_ENDS && isWhole)) {
+    return { neighbours: mixing.neighbours, disagreements: all };
+  }
   const last = STAND_IN_PEERS - 2;
   const disagreements = Array.from(
     { length: STAND_IN_PEERS - 1 },

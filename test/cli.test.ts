@@ -139,10 +139,13 @@ describe("murmur tune", () => {
     expect(first(tuning.consensusRate)).toBeLessThanOrEqual(tuning.stableUpTo);
   });
 
-  it("refuses an algorithm that has no rate", () => {
+  it("refuses an algorithm that has no rate, and a peer that has nobody to disagree with", () => {
     const { status, stderr } = murmur("tune", ring4, ...quick, "--algorithm", "push-sum");
     expect(status).toBe(2);
     expect(stderr).toMatch(/^error: algorithm push-sum does not use the consensus rate: .* choose another/);
+    const alone = murmur("tune", file("one.json", { graph: { kind: "complete", peers: 1 } }), ...quick);
+    expect(alone.status).toBe(2);
+    expect(alone.stderr).toMatch(/^error: a single peer exchanges nothing/);
   });
 });
 

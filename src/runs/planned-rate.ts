@@ -48,8 +48,7 @@ export function planRate(
     };
   }
   const finder = finderOf(algorithm);
-  if (!algorithm.compresses || mixing.peers === 1)
-    return { consensusRate: finder.candidates[0]!, warnings: [] };
+  if (!algorithm.compresses || isAlone(mixing)) return { consensusRate: finder.candidates[0]!, warnings: [] };
   const found = findRate({ mixing }, finder);
   if (!found) {
     return {
@@ -64,6 +63,11 @@ export function planRate(
     consensusRate: found.consensusRate,
     warnings: [slowWarning(found, algorithm, compressor.kind, betterThan(found, algorithm, finderOf))],
   };
+}
+
+/** Whether there is nobody to disagree with. */
+export function isAlone(mixing: Mixing): boolean {
+  return spectrum(mixing).length < 2;
 }
 
 /** Whether compression holds η so low that models of peers whose data differ drift apart. */
@@ -120,7 +124,7 @@ function warningsOf(
       `consensus rate ${rate} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${best}`,
     ];
   }
-  if (!algorithm.compresses || mixing.peers === 1 || rate === 0) return [];
+  if (!algorithm.compresses || isAlone(mixing) || rate === 0) return [];
   const finder = createFinder();
   if (finder.attempt(rate).isStable) return [];
   const stable = finder.largest(START_FLOOR);

@@ -1,7 +1,7 @@
 /**
  * A small gossip that is run to see what a consensus rate does: the algorithm's and the compressor's own code on a few
- * peers, which all start from the same model and are moved by made-up updates. No transport, no trainer, no data: every
- * peer of a run gets the same figures, to the bit.
+ * peers, which start near the same model and are moved by made-up updates. No transport, no trainer, no data: every peer
+ * of a run gets the same figures, to the bit.
  */
 import type { Algorithm, AlgorithmKind } from "../algorithm.js";
 import { type CompressorSettings, createCompressor } from "../compressors/index.js";
@@ -60,7 +60,7 @@ interface TrialPeer {
 /** Rounds between two looks at the disagreement. */
 const LOOK_EVERY = 4;
 
-/** Deterministic. */
+/** Runs so many rounds, in lockstep. Two peers at least. */
 export function runTrial(options: TrialOptions, consensusRate: number, rounds: number): TrialResult {
   const peers = createPeers(options);
   const drifts = createScatter(options, "drift", peers.length, TRIAL_DRIFT);

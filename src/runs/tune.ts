@@ -14,7 +14,7 @@ import { createTrainer } from "../trainers/index.js";
 import { createRateFinder, type FoundRate, findRate, type TriedRate } from "./consensus-rate.js";
 import type { Experiment } from "./experiment.js";
 import { createPlan } from "./plan.js";
-import { isSlow, rateText } from "./planned-rate.js";
+import { isAlone, isSlow, rateText } from "./planned-rate.js";
 import { type SimulationRound, simulate } from "./simulate.js";
 
 /** Rates of the table are this many candidates apart: factors of √2 … */
@@ -86,6 +86,12 @@ export async function tune(
     throw new InvalidExperiment(
       `algorithm ${algorithm.name} does not use the consensus rate: there is nothing to tune; choose another algorithm`,
       { code: "nothing-to-tune", field: "algorithm" },
+    );
+  }
+  if (isAlone(mixing)) {
+    throw new InvalidExperiment(
+      "a single peer exchanges nothing: there is no consensus rate to tune; use a graph of two peers or more",
+      { code: "nobody-to-tune-for", field: "graph.peers" },
     );
   }
   const trainer = await createTrainer(experiment, { peer: 0, peers: mixing.peers, seed: experiment.seed });

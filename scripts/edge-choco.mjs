@@ -70,7 +70,7 @@ for (const { name, ...task } of tasks) {
       const trainers = [];
       for (let peer = 0; peer < PEERS; peer++)
         trainers.push(await createTrainer(experiment, { peer, peers: PEERS, seed }));
-      const { plan } = createPlan(experiment, ring.mixing, trainers[0].layout);
+      const { plan } = createPlan(experiment, ring.mixing, trainers[0]);
       const expected = new Float64Array(trainers[0].layout.length);
       const simulation = createSimulation({
         neighbours: ring.mixing.neighbours,

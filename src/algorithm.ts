@@ -117,22 +117,6 @@ export interface Needs {
   readonly contraction: boolean;
 }
 
-/** What a consensus rate is suggested from. */
-export interface RateBasis {
-  /** η* of the graph, the fastest rate of exact gossip. */
-  readonly optimalRate: number;
-  /** What the compressor does to this layout; measured on first use. */
-  readonly measure: () => CompressorBehaviour;
-}
-
-/** What a compressor does to a normally distributed vector of a layout. */
-export interface CompressorBehaviour {
-  /** ‖v − C(v)‖² / ‖v‖² of one squeeze. */
-  readonly error: number;
-  /** Steady ‖δ‖ / ‖x‖ when the same x is sent again and again with error feedback. */
-  readonly residual: number;
-}
-
 /** One kind of algorithm; a new one is a file in `algorithms/` and a line in `algorithms/index.ts`. */
 export interface AlgorithmKind {
   readonly name: string;
@@ -158,7 +142,5 @@ export interface AlgorithmKind {
   readonly extraPayloadBytes?: number;
   /** Names of state that stays valid when the graph changes; the rest begins anew. None where left out. */
   readonly keeps?: readonly string[];
-  /** η where the user names none. */
-  readonly suggestRate: (basis: RateBasis) => number;
   create(context: AlgorithmContext): Algorithm;
 }

@@ -18,7 +18,6 @@ export type {
   Algorithm,
   AlgorithmContext,
   AlgorithmKind,
-  CompressorBehaviour,
   Needs,
   Round,
   RoundSteps,
@@ -126,7 +125,6 @@ export {
   optimizerVectors,
 } from "./optimizers/index.js";
 export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
-export { measureCompressor } from "./runs/consensus-rate.js";
 export { type Experiment, experimentJsonSchema, parseExperiment } from "./runs/experiment.js";
 export { createPlan, type Prepared } from "./runs/plan.js";
 export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/prepare.js";

@@ -69,7 +69,9 @@ describe("options that are off", () => {
   });
 
   it("are part of the fingerprint when they are on", () => {
-    const of = (settings: object) => createPlan(parseExperiment(settings), ring, layout).plan.fingerprint;
+    const of = (settings: object) =>
+      createPlan(parseExperiment(settings), ring, { layout, initialize: (model) => model.fill(1) }).plan
+        .fingerprint;
     for (const [field, value] of Object.entries({ blocks: 4, quasiGlobalMomentum: 0.9, averaging: {} })) {
       expect(of({ [field]: value })).not.toEqual(of({}));
     }
@@ -212,9 +214,13 @@ describe("rotating blocks", () => {
       code: "patience-with-every-edge",
     });
     const settings = { algorithm: "dpsgd", blocks: 2, patience: 0.1 };
-    expectError(() => createPlan(parseExperiment(settings), ring, layout), InvalidExperiment, {
-      code: "patience-with-every-edge",
-    });
+    expectError(
+      () => createPlan(parseExperiment(settings), ring, { layout, initialize: (model) => model.fill(1) }),
+      InvalidExperiment,
+      {
+        code: "patience-with-every-edge",
+      },
+    );
     const options = { mixing: ring, layout, compressor: exact, rate: 0.3, rounds: 1 };
     createGossip({ ...options, algorithm: inBlocks(algorithms.dpsgd, length) });
     expectError(

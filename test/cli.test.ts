@@ -119,6 +119,36 @@ describe("murmur, given something it cannot use, says what to change in one line
   });
 });
 
+describe("murmur tune", () => {
+  it("finds the range and the rate to take, as tables and as JSON", () => {
+    const args = ["tune", ring4, ...quick, "--compressor", "sign"];
+    const { status, stdout, stderr } = murmur(...args);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^ring-4: 4 peers/);
+    expect(stdout.trim().split("\n").at(-1)).toMatch(/^stable up to η = [\d.]+; take consensusRate /);
+    expect(stderr).toMatch(/rounds with η = /);
+    const tuning = JSON.parse(murmur(...args, "--json").stdout);
+    expect(tuning.rates).toHaveLength(12);
+    expect(tuning.rates.some(({ isStable }: { isStable: boolean }) => isStable)).toBe(true);
+    expect(tuning.trained.length).toBeGreaterThan(1);
+    for (const { loss, rounds } of tuning.trained) {
+      expect(rounds).toBe(6);
+      expect(loss).toBeGreaterThan(0);
+    }
+    const first = ({ initial }: { initial?: number }) => initial ?? tuning.consensusRate;
+    expect(first(tuning.consensusRate)).toBeLessThanOrEqual(tuning.stableUpTo);
+  });
+
+  it("refuses an algorithm that has no rate, and a peer that has nobody to disagree with", () => {
+    const { status, stderr } = murmur("tune", ring4, ...quick, "--algorithm", "push-sum");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: algorithm push-sum does not use the consensus rate: .* choose another/);
+    const alone = murmur("tune", file("one.json", { graph: { kind: "complete", peers: 1 } }), ...quick);
+    expect(alone.status).toBe(2);
+    expect(alone.stderr).toMatch(/^error: a single peer exchanges nothing/);
+  });
+});
+
 describe("a run that diverges", () => {
   it("stops, names peer and round, keeps its logs and exits with 2", () => {
     const out = join(scratch, "diverged");

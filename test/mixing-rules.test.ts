@@ -18,6 +18,7 @@ import { createVectorSpace, type Vector } from "../src/vectors/vector.js";
 import { fill, layoutOf, sumOfSquares, type Written } from "./support/compressor-cases.js";
 import { expectError } from "./support/errors.js";
 import { createGossip, everyCompressor, largestDifference } from "./support/gossip.js";
+import { initialModel } from "./support/trainers.js";
 
 const layout = layoutOf(37, 4);
 const { length } = layout;
@@ -313,7 +314,8 @@ describe("one hostile peer of six on a complete graph", () => {
 
 describe("settings", () => {
   const ring = mixingOf({ kind: "ring", peers: 4 });
-  const plan = (settings: unknown, mixing = ring) => createPlan(parseExperiment(settings), mixing, layout);
+  const plan = (settings: unknown, mixing = ring) =>
+    createPlan(parseExperiment(settings), mixing, initialModel(layout));
 
   it("are a name or an object, and the mean where left out", () => {
     expect(parseExperiment({}).mixing).toEqual({ kind: "mean" });

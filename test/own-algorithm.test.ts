@@ -6,6 +6,7 @@ import { compressorSettings } from "../src/compressors/index.js";
 import { stoppedClock } from "../src/foundation/clock.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
 import { createGraph } from "../src/graphs/index.js";
+import { optimalConsensusRate, spectrum } from "../src/graphs/spectrum.js";
 import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createPlan } from "../src/runs/plan.js";
@@ -13,6 +14,7 @@ import { createMemoryTransports } from "../src/transports/memory.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { createGossip } from "./support/gossip.js";
+import { initialModel } from "./support/trainers.js";
 
 const layout = createLayout([{ name: "x", shape: [40] }]);
 const ring = metropolisMixing(createGraph({ kind: "ring", peers: 4 }));
@@ -39,9 +41,9 @@ const own = (payloads: number, changes: Partial<AlgorithmKind> = {}): AlgorithmK
 
 describe("an algorithm of one's own", () => {
   it("runs as those of the index do, and its plan carries its name and rate", async () => {
-    const algorithm = own(1, { suggestRate: () => 0.25 });
-    const { plan } = createPlan(parseExperiment({}), ring, layout, algorithm);
-    expect(plan.consensusRate(0)).toBe(0.25);
+    const algorithm = own(1);
+    const { plan } = createPlan(parseExperiment({}), ring, initialModel(layout), algorithm);
+    expect(plan.consensusRate(0)).toBe(optimalConsensusRate(spectrum(ring)));
     expect(plan.fingerprint).toMatchObject({ algorithm: "own" });
     const gossip = createGossip({ mixing: ring, layout, algorithm, compressor, rate: 0.2, rounds: 40 });
     const before = gossip.consensusDistance();
@@ -95,7 +97,11 @@ describe("a consensus rate that an algorithm does not use", () => {
 
   it("is named in a warning where it is set, and its bound is not", () => {
     for (const { name, usesRate, sends } of kinds) {
-      const { warnings } = createPlan(parseExperiment({ algorithm: name, consensusRate: 3 }), ring, layout);
+      const { warnings } = createPlan(
+        parseExperiment({ algorithm: name, consensusRate: 3 }),
+        ring,
+        initialModel(layout),
+      );
       const expected = usesRate
         ? [expect.stringMatching(/outside the stable range/)]
         : sends === "nothing"

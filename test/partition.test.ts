@@ -25,10 +25,9 @@ const everySplit = splitSettings.options
   .map((kind) => splitSettings.parse({ kind }) as MadeSplit);
 
 describe.each(everySplit.map((settings) => [settings.kind, settings] as const))("%s", (_kind, settings) => {
-  // At the defaults, sharding needs 2 · peers ≥ classes.
   const cases = fc.record({
     classes: fc.integer({ min: 2, max: 10 }),
-    peers: fc.integer({ min: 5, max: 16 }),
+    peers: fc.oneof(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 17, max: 40 })),
     seed: fc.integer(),
     count: fc.integer({ min: 400, max: 700 }),
   });
@@ -98,6 +97,24 @@ test("shards: every peer holds exactly classesPerPeer classes, and every class h
     ),
     { numRuns: 60 },
   );
+});
+
+test("shards, auto: two classes a peer as before, more where peers are few, runs of one sort where they are many", () => {
+  const labels = labelsOf(500, 10);
+  const split = (peers: number, classesPerPeer: number | "auto" = "auto") =>
+    partition(labels, { kind: "shards", classesPerPeer }, { classes: 10, peers, seed: 1 });
+  for (const peers of [5, 8, 16, 250]) expect(split(peers)).toEqual(split(peers, 2));
+  expect(split(4)).toEqual(split(4, 3));
+  expect(split(1)).toEqual(split(1, 10));
+  for (const peers of [251, 400, 500]) {
+    const parts = split(peers);
+    expect(new Set(parts.flat()).size).toBe(500);
+    for (const row of classTable(labels, parts, 10)) {
+      const held = row.filter((count) => count > 0).length;
+      expect(held).toBeGreaterThan(0);
+      expect(held).toBeLessThanOrEqual(2);
+    }
+  }
 });
 
 test.each([

@@ -8,6 +8,7 @@ import { parseExperiment } from "../src/runs/experiment.js";
 import { createPlan } from "../src/runs/plan.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { expectError } from "./support/errors.js";
+import { initialModel } from "./support/trainers.js";
 
 const times = fc.array(fc.double({ min: 0, max: 1e5, noNaN: true }), { maxLength: 100 });
 const factor = fc.double({ min: 0.1, max: 20, noNaN: true });
@@ -57,7 +58,7 @@ describe("patience", () => {
 describe("the setting patience", () => {
   const ring = metropolisMixing(createGraph(graphSettings.parse({ kind: "ring", peers: 4 })));
   const layout = createLayout([{ name: "x", shape: [8] }]);
-  const planOf = (settings: object) => createPlan(parseExperiment(settings), ring, layout).plan;
+  const planOf = (settings: object) => createPlan(parseExperiment(settings), ring, initialModel(layout)).plan;
 
   it("is the barrier by default, seconds, or seconds at most", () => {
     expect(planOf({}).patience).toBeUndefined();

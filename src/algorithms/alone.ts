@@ -9,7 +9,6 @@ export const alone: AlgorithmKind = {
   sends: "nothing",
   needs: { graph: "directed", everyEdge: false, contraction: false },
   usesRate: false,
-  suggestRate: () => 0,
   create: ({ model, space: { kernels } }) => ({
     state: { vectors: {}, scalars: {} },
     point: model,

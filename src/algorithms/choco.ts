@@ -19,7 +19,6 @@ export const choco: AlgorithmKind = {
   sends: "difference",
   needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: true },
   usesRate: true,
-  suggestRate: ({ optimalRate, measure }) => Math.min(optimalRate, 0.6 * (1 - measure().error)),
   create({ model, space, compressor, edges }) {
     const { kernels } = space;
     const { byteOffset, length } = model;

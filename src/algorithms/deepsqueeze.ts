@@ -8,8 +8,7 @@ import type { AlgorithmKind } from "../algorithm.js";
  * with h the model after the local update, so that X⁺ = H·W_eff up to the compression error, where
  * W_eff = (1 − η)I + ηW. It keeps nothing about its neighbours, so a skipped exchange costs only itself.
  *
- * The disagreement that compression keeps alive grows with η·‖δ‖, so the suggested rate is 0.3 · ‖x‖ / ‖δ‖ of the
- * compressor's steady residual: the published tuned values within a factor of two.
+ * The disagreement that compression keeps alive grows with (η·‖δ‖)².
  *
  * @see Tang et al. 2019, “DeepSqueeze: Decentralization Meets Error-Compensated Compression”, Algorithm 1
  */
@@ -23,10 +22,6 @@ export const deepsqueeze: AlgorithmKind = {
   usesRate: true,
   keeps: ["residual"],
   usesMixing: true,
-  suggestRate({ optimalRate, measure }) {
-    const { residual } = measure();
-    return residual === 0 ? optimalRate : Math.min(optimalRate, 0.3 / residual);
-  },
   create({ model, space, compressor, mixing }) {
     const { kernels } = space;
     const { byteOffset, length } = model;

@@ -17,7 +17,6 @@ export const dpsgd: AlgorithmKind = {
   needs: { graph: "symmetric", everyEdge: false, contraction: false },
   usesRate: true,
   usesMixing: true,
-  suggestRate: ({ optimalRate }) => optimalRate,
   create: ({ model, space: { kernels }, compressor, mixing }) => ({
     state: { vectors: {}, scalars: mixing.scalars },
     point: model,

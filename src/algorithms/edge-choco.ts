@@ -24,11 +24,6 @@ export const edgeChoco: AlgorithmKind = {
   sends: "difference",
   needs: { graph: "symmetric", everyEdge: false, edgeHistory: true, contraction: true },
   usesRate: true,
-  // Differences become flat under a compressor that keeps a few numbers, and are kept less well than normal ones.
-  suggestRate({ optimalRate, measure }) {
-    const kept = 1 - measure().error;
-    return Math.min(optimalRate, kept * Math.min(1.25, Math.max(0.5, 2.2 * kept)));
-  },
   create({ id, model, space, compressor, edges }) {
     const { kernels } = space;
     const { byteOffset, length } = model;

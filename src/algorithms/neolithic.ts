@@ -24,11 +24,6 @@ export const neolithic: AlgorithmKind = {
   needs: { graph: "symmetric", everyEdge: false, contraction: true },
   usesRate: true,
   keeps: ["residual"],
-  // As for DeepSqueeze, but with R passes what is left out waits 1/R as long; half of that to be safe.
-  suggestRate({ optimalRate, measure }) {
-    const { residual } = measure();
-    return residual === 0 ? optimalRate : Math.min(optimalRate, (0.15 * PASSES) / residual);
-  },
   create({ model, space, compressor }) {
     const { kernels } = space;
     const { byteOffset, length } = model;

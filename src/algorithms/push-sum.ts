@@ -22,7 +22,6 @@ export const pushSum: AlgorithmKind = {
   needs: { graph: "directed", everyEdge: false, contraction: false },
   usesRate: false,
   keeps: ["point", "weight"],
-  suggestRate: () => 1,
   create({ model, space, compressor }) {
     const { kernels } = space;
     const { byteOffset, length } = model;

@@ -16,6 +16,7 @@ import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
 import { splitCommand } from "./split.js";
 import { topologyCommand } from "./topology.js";
+import { tuneCommand } from "./tune.js";
 import { upCommand } from "./up.js";
 
 /** Exit code of everything the user can fix: bad files, settings, names, diverged runs. */
@@ -47,6 +48,7 @@ for (const command of [
   simulateCommand(),
   inspectCommand(),
   topologyCommand(),
+  tuneCommand(),
   splitCommand(),
   demoCommand(),
   replayCommand(),

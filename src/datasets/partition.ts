@@ -12,7 +12,12 @@ const contiguous = z.strictObject({ kind: z.literal("contiguous") });
 
 const shards = z.strictObject({
   kind: z.literal("shards"),
-  classesPerPeer: z.int().min(1).default(2).describe("classes that each peer holds"),
+  classesPerPeer: z
+    .union([z.literal("auto"), z.int().min(1)])
+    .default("auto")
+    .describe(
+      "classes that each peer holds; auto: 2, or as many as few peers need to hold all; many peers hold runs of examples sorted by class",
+    ),
 });
 
 const dirichlet = z.strictObject({
@@ -36,6 +41,10 @@ const file = z.strictObject({
 
 /** How training data is split among peers, told apart by `kind`. */
 export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet, file]);
+
+/** Classes of a peer where the peers are enough to hold all of them. */
+const USUAL_CLASSES = 2;
+
 export type SplitSettings = z.output<typeof splitSettings>;
 /** A split that is made here; the other kind is read, and checked by {@link checkParts}. */
 export type MadeSplit = Exclude<SplitSettings, { kind: "file" }>;
@@ -58,7 +67,9 @@ export interface PartitionContext {
  *   most one.
  * - `shards`: each peer holds exactly `classesPerPeer` classes. The classes, in random order, are dealt to the
  *   peers like cards from an endless deck, `classesPerPeer` in a row to each, so every class is held by
- *   ⌊slots / classes⌋ or one more peers; its holders share its examples evenly. Counts per peer may differ.
+ *   ⌊slots / classes⌋ or one more peers; its holders share its examples evenly. Counts per peer may differ. `auto` is 2,
+ *   or the least number with which every class has a holder; where a class has fewer examples than holders, the examples
+ *   are sorted by class and each peer holds a run of them.
  * - `dirichlet`: for each class, proportions over peers are drawn from Dir(α, …, α) and the class is cut
  *   accordingly. A peer left with fewer than `minimumExamples` then takes examples, one by one, from whichever
  *   peer holds most.
@@ -87,7 +98,7 @@ export function partition(
       : settings.kind === "contiguous"
         ? splitInRuns(labels.length, peers)
         : settings.kind === "shards"
-          ? splitByClass(labels, settings.classesPerPeer, context)
+          ? splitInShards(labels, settings.classesPerPeer, context)
           : splitByDirichlet(labels, settings.alpha, settings.minimumExamples, context);
   for (const indices of held) indices.sort((a, b) => a - b);
   return held;
@@ -174,6 +185,21 @@ function splitInRuns(count: number, peers: number): number[][] {
   return Array.from({ length: peers }, (_, peer) =>
     Array.from({ length: start(peer + 1) - start(peer) }, (_, i) => start(peer) + i),
   );
+}
+
+function splitInShards(
+  labels: ArrayLike<number>,
+  classesPerPeer: number | "auto",
+  context: PartitionContext,
+): number[][] {
+  if (classesPerPeer !== "auto") return splitByClass(labels, classesPerPeer, context);
+  const { classes, peers, seed } = context;
+  const held = Math.min(classes, Math.max(USUAL_CLASSES, Math.ceil(classes / peers)));
+  const byClass = shuffledClasses(labels, classes, seed);
+  const holders = Math.ceil((peers * held) / classes);
+  if (byClass.every((examples) => examples.length >= holders)) return splitByClass(labels, held, context);
+  const sorted = byClass.flat();
+  return splitInRuns(sorted.length, peers).map((run) => run.map((place) => sorted[place]!));
 }
 
 function splitByClass(

@@ -99,3 +99,18 @@ export function predictedRounds(spectrum: readonly number[], consensusRate: numb
   if (contraction >= 1) return Number.POSITIVE_INFINITY;
   return Math.max(1, Math.ceil(Math.log(factor) / (2 * Math.log(contraction)) - 1e-9));
 }
+
+/** 1 / (η(1 − λ₂)): rounds until the slowest disagreement has fallen to 1/e, for small η. */
+export function roundsToMix(spectrum: readonly number[], consensusRate: number): number {
+  return 1 / (consensusRate * (1 - secondEigenvalue(spectrum)));
+}
+
+/**
+ * How many rounds' updates models are apart where updates differ between peers and do not change: the root mean square
+ * over all disagreements of 1 / (η(1 − λ)), exact gossip's steady state. 0 for a single peer.
+ */
+export function driftInRounds(spectrum: readonly number[], consensusRate: number): number {
+  const disagreements = spectrum.slice(1);
+  const squares = disagreements.reduce((sum, value) => sum + (consensusRate * (1 - value)) ** -2, 0);
+  return Math.sqrt(squares / Math.max(1, disagreements.length));
+}

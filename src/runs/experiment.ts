@@ -57,7 +57,9 @@ export const experimentSettings = z.strictObject({
   consensusRate: z
     .union([z.literal("auto"), scheduleSettings])
     .default("auto")
-    .describe("η: how far an exchange moves a model towards its neighbours; auto measures the compressor"),
+    .describe(
+      "η: how far an exchange moves a model towards its neighbours; auto: as far as trials of the algorithm and compressor on the graph stand",
+    ),
   participation: z
     .union([share, z.strictObject({ peers: share.describe("share of the peers that exchange in a round") })])
     .default(1)

@@ -9,15 +9,17 @@ import { InvalidExperiment } from "../foundation/errors.js";
 import { closingOf } from "../graphs/closing-rates.js";
 import type { Mixing, MixingSequence } from "../graphs/mixing.js";
 import { edgesIn } from "../graphs/sequence-mixing.js";
-import { maximumConsensusRate, optimalConsensusRate, spectrum } from "../graphs/spectrum.js";
 import { isRobust, requireMixing, requireNeighbours } from "../mixing-rules/index.js";
 import type { Plan } from "../peer.js";
 import { requirePatience } from "../peer-parts.js";
 import { createSchedule } from "../settings/schedule.js";
+import type { Trainer } from "../trainers/trainer.js";
 import type { Layout } from "../vectors/layout.js";
+import { createVectorSpace, spaceBytes } from "../vectors/vector.js";
 import { VERSION } from "../version.js";
-import { measureCompressor, measuredLayout, measuringSpace } from "./consensus-rate.js";
 import { type Experiment, withoutLocations } from "./experiment.js";
+import { planRate, rateText } from "./planned-rate.js";
+import { trialLayout } from "./trial-setting.js";
 
 /** Longest value that a fingerprint shows in words; longer ones become digests. */
 const MAX_SHOWN_CHARACTERS = 100;
@@ -30,15 +32,16 @@ export interface Prepared {
 }
 
 /**
- * What all peers of this experiment do on this graph with a model of this layout.
+ * What all peers of this experiment do on this graph.
  *
+ * @param trainer of any peer: they share the layout and the initial model
  * @param plain an algorithm of your own, without the experiment's options; the experiment's where left out
  * @throws InvalidExperiment an algorithm that cannot work on this graph or with these settings
  */
 export function createPlan(
   experiment: Experiment,
   mixing: Mixing,
-  layout: Layout,
+  trainer: Pick<Trainer, "layout" | "initialize">,
   plain: AlgorithmKind = algorithms[experiment.algorithm],
 ): Prepared {
   const algorithm = withOptions(plain, experiment);
@@ -48,30 +51,9 @@ export function createPlan(
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
-  const { optimalRate, maximumRate: bound } = ratesOf(mixing);
-  const consensusRate =
-    experiment.consensusRate === "auto"
-      ? // Twelve digits, so that peers whose mathematics differ in the last bit still use the same rate.
-        Number(
-          algorithm
-            .suggestRate({ optimalRate, measure: () => measureCompressor(compressor, layout) })
-            .toPrecision(12),
-        )
-      : experiment.consensusRate;
-
-  const warnings: string[] = [];
-  const largest = typeof consensusRate === "number" ? consensusRate : consensusRate.initial;
-  if (algorithm.usesRate && largest >= bound) {
-    warnings.push(
-      `consensus rate ${largest} is outside the stable range (0, ${bound.toFixed(3)}) of this graph: disagreement will grow; the best exact rate is ${optimalRate.toFixed(3)}`,
-    );
-  }
-  if (!algorithm.usesRate && algorithm.sends !== "nothing" && experiment.consensusRate !== "auto") {
-    warnings.push(
-      `algorithm ${algorithm.name} does not use the consensus rate: how far models move follows from the graph's weights`,
-    );
-  }
-  const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, layout);
+  const { consensusRate, warnings: ofRate } = planRate(experiment, mixing, trainer, plain);
+  const warnings = [...ofRate];
+  const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, trainer.layout);
   if (uncontracting) {
     warnings.push(
       `compressor ${uncontracting} has no proven contraction, which the error feedback of ${algorithm.name} needs: the residual may grow without bound; use its scaled form or another compressor`,
@@ -107,21 +89,13 @@ export function createPlan(
         algorithm: algorithm.name,
         ...graphFingerprint(mixing),
         consensusRate: shown(
-          experiment.consensusRate === "auto" ? `auto: ${consensusRate}` : experiment.consensusRate,
+          experiment.consensusRate === "auto" ? `auto: ${rateText(consensusRate)}` : experiment.consensusRate,
         ),
         closingRates: shown(rates),
       },
     },
     warnings,
   };
-}
-
-/** The rates of exact gossip. Each round of a sequence averages on its own edges, which 1 does best. */
-function ratesOf(mixing: Mixing) {
-  const { sequence } = mixing;
-  if (sequence) return { optimalRate: 1, maximumRate: 2 / (1 - sequence.smallestEigenvalue) };
-  const eigenvalues = spectrum(mixing);
-  return { optimalRate: optimalConsensusRate(eigenvalues), maximumRate: maximumConsensusRate(eigenvalues) };
 }
 
 function patienceOf(patience: Exclude<Experiment["patience"], "barrier">): NonNullable<Plan["patience"]> {
@@ -192,9 +166,9 @@ function mostNeighbours({ rounds, neighbours }: MixingSequence, peer: number): n
 
 /** The compressor's name where its contraction is not proven; undefined where it is. */
 function nameWithoutContraction({ compressor }: Experiment, layout: Layout): string | undefined {
-  const measured = measuredLayout(layout);
-  const space = measuringSpace(measured);
-  const { contraction, name } = createCompressor(compressor, { layout: measured, space });
+  const small = trialLayout(layout);
+  const space = createVectorSpace(spaceBytes(4, small.length, 1 << 20));
+  const { contraction, name } = createCompressor(compressor, { layout: small, space });
   return contraction > 0 ? undefined : name;
 }
 

@@ -59,7 +59,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     }
     const trainers = given ?? made;
     const { layout } = trainers[0]!;
-    const { plan, warnings } = createPlan(experiment, mixing, layout);
+    const { plan, warnings } = createPlan(experiment, mixing, trainers[0]!);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
     const { members } = options;
     const mayChange = members && plan.patience === undefined && !mixing.isDirected && !mixing.sequence;

@@ -1,3 +1,4 @@
+import { normal, random } from "../../src/foundation/random.js";
 import type { Plan } from "../../src/peer.js";
 import { stateless, type Trainer } from "../../src/trainers/trainer.js";
 import type { Layout } from "../../src/vectors/layout.js";
@@ -25,6 +26,17 @@ export function functionTrainer(
     evaluate: async () => ({ loss: 0 }),
     ...stateless,
     dispose() {},
+  };
+}
+
+/** What a plan needs to know of trainers: a layout, and an initial model of normal numbers. */
+export function initialModel(layout: Layout): Pick<Trainer, "layout" | "initialize"> {
+  const draws = random(1, "initial model");
+  return {
+    layout,
+    initialize: (model) => {
+      for (let k = 0; k < model.length; k++) model[k] = normal(draws, k);
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import {
   MAX_LIST_BYTES,
   readListed,
 } from "../src/exchange/fingerprint.js";
-import { encodeFrame, FRAME_HEADER_BYTES } from "../src/exchange/frame.js";
+import { encodeFrame, FRAME_HEADER_BYTES, MAX_HEADER_BYTES } from "../src/exchange/frame.js";
 import { MAX_UNRELEASED_FRAMES, MAX_VIOLATIONS } from "../src/exchange/transport.js";
 import { createCounters } from "../src/foundation/counters.js";
 import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation/errors.js";
@@ -85,7 +85,7 @@ const full = MAX_PIECE_BODY_BYTES;
 describe("what breaks the protocol", () => {
   const cases: Record<string, readonly [(channel: Channel) => void, string]> = {
     "a frame longer than this model's": [
-      wire(message(Kind.frame, 1, FRAME_HEADER_BYTES + 200_001)),
+      wire(message(Kind.frame, 1, MAX_HEADER_BYTES + 200_001)),
       "frame-length",
     ],
     "a frame of 4 GiB": [wire(message(Kind.frame, 1, 2 ** 32 - 1)), "frame-length"],
@@ -496,8 +496,8 @@ describe("the handshake", () => {
   it.each<[string, object, RegExp]>([
     [
       "another version",
-      { version: 3 },
-      /^peer 0 speaks version 2 and peer 1 version 3: run the same version/,
+      { version: 2 },
+      /^peer 0 speaks version 3 and peer 1 version 2: run the same version/,
     ],
     ["another peer's number", { id: 2 }, /^peer 0 refused the peer that answers as 2 with the key of peer 1/],
     [

@@ -97,8 +97,11 @@ export interface AlgorithmContext extends LayoutTools {
 
 /** What an algorithm needs of graph, network and compressor. */
 export interface Needs {
-  /** `symmetric`: W = Wᵀ on undirected edges. `directed`: works on directed edges too. */
-  readonly graph: "symmetric" | "directed";
+  /**
+   * `symmetric`: W = Wᵀ on undirected edges. `directed`: works on directed edges too. `complete`: every peer must get every
+   * other's payload.
+   */
+  readonly graph: "symmetric" | "directed" | "complete";
   /** Whether an exchange that is skipped does lasting harm, so that every edge must work in every round. */
   readonly everyEdge: boolean;
   /**
@@ -131,6 +134,8 @@ export interface AlgorithmKind {
   readonly needs: Needs;
   /** Whether the consensus rate moves the model; not so where the graph's weights say all. */
   readonly usesRate: boolean;
+  /** Whether more than the local updates moves the mean of all models: lossy aggregates, or a momentum. Left out: no. */
+  readonly movesMean?: true;
   /**
    * Whether the experiment's mixing rule is used. Only where every payload is a whole model, which a rule can compare
    * with this peer's own. Left out: no.

@@ -1,12 +1,24 @@
 /** Every algorithm there is. Adding one: a file here, and a line in this record. */
 import type { AlgorithmKind } from "../algorithm.js";
+import { allReduce } from "./all-reduce.js";
 import { alone } from "./alone.js";
+import { beer } from "./beer.js";
 import { choco } from "./choco.js";
+import { compAms } from "./comp-ams.js";
+import { d2 } from "./d2.js";
 import { deepsqueeze } from "./deepsqueeze.js";
+import { diloco } from "./diloco.js";
 import { dpsgd } from "./dpsgd.js";
+import { ecqSgd } from "./ecq-sgd.js";
 import { edgeChoco } from "./edge-choco.js";
+import { efSgd } from "./ef-sgd.js";
+import { gradientTracking } from "./gradient-tracking.js";
+import { lead } from "./lead.js";
+import { majorityVote } from "./majority-vote.js";
+import { motef } from "./motef.js";
 import { neolithic } from "./neolithic.js";
 import { pushSum } from "./push-sum.js";
+import { qsgd } from "./qsgd.js";
 
 export const algorithms = {
   deepsqueeze,
@@ -14,7 +26,19 @@ export const algorithms = {
   choco,
   "edge-choco": edgeChoco,
   neolithic,
+  d2,
+  "gradient-tracking": gradientTracking,
+  lead,
+  beer,
+  motef,
   "push-sum": pushSum,
+  "all-reduce": allReduce,
+  "ef-sgd": efSgd,
+  "ecq-sgd": ecqSgd,
+  qsgd,
+  "majority-vote": majorityVote,
+  "comp-ams": compAms,
+  diloco,
   alone,
 } as const satisfies Record<string, AlgorithmKind>;
 

@@ -149,12 +149,24 @@ function requireFit(
       { code: "algorithm-needs-undirected-graph", field: "algorithm" },
     );
   }
+  if (needs.graph === "complete" && !isComplete(neighbours)) {
+    throw new InvalidExperiment(
+      `algorithm ${name} needs every peer's payload at every other, and this graph is not complete: use a graph of kind "complete", or another algorithm`,
+      { code: "algorithm-needs-complete-graph", field: "algorithm" },
+    );
+  }
   if (shareOf(participation) < 1 && needs.everyEdge) {
     throw new InvalidExperiment(
       `algorithm ${name} needs every edge in every round, and participation is ${shareOf(participation)}: set it to 1, or use another algorithm`,
       { code: "algorithm-needs-every-edge", field: "participation" },
     );
   }
+}
+
+/** Whether every two peers have an edge, those that have left a running graph apart. */
+function isComplete(neighbours: Mixing["neighbours"]): boolean {
+  const degrees = neighbours.map(({ length }) => length).filter((degree) => degree > 0);
+  return degrees.every((degree) => degree === degrees.length - 1);
 }
 
 /** Most neighbours that a peer has in one round. */

@@ -31,7 +31,7 @@ const { length } = layout;
 const ring = metropolisMixing(createGraph({ kind: "ring", peers: 5 }));
 const everyAlgorithm: AlgorithmKind[] = Object.values(algorithms);
 /** Those whose model is what gradients are taken at, so that models show the mean. */
-const undirected = everyAlgorithm.filter(({ needs }) => needs.graph === "symmetric");
+const undirected = everyAlgorithm.filter(({ needs, movesMean }) => needs.graph === "symmetric" && !movesMean);
 const exact = compressorSettings.parse({ kind: "identity" });
 const none: AlgorithmOptionSettings = { blocks: 1, quasiGlobalMomentum: 0, averaging: "none" };
 

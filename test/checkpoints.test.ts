@@ -22,6 +22,7 @@ import { openCheckpoints } from "../src/runs/node/checkpoints/settings.js";
 import { recordSimulation } from "../src/runs/node/record-simulation.js";
 import { DRAFT_SUFFIX } from "../src/sinks/whole-file.js";
 import { expectError, expectRejection } from "./support/errors.js";
+import { topologyFor } from "./support/graphs.js";
 
 const folders: string[] = [];
 const newFolder = async (): Promise<string> => {
@@ -298,7 +299,7 @@ describe("a folder of checkpoints", () => {
 });
 
 describe("a simulation that is interrupted and resumed", () => {
-  const topology = parseTopology({ graph: { kind: "ring", peers: 4 } }, "test");
+  const ring4 = parseTopology({ graph: { kind: "ring", peers: 4 } }, "test");
   const quadratic = {
     trainer: { kind: "quadratic", dimension: 24, noise: 0.1 },
     rounds: 30,
@@ -310,6 +311,7 @@ describe("a simulation that is interrupted and resumed", () => {
     const folder = await newFolder();
     const directory = join(folder, "run");
     const experiment = parseExperiment({ ...quadratic, ...settings });
+    const topology = topologyFor(algorithms[experiment.algorithm], ring4);
     for (const [part, end] of [...ends, Number.POSITIVE_INFINITY].entries()) {
       const stop = new AbortController();
       const checkpoints = { folder: join(folder, "checkpoints"), every: 7, resume: part > 0 };

@@ -40,7 +40,7 @@ const severalCompressors = [
   { kind: "randomk", ratio: 0.1 },
 ].map((settings) => compressorOf(typeof settings === "string" ? { kind: settings } : settings));
 const kinds: AlgorithmKind[] = Object.values(algorithms);
-const compressing = kinds.filter(({ compresses }) => compresses);
+const compressing = kinds.filter(({ compresses, usesRate }) => compresses && usesRate);
 const finderOf = (
   algorithm: AlgorithmKind,
   compressor: CompressorSettings,

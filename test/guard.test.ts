@@ -23,6 +23,7 @@ import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { createVectorSpace } from "../src/vectors/vector.js";
 import { createGossip, everyCompressor } from "./support/gossip.js";
+import { mixingFor } from "./support/graphs.js";
 
 const layout = createLayout([
   { name: "kernel", shape: [9, 7] },
@@ -97,7 +98,8 @@ async function honestRun(
   const graph = createGraph(
     graphSettings.parse({ kind: "ring", peers: 5, directed: algorithm.needs.graph === "directed" }),
   );
-  const mixing = algorithm.needs.graph === "directed" ? pushMixing(graph) : metropolisMixing(graph);
+  const mixing =
+    algorithm.needs.graph === "directed" ? pushMixing(graph) : mixingFor(algorithm, metropolisMixing(graph));
   const guards = new Map<string, Guard>();
   const refusals: string[] = [];
   let judged = 0;

@@ -69,9 +69,9 @@ const sequences = [
 ].map(sequenceOf);
 const directedSequences = [sequenceOf({ kind: "one-peer-exponential", peers: 8, directed: true })];
 
-const everyAlgorithm: AlgorithmKind[] = Object.values(algorithms);
+const everyAlgorithm = Object.values<AlgorithmKind>(algorithms).filter(({ movesMean }) => !movesMean);
 const graphsOf = ({ needs }: AlgorithmKind) => [
-  ...graphs,
+  ...graphs.filter(({ name }) => needs.graph !== "complete" || name === "complete"),
   ...(needs.staticWeights || needs.everyEdge ? [] : sequences),
   ...(needs.graph === "directed" ? [...directedGraphs, ...directedSequences] : []),
 ];

@@ -14,6 +14,7 @@ import { createMemoryTransports } from "../src/transports/memory.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { createGossip } from "./support/gossip.js";
+import { mixingFor } from "./support/graphs.js";
 import { initialModel } from "./support/trainers.js";
 
 const layout = createLayout([{ name: "x", shape: [40] }]);
@@ -96,10 +97,11 @@ describe("a consensus rate that an algorithm does not use", () => {
   const kinds: AlgorithmKind[] = Object.values(algorithms);
 
   it("is named in a warning where it is set, and its bound is not", () => {
-    for (const { name, usesRate, sends } of kinds) {
+    for (const kind of kinds) {
+      const { name, usesRate, sends } = kind;
       const { warnings } = createPlan(
         parseExperiment({ algorithm: name, consensusRate: 3 }),
-        ring,
+        mixingFor(kind, ring),
         initialModel(layout),
       );
       const expected = usesRate
@@ -113,7 +115,8 @@ describe("a consensus rate that an algorithm does not use", () => {
 
   it("leaves the models to the bit as they are with another", async () => {
     const run = async (algorithm: AlgorithmKind, rate: number) => {
-      const gossip = createGossip({ mixing: ring, layout, algorithm, compressor, rate, rounds: 3 });
+      const mixing = mixingFor(algorithm, ring);
+      const gossip = createGossip({ mixing, layout, algorithm, compressor, rate, rounds: 3 });
       while (await gossip.round());
       return gossip.models.map((model) => [...model]);
     };

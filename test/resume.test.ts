@@ -22,6 +22,7 @@ import { parseNetwork } from "../src/transports/simulated/settings.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { expectRejection } from "./support/errors.js";
 import { everyCompressor, largestDifference } from "./support/gossip.js";
+import { mixingFor } from "./support/graphs.js";
 import { everyOptimizer } from "./support/optimizer-cases.js";
 import { runThroughCrashes } from "./support/restarts.js";
 import { functionTrainer, plainDescent, updateTrainer } from "./support/trainers.js";
@@ -35,8 +36,8 @@ const ring = metropolisMixing(graph({ kind: "ring", peers: 5 }));
 const directed = pushMixing(graph({ kind: "ring", peers: 5, directed: true }));
 /** Five rounds a period, in some of which a peer has no neighbour. */
 const changing = parseTopology({ graph: { kind: "base-graph", peers: 5 } }, "test").mixing;
-const mixingsOf = ({ needs, sends }: AlgorithmKind): Mixing[] => [
-  needs.graph === "directed" && sends !== "nothing" ? directed : ring,
+const mixingsOf = ({ needs, sends, ...kind }: AlgorithmKind): Mixing[] => [
+  needs.graph === "directed" && sends !== "nothing" ? directed : mixingFor({ needs, sends, ...kind }, ring),
   ...(needs.everyEdge || needs.staticWeights ? [] : [changing]),
 ];
 const withEveryOption = [algorithms["edge-choco"], algorithms["push-sum"]].map((kind) => ({

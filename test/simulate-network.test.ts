@@ -12,6 +12,7 @@ import { createRoundSums } from "../src/runs/round-sums.js";
 import { observe, type SimulationRound, simulate } from "../src/runs/simulate.js";
 import { parseNetwork } from "../src/transports/simulated/settings.js";
 import { everyCompressor } from "./support/gossip.js";
+import { topologyFor } from "./support/graphs.js";
 import { newFolder } from "./support/runs.js";
 
 const quadratic = {
@@ -22,9 +23,10 @@ const quadratic = {
 const ring = { kind: "ring", peers: 5 };
 
 async function run(graph: unknown, settings: object, network?: object) {
+  const experiment = parseExperiment({ ...quadratic, ...settings });
   const simulation = await simulate(
-    parseTopology({ graph }, "test"),
-    parseExperiment({ ...quadratic, ...settings }),
+    topologyFor(algorithms[experiment.algorithm], parseTopology({ graph }, "test")),
+    experiment,
     { network: network && parseNetwork(network) },
   );
   const rounds: SimulationRound[] = [];

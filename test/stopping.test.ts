@@ -51,7 +51,9 @@ describe("a run that stops while it waits", () => {
       const peer = middle(algorithm);
       const [transport] = createMemoryTransports(3, 10_000);
       await stopped(peer, transport!);
-      expect([...peer.point]).toEqual([2, 2, 2, 2, 2, 2]);
+      // Where compressed updates are what moves models, none has yet.
+      if (!algorithm.movesMean) expect([...peer.point]).toEqual([2, 2, 2, 2, 2, 2]);
+      expect(peer.point.every(Number.isFinite)).toBe(true);
       for (const vector of Object.values(peer.state.vectors))
         expect(vector.every(Number.isFinite)).toBe(true);
     });

@@ -20,6 +20,7 @@ import type { StartThreads, Threads } from "../src/threads/threads.js";
 import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { everyCompressor, fill, layoutOf } from "./support/compressor-cases.js";
 import { expectError, expectRejection } from "./support/errors.js";
+import { topologyFor } from "./support/graphs.js";
 import { everyOptimizer } from "./support/optimizer-cases.js";
 import { murmur } from "./support/processes.js";
 
@@ -159,8 +160,11 @@ function modelOf(array: Float32Array | Uint8Array): string {
 }
 
 async function digests(startThreads: StartThreads, settings: object): Promise<string[]> {
-  const topology = parseTopology({ graph: { kind: "ring", peers: 3 } }, "ring");
-  const simulation = await simulate(topology, parseExperiment(settings), { startThreads });
+  const experiment = parseExperiment(settings);
+  const ring = parseTopology({ graph: { kind: "ring", peers: 3 } }, "ring");
+  const simulation = await simulate(topologyFor(algorithms[experiment.algorithm], ring), experiment, {
+    startThreads,
+  });
   for await (const _ of simulation.run());
   simulation.dispose();
   return simulation.peers.map(({ model }) => modelDigest(model));

@@ -5,6 +5,7 @@ import { alone } from "./alone.js";
 import { beer } from "./beer.js";
 import { choco } from "./choco.js";
 import { compAms } from "./comp-ams.js";
+import { csgd } from "./csgd.js";
 import { d2 } from "./d2.js";
 import { deepsqueeze } from "./deepsqueeze.js";
 import { diloco } from "./diloco.js";
@@ -18,7 +19,6 @@ import { majorityVote } from "./majority-vote.js";
 import { motef } from "./motef.js";
 import { neolithic } from "./neolithic.js";
 import { pushSum } from "./push-sum.js";
-import { qsgd } from "./qsgd.js";
 
 export const algorithms = {
   deepsqueeze,
@@ -35,7 +35,7 @@ export const algorithms = {
   "all-reduce": allReduce,
   "ef-sgd": efSgd,
   "ecq-sgd": ecqSgd,
-  qsgd,
+  csgd,
   "majority-vote": majorityVote,
   "comp-ams": compAms,
   diloco,

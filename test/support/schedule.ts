@@ -61,7 +61,9 @@ export function scheduleOf(seed: number, { without, peers, rounds }: Reduction =
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;
   const algorithm: AlgorithmKind = one(Object.values(algorithms));
   const isDirected = algorithm.needs.graph === "directed" && uniform() < 0.5;
-  const graph = { kind: isDirected ? "ring" : one(undirected), peers: MIN_PEERS + upTo(5) };
+  const drawnKind = one(undirected);
+  const kind = algorithm.needs.graph === "complete" ? "complete" : drawnKind;
+  const graph = { kind: isDirected ? "ring" : kind, peers: MIN_PEERS + upTo(5) };
   const compressor = one(everyCompressor);
   const drawnRounds = 1 + upTo(5);
   const canSkip = !algorithm.needs.everyEdge && algorithm.steps <= 1;

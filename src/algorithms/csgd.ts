@@ -2,15 +2,15 @@ import type { AlgorithmKind } from "../algorithm.js";
 import { addMean } from "./aggregate.js";
 
 /**
- * QSGD and its kind: compressed updates without error feedback, every peer playing the server. It converges with unbiased
+ * Compressed SGD (QSGD and its kind): compressed updates without error feedback, every peer playing the server. It converges with unbiased
  * compressors; with others it goes wrong, which is what error feedback is compared with.
  *
  *     x ← x + (1/n) Σ_j C(u_j)
  *
  * @see Alistarh et al. 2017, “QSGD: Communication-Efficient SGD via Gradient Quantization and Encoding”, Algorithm 1
  */
-export const qsgd: AlgorithmKind = {
-  name: "qsgd",
+export const csgd: AlgorithmKind = {
+  name: "csgd",
   vectors: () => 0,
   steps: 1,
   compresses: true,

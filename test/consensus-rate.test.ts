@@ -40,7 +40,10 @@ const severalCompressors = [
   { kind: "randomk", ratio: 0.1 },
 ].map((settings) => compressorOf(typeof settings === "string" ? { kind: settings } : settings));
 const kinds: AlgorithmKind[] = Object.values(algorithms);
-const compressing = kinds.filter(({ compresses, usesRate }) => compresses && usesRate);
+/** Without error feedback of a contraction, noise may outgrow what a trial shows. */
+const compressing = kinds.filter(
+  ({ compresses, usesRate, needs }) => compresses && usesRate && needs.contraction,
+);
 const finderOf = (
   algorithm: AlgorithmKind,
   compressor: CompressorSettings,

@@ -10,7 +10,8 @@ const ALPHA = 0.5;
  *
  *     q = C(y − h)      s = p + (I − W)q      p ← p + α(I − W)q      h ← h + αq      e ← e + η/2 · s      x ← x + u − e
  *
- * The references' weighted sum p supposes the same W in every round. e is of the size of γ and is scaled with it.
+ * The references' weighted sum p supposes the same W in every round. e is of the size of γ and is scaled with it. Made for
+ * unbiased compressors: with sign or top-k it may diverge.
  *
  * @see Liu et al. 2021, “Linear Convergent Decentralized Optimization with Compression”, Algorithm 1
  */
@@ -20,7 +21,7 @@ export const lead: AlgorithmKind = {
   steps: 1,
   compresses: true,
   sends: "difference",
-  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: true },
+  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: false },
   usesRate: true,
   create({ model, space, compressor }) {
     const { kernels } = space;

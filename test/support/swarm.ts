@@ -192,7 +192,11 @@ async function play(schedule: Schedule, { sabotage, disk }: SwarmOptions): Promi
 }
 
 /** How the mean of all models moved beside the updates, where it did. */
-function driftOf({ seed, update, rounds }: GossipOptions, peers: readonly Peer[]): string | undefined {
+function driftOf(
+  { seed, update, rounds, algorithm }: GossipOptions,
+  peers: readonly Peer[],
+): string | undefined {
+  if (algorithm.movesMean) return undefined;
   const initial = peers.map((_, id) => initialNumbers(seed!, id));
   const expected = Array.from({ length: layout.length }, (_, k) => {
     let sum = 0;

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { Interrupted, MurmurationError } from "../foundation/errors.js";
 import { VERSION } from "../version.js";
+import { compareCommand } from "./compare.js";
 import { fail, note } from "./console.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
@@ -46,6 +47,7 @@ for (const command of [
   growCommand(),
   leaveCommand(),
   simulateCommand(),
+  compareCommand(),
   inspectCommand(),
   topologyCommand(),
   tuneCommand(),

@@ -247,11 +247,52 @@ describe("a run whose members change", () => {
   });
 });
 
+describe("two peers that lose what they had at once", () => {
+  it.each([
+    ["apart", [1, 4]],
+    ["neighbours", [2, 3]],
+  ] as const)("come back together, %s", async (_, lost) => {
+    const cast = await castOf({ kind: "complete", peers: 6 }, 6, 60);
+    const reports: Reports = new Map();
+    const runs = await Promise.all(upTo(6).map((id) => enter(cast, id)));
+    const again = async (run: JoinedRun): Promise<JoinedRun> => {
+      await play(run, new Map(), ({ round }) => round < 6);
+      return play(await enter(cast, run.id, { join: true }), reports);
+    };
+    const ended = await Promise.all(
+      runs.map((run) => ((lost as readonly number[]).includes(run.id) ? again(run) : play(run, reports))),
+    );
+    expect(ended.every(({ isComplete }) => isComplete)).toBe(true);
+    const last = ended[0]!.rounds;
+    for (const run of ended) {
+      expect(roundsOf(reports, run.id).at(-1)).toBe(last - 1);
+      for (const [k, value] of modelOf(run).entries()) expect(value).toBeCloseTo(modelOf(ended[0]!)[k]!, 4);
+    }
+  });
+});
+
 describe("a peer that asks to join", () => {
   it("is refused by name where the members are fixed, where nothing is lost, and where every edge is needed", async () => {
     const cast = await castOf({ kind: "ring", peers: 3 }, 3, 4);
     const others = [0, 1].map((id) => enter(cast, id));
     await expect(enter(cast, 2, { join: true })).rejects.toThrow("it can start without --join");
     await Promise.all([...others, enter(cast, 2)]);
+  });
+
+  it("is refused by name where the algorithm needs every edge, and where the run ends too soon", async () => {
+    for (const [algorithm, rounds, reason] of [
+      ["choco", 60, "needs every edge in every round"],
+      ["deepsqueeze", 12, "the run ends before it could take another peer in"],
+    ] as const) {
+      const cast = await castOf({ kind: "ring", peers: 5 }, 5, rounds, algorithm);
+      const runs = await Promise.all(upTo(5).map((id) => enter(cast, id)));
+      const others = runs
+        .filter(({ id }) => id !== 2)
+        .map((run) => play(run, new Map()).catch((error: Error) => error));
+      await play(runs[2]!, new Map(), ({ round }) => round < 6);
+      await expect(enter(cast, 2, { join: true })).rejects.toThrow(reason);
+      await Promise.all(open.splice(0).map((run) => run.close()));
+      await Promise.all(others);
+    }
   });
 });

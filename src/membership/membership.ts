@@ -62,6 +62,8 @@ export interface Membership extends Members {
   saved(): SavedMembers;
   /** Whether something is under way that the run's end comes before. */
   isTooLate(): boolean;
+  /** Whether a change that this peer proposes now could begin before the run's end. */
+  isInTime(change: Change): boolean;
   /**
    * The next epoch, as far as it is known; final once its first round is there. Undefined while nothing was proposed, and
    * where the run ends before it could begin.
@@ -141,6 +143,7 @@ export function createMembership(options: MembershipOptions): Membership {
       const { topology, ...rest } = epoch;
       return { ...rest, known, ...(epoch.number > 0 && { topology: topologySettingsOf(topology) }) };
     },
+    isInTime: (change) => firstRoundOf([{ peer: id, round: now + 1, change }]) <= lastRound,
     isTooLate: () => known.length > 0 && firstRoundOf(known) > lastRound,
     next,
     isOver(round) {

@@ -13,6 +13,11 @@ export interface Members {
   readonly settingsOf: (topology: Topology) => unknown;
 }
 
+const tooLate: JoinAnswer = {
+  kind: "refused",
+  reason: "the run ends before it could take another peer in",
+};
+
 /** Whether a peer that is no neighbour yet is about to become a member. */
 export function isExpected({ membership }: Members, peerId: string): boolean {
   const { topology } = membership.next() ?? membership.epoch;
@@ -42,7 +47,7 @@ export function answerTo(
     return { kind: "epoch", number, firstRound, newcomers, topology: settingsOf(topology) };
   }
   if (membership.isTooLate() || (isDone && !membership.next())) {
-    return { kind: "refused", reason: "the run ends before it could take another peer in" };
+    return tooLate;
   }
   if (!link) return { kind: "wait", reason: "it is not in this epoch's graph" };
   if (link.standing.isConnected) {
@@ -52,7 +57,10 @@ export function answerTo(
   if (!link.isLost && link.isFresh && number === 0 && !link.hasConnected) {
     return { kind: "refused", reason: "nothing was exchanged with it yet: it can start without --join" };
   }
+  // The others go on without it, whether or not it can come back.
+  const isInTime = link.isLost || membership.isInTime({ kind: "return", peer: peer! });
   if (!link.isLost) link.lose();
+  if (!isInTime) return tooLate;
   const next = membership.next();
   const when = next ? `from round ${next.firstRound + 1} on` : "once all peers know";
   return { kind: "wait", reason: `the run takes it in ${when}` };

@@ -92,7 +92,7 @@ describe("murmur init", () => {
     const { topology, experiment } = compose(given);
     expect(topology.graph).toEqual({ kind: "star", peers: 6 });
     expect(parseExperiment(experiment)).toMatchObject({
-      algorithm: "deepsqueeze",
+      algorithm: "edge-choco",
       compressor: { kind: "qsgd" },
       rounds: 7,
       learningRate: 0.5,

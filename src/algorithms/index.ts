@@ -44,6 +44,9 @@ export const algorithms = {
 
 export type AlgorithmName = keyof typeof algorithms;
 
+/** What a new experiment file begins with: the fewest bytes at D-PSGD's accuracy without a rate to tune (scripts/bytes.mjs). */
+export const startingAlgorithm: AlgorithmName = "edge-choco";
+
 /** The algorithm of an experiment that names none. */
 export const defaultAlgorithm: AlgorithmName = "deepsqueeze";
 

@@ -114,6 +114,10 @@ export interface Needs {
    * that are void at this end (`Settled.isVoid`) are handed out too, for what this peer keeps of its own half.
    */
   readonly edgeHistory?: true;
+  /**
+   * Whether all models must be equal when it begins, since neighbours only know what is added. Members cannot change then.
+   */
+  readonly equalStart?: true;
   /** Whether the two halves of an exchange must be of the same round, so that no edge may be late. */
   readonly sameRound?: true;
   /** Whether the compressor must be a contraction, as error feedback needs. */

@@ -157,6 +157,59 @@ describe("an algorithm is its equations", () => {
     expect(largestGap(await learn(algorithms[name], course), reference)).toBeLessThan(TOLERANCE);
   });
 
+  it("dcd", async () => {
+    const course = { mixing: ring, rounds: 25, rate: 0.5, compressor: top };
+    let s = zeros(6, length);
+    const reference = referenceOf(course, (x, u) => {
+      const q = C(sum(u, s, 0.5));
+      s = sum(s, disagreement(ring, q));
+      return sum(x, q);
+    });
+    expect(largestGap(await learn(algorithms.dcd, course), reference)).toBeLessThan(TOLERANCE);
+  });
+
+  it("ecd, which is D-PSGD where nothing is lost", async () => {
+    const course = { mixing: ring, rounds: 20, compressor: exact };
+    let copy: Float64Array[] | undefined;
+    const reference = referenceOf(course, (x, u, round) => {
+      const t = round + 1;
+      copy ??= x;
+      const next = sum(sum(copy, disagreement(ring, copy)), u);
+      const z = rows(6, length, (i, k) => (1 - t / 2) * x[i]![k]! + (t / 2) * next[i]![k]!);
+      copy = rows(6, length, (i, k) => (1 - 2 / t) * copy![i]![k]! + (2 / t) * z[i]![k]!);
+      return next;
+    });
+    expect(largestGap(await learn(algorithms.ecd, course), reference)).toBeLessThan(20 * TOLERANCE);
+  });
+
+  it("gasloc", async () => {
+    const course = { mixing: ring, rounds: 25, rate: 0.4, compressor: top };
+    let e = zeros(6, length);
+    let before: Float64Array[] | undefined;
+    const reference = referenceOf(course, (x, u) => {
+      const y = sum(x, u);
+      const v = sum(y, e);
+      const q = C(v);
+      e = sum(v, q, -1);
+      const momentum = before ? sum(y, before, -1) : zeros(6, length);
+      before = y;
+      return sum(sum(y, disagreement(ring, q), 0.4), momentum, 0.5);
+    });
+    expect(largestGap(await learn(algorithms.gasloc, course), reference)).toBeLessThan(2 * TOLERANCE);
+  });
+
+  it("artemis", async () => {
+    const course = { mixing: complete, rounds: 25, compressor: top };
+    let h = zeros(5, length);
+    const reference = referenceOf(course, (x, u) => {
+      const delta = C(sum(u, h, -1));
+      const next = sum(sum(x, averaged(h)), averaged(delta));
+      h = sum(h, delta, 0.1);
+      return next;
+    });
+    expect(largestGap(await learn(algorithms.artemis, course), reference)).toBeLessThan(TOLERANCE);
+  });
+
   it("all-reduce", async () => {
     const course = { mixing: complete, rounds: 25 };
     const reference = referenceOf(course, (x, u) => averaged(sum(x, u)));

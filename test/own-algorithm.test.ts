@@ -120,7 +120,8 @@ describe("a consensus rate that an algorithm does not use", () => {
       while (await gossip.round());
       return gossip.models.map((model) => [...model]);
     };
-    for (const algorithm of kinds) {
+    // Models differ at the start here.
+    for (const algorithm of kinds.filter(({ needs }) => !needs.equalStart)) {
       const [one, other] = [await run(algorithm, 0.1), await run(algorithm, 0.2)];
       if (algorithm.usesRate) expect(other).not.toEqual(one);
       else expect(other).toEqual(one);

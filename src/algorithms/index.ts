@@ -2,17 +2,21 @@
 import type { AlgorithmKind } from "../algorithm.js";
 import { allReduce } from "./all-reduce.js";
 import { alone } from "./alone.js";
+import { artemis } from "./artemis.js";
 import { beer } from "./beer.js";
 import { choco } from "./choco.js";
 import { compAms } from "./comp-ams.js";
 import { csgd } from "./csgd.js";
 import { d2 } from "./d2.js";
+import { dcd } from "./dcd.js";
 import { deepsqueeze } from "./deepsqueeze.js";
 import { diloco } from "./diloco.js";
 import { dpsgd } from "./dpsgd.js";
+import { ecd } from "./ecd.js";
 import { ecqSgd } from "./ecq-sgd.js";
 import { edgeChoco } from "./edge-choco.js";
 import { efSgd } from "./ef-sgd.js";
+import { gasloc } from "./gasloc.js";
 import { gradientTracking } from "./gradient-tracking.js";
 import { lead } from "./lead.js";
 import { majorityVote } from "./majority-vote.js";
@@ -26,11 +30,14 @@ export const algorithms = {
   choco,
   "edge-choco": edgeChoco,
   neolithic,
+  dcd,
+  ecd,
   d2,
   "gradient-tracking": gradientTracking,
   lead,
   beer,
   motef,
+  gasloc,
   "push-sum": pushSum,
   "all-reduce": allReduce,
   "ef-sgd": efSgd,
@@ -38,6 +45,7 @@ export const algorithms = {
   csgd,
   "majority-vote": majorityVote,
   "comp-ams": compAms,
+  artemis,
   diloco,
   alone,
 } as const satisfies Record<string, AlgorithmKind>;

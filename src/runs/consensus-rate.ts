@@ -83,9 +83,10 @@ export function createRateFinder({ algorithm, compressor, mixing, trainer }: Rat
     const trialRate = Math.min(MARGIN * consensusRate, (consensusRate + bound) / 2);
     const trial = { algorithm, compressor, ...graph, ...model };
     const result = runTrial(trial, trialRate, rounds);
-    const exact = graph.edgesIn
-      ? runTrial({ ...trial, compressor: { kind: "identity" } }, trialRate, rounds)
-      : exactTrial(graph.disagreements, trialRate, rounds);
+    const exact =
+      graph.edgesIn || algorithm.movesMean
+        ? runTrial({ ...trial, compressor: { kind: "identity" } }, trialRate, rounds)
+        : exactTrial(graph.disagreements, trialRate, rounds);
     const floor = Math.max(0, result.disagreement - exact.disagreement);
     const isSteady =
       floor <= MAX_GROWTH * (result.before - exact.before) || floor <= NEGLIGIBLE * exact.disagreement;

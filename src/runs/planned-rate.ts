@@ -84,7 +84,8 @@ function betterThan(
   if (algorithm.sends === "difference") return [];
   const rate = Number(((SLOW_FACTOR * (start.consensusRate + end.consensusRate)) / 2).toPrecision(4));
   return Object.values<AlgorithmKind>(algorithms)
-    .filter(({ compresses, sends, steps }) => compresses && sends === "difference" && steps === 1)
+    .filter(({ compresses, sends, needs }) => compresses && sends === "difference" && needs.contraction)
+    .filter(({ steps }) => steps === 1)
     .filter((kind) => finderOf(kind).attempt(rate).isStable)
     .map(({ name }) => name);
 }

@@ -62,7 +62,9 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const { plan, warnings } = createPlan(experiment, mixing, trainers[0]!);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
     const { members } = options;
-    const mayChange = members && plan.patience === undefined && !mixing.isDirected && !mixing.sequence;
+    const { equalStart } = plan.algorithm.needs;
+    const mayChange =
+      members && !equalStart && plan.patience === undefined && !mixing.isDirected && !mixing.sequence;
     const memberships = ids.map((id) =>
       mayChange
         ? createMembership({ ...members, id, works: plan.edges, lastRound: plan.rounds - 1 })

@@ -38,7 +38,7 @@ export function answerTo(
     return {
       kind: "refused",
       reason:
-        "the members of this run are fixed: they can change at the barrier, without patience, on an undirected graph with the same edges in every round",
+        "the members of this run are fixed: they can change at the barrier, without patience, on an undirected graph with the same edges in every round, and with an algorithm that needs no equal start",
     };
   }
   const { membership, takesNobodyBack, settingsOf } = members;

@@ -17,32 +17,34 @@ export interface Roads {
  * The first round whose frames leave every peer with the news that leaves `from` with the frames of `round`; infinity
  * where it does not reach all.
  */
-export function reached(from: number, round: number, roads: Roads): number {
-  const present = membersOf(roads);
+export function reached(from: number, round: number, { mixing, works, without }: Roads): number {
+  const { length: all } = membersOf({ mixing, without });
   const knows = new Set([from]);
-  for (let now = round; now < round + MAX_REACH_ROUNDS; now++) {
-    if (present.every((peer) => knows.has(peer))) return now;
-    const learned = present.filter((peer) => !knows.has(peer) && hearsFrom(knows, peer, now, roads));
-    for (const peer of learned) knows.add(peer);
-    // Where every edge works, a round without news is the last one with any.
-    if (learned.length === 0 && !roads.works) break;
+  /** Peers that know, of which some neighbour may not. */
+  let edge = [from];
+  for (let now = round; knows.size < all; now++) {
+    if (edge.length === 0 || now >= round + MAX_REACH_ROUNDS) return Number.POSITIVE_INFINITY;
+    const known = edge;
+    edge = [];
+    for (const peer of known) {
+      let hasMore = false;
+      for (const { peer: other } of mixing.neighbours[peer]!) {
+        if (knows.has(other) || without.has(other)) continue;
+        if (works && !works(peer, other, now)) hasMore = true;
+        else {
+          knows.add(other);
+          edge.push(other);
+        }
+      }
+      if (hasMore) edge.push(peer);
+    }
+    if (knows.size >= all) return now + 1;
   }
-  return Number.POSITIVE_INFINITY;
-}
-
-function hearsFrom(
-  knows: ReadonlySet<number>,
-  peer: number,
-  round: number,
-  { mixing, works, without }: Roads,
-): boolean {
-  return mixing.neighbours[peer]!.some(
-    ({ peer: other }) => knows.has(other) && !without.has(other) && (works?.(peer, other, round) ?? true),
-  );
+  return round;
 }
 
 /** Peers that have edges and that news passes. */
-function membersOf({ mixing, without }: Roads): number[] {
+function membersOf({ mixing, without }: Pick<Roads, "mixing" | "without">): number[] {
   return mixing.neighbours.flatMap((edges, peer) => (edges.length > 0 && !without.has(peer) ? [peer] : []));
 }
 

@@ -1,5 +1,6 @@
 /** From an experiment to its peers, before any of them has a network. */
 
+import { shareOf } from "../exchange/participation.js";
 import { requireWhole, type Topology } from "../graphs/topology.js";
 import { createMembership, type Epoch, type Membership } from "../membership/membership.js";
 import type { Proposal } from "../membership/proposal.js";
@@ -65,10 +66,9 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const { equalStart } = plan.algorithm.needs;
     const mayChange =
       members && !equalStart && plan.patience === undefined && !mixing.isDirected && !mixing.sequence;
+    const works = shareOf(experiment.participation) < 1 ? plan.edges : undefined;
     const memberships = ids.map((id) =>
-      mayChange
-        ? createMembership({ ...members, id, works: plan.edges, lastRound: plan.rounds - 1 })
-        : undefined,
+      mayChange ? createMembership({ ...members, id, works, lastRound: plan.rounds - 1 }) : undefined,
     );
     const peers = ids.map((id, k) =>
       createPeer({

@@ -149,9 +149,9 @@ export function findRate({ mixing }: Pick<RateBasis, "mixing">, finder: RateFind
   };
 }
 
-/** `driftInRounds` of a graph; 0 where it changes from round to round, which no eigenvalues describe. */
+/** `driftInRounds` of a graph. One that changes from round to round has no eigenvalues: in proportion to 1/η there. */
 const driftOf = (mixing: Mixing, rate: number): number =>
-  mixing.sequence ? 0 : driftInRounds(spectrum(mixing), rate);
+  mixing.sequence ? 1 / rate : driftInRounds(spectrum(mixing), rate);
 
 /** η* and the bound of η of exact gossip. Each round of a sequence averages on its own edges, which 1 does best. */
 export function exactRates(mixing: Mixing): { readonly optimalRate: number; readonly maximumRate: number } {

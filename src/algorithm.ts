@@ -102,13 +102,11 @@ export interface Needs {
    * other's payload.
    */
   readonly graph: "symmetric" | "directed" | "complete";
-  /** Whether an exchange that is skipped does lasting harm, so that every edge must work in every round. */
-  readonly everyEdge: boolean;
   /**
-   * Whether W must be the same in every round, since the state holds a sum that was weighted with it. A graph sequence
-   * leaves edges out, so `everyEdge` excludes it too.
+   * Whether an exchange that is skipped does lasting harm, so that every edge must work in every round, with the same
+   * weight. A graph sequence leaves edges out.
    */
-  readonly staticWeights?: true;
+  readonly everyEdge: boolean;
   /**
    * Whether both ends of an edge must apply the same exchanges, since both keep what follows from them. Then the pairs
    * that are void at this end (`Settled.isVoid`) are handed out too, for what this peer keeps of its own half.

@@ -10,7 +10,7 @@ import {
   changesBetween,
   changeTopology,
   isInEffect,
-  MAX_CHANGE_CHARACTERS,
+  MAX_CHANGE_BYTES,
   topologySettingsOf,
 } from "../src/graphs/changes.js";
 import { isConnected, presentPeers } from "../src/graphs/graph.js";
@@ -170,10 +170,12 @@ describe("changes of a topology", () => {
       }
       return padded;
     };
-    const longest = ofLength(MAX_CHANGE_CHARACTERS);
-    expect(JSON.stringify(longest).length).toBe(MAX_CHANGE_CHARACTERS);
+    const longest = ofLength(MAX_CHANGE_BYTES);
+    expect(JSON.stringify(longest).length).toBe(MAX_CHANGE_BYTES);
     expect(changeSchema.safeParse(longest).success).toBe(true);
-    expect(changeSchema.safeParse(ofLength(MAX_CHANGE_CHARACTERS + 1)).success).toBe(false);
+    expect(changeSchema.safeParse(ofLength(MAX_CHANGE_BYTES + 1)).success).toBe(false);
+    const twoBytes = JSON.parse(JSON.stringify(longest).replace("a", "ä"));
+    expect(changeSchema.safeParse(twoBytes).success).toBe(false);
   });
 });
 

@@ -72,7 +72,7 @@ const directedSequences = [sequenceOf({ kind: "one-peer-exponential", peers: 8, 
 const everyAlgorithm = Object.values<AlgorithmKind>(algorithms).filter(({ movesMean }) => !movesMean);
 const graphsOf = ({ needs }: AlgorithmKind) => [
   ...graphs.filter(({ name }) => needs.graph !== "complete" || name === "complete"),
-  ...(needs.staticWeights || needs.everyEdge ? [] : sequences),
+  ...(needs.everyEdge ? [] : sequences),
   ...(needs.graph === "directed" ? [...directedGraphs, ...directedSequences] : []),
 ];
 

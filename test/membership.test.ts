@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_NOTICE_BYTES } from "../src/exchange/frame.js";
 import { type EdgeSchedule, participation } from "../src/exchange/participation.js";
-import { MalformedFrame } from "../src/foundation/errors.js";
+import { InvalidTopology, MalformedFrame } from "../src/foundation/errors.js";
 import { random } from "../src/foundation/random.js";
 import type { Change } from "../src/graphs/changes.js";
 import { parseTopology, type Topology } from "../src/graphs/topology.js";
@@ -134,6 +134,19 @@ describe("changes of members", () => {
     expect(member.next()).toBeUndefined();
     expect(member.isTooLate()).toBe(true);
     expect(member.isOver(9)).toBe(false);
+  });
+
+  it("that would not fit a notice are refused where they are proposed", () => {
+    const topology = topologyOf({ kind: "ring", peers: 5 });
+    const member = createMembership({ id: 0, epoch: firstEpoch(topology), lastRound: 99 });
+    const joins = (character: string): Change => ({
+      kind: "join",
+      peer: { ...newPeer(5), listen: Array.from({ length: 8 }, () => `/dns4/${character.repeat(400)}`) },
+      neighbours: [0],
+    });
+    member.propose(joins("a"));
+    expect(() => member.propose(joins("ä"))).toThrow(InvalidTopology);
+    expect(member.waiting()).toEqual([joins("a")]);
   });
 
   it("are known from a checkpoint", () => {

@@ -38,7 +38,7 @@ const directed = pushMixing(graph({ kind: "ring", peers: 5, directed: true }));
 const changing = parseTopology({ graph: { kind: "base-graph", peers: 5 } }, "test").mixing;
 const mixingsOf = ({ needs, sends, ...kind }: AlgorithmKind): Mixing[] => [
   needs.graph === "directed" && sends !== "nothing" ? directed : mixingFor({ needs, sends, ...kind }, ring),
-  ...(needs.everyEdge || needs.staticWeights ? [] : [changing]),
+  ...(needs.everyEdge ? [] : [changing]),
 ];
 const withEveryOption = [algorithms["edge-choco"], algorithms["push-sum"]].map((kind) => ({
   ...withOptions(kind, { blocks: 3, quasiGlobalMomentum: 0.8, averaging: { from: 4, every: 2 } }),

@@ -16,7 +16,7 @@ export const beer: AlgorithmKind = {
   steps: 2,
   compresses: true,
   sends: "difference",
-  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: true },
+  needs: { graph: "symmetric", everyEdge: true, edgeHistory: true, contraction: true },
   usesRate: true,
   create: (context) => createBeer(context, 1),
 };
@@ -45,8 +45,8 @@ export function createBeer({ model, space, compressor }: AlgorithmContext, share
       kernels.addScaled(previous.byteOffset, update.byteOffset, length, share);
       follow(model, ofModel.disagreement);
       kernels.add(byteOffset, tracker.byteOffset, length);
-      ofTracker.settle(yield ofTracker.squeeze(tracker, update, random("tracker")));
-      ofModel.settle(yield ofModel.squeeze(model, update, random("model")));
+      ofTracker.settle(yield ofTracker.squeeze(tracker, random("tracker")));
+      ofModel.settle(yield ofModel.squeeze(model, random("model")));
     },
   };
 }

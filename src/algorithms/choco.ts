@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mix } from "./mix.js";
+import { createPublicCopy } from "./public-copy.js";
 
 /**
  * CHOCO-SGD: what travels is the compressed difference to a public copy x̂ that sender and receivers keep equal.
@@ -17,13 +17,13 @@ export const choco: AlgorithmKind = {
   steps: 1,
   compresses: true,
   sends: "difference",
-  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: true },
+  needs: { graph: "symmetric", everyEdge: true, edgeHistory: true, contraction: true },
   usesRate: true,
   create({ model, space, compressor, edges }) {
     const { kernels } = space;
     const { byteOffset, length } = model;
-    const publicCopy = space.vector(length);
-    const disagreement = space.vector(length);
+    const known = createPublicCopy(length, space, compressor);
+    const { copy: publicCopy, disagreement } = known;
     const sum = edges.reduce((total, { weight }) => total + weight, 0);
     const squares = edges.reduce((total, { weight }) => total + weight ** 2, 0);
     return {
@@ -31,17 +31,7 @@ export const choco: AlgorithmKind = {
       point: model,
       *round(update, { random, consensusRate }) {
         kernels.add(byteOffset, update.byteOffset, length);
-        // x̂ ← h − x̂, and what squeezing leaves of it is h − x̂ − q.
-        kernels.subtractFrom(publicCopy.byteOffset, byteOffset, length);
-        const own = compressor.squeeze(publicCopy, random());
-        // x̂ + q = h − (h − x̂ − q)
-        kernels.subtractFrom(publicCopy.byteOffset, byteOffset, length);
-        const settled = yield own;
-        mix(
-          compressor,
-          disagreement,
-          settled.map((pair) => ({ ...pair, rate: 1 })),
-        );
+        known.settle(yield known.squeeze(model, random()));
         kernels.addScaled(byteOffset, disagreement.byteOffset, length, consensusRate);
       },
       // Independent models scatter as Σ_j w_ij (x̂_j − x̂) does, with (s² + r) times the variance.

@@ -6,9 +6,9 @@
 import type { RoundSteps } from "../algorithm.js";
 import type { Compressor } from "../compressor.js";
 import { createCompressor } from "../compressors/index.js";
-import { random } from "../foundation/random.js";
 import { createLayout } from "../vectors/layout.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
+import { exactly } from "./exactly.js";
 import { mix } from "./mix.js";
 
 /** Most numbers of the model that one closing round exchanges: 4 MiB. */
@@ -70,9 +70,6 @@ export function createClosing(
   return rounds;
 }
 
-/** Squeezing takes the numbers out of the vector; adding the payload restores them before anything is awaited. */
 function* exchangeExactly(part: Vector, exact: Compressor): RoundSteps {
-  const own = exact.squeeze(part, random(0, "exact"));
-  exact.addTo(part, own, 1);
-  mix(exact, part, yield own);
+  mix(exact, part, yield exactly(exact, part));
 }

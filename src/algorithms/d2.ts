@@ -1,6 +1,6 @@
 import type { AlgorithmKind } from "../algorithm.js";
 import { exactly } from "./exactly.js";
-import { mix } from "./mix.js";
+import { addDisagreement } from "./mix.js";
 
 /** W̃ = (I + W)/2, whose eigenvalues are positive on every graph: D² needs λ_n > −1/3. */
 const HALF = 0.5;
@@ -22,7 +22,7 @@ export const d2: AlgorithmKind = {
   steps: 1,
   compresses: false,
   sends: "model",
-  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, contraction: false },
+  needs: { graph: "symmetric", everyEdge: true, contraction: false },
   usesRate: true,
   create({ model, space, compressor }) {
     const { kernels } = space;
@@ -32,7 +32,7 @@ export const d2: AlgorithmKind = {
     return {
       state: { vectors: { previous }, scalars },
       point: model,
-      *round(update) {
+      *round(update, { consensusRate }) {
         if (!scalars.hasBegun) previous.set(model);
         scalars.hasBegun = 1;
         // ψ⁻ ← x − ψ⁻, u ← ψ = u + x, x ← φ
@@ -41,8 +41,7 @@ export const d2: AlgorithmKind = {
         model.set(update);
         kernels.add(byteOffset, previous.byteOffset, length);
         previous.set(update);
-        const settled = yield exactly(compressor, model);
-        mix(compressor, model, settled, new Float64Array(settled.length).fill(HALF));
+        addDisagreement(compressor, model, yield exactly(compressor, model), HALF * consensusRate);
       },
     };
   },

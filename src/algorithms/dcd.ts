@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mix } from "./mix.js";
+import { addDisagreement } from "./mix.js";
 
 /**
  * DCD-PSGD: what travels is the compressed difference of two models, and a peer moves by that alone, so that its neighbours
@@ -18,7 +18,7 @@ export const dcd: AlgorithmKind = {
   compresses: true,
   sends: "difference",
   needs: {
-    ...{ graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true },
+    ...{ graph: "symmetric", everyEdge: true, edgeHistory: true },
     ...{ equalStart: true, contraction: false },
   },
   usesRate: true,
@@ -33,12 +33,7 @@ export const dcd: AlgorithmKind = {
         kernels.addScaled(update.byteOffset, disagreement.byteOffset, model.length, consensusRate);
         const own = compressor.squeeze(update, random());
         compressor.addTo(model, own, 1);
-        const settled = yield own;
-        mix(
-          compressor,
-          disagreement,
-          settled.map((pair) => ({ ...pair, rate: 1 })),
-        );
+        addDisagreement(compressor, disagreement, yield own);
       },
     };
   },

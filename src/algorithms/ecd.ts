@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mix } from "./mix.js";
+import { addDisagreement } from "./mix.js";
 
 /**
  * ECD-PSGD, for comparison: peers send an extrapolation, and neighbours average what they get of it. With t from 1 and
@@ -18,7 +18,7 @@ export const ecd: AlgorithmKind = {
   compresses: true,
   sends: "difference",
   needs: {
-    ...{ graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true },
+    ...{ graph: "symmetric", everyEdge: true, edgeHistory: true },
     ...{ equalStart: true, contraction: false },
   },
   usesRate: false,
@@ -46,12 +46,7 @@ export const ecd: AlgorithmKind = {
         model.set(update);
         for (const vector of [copy, disagreement]) scale(vector, 1 - 2 / t);
         compressor.addTo(copy, own, 2 / t);
-        const settled = yield own;
-        mix(
-          compressor,
-          disagreement,
-          settled.map((pair) => ({ ...pair, rate: 2 / t })),
-        );
+        addDisagreement(compressor, disagreement, yield own, 2 / t);
       },
     };
   },

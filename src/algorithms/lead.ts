@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { mix } from "./mix.js";
+import { addDisagreement } from "./mix.js";
 
 /** α: how far a peer's reference follows what it sent. */
 const ALPHA = 0.5;
@@ -21,7 +21,7 @@ export const lead: AlgorithmKind = {
   steps: 1,
   compresses: true,
   sends: "difference",
-  needs: { graph: "symmetric", everyEdge: true, staticWeights: true, edgeHistory: true, contraction: false },
+  needs: { graph: "symmetric", everyEdge: true, edgeHistory: true, contraction: false },
   usesRate: true,
   create({ model, space, compressor }) {
     const { kernels } = space;
@@ -48,11 +48,7 @@ export const lead: AlgorithmKind = {
         const settled = yield own;
         // −(I − W)q, in the update's memory
         update.fill(0);
-        mix(
-          compressor,
-          update,
-          settled.map((pair) => ({ ...pair, rate: 1 })),
-        );
+        addDisagreement(compressor, update, settled);
         kernels.addScaled(dual.byteOffset, disagreement.byteOffset, length, consensusRate / 2);
         kernels.addScaled(dual.byteOffset, update.byteOffset, length, -consensusRate / 2);
         kernels.addScaled(disagreement.byteOffset, update.byteOffset, length, -ALPHA);

@@ -13,6 +13,26 @@ export function mix(
   settled: readonly Settled[],
   factors?: Float64Array,
 ): void {
+  const weightOf = ({ rate, edge }: Settled, k: number) => rate * edge.weight * (factors?.[k] ?? 1);
+  addPairs(compressor, out, settled, weightOf);
+}
+
+/** out += scale · Σ_j w_ij (C_j − C_i), whatever the rates of the pairs. */
+export function addDisagreement(
+  compressor: Compressor,
+  out: Vector,
+  settled: readonly Settled[],
+  scale = 1,
+): void {
+  addPairs(compressor, out, settled, ({ edge }) => scale * edge.weight);
+}
+
+function addPairs(
+  compressor: Compressor,
+  out: Vector,
+  settled: readonly Settled[],
+  weightOf: (pair: Settled, k: number) => number,
+): void {
   let own: Bytes | undefined;
   let total = 0;
   // Edges that were sent the same payload subtract it once.
@@ -23,7 +43,7 @@ export function mix(
       total = 0;
     }
     own = pair.own;
-    const weight = pair.rate * pair.edge.weight * (factors ? factors[k]! : 1);
+    const weight = weightOf(pair, k);
     compressor.addTo(out, pair.theirs, weight);
     total += weight;
   }

@@ -2,7 +2,7 @@ import type { Compressor } from "../compressor.js";
 import type { Settled } from "../exchange/ledger.js";
 import type { Random } from "../foundation/random.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
-import { mix } from "./mix.js";
+import { addDisagreement } from "./mix.js";
 
 /**
  * A vector that neighbours know a compressed copy v̂ of, as CHOCO has it, and what is known of theirs: s = Σ_j w_ij (v̂_j − v̂).
@@ -11,8 +11,8 @@ import { mix } from "./mix.js";
 export interface PublicCopy {
   readonly copy: Vector;
   readonly disagreement: Vector;
-  /** q = C(v − v̂), v̂ ← v̂ + q. @param scratch is overwritten */
-  squeeze(vector: Vector, scratch: Vector, random: Random): Bytes;
+  /** q = C(v − v̂), v̂ ← v̂ + q. */
+  squeeze(vector: Vector, random: Random): Bytes;
   /** s ← s + Σ_j w_ij (q_j − q) */
   settle(settled: readonly Settled[]): void;
 }
@@ -24,19 +24,14 @@ export function createPublicCopy(length: number, space: VectorSpace, compressor:
   return {
     copy,
     disagreement,
-    squeeze(vector, scratch, random) {
-      scratch.set(copy);
-      kernels.subtractFrom(scratch.byteOffset, vector.byteOffset, length);
-      const payload = compressor.squeeze(scratch, random);
-      compressor.addTo(copy, payload, 1);
+    squeeze(vector, random) {
+      // v̂ ← v − v̂, and what squeezing leaves of it is v − v̂ − q.
+      kernels.subtractFrom(copy.byteOffset, vector.byteOffset, length);
+      const payload = compressor.squeeze(copy, random);
+      // v̂ + q = v − (v − v̂ − q)
+      kernels.subtractFrom(copy.byteOffset, vector.byteOffset, length);
       return payload;
     },
-    settle(settled) {
-      mix(
-        compressor,
-        disagreement,
-        settled.map((pair) => ({ ...pair, rate: 1 })),
-      );
-    },
+    settle: (settled) => addDisagreement(compressor, disagreement, settled),
   };
 }

@@ -1,7 +1,7 @@
 import type { Compressor } from "../compressor.js";
 import { MalformedPayload } from "../foundation/errors.js";
-import { random } from "../foundation/random.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
+import { exactly } from "./exactly.js";
 
 /** The weight, float64, that follows the numbers. */
 export const WEIGHT_BYTES = 8;
@@ -31,8 +31,7 @@ export function createWeightedPayload(
     new DataView(buffer, byteOffset + end).getFloat64(0, true);
   return {
     encode(model, weight) {
-      own.set(exact.squeeze(model, random(0, "exact")));
-      exact.addTo(model, own.subarray(0, end), 1);
+      own.set(exactly(exact, model));
       new DataView(own.buffer, own.byteOffset + end).setFloat64(0, weight, true);
       return own;
     },

@@ -5,11 +5,11 @@
 import type { RoundSteps } from "../algorithm.js";
 import { createCompressor } from "../compressors/index.js";
 import { MalformedPayload, Unreachable } from "../foundation/errors.js";
-import { random } from "../foundation/random.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import { createLayout } from "../vectors/layout.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 import { MAX_CLOSING_LENGTH } from "./closing.js";
+import { exactly } from "./exactly.js";
 
 export interface Welcome {
   /** Exchanges on each edge: one per part of the model. */
@@ -49,10 +49,7 @@ export function createWelcome({ id, edges, newcomers, model, space }: WelcomeOpt
       for (const [k, part] of parts.entries()) {
         const codec = codecs[k]!;
         if (!isNew) {
-          // Squeezing takes the numbers out of the vector; adding the payload restores them.
-          const own = codec.squeeze(part, random(0, "exact"));
-          codec.addTo(part, own, 1);
-          yield own;
+          yield exactly(codec, part);
           continue;
         }
         const [first] = yield nothing;

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
+import { checked } from "../settings/check.js";
 import { MAX_PEERS, presentPeers } from "./graph.js";
 import {
   parseTopology,
@@ -13,8 +14,8 @@ import {
   whyMembersAreFixed,
 } from "./topology.js";
 
-/** Most characters of a change as JSON. */
-export const MAX_CHANGE_CHARACTERS = 4096;
+/** Most bytes of a change as JSON in UTF-8. */
+export const MAX_CHANGE_BYTES = 4096;
 
 /** What changes about the peers of a run. */
 export type Change =
@@ -38,9 +39,14 @@ export const changeSchema = z
     z.strictObject({ kind: z.literal("leave"), peer: number }),
     z.strictObject({ kind: z.literal("return"), peer: number }),
   ])
-  .refine((change) => JSON.stringify(change).length <= MAX_CHANGE_CHARACTERS, {
-    error: `has more than ${MAX_CHANGE_CHARACTERS} characters: give the peer fewer neighbours or addresses`,
+  .refine((change) => new TextEncoder().encode(JSON.stringify(change)).length <= MAX_CHANGE_BYTES, {
+    error: `has more than ${MAX_CHANGE_BYTES} bytes: give the peer fewer neighbours or addresses`,
   });
+
+/** @throws InvalidTopology a field is out of its range, or the change is too large to travel */
+export function requireChange(change: Change): void {
+  checked(changeSchema, change, { what: `change "${changeText(change)}"` }, InvalidTopology);
+}
 
 /** A topology after changes. */
 export interface Changed {

@@ -6,7 +6,13 @@
 import type { Members } from "../exchange/exchanges.js";
 import type { EdgeSchedule } from "../exchange/participation.js";
 import { MalformedFrame } from "../foundation/errors.js";
-import { type Change, changeTopology, isInEffect, topologySettingsOf } from "../graphs/changes.js";
+import {
+  type Change,
+  changeTopology,
+  isInEffect,
+  requireChange,
+  topologySettingsOf,
+} from "../graphs/changes.js";
 import type { Topology } from "../graphs/topology.js";
 import { decodeNotice, encodeNotice, inOrder, MAX_PROPOSALS, type Proposal } from "./proposal.js";
 import { agreedRound } from "./reach.js";
@@ -54,7 +60,10 @@ export interface MembershipOptions {
 
 export interface Membership extends Members {
   readonly epoch: Epoch;
-  /** Takes a change up with the next round's frames, or in the next epoch where one is agreed on already. */
+  /**
+   * Takes a change up with the next round's frames, or in the next epoch where one is agreed on already.
+   * @throws InvalidTopology it does not fit a notice
+   */
   propose(change: Change): void;
   /** Changes that wait for the next epoch to begin. */
   waiting(): readonly Change[];
@@ -79,6 +88,8 @@ export function createMembership(options: MembershipOptions): Membership {
   let known: readonly Proposal[] = inOrder(options.known ?? []);
   let queue: readonly Change[] = [];
   let upcoming: NextEpoch | undefined;
+  /** Of the changes in `upcomingOf`; 0 while there are none. */
+  let upcomingRound = 0;
   let upcomingOf: readonly Proposal[] | undefined;
   /** The round that this peer is in. */
   let now = epoch.firstRound;
@@ -103,17 +114,17 @@ export function createMembership(options: MembershipOptions): Membership {
     if (upcomingOf === known) return upcoming;
     upcomingOf = known;
     upcoming = undefined;
-    if (known.length === 0) return undefined;
-    const firstRound = firstRoundOf(known);
-    if (firstRound > lastRound) return undefined;
+    upcomingRound = known.length === 0 ? 0 : firstRoundOf(known);
+    if (upcomingRound === 0 || upcomingRound > lastRound) return undefined;
     const proposed = distinct(known.map(({ change }) => change));
     const { topology, newcomers, refused } = changeTopology(epoch.topology, proposed);
     const changes = proposed.filter((change) => !refused.some((each) => each.change === change));
-    upcoming = { number: epoch.number + 1, firstRound, topology, newcomers, changes, refused };
+    upcoming = { number: epoch.number + 1, firstRound: upcomingRound, topology, newcomers, changes, refused };
     return upcoming;
   };
 
   const propose = (change: Change): void => {
+    requireChange(change);
     // Several peers may see one change of a file, some of them late.
     if (!isAmong(change, known) && !isInEffect(change, epoch.topology)) queue = distinct([...queue, change]);
   };
@@ -144,7 +155,10 @@ export function createMembership(options: MembershipOptions): Membership {
       return { ...rest, known, ...(epoch.number > 0 && { topology: topologySettingsOf(topology) }) };
     },
     isInTime: (change) => firstRoundOf([{ peer: id, round: now + 1, change }]) <= lastRound,
-    isTooLate: () => known.length > 0 && firstRoundOf(known) > lastRound,
+    isTooLate() {
+      next();
+      return upcomingRound > lastRound;
+    },
     next,
     isOver(round) {
       now = round;

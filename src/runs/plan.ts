@@ -134,7 +134,7 @@ function requireFit(
   for (const [peer, { length }] of neighbours.entries()) {
     requireNeighbours(peer, sequence ? mostNeighbours(sequence, peer) : length, mixing);
   }
-  if (sequence && (needs.staticWeights || needs.everyEdge)) {
+  if (sequence && needs.everyEdge) {
     throw new InvalidExperiment(
       `algorithm ${name} needs the same weights in every round, and this graph changes from round to round: use another algorithm, or a graph with one set of edges`,
       { code: "algorithm-needs-static-weights", field: "algorithm" },

@@ -46,7 +46,7 @@ export function watchTopology({
       last = now;
       stamp = current;
       unreadable = 0;
-      if (!isStopped) for (const change of changes) changed(change);
+      for (const change of changes) if (!isStopped) take(change);
     } catch (error) {
       unreadable++;
       const isHalfWritten = !(error instanceof InvalidTopology) || error.code === "topology-not-parsed";
@@ -54,6 +54,13 @@ export function watchTopology({
       stamp = current;
       unreadable = 0;
       warn(`${(error as Error).message}; the run goes on as it is`);
+    }
+  };
+  const take = (change: Change): void => {
+    try {
+      changed(change);
+    } catch (error) {
+      warn(`${(error as Error).message}; the run goes on without this change`);
     }
   };
   const next = (): void => {

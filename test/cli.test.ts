@@ -217,6 +217,8 @@ describe("a run", () => {
       ring4,
       ...quick,
       "--json",
+      "--algorithm",
+      "deepsqueeze",
       "--compressor",
       "minmax",
       "--compressor.bits",

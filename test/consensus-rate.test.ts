@@ -116,7 +116,7 @@ describe("a consensus rate that nobody chose", () => {
   });
 
   it("is in the fingerprint that neighbours compare, and starts and ends the plan's schedule", () => {
-    const settings = { compressor: "sign", rounds: 100 };
+    const settings = { algorithm: "deepsqueeze", compressor: "sign", rounds: 100 };
     const { plan } = createPlan(parseExperiment(settings), ring8, start);
     const { start: first, end } = found(algorithms.deepsqueeze, sign)!;
     expect(end.consensusRate).toBeLessThan(first.consensusRate);
@@ -136,10 +136,10 @@ describe("a plan that cannot do as well as exact gossip", () => {
   it("says so, with what to take instead where there is something better", () => {
     const [warning] = warningsOf({ ...coarse, algorithm: "deepsqueeze" });
     expect(warning).toMatch(/takes η up to .* where peers' data differ, expect less accuracy: /);
-    const [signs] = warningsOf({ compressor: { kind: "sign" } });
+    const [signs] = warningsOf({ algorithm: "deepsqueeze", compressor: { kind: "sign" } });
     expect(signs).toMatch(/use choco or edge-choco, or compress less$/);
     expect(warningsOf({ ...coarse, algorithm: "edge-choco" }).join()).toMatch(/: compress less$/);
-    expect(warningsOf({ compressor: { kind: "minmax", bits: 8 } })).toEqual([]);
+    expect(warningsOf({ algorithm: "deepsqueeze", compressor: { kind: "minmax", bits: 8 } })).toEqual([]);
     expect(warningsOf({ ...coarse, algorithm: "dpsgd" })).toEqual([]);
   });
 

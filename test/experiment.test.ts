@@ -24,17 +24,18 @@ const start = initialModel(layout);
 describe("an experiment", () => {
   it("has a default for everything", () => {
     expect(parseExperiment({})).toMatchObject({
-      algorithm: "deepsqueeze",
+      algorithm: "edge-choco",
+      compressor: { kind: "sign" },
       trainer: { kind: "layers" },
       rounds: 500,
     });
   });
 
   it("may name a kind alone, or settings of the default kind", () => {
-    expect(parseExperiment({ compressor: "sign" }).compressor).toMatchObject({ kind: "sign" });
-    expect(parseExperiment({ compressor: { bits: 8 } }).compressor).toMatchObject({
-      kind: "minmax",
-      bits: 8,
+    expect(parseExperiment({ compressor: "minmax" }).compressor).toMatchObject({ kind: "minmax" });
+    expect(parseExperiment({ compressor: { scope: "block" } }).compressor).toMatchObject({
+      kind: "sign",
+      scope: "block",
     });
   });
 
@@ -69,9 +70,12 @@ describe("a plan", () => {
   const planOf = (input: unknown) => createPlan(parseExperiment(input), ring8, start);
 
   it("warns, with the bound, of a consensus rate outside the stable range, and only then", () => {
-    expect(planOf({ consensusRate: 1.6 }).warnings.join()).toMatch(/outside the stable range \(0, 1\.500\)/);
-    expect(planOf({ consensusRate: { initial: 2 } }).warnings).toHaveLength(1);
-    expect(planOf({ consensusRate: 1.4 }).warnings).toEqual([]);
+    const fine = { algorithm: "deepsqueeze", compressor: "minmax" };
+    expect(planOf({ ...fine, consensusRate: 1.6 }).warnings.join()).toMatch(
+      /outside the stable range \(0, 1\.500\)/,
+    );
+    expect(planOf({ ...fine, consensusRate: { initial: 2 } }).warnings).toHaveLength(1);
+    expect(planOf({ ...fine, consensusRate: 1.4 }).warnings).toEqual([]);
     expect(planOf({ algorithm: "alone", consensusRate: 9 }).warnings).toEqual([]);
   });
 
@@ -97,7 +101,7 @@ describe("a plan", () => {
         expect(expectError(plan, InvalidExperiment, expected).message).toContain("push-sum");
       }
       for (const participation of [0.5, { peers: 0.5 }]) {
-        const half = () => planOf({ algorithm: name, participation });
+        const half = () => planOf({ algorithm: name, compressor: "minmax", participation });
         if (needs.everyEdge) {
           expectError(half, InvalidExperiment, {
             code: "algorithm-needs-every-edge",

@@ -314,8 +314,8 @@ describe("one hostile peer of six on a complete graph", () => {
 
 describe("settings", () => {
   const ring = mixingOf({ kind: "ring", peers: 4 });
-  const plan = (settings: unknown, mixing = ring) =>
-    createPlan(parseExperiment(settings), mixing, initialModel(layout));
+  const plan = (settings: object, mixing = ring) =>
+    createPlan(parseExperiment({ algorithm: "dpsgd", ...settings }), mixing, initialModel(layout));
 
   it("are a name or an object, and the mean where left out", () => {
     expect(parseExperiment({}).mixing).toEqual({ kind: "mean" });

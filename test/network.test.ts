@@ -223,6 +223,7 @@ describe("joining a run", () => {
       seed: 5,
       consensusRate: 0.5,
       algorithm: "deepsqueeze",
+      compressor: "minmax",
     };
     for (const [field, change] of differences) {
       const { joinAs } = await inProcess(pair);

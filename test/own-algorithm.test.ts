@@ -43,7 +43,12 @@ const own = (payloads: number, changes: Partial<AlgorithmKind> = {}): AlgorithmK
 describe("an algorithm of one's own", () => {
   it("runs as those of the index do, and its plan carries its name and rate", async () => {
     const algorithm = own(1);
-    const { plan } = createPlan(parseExperiment({}), ring, initialModel(layout), algorithm);
+    const { plan } = createPlan(
+      parseExperiment({ compressor: "minmax" }),
+      ring,
+      initialModel(layout),
+      algorithm,
+    );
     expect(plan.consensusRate(0)).toBe(optimalConsensusRate(spectrum(ring)));
     expect(plan.fingerprint).toMatchObject({ algorithm: "own" });
     const gossip = createGossip({ mixing: ring, layout, algorithm, compressor, rate: 0.2, rounds: 40 });

@@ -52,11 +52,8 @@ export const algorithms = {
 
 export type AlgorithmName = keyof typeof algorithms;
 
-/** What a new experiment file begins with: the fewest bytes at D-PSGD's accuracy without a rate to tune (scripts/bytes.mjs). */
-export const startingAlgorithm: AlgorithmName = "edge-choco";
-
-/** The algorithm of an experiment that names none. */
-export const defaultAlgorithm: AlgorithmName = "deepsqueeze";
+/** The algorithm of an experiment that names none: the fewest bytes at D-PSGD's accuracy, with nothing to tune (scripts/bytes.mjs). */
+export const defaultAlgorithm: AlgorithmName = "edge-choco";
 
 /** What travels: nothing, whole models, or what the compressor makes of them. Names of other versions count as the last. */
 export function payloadsOf(name: string): "nothing" | "exact" | "compressed" {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { startingAlgorithm } from "../algorithms/index.js";
+import { defaultAlgorithm } from "../algorithms/index.js";
 import { FileProblem, MurmurationError } from "../foundation/errors.js";
 import { sizedGraph } from "../graphs/index.js";
 import { parseTopology, topologyJsonSchema } from "../graphs/topology.js";
@@ -18,7 +18,7 @@ const DEFAULT_PEERS = 8;
 
 /** What a new experiment file shows, for people to change; everything else has its default. */
 const START = {
-  algorithm: startingAlgorithm,
+  algorithm: defaultAlgorithm,
   compressor: "sign",
   rounds: 500,
   learningRate: 0.1,

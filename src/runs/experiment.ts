@@ -30,7 +30,7 @@ const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmNa
 
 /** Fields of the form { kind, … }, with the kind that is meant where none is named. */
 const defaultKinds = {
-  compressor: "minmax",
+  compressor: "sign",
   mixing: "mean",
   trainer: "layers",
   model: "mlp",
@@ -47,7 +47,7 @@ export const experimentSettings = z.strictObject({
   algorithm: z.enum(algorithmNames).default(defaultAlgorithm).describe("gossip algorithm"),
   ...algorithmOptionSettings,
   compressor: compressorSettings
-    .prefault({ kind: "minmax" })
+    .prefault({ kind: defaultKinds.compressor })
     .describe("how models are compressed on the wire"),
   mixing: mixingRuleSettings
     .prefault({ kind: defaultKinds.mixing })

@@ -40,7 +40,7 @@ process.on("exit", () => {
 process.on("SIGINT", () => process.exit(130));
 
 const settings = {
-  ...{ rounds, seed: 3, compressor: "sign", learningRate: 0.1, evaluateEvery: 0 },
+  ...{ rounds, seed: 3, algorithm: "deepsqueeze", compressor: "sign", learningRate: 0.1, evaluateEvery: 0 },
   split: { kind: "shards", classesPerPeer: 2 },
 };
 const topologyFile = join(folder, "ring-8.json");

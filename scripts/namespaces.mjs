@@ -70,6 +70,7 @@ try {
   const settings = {
     rounds,
     seed: 3,
+    algorithm: "deepsqueeze",
     compressor: "sign",
     learningRate: 0.3,
     split: { kind: "shards", classesPerPeer: 2 },

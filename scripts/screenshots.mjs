@@ -33,7 +33,7 @@ async function simulate(name, settings) {
   return viewRun(readRun(directory));
 }
 
-const squeezed = await simulate("four-bits", {});
+const squeezed = await simulate("four-bits", { algorithm: "deepsqueeze", compressor: "minmax" });
 const exact = await simulate("full-models", { algorithm: "dpsgd" });
 const pages = {
   report: renderPage({ runs: [squeezed], live: false }),

@@ -25,6 +25,7 @@ import { createObserver, type Observer } from "./observing/observer.js";
 import { createProjection, type Projection } from "./observing/projection.js";
 import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
 import { createMemory, type Memory } from "./peer-memory.js";
+import { createRateGuard, type RateGuard } from "./rate-guard.js";
 import type { Schedule } from "./settings/schedule.js";
 import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
@@ -97,6 +98,7 @@ export interface Parts {
   readonly compressor: Compressor;
   readonly meter: CompressionMeter;
   readonly observer: Observer;
+  readonly guard: RateGuard;
   readonly projection: Projection | undefined;
   /** Everything that outlives a round. */
   readonly memory: Memory;
@@ -168,10 +170,27 @@ export function createParts(options: PeerOptions): Parts {
     algorithm,
     compressor,
   });
-  const states = { algorithm: algorithm.state, optimizer: optimizer.state, observer: observer.state };
+  const guard = createRateGuard(algorithmKind);
+  const states = {
+    ...{ algorithm: algorithm.state, optimizer: optimizer.state },
+    ...{ observer: observer.state, guard: guard.state },
+  };
 
   return {
-    ...{ model, update, learner, algorithm, compressor, meter, observer, closing, welcome, norm, diverged },
+    ...{
+      model,
+      update,
+      learner,
+      algorithm,
+      compressor,
+      meter,
+      observer,
+      guard,
+      closing,
+      welcome,
+      norm,
+      diverged,
+    },
     memory: createMemory(id, model, states, trainer),
     projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
     rounds: totalRounds(plan, layout.length),

@@ -32,6 +32,7 @@ import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
+import type { Observation } from "./observing/observer.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
 import type { Layout } from "./vectors/layout.js";
@@ -213,6 +214,7 @@ async function* run(
     journal,
     counters,
     members: membership,
+    halvings: parts.guard.halvings,
   });
   const before = Object.fromEntries(
     position.traffic.map(({ neighbour, ...crossed }) => [neighbour, crossed]),
@@ -247,7 +249,7 @@ async function* run(
       kind: isClosing ? "closing" : "learning",
       ...(loss !== undefined && { loss }),
       learningRate: isClosing ? 0 : plan.learningRate(round),
-      consensusRate: rate(round),
+      consensusRate: isClosing ? rate(round) : loweredRate(parts, round),
       ...(await measure(turn)),
       traffic: position.traffic,
       ...(isReplayed && { isReplayed }),
@@ -268,6 +270,9 @@ async function learn({ options, parts, round }: Turn): Promise<number> {
   const loss = await learner.learn(algorithm.point, update, { round, learningRate });
   return Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
 }
+
+/** η of a learning round, as far as it goes by this peer. */
+const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round) / 2 ** guard.halvings();
 
 /** An edge with its weight of a round; undefined where it does not work in it. */
 function edgeOf({ id, plan }: PeerOptions, edge: Neighbour, round: number): Neighbour | undefined {
@@ -361,7 +366,7 @@ const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, lap
 /** What the model and its compression are like after a round. */
 async function measure({ options, parts, exchanges, round }: Turn) {
   const { plan, trainer } = options;
-  const { algorithm, meter, observer, projection, norm, rate, rounds, diverged } = parts;
+  const { algorithm, meter, projection, norm, rounds, diverged } = parts;
   const { point, average } = algorithm;
   const modelNorm = norm(point);
   if (!Number.isFinite(modelNorm)) diverged(round, "model", modelNorm);
@@ -377,11 +382,19 @@ async function measure({ options, parts, exchanges, round }: Turn) {
       compressionError: sent.compressionError,
       residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
     }),
-    ...(isLearning && observer.conclude(sent?.errorNorm ?? 0, rate(round))),
+    ...(isLearning && conclude(parts, round, modelNorm, sent?.errorNorm ?? 0)),
     ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
     ...(average && isDue(plan.evaluateEvery) && { iterateAverage: await trainer.evaluate(average) }),
     ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
   };
+}
+
+/** What the exchanges of a learning round show, and what they warn of. */
+function conclude(parts: Parts, round: number, model: number, residual: number): Observation {
+  const { observer, guard, rate } = parts;
+  const seen = observer.conclude(loweredRate(parts, round));
+  const warnings = [...(seen.warnings ?? []), ...guard.conclude({ model, residual }, rate(round))];
+  return { ...seen, ...(warnings.length > 0 && { warnings }) };
 }
 
 /** Neighbours in this process, which need no deadline. */

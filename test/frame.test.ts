@@ -6,6 +6,7 @@ import {
   FRAME_HEADER_BYTES,
   type Frame,
   frameKinds,
+  MAX_HALVINGS,
   MAX_NOTICE_BYTES,
   MAX_ROUND,
   MAX_STEPS,
@@ -20,6 +21,7 @@ const frames = fc.record<Frame>(
     step: fc.integer({ min: 0, max: MAX_STEPS - 1 }),
     exchange: fc.integer({ min: 0, max: MAX_ROUND }),
     payload: fc.uint8Array({ maxLength: 64 }),
+    halvings: fc.integer({ min: 1, max: MAX_HALVINGS }),
     notice: fc.uint8Array({ minLength: 1, maxLength: 64 }),
   },
   { requiredKeys: ["kind", "round", "step", "exchange", "payload"] },
@@ -30,13 +32,15 @@ describe("a frame", () => {
   it("has these bytes", () => {
     const payload = Uint8Array.of(0xab, 0xcd);
     const learning = { kind: "learning", round: 0x01020304, step: 5, exchange: 0x0a0b0c0d, payload } as const;
-    expect(hex(encodeFrame(learning))).toBe("02010500" + "04030201" + "0d0c0b0a" + "abcd");
+    expect(hex(encodeFrame(learning))).toBe("03010500" + "04030201" + "0d0c0b0a" + "abcd");
     const closing = { kind: "closing", round: 7, step: 0, exchange: 8, payload: new Uint8Array() } as const;
-    expect(hex(encodeFrame(closing))).toBe("02020000" + "07000000" + "08000000");
+    expect(hex(encodeFrame(closing))).toBe("03020000" + "07000000" + "08000000");
     const notice = Uint8Array.of(0xee, 0xff, 0x11);
     const welcome = { kind: "welcome", round: 1, step: 2, exchange: 3, payload, notice } as const;
+    const lowered = { ...learning, halvings: MAX_HALVINGS };
+    expect(hex(encodeFrame(lowered))).toBe("0301051e" + "04030201" + "0d0c0b0a" + "abcd");
     expect(hex(encodeFrame(welcome))).toBe(
-      "02030201" + "01000000" + "03000000" + "03000000" + "eeff11" + "abcd",
+      "03030201" + "01000000" + "03000000" + "03000000" + "eeff11" + "abcd",
     );
   });
 
@@ -84,7 +88,7 @@ describe("a frame", () => {
       [good.subarray(0, FRAME_HEADER_BYTES - 1), 5, "frame-truncated"],
       [changed(0, 1), 5, "frame-version"],
       [changed(1, 9), 5, "frame-header"],
-      [changed(3, 2), 5, "frame-header"],
+      [changed(3, 2 * MAX_HALVINGS + 2), 5, "frame-header"],
       [changed(3, 1), 5, "frame-notice"],
       [noticed(MAX_NOTICE_BYTES + 1), 0, "frame-notice"],
       [noticed(MAX_NOTICE_BYTES).subarray(0, -1), 0, "frame-notice"],

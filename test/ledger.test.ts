@@ -50,7 +50,9 @@ describe("two ledgers on one edge", () => {
         // A round: offer where the edge is ready, otherwise go on without it.
         const [edge] = ledger.ready();
         if (edge) {
-          const sent = ledger.offered(edge, offer(rounds[to]!, to, rounds[to]!), 0)!;
+          const halvings = draws.bits(4 * step + 3) % 3;
+          const mine = { ...offer(rounds[to]!, to, rounds[to]!, halvings), halvings };
+          const sent = ledger.offered(edge, mine, 0)!;
           inFlight[from]!.push(sent);
           unacknowledged[to]!++;
         }
@@ -71,6 +73,7 @@ describe("two ledgers on one edge", () => {
   it("settle the same pairs in the same order at the same rates, whatever the schedule; one end is ahead by one at most", () => {
     let settled = 0;
     let roundsApart = 0;
+    let lowered = 0;
     fc.assert(
       fc.property(fc.integer(), fc.integer({ min: 0, max: 200 }), (seed, steps) => {
         const [a, b] = play(seed, steps).pairs as [Settled[], Settled[]];
@@ -79,7 +82,9 @@ describe("two ledgers on one edge", () => {
           expect(a[k]!.own).toEqual(b[k]!.theirs);
           expect(a[k]!.theirs).toEqual(b[k]!.own);
           expect(a[k]!.rate).toBe(b[k]!.rate);
-          expect(a[k]!.rate).toBe(rate(Math.min(a[k]!.own[1]!, b[k]!.own[1]!)));
+          const [of, halvings] = [1, 2].map((at) => [a[k]!.own[at]!, b[k]!.own[at]!]);
+          expect(a[k]!.rate).toBe(rate(Math.min(...of!)) / 2 ** Math.max(...halvings!));
+          if (halvings![0] !== halvings![1]) lowered++;
           if (a[k]!.own[1] !== b[k]!.own[1]) roundsApart++;
           settled++;
         }
@@ -88,6 +93,7 @@ describe("two ledgers on one edge", () => {
     );
     expect(settled).toBeGreaterThan(1000);
     expect(roundsApart).toBeGreaterThan(100);
+    expect(lowered).toBeGreaterThan(100);
   });
 
   it("refuse every second copy of a frame, and settle nothing from it", () => {

@@ -497,7 +497,7 @@ describe("the handshake", () => {
     [
       "another version",
       { version: 2 },
-      /^peer 0 speaks version 3 and peer 1 version 2: run the same version/,
+      /^peer 0 speaks version 4 and peer 1 version 2: run the same version/,
     ],
     ["another peer's number", { id: 2 }, /^peer 0 refused the peer that answers as 2 with the key of peer 1/],
     [

@@ -112,8 +112,11 @@ const run = (course: Course, crashes: Crashes) =>
 /** What must not depend on crashes. */
 const lasting = ({ time: _time, traffic: _traffic, isReplayed: _again, ...report }: RoundReport) => report;
 
-const crash = fc.record({ at: fc.integer({ min: 0, max: 700 }), forMs: fc.integer({ min: 1, max: 90 }) });
-const anyCrashes = fc.array(fc.array(crash, { maxLength: 3 }), { minLength: 5, maxLength: 5 });
+const crashesUntil = (ms: number) => {
+  const crash = fc.record({ at: fc.integer({ min: 0, max: ms }), forMs: fc.integer({ min: 1, max: 90 }) });
+  return fc.array(fc.array(crash, { maxLength: 3 }), { minLength: 5, maxLength: 5 });
+};
+const anyCrashes = crashesUntil(700);
 const compressorFor = (algorithm: AlgorithmKind) =>
   algorithm.compresses ? fc.constantFrom(...everyCompressor) : fc.constant(everyCompressor[0]!);
 
@@ -176,6 +179,31 @@ describe("a run whose peers crash at any instant and start again from their disk
       );
     });
   }
+});
+
+describe("a run whose peers have lowered η", () => {
+  it("ends with the same models and rates, to the bit, through any crashes", async () => {
+    let replayedLow = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), crashesUntil(2000), async (seed, crashes) => {
+        const algorithm = algorithms["edge-choco"];
+        const compressor = everyCompressor[0]!;
+        const course = { mixing: ring, algorithm, compressor, optimizer: sgd, seed, rounds: 80 };
+        const plan = { ...planOf(course), consensusRate: () => 1.9 };
+        const trainer = (id: number) => trainerOf(seed, id);
+        const calm = await runAll(course, plan, trainer, []);
+        const disturbed = await runAll(course, plan, trainer, crashes);
+        for (const [id, { peer, reports }] of disturbed.entries()) {
+          expect(reports.map(lasting)).toEqual(calm[id]!.reports.map(lasting));
+          expect([...peer.model]).toEqual([...calm[id]!.peer.model]);
+          expect(reports[79]!.consensusRate).toBe(0.95);
+          replayedLow += reports.filter((each) => each.isReplayed && each.consensusRate < 1.9).length;
+        }
+      }),
+      { numRuns: 6 },
+    );
+    expect(replayedLow).toBeGreaterThan(0);
+  });
 });
 
 /** Updates that do not depend on the model, so that the mean that they lead to is known. */

@@ -13,6 +13,7 @@ export interface Offer {
   readonly step: number;
   /** Stays as it is until the exchange has settled and the frame is acknowledged. */
   readonly payload: Bytes;
+  readonly halvings?: number | undefined;
   readonly notice?: Bytes;
 }
 

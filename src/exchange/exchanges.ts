@@ -47,6 +47,8 @@ export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "rec
   readonly journal?: Journal | undefined;
   /** Counts refused frames; nobody does when left out. */
   readonly counters?: Counters;
+  /** How often this peer has halved η by now; never where left out. */
+  readonly halvings?: () => number;
   /** What frames carry about the run's members; nothing where left out. */
   readonly members?: Members | undefined;
 }
@@ -318,6 +320,8 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       if (isRepeated) replay!.offers(edges);
       ledger.await(wait);
       const notice = noticeFor(current);
+      const halvings = kind === "learning" ? options.halvings?.() : 0;
+      const extras = { ...(halvings && { halvings }), ...(notice && { notice }) };
       const now = clock.now();
       const frames: { to: number; frame: Frame }[] = [];
       const tags: number[] = [];
@@ -325,7 +329,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         const payload = edge.direction === "in" ? nothing : payloadOf(outgoing, edge);
         if (journal) tags.push(payloadTag(payload));
         offeredAt.set(edge.peer, now);
-        const frame = ledger.offered(edge, { kind, round, step, payload, ...(notice && { notice }) }, now);
+        const frame = ledger.offered(edge, { kind, round, step, payload, ...extras }, now);
         if (frame) frames.push({ to: edge.peer, frame });
       }
       if (journal) {

@@ -2,10 +2,10 @@
  * The wire. One frame is one half of a numbered exchange on an edge: a 12-byte header, then a payload.
  * Little-endian:
  *
- *     byte 0       version, 2
+ *     byte 0       version, 3
  *     byte 1       kind, 1 = learning round, 2 = closing consensus, 3 = welcome
  *     byte 2       step: which of the round's exchanges this is, from 0
- *     byte 3       1 where a notice stands before the payload, otherwise 0
+ *     byte 3       bit 0: a notice stands before the payload; bits 1–4: how often the sender has halved η
  *     bytes 4–7    round, uint32
  *     bytes 8–11   number of the exchange on its edge, uint32, from 0
  *     then         with a notice: its length, uint32, and the notice
@@ -15,12 +15,14 @@
  */
 import { MalformedFrame } from "../foundation/errors.js";
 
-export const FRAME_VERSION = 2;
+export const FRAME_VERSION = 3;
 export const FRAME_HEADER_BYTES = 12;
 /** Most rounds a run may have, and most exchanges of an edge: both travel as uint32. */
 export const MAX_ROUND = 2 ** 32 - 1;
 /** Most exchanges of one round on one edge: steps travel as a byte. */
 export const MAX_STEPS = 256;
+/** Most often that a peer halves η: the number travels in four bits. */
+export const MAX_HALVINGS = 15;
 /** Most bytes of a notice. */
 export const MAX_NOTICE_BYTES = 64 * 1024;
 /** Most bytes of a frame beside its payload. */
@@ -37,21 +39,30 @@ export interface Frame {
   /** Number of the exchange on its edge. */
   readonly exchange: number;
   readonly payload: Uint8Array;
+  /** How often the sender has halved η (rate-guard.ts), up to `MAX_HALVINGS`; 0 where left out. */
+  readonly halvings?: number | undefined;
   /** What the sender has learned about the run's members (membership/); at most `MAX_NOTICE_BYTES`. */
   readonly notice?: Uint8Array;
 }
 
 /** The header alone, its notice included, for carriers that send header and payload without joining them. */
-export function encodeHeader({ kind, round, step, exchange, notice }: Frame): Uint8Array<ArrayBuffer> {
+export function encodeHeader({
+  kind,
+  round,
+  step,
+  exchange,
+  notice,
+  halvings = 0,
+}: Frame): Uint8Array<ArrayBuffer> {
   const header = new Uint8Array(FRAME_HEADER_BYTES + (notice ? 4 + notice.length : 0));
   header[0] = FRAME_VERSION;
   header[1] = frameKinds.indexOf(kind) + 1;
   header[2] = step;
+  header[3] = 2 * halvings + (notice ? 1 : 0);
   const view = new DataView(header.buffer);
   view.setUint32(4, round, true);
   view.setUint32(8, exchange, true);
   if (notice) {
-    header[3] = 1;
     view.setUint32(FRAME_HEADER_BYTES, notice.length, true);
     header.set(notice, FRAME_HEADER_BYTES + 4);
   }
@@ -87,14 +98,15 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
     );
   }
   const kind = frameKinds[bytes[1]! - 1];
-  if (kind === undefined || bytes[3]! > 1) {
+  if (kind === undefined || bytes[3]! > 2 * MAX_HALVINGS + 1) {
     throw new MalformedFrame(
       `frame header ${[...bytes.subarray(0, 4)].join(" ")} is not valid in version ${FRAME_VERSION}`,
       { code: "frame-header" },
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const noticeBytes = bytes[3] === 1 ? readNoticeBytes(bytes, view) : undefined;
+  const halvings = bytes[3]! >> 1;
+  const noticeBytes = bytes[3]! & 1 ? readNoticeBytes(bytes, view) : undefined;
   const headerBytes = FRAME_HEADER_BYTES + (noticeBytes === undefined ? 0 : 4 + noticeBytes);
   const payload = bytes.subarray(headerBytes);
   if (payload.length > maximumPayloadBytes) {
@@ -109,6 +121,7 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
     step: bytes[2]!,
     exchange: view.getUint32(8, true),
     payload,
+    ...(halvings > 0 && { halvings }),
     ...(noticeBytes !== undefined && { notice: bytes.subarray(FRAME_HEADER_BYTES + 4, headerBytes) }),
   };
 }

@@ -41,7 +41,10 @@ export interface Settled {
   readonly isVoid?: true;
   /** What the neighbour has learned about the run's members; valid as long as `theirs`. */
   readonly notice?: Bytes;
-  /** η of the exchange's own round: of the earlier of its two rounds, where the ends are in different ones. */
+  /**
+   * η of the exchange's own round: of the earlier of its two rounds, where the ends are in different ones. Halved as often as
+   * one of the ends has halved its own.
+   */
   readonly rate: number;
 }
 
@@ -225,9 +228,15 @@ export function createLedger(options: LedgerOptions): Ledger {
       own: account.sends ? own.payload : nothing,
       ...(isVoid ? ({ theirs: nothing, isVoid } as const) : { theirs: theirs.frame.payload }),
       ...(!isVoid && theirs.frame.notice && { notice: theirs.frame.notice }),
-      rate: rate(Math.min(own.round, theirs.frame.round)),
+      rate: rateOf(own, theirs.frame),
     };
     settled.set(account, { pair, halves });
+  };
+
+  /** Of the earlier round, halved as often as the end that did so more often: the same at both ends. */
+  const rateOf = (own: Offer, theirs: Frame): number => {
+    const halvings = Math.max(own.halvings ?? 0, theirs.halvings ?? 0);
+    return rate(Math.min(own.round, theirs.round)) / 2 ** halvings;
   };
 
   /** An exchange that ends without the neighbour. */

@@ -37,14 +37,6 @@ export const SPARSE_LENGTH = 1 << 16;
 const REST_ROUNDS = 3 * OBSERVED_ROUNDS;
 /** A neighbour further away than this many times the median of the others is said to drift. */
 export const DRIFT_FACTOR = 3;
-/** Rounds over which the norm of the residual is averaged before it is compared. */
-export const RESIDUAL_ROUNDS = 32;
-/** The first windows do not count: the residual starts at 0. */
-export const RESIDUAL_WARM_UP = 2;
-/** The residual grows without end when it grew by this factor from window to window … */
-export const RESIDUAL_GROWTH = 1.25;
-/** … so many times in a row. Growth towards a steady residual slows down and does not get there. */
-export const RESIDUAL_WINDOWS = 4;
 
 export interface Observation {
   /** The neighbour whose messages were averaged over the last rounds, and how far its model is from this peer's. */
@@ -63,10 +55,9 @@ export interface Observer {
   /**
    * The round is over.
    *
-   * @param residualNorm ‖δ‖
    * @param consensusRate η
    */
-  conclude(residualNorm: number, consensusRate: number): Observation;
+  conclude(consensusRate: number): Observation;
 }
 
 export interface ObserverOptions {
@@ -81,20 +72,13 @@ export interface ObserverOptions {
 export function createObserver(options: ObserverOptions): Observer {
   const { algorithm, neighbours } = options;
   const scalars: Record<string, number> = {};
-  const residual = createResidualWatch(scalars);
   const reader = algorithm.observe
     ? createStateReader(() => algorithm.observe!(), neighbours, scalars)
     : createPayloadReader(options, scalars);
   return {
     state: { vectors: reader?.vectors ?? {}, scalars },
     see: (settled) => reader?.see(settled),
-    conclude(residualNorm, consensusRate) {
-      const seen = reader?.conclude(consensusRate) ?? {};
-      const growth = residual(residualNorm);
-      if (growth === undefined) return seen;
-      const warning = `η = ${consensusRate} is too large for this compressor: the residual grew ${growth.toFixed(1)} times in ${RESIDUAL_WINDOWS * RESIDUAL_ROUNDS} rounds; halve the consensus rate or compress less`;
-      return { ...seen, warnings: [...(seen.warnings ?? []), warning] };
-    },
+    conclude: (consensusRate) => reader?.conclude(consensusRate) ?? {},
   };
 }
 
@@ -257,37 +241,5 @@ function weightSums(neighbours: readonly Neighbour[]) {
   return {
     sum: neighbours.reduce((total, { weight }) => total + weight, 0),
     squares: neighbours.reduce((total, { weight }) => total + weight ** 2, 0),
-  };
-}
-
-/** The factor by which the residual grew, in the round in which it is clear that it grows without end. */
-function createResidualWatch(scalars: Scalars): (norm: number) => number | undefined {
-  const now = Object.assign(scalars, {
-    residualWindows: 0,
-    residualSum: 0,
-    residualRounds: 0,
-    residualMeans: 0,
-  });
-  const nameOf = (k: number) => `residualMean ${k}`;
-  const setMeans = (means: readonly number[]) => {
-    now.residualMeans = means.length;
-    for (const [k, mean] of means.entries()) scalars[nameOf(k)] = mean;
-  };
-  return (norm) => {
-    now.residualSum += norm;
-    now.residualRounds++;
-    if (now.residualRounds < RESIDUAL_ROUNDS) return undefined;
-    const means = Array.from({ length: now.residualMeans }, (_, k) => scalars[nameOf(k)]!);
-    if (now.residualWindows++ >= RESIDUAL_WARM_UP) means.push(now.residualSum / now.residualRounds);
-    now.residualSum = 0;
-    now.residualRounds = 0;
-    if (means.length > RESIDUAL_WINDOWS + 1) means.shift();
-    setMeans(means);
-    if (means.length <= RESIDUAL_WINDOWS) return undefined;
-    const grows = means.slice(1).every((mean, k) => means[k]! > 0 && mean > RESIDUAL_GROWTH * means[k]!);
-    if (!grows) return undefined;
-    const factor = means.at(-1)! / means[0]!;
-    setMeans([]);
-    return factor;
   };
 }

@@ -12,8 +12,8 @@ export type Muxer = "yamux" | "mplex";
 export const DEFAULT_MUXERS: readonly Muxer[] = ["mplex", "yamux"];
 
 /** The protocol that peers speak; another version is another protocol. */
-export const PROTOCOL = "/murmuration/3.0.0";
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL = "/murmuration/4.0.0";
+export const PROTOCOL_VERSION = 4;
 
 /** Most bytes of one piece of a frame, its header included. */
 export const PIECE_BYTES = 64 * 1024;

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import type { Checkpoint } from "../../../checkpoint.js";
-import { type Frame, frameKinds } from "../../../exchange/frame.js";
+import { type Frame, frameKinds, MAX_HALVINGS } from "../../../exchange/frame.js";
 import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
 import { changeSchema } from "../../../graphs/changes.js";
 import type { SavedMembers } from "../../../membership/membership.js";
@@ -25,6 +25,7 @@ const half = z.object({
   round: count,
   step: count,
   exchange: count.optional(),
+  halvings: count.max(MAX_HALVINGS).optional(),
   /** Bytes of its payload. */
   bytes: count,
   /** Bytes of its notice, which follows the payload. */

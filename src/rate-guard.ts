@@ -1,0 +1,118 @@
+/**
+ * Lowers η on a peer's edges while exchanges drive models apart, so that a rate that is too large costs rounds and not the run.
+ * A rate is halved, and stays so. Frames carry how often a peer has halved it, and a pair settles with the rate of the end
+ * that halved it more often: the same at both, so the mean stays exact.
+ *
+ * The sign is growth by a factor, window after window, of ‖δ‖ or of ‖x‖: gossip at a stable rate shortens what it mixes, growth
+ * towards a steady residual slows down, and training does not multiply a model in a few rounds.
+ */
+import type { AlgorithmKind } from "./algorithm.js";
+import { MAX_HALVINGS } from "./exchange/frame.js";
+import type { State } from "./vectors/state.js";
+
+/** When a norm counts as growing without end: from window to window by a factor, so many times in a row. */
+export interface Growth {
+  /** Rounds of a window, over which the norm is averaged. */
+  readonly rounds: number;
+  readonly factor: number;
+  readonly times: number;
+}
+
+/** The first windows do not count: the residual starts at 0. */
+export const WARM_UP_WINDOWS = 2;
+export const MODEL_GROWTH: Growth = { rounds: 8, factor: 1.3, times: 3 };
+export const RESIDUAL_GROWTH: Growth = { rounds: 16, factor: 1.4, times: 3 };
+export const SLOW_RESIDUAL_GROWTH: Growth = { rounds: 32, factor: 1.3, times: 4 };
+
+/** Norms after a round. */
+export interface Norms {
+  readonly model: number;
+  readonly residual: number;
+}
+
+export interface RateGuard {
+  readonly state: State;
+  /** How often this peer has halved η. */
+  halvings(): number;
+  /**
+   * A learning round is over.
+   *
+   * @param consensusRate η of the round, before any halving
+   * @returns what the user should know
+   */
+  conclude(norms: Norms, consensusRate: number): readonly string[];
+}
+
+/** Whether η may differ from edge to edge. Where an algorithm adds up what all edges brought, it may not. */
+export function isGuarded({ needs, usesRate }: AlgorithmKind): boolean {
+  return usesRate && !needs.everyEdge && needs.graph === "symmetric";
+}
+
+export function createRateGuard(kind: AlgorithmKind): RateGuard {
+  const scalars: Scalars = { halvings: 0 };
+  const isActive = isGuarded(kind);
+  const watch = (of: keyof Norms, growth: Growth) => ({
+    ...{ of, growth },
+    ...createWatch(`${of} ${growth.rounds}`, growth, scalars),
+  });
+  const watches = [
+    watch("model", MODEL_GROWTH),
+    watch("residual", RESIDUAL_GROWTH),
+    watch("residual", SLOW_RESIDUAL_GROWTH),
+  ];
+  return {
+    state: { vectors: {}, scalars },
+    halvings: () => scalars.halvings!,
+    conclude(norms, consensusRate) {
+      const grown = watches.map(({ see, of }) => see(norms[of]));
+      const first = grown.findIndex((factor) => factor !== undefined);
+      if (first < 0) return [];
+      for (const { restart } of watches) restart();
+      const { of, growth } = watches[first]!;
+      const rate = consensusRate / 2 ** scalars.halvings!;
+      const canLower = isActive && scalars.halvings! < MAX_HALVINGS;
+      if (canLower) scalars.halvings!++;
+      const done = canLower
+        ? `this peer halves it to ${rate / 2} on its edges; lower the consensus rate`
+        : "halve the consensus rate";
+      return [
+        `η = ${rate} is too large for this compressor: the ${of} grew ${grown[first]!.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done} or compress less`,
+      ];
+    },
+  };
+}
+
+/** What a guard remembers, by name. */
+type Scalars = Record<string, number>;
+
+/** Tells when a norm grows without end. */
+function createWatch(name: string, { rounds, factor, times }: Growth, scalars: Scalars) {
+  const of = (what: string) => `${name} ${what}`;
+  const [sum, seen, windows] = [of("sum"), of("rounds"), of("windows")];
+  const means = Array.from({ length: times + 1 }, (_, k) => of(`mean ${k}`));
+  const restart = (): void => {
+    for (const each of [sum, seen, ...means]) scalars[each] = 0;
+  };
+  restart();
+  scalars[windows] = 0;
+  return {
+    /** Forgets earlier windows. */
+    restart,
+    /** @returns the factor by which the norm grew, in a round in which it is clear that it does so without end */
+    see(norm: number): number | undefined {
+      scalars[sum]! += norm;
+      if (++scalars[seen]! < rounds) return undefined;
+      const mean = scalars[sum]! / rounds;
+      scalars[sum] = 0;
+      scalars[seen] = 0;
+      if (scalars[windows]!++ < WARM_UP_WINDOWS) return undefined;
+      for (let k = 0; k < times; k++) scalars[means[k]!] = scalars[means[k + 1]!]!;
+      scalars[means[times]!] = mean;
+      for (let k = 0; k < times; k++) {
+        const before = scalars[means[k]!]!;
+        if (before === 0 || scalars[means[k + 1]!]! <= factor * before) return undefined;
+      }
+      return mean / scalars[means[0]!]!;
+    },
+  };
+}

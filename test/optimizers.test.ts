@@ -62,7 +62,9 @@ describe.each(everyOptimizer)("%s", (_name, settings) => {
       for (let k = 0; k < length; k++) update[k] = normal(draws, k) * 2 ** ((k % 8) - 4);
       const norm = Math.hypot(...update);
       const clip = settings.clipNorm === undefined ? 1 : Math.min(1, settings.clipNorm / norm);
-      const expected = rules.map((rule, k) => rule(clip * update[k]!, point[k]!, rate(t), t));
+      const penalty = settings.kind === "adamw" ? 0 : settings.weightDecay;
+      const squared = update.reduce((sum, g, k) => sum + (clip * g + penalty * point[k]!) ** 2, 0);
+      const expected = rules.map((rule, k) => rule(clip * update[k]!, point[k]!, rate(t), t, squared));
       optimizer.step(update, point, rate(t));
       expected.forEach((value, k) => {
         expect(Math.abs(update[k]! - value)).toBeLessThan(1e-5 * (Math.abs(value) + rate(t)));

@@ -6,10 +6,13 @@ import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import type { Vector } from "../vectors/vector.js";
 import { adadelta } from "./adadelta.js";
 import { adagrad } from "./adagrad.js";
+import { adagradNorm } from "./adagrad-norm.js";
 import { adam } from "./adam.js";
 import { adamax } from "./adamax.js";
 import { adamw } from "./adamw.js";
 import { amsgrad } from "./amsgrad.js";
+import { generalizedSign } from "./generalized-sign.js";
+import { genericAdam } from "./generic-adam.js";
 import { momentum } from "./momentum.js";
 import { rmsprop } from "./rmsprop.js";
 import { sgd } from "./sgd.js";
@@ -20,9 +23,12 @@ const kinds = [
   adam,
   adamw,
   amsgrad,
+  genericAdam,
+  generalizedSign,
   adamax,
   rmsprop,
   adagrad,
+  adagradNorm,
   adadelta,
 ] as const;
 

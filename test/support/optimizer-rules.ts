@@ -4,13 +4,13 @@
  */
 import type { OptimizerSettings } from "../../src/optimizers/index.js";
 
-/** The update for gradient g at x with learning rate γ in step t, from 1. */
-export type Rule = (g: number, x: number, rate: number, t: number) => number;
+/** The update for gradient g at x with learning rate γ in step t, from 1. @param squaredNorm of the whole gradient */
+export type Rule = (g: number, x: number, rate: number, t: number, squaredNorm: number) => number;
 
 export function ruleOf(settings: OptimizerSettings): Rule {
   const rule = bareRuleOf(settings);
   if (settings.kind === "adamw") return rule;
-  return (g, x, rate, t) => rule(g + settings.weightDecay * x, x, rate, t);
+  return (g, x, rate, t, squaredNorm) => rule(g + settings.weightDecay * x, x, rate, t, squaredNorm);
 }
 
 function bareRuleOf(settings: OptimizerSettings): Rule {
@@ -40,6 +40,21 @@ function bareRuleOf(settings: OptimizerSettings): Rule {
         n = Math.max(n, v);
         return (-rate * (m / (1 - beta1 ** t))) / (Math.sqrt(n / (1 - beta2 ** t)) + epsilon);
       };
+    case "generic-adam":
+      return (g, _x, rate, t) => {
+        const { beta1, share, decay, epsilon } = settings;
+        const kept = 1 - share / t ** { constant: 0, root: 0.5, linear: 1 }[decay];
+        m = beta1 * m + (1 - beta1) * g;
+        v = kept * v + (1 - kept) * g * g;
+        return (-rate * m) / (Math.sqrt(v) + epsilon);
+      };
+    case "generalized-sign":
+      return (g, _x, rate, t) => {
+        const { beta1, beta2, epsilon } = settings;
+        m = beta1 * m + (1 - beta1) * g;
+        v = beta2 * v + (1 - beta2) * m * m;
+        return (-rate * m) / (Math.sqrt(v / (1 - beta2 ** t)) + epsilon);
+      };
     case "adamax":
       return (g, _x, rate, t) => {
         const { beta1, beta2, epsilon } = settings;
@@ -61,6 +76,12 @@ function bareRuleOf(settings: OptimizerSettings): Rule {
       return (g, _x, rate) => {
         v += g * g;
         return (-rate * g) / Math.sqrt(v + 1e-7);
+      };
+    case "adagrad-norm":
+      v = settings.initialNorm ** 2;
+      return (g, _x, rate, _t, squaredNorm) => {
+        v += squaredNorm;
+        return (-rate * g) / Math.sqrt(v);
       };
     case "adadelta":
       return (g, _x, rate) => {

@@ -198,6 +198,44 @@ describe("an algorithm is its equations", () => {
     expect(largestGap(await learn(algorithms.gasloc, course), reference)).toBeLessThan(2 * TOLERANCE);
   });
 
+  it("noloco", async () => {
+    const course = { mixing: ring, rounds: 25, rate: 0.4, compressor: top };
+    let [e, m] = [zeros(6, length), zeros(6, length)];
+    const reference = referenceOf(course, (x, u) => {
+      const v = sum(sum(x, u), e);
+      const q = C(v);
+      e = sum(v, q, -1);
+      const pull = sum(u, disagreement(ring, q), 0.4);
+      m = rows(6, length, (i, k) => 0.5 * m[i]![k]! + 0.7 * pull[i]![k]!);
+      return sum(x, m);
+    });
+    expect(largestGap(await learn(algorithms.noloco, course), reference)).toBeLessThan(2 * TOLERANCE);
+  });
+
+  it("dpsgd in both orders", async () => {
+    const course = { mixing: ring, rounds: 25, rate: 0.4 };
+    const updateFirst = referenceOf(course, (x, u) => {
+      const h = sum(x, u);
+      return sum(h, disagreement(ring, h), 0.4);
+    });
+    expect(largestGap(await learn(algorithms.dpsgd, course), updateFirst)).toBeLessThan(TOLERANCE);
+    const combineFirst = referenceOf(course, (x, u) => sum(sum(x, disagreement(ring, x), 0.4), u));
+    const models = await learn(algorithms["dpsgd-combine-first"], course);
+    expect(largestGap(models, combineFirst)).toBeLessThan(TOLERANCE);
+    expect(largestGap(models, updateFirst)).toBeGreaterThan(0.01);
+  });
+
+  it("sparseloco", async () => {
+    const course = { mixing: complete, rounds: 25, compressor: top };
+    let e = zeros(5, length);
+    const reference = referenceOf(course, (x, u) => {
+      const p = sum(u, e, 0.95);
+      e = sum(p, C(p), -1);
+      return sum(x, averaged(C(p)));
+    });
+    expect(largestGap(await learn(algorithms.sparseloco, course), reference)).toBeLessThan(TOLERANCE);
+  });
+
   it("artemis", async () => {
     const course = { mixing: complete, rounds: 25, compressor: top };
     let h = zeros(5, length);

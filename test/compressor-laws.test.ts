@@ -140,7 +140,8 @@ describe.each(everyCompressor.map((written) => [JSON.stringify(written), written
 );
 
 /** How far above the norm of normal numbers a compressor's bound may be, as its description has it. */
-function looseness({ kind, scope = "block", block = 512 }: Written): number {
+function looseness({ kind, scope = "block", block = 512, values }: Written): number {
+  if (typeof values === "object") return looseness(values as Written);
   const largest = {
     minmax: 6,
     "dct-topk": 1.0001,
@@ -604,6 +605,10 @@ describe("payload bytes", () => {
     [{ kind: "topk", ratio: 0.3, scope: "whole" }, "00004040000000410000c0c0012a"],
     [{ kind: "topk", ratio: 0.3, values: "float16" }, "0042004800c601000a02"],
     [{ kind: "topk", count: 2, values: "natural" }, "047d7e037efe010a06"],
+    [
+      { kind: "topk", count: 2, values: { kind: "minmax", bits: 2, rounding: "nearest" } },
+      "000040405955d53f0c0000c0c05855354003010a06",
+    ],
     [{ kind: "topk", count: 2, scope: "block", block: 8 }, "0000404000000041000020400000c0c0010a06"],
     [{ kind: "dct-topk", count: 2 }, "0000403e0000003f0000203e0000c0be010a06"],
     [

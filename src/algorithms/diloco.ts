@@ -7,7 +7,7 @@ const OUTER_MOMENTUM = 0.9;
 
 /**
  * DiLoCo without a server, on a complete graph: Nesterov momentum on the mean of the peers' displacements after H local
- * steps. Displacements are compressed with error feedback; with top-k and few bits that is the idea of SparseLoCo.
+ * steps. Displacements are compressed with error feedback.
  *
  *     Δ = (1/n) Σ_j C(u_j + e_j)      v ← βv + Δ      x ← x + α(Δ + βv)
  *

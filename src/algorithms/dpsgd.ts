@@ -2,7 +2,8 @@ import type { AlgorithmKind } from "../algorithm.js";
 import { exactly } from "./exactly.js";
 
 /**
- * D-PSGD: exact gossip of full models, x ← h + η Σ_j w_ij (h_j − h), the baseline of every comparison.
+ * D-PSGD: exact gossip of full models, x ← h + η Σ_j w_ij (h_j − h) with h = x + u, the baseline of every comparison. The
+ * published order is that of `dpsgd-combine-first`.
  *
  * @see Lian et al. 2017, “Can Decentralized Algorithms Outperform Centralized Algorithms?”, Algorithm 1
  */

@@ -12,6 +12,7 @@ import { dcd } from "./dcd.js";
 import { deepsqueeze } from "./deepsqueeze.js";
 import { diloco } from "./diloco.js";
 import { dpsgd } from "./dpsgd.js";
+import { dpsgdCombineFirst } from "./dpsgd-combine-first.js";
 import { ecd } from "./ecd.js";
 import { ecqSgd } from "./ecq-sgd.js";
 import { edgeChoco } from "./edge-choco.js";
@@ -22,11 +23,14 @@ import { lead } from "./lead.js";
 import { majorityVote } from "./majority-vote.js";
 import { motef } from "./motef.js";
 import { neolithic } from "./neolithic.js";
+import { noloco } from "./noloco.js";
 import { pushSum } from "./push-sum.js";
+import { sparseloco } from "./sparseloco.js";
 
 export const algorithms = {
   deepsqueeze,
   dpsgd,
+  "dpsgd-combine-first": dpsgdCombineFirst,
   choco,
   "edge-choco": edgeChoco,
   neolithic,
@@ -38,6 +42,7 @@ export const algorithms = {
   beer,
   motef,
   gasloc,
+  noloco,
   "push-sum": pushSum,
   "all-reduce": allReduce,
   "ef-sgd": efSgd,
@@ -47,6 +52,7 @@ export const algorithms = {
   "comp-ams": compAms,
   artemis,
   diloco,
+  sparseloco,
   alone,
 } as const satisfies Record<string, AlgorithmKind>;
 

@@ -28,7 +28,7 @@ export const adaptiveRandom: CompressorKind<typeof settings> = {
     const keys = space.vector(layout.length);
     const ranges = blockRangesOf(layout, settings);
     return createSparse({
-      name: `adaptive-random(${shareName(settings)}, ${scopeName(settings)})`,
+      name: () => `adaptive-random(${shareName(settings)}, ${scopeName(settings)})`,
       space,
       ranges,
       countOf: (length) => keptOf(length, settings),

@@ -72,7 +72,8 @@ export function sparseBytes(
 
 /** What makes one of these compressors. */
 export interface SparseOptions {
-  readonly name: string;
+  /** @param values what compresses the numbers kept */
+  readonly name: (values: Compressor) => string;
   readonly space: VectorSpace;
   readonly ranges: readonly Range[];
   /** k of a range of so many numbers, from 1 to all of them. */
@@ -93,11 +94,12 @@ export interface SparseOptions {
  * range's from a byte of its own.
  */
 export function createSparse(options: SparseOptions): Compressor {
-  const { name, space, ranges, countOf, contractionOf } = options;
+  const { space, ranges, countOf, contractionOf } = options;
   const { kernels } = space;
   const { parts, values: count, ...sizes } = layOut(ranges, countOf);
   const layout = createLayout(parts.map(({ count }, k) => ({ name: `range ${k}`, shape: [count] })));
   const inner = options.values({ layout, space });
+  const name = options.name(inner);
   const remaindersStart = inner.maximumPayloadBytes;
   const quotientsStart = remaindersStart + sizes.remainderBytes;
   const minimum = quotientsStart + sizes.fewestQuotientBytes;

@@ -26,7 +26,7 @@ export const topsign: CompressorKind<typeof settings> = {
   scratchBytes: sparseBytes,
   create(settings, { layout, space }) {
     return createSparse({
-      name: `topsign(${shareName(settings)}, ${scopeName(settings)})`,
+      name: () => `topsign(${shareName(settings)}, ${scopeName(settings)})`,
       space,
       ranges: blockRangesOf(layout, settings),
       countOf: (length) => keptOf(length, settings),

@@ -24,6 +24,8 @@ const variants: Written[] = [
   { kind: "topk", ratio: 1 },
   { kind: "topk", count: 3, scope: "block", block: 20 },
   { kind: "topk", ratio: 0.1, values: "float16" },
+  { kind: "topk", ratio: 0.1, values: { kind: "minmax", bits: 2 } },
+  { kind: "topk", ratio: 0.2, scope: "block", block: 64, values: { kind: "sign" } },
   { kind: "topk", ratio: 0.1, scope: "block", block: 1200, values: "natural" },
   { kind: "topsign", ratio: 0.3, scope: "whole" },
   { kind: "dct-topk", chunk: 16, ratio: 0.3, scope: "block" },

@@ -229,8 +229,14 @@ function requireDirections({ id, neighbours, plan }: PeerOptions): void {
 /** @throws InvalidExperiment an algorithm that cannot do without an edge */
 export function requirePatience(
   { name, needs, steps }: AlgorithmKind,
-  { patienceMs }: Omit<Patience, "deadlineMs">,
+  { patienceMs, staleness }: Omit<Patience, "deadlineMs">,
 ): void {
+  if (staleness !== undefined && needs.graph === "directed") {
+    throw new InvalidExperiment(
+      `algorithm ${name} gives its shares away when it sends, so that a late one must count: remove the staleness, or use another algorithm`,
+      { code: "staleness-of-shares", field: "patience" },
+    );
+  }
   const why = needs.everyEdge
     ? "needs every edge in every round"
     : needs.sameRound

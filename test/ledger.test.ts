@@ -34,9 +34,9 @@ describe("two ledgers on one edge", () => {
    * Both ends, whose rounds move on at their own pace, over a channel that keeps order but nothing else: the schedule
    * decides who acts, and every frame may come a second time.
    */
-  function play(seed: number, steps: number) {
+  function play(seed: number, steps: number, staleness?: number) {
     const draws = random(seed, "schedule");
-    const ends = [0, 1].map((id) => createLedger(options(id)));
+    const ends = [0, 1].map((id) => createLedger(options(id, { staleness })));
     const rounds = [0, 0];
     const inFlight: Frame[][] = [[], []];
     const unacknowledged = [0, 0];
@@ -94,6 +94,22 @@ describe("two ledgers on one edge", () => {
     expect(settled).toBeGreaterThan(1000);
     expect(roundsApart).toBeGreaterThan(100);
     expect(lowered).toBeGreaterThan(100);
+  });
+
+  it("settle at a rate of 0, both of them, where their rounds are too far apart", () => {
+    let stale = 0;
+    fc.assert(
+      fc.property(fc.integer(), fc.integer({ min: 0, max: 3 }), (seed, staleness) => {
+        const [a, b] = play(seed, 200, staleness).pairs as [Settled[], Settled[]];
+        for (let k = 0; k < Math.min(a.length, b.length); k++) {
+          expect(a[k]!.rate).toBe(b[k]!.rate);
+          const apart = Math.abs(a[k]!.own[1]! - b[k]!.own[1]!);
+          expect(a[k]!.rate > 0).toBe(apart <= staleness);
+          if (apart > staleness) stale++;
+        }
+      }),
+    );
+    expect(stale).toBeGreaterThan(100);
   });
 
   it("refuse every second copy of a frame, and settle nothing from it", () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createEdgePatience, PATIENCE_FIRST, PATIENCE_HISTORY } from "../src/exchange/patience.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
 import { createGraph, graphSettings } from "../src/graphs/index.js";
-import { metropolisMixing } from "../src/graphs/weights.js";
+import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createPlan } from "../src/runs/plan.js";
 import { createLayout } from "../src/vectors/layout.js";
@@ -65,6 +65,9 @@ describe("the setting patience", () => {
     expect(planOf({ patience: 2 }).patience).toEqual({ patienceMs: 2000 });
     const adaptive = { patienceMs: 3000, patienceFactor: 6 };
     expect(planOf({ patience: { most: 3 } }).patience).toEqual(adaptive);
+    const fresh = { patience: { most: 3, staleness: 4 } };
+    expect(planOf(fresh).patience).toEqual({ ...adaptive, staleness: 4 });
+    expect(planOf(fresh).fingerprint).not.toEqual(planOf({ patience: { most: 3 } }).fingerprint);
     expect(planOf({ patience: 2 }).fingerprint).not.toEqual(planOf({}).fingerprint);
   });
 
@@ -73,7 +76,12 @@ describe("the setting patience", () => {
       const details = { code: "patience-with-every-edge", field: "patience" };
       expectError(() => planOf({ algorithm, patience: 2 }), InvalidExperiment, details);
     }
-    for (const patience of [0, -1, 86_401, { most: 0 }, { factor: 2 }]) {
+    const directed = pushMixing(createGraph({ kind: "ring", peers: 4, directed: true }));
+    const stale = parseExperiment({ algorithm: "push-sum", patience: { most: 1, staleness: 2 } });
+    expectError(() => createPlan(stale, directed, initialModel(layout)), InvalidExperiment, {
+      code: "staleness-of-shares",
+    });
+    for (const patience of [0, -1, 86_401, { most: 0 }, { factor: 2 }, { most: 1, staleness: -1 }]) {
       expect(() => parseExperiment({ patience })).toThrow(InvalidExperiment);
     }
   });

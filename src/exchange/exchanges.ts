@@ -37,9 +37,11 @@ export interface Patience {
   readonly patienceMs?: number;
   /** k: a round waits for an edge's median time + k · MAD, and `patienceMs` at most. Only the latter where left out. */
   readonly patienceFactor?: number;
+  /** Most rounds between the two halves of an exchange that moves models; any number where left out. */
+  readonly staleness?: number | undefined;
 }
 
-export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "records"> {
+export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "records" | "staleness"> {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly patience: Patience;
@@ -131,7 +133,12 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   /** When this peer offered its half of the exchange that is open, by neighbour. */
   const offeredAt = new Map<number, number>();
   const isBarrier = patienceMs === undefined;
-  const ledger = createLedger({ ...options, isBarrier, ...(journal && { records: journal.edges }) });
+  const ledger = createLedger({
+    ...options,
+    isBarrier,
+    staleness: patience.staleness,
+    ...(journal && { records: journal.edges }),
+  });
   const lose = (peer: number): void => {
     ledger.lost(peer);
     members?.lost(peer);

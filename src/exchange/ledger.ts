@@ -43,7 +43,7 @@ export interface Settled {
   readonly notice?: Bytes;
   /**
    * η of the exchange's own round: of the earlier of its two rounds, where the ends are in different ones. Halved as often as
-   * one of the ends has halved its own.
+   * one of the ends has halved its own; 0 where the rounds are further apart than `staleness`.
    */
   readonly rate: number;
 }
@@ -85,6 +85,8 @@ export interface LedgerOptions extends ExaminerOptions {
    * broke the protocol is late at once, and its two ends may be rounds apart.
    */
   readonly isBarrier: boolean;
+  /** Most rounds between the two halves of an exchange that moves models; any number where left out. */
+  readonly staleness?: number | undefined;
   /** The last learning round: an edge is finished with an exchange that both of its ends offered in it. */
   readonly lastRound: number;
   /** Where each edge goes on, from a checkpoint. A new run where left out. */
@@ -171,6 +173,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     isBarrier,
     lastRound,
     afterFault,
+    staleness = Number.POSITIVE_INFINITY,
     records = [],
   } = options;
   const accounts = edges.map((edge) =>
@@ -233,8 +236,12 @@ export function createLedger(options: LedgerOptions): Ledger {
     settled.set(account, { pair, halves });
   };
 
-  /** Of the earlier round, halved as often as the end that did so more often: the same at both ends. */
+  /**
+   * Of the earlier round, halved as often as the end that did so more often; 0 where the two are too far apart. The same at
+   * both ends.
+   */
   const rateOf = (own: Offer, theirs: Frame): number => {
+    if (Math.abs(own.round - theirs.round) > staleness) return 0;
     const halvings = Math.max(own.halvings ?? 0, theirs.halvings ?? 0);
     return rate(Math.min(own.round, theirs.round)) / 2 ** halvings;
   };

@@ -73,6 +73,13 @@ export const experimentSettings = z.strictObject({
       z.strictObject({
         most: seconds.describe("bound of every wait, in seconds"),
         factor: z.number().gt(0).default(6).describe("k of median + k · MAD of an edge's last waits"),
+        staleness: z
+          .int()
+          .min(0)
+          .optional()
+          .describe(
+            "most rounds between the two halves of an exchange that still moves models; any when absent",
+          ),
       }),
     ])
     .default("barrier")

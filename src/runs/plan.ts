@@ -100,7 +100,11 @@ export function createPlan(
 
 function patienceOf(patience: Exclude<Experiment["patience"], "barrier">): NonNullable<Plan["patience"]> {
   if (typeof patience === "number") return { patienceMs: 1000 * patience };
-  return { patienceMs: 1000 * patience.most, patienceFactor: patience.factor };
+  const { most, factor, staleness } = patience;
+  return {
+    ...{ patienceMs: 1000 * most, patienceFactor: factor },
+    ...(staleness !== undefined && { staleness }),
+  };
 }
 
 /** What the graph and this version of the package contribute to a fingerprint. Addresses are not part of it. */

@@ -50,10 +50,10 @@ export interface Algorithm {
    */
   round(update: Vector, round: Round): RoundSteps;
   /**
-   * Looks at a payload of step `step` of a round before it is settled. The compressor's check where left out.
+   * Looks at a neighbour's payload of step `step` of a round before it is settled. The compressor's check where left out.
    * @throws MalformedPayload
    */
-  check?(payload: Bytes, step: number, round: number): void;
+  check?(payload: Bytes, step: number, round: number, from: number): void;
   /**
    * An upper bound of the norm of what a payload that `check` accepts adds at a rate of 1. The compressor's where both
    * are left out; an algorithm with a check of its own and without this one has none.
@@ -143,8 +143,8 @@ export interface AlgorithmKind {
    * with this peer's own. Left out: no.
    */
   readonly usesMixing?: boolean;
-  /** Parts of the model that have tools of their own; 1 where left out, and then payloads are of the whole model. */
-  readonly parts?: number;
+  /** Parts of the model with tools of their own, for a peer of this degree. Left out: payloads are of the whole model. */
+  readonly parts?: (degree: number) => number;
   /** Bytes that a payload may have beyond the compressor's. */
   readonly extraPayloadBytes?: number;
   /** Names of state that stays valid when the graph changes; the rest begins anew. None where left out. */

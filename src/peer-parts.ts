@@ -111,7 +111,7 @@ export interface Parts {
   /** η of any round. */
   rate(round: number): number;
   /** Looks at a neighbour's payload as the round and step that it belongs to will. @throws MalformedPayload */
-  check(frame: Frame): void;
+  check(frame: Frame, from: number): void;
   /** An upper bound of the norm of a payload that `check` accepts; undefined where the algorithm states none. */
   normBound(frame: Pick<Frame, "kind" | "round" | "step" | "payload">): number | undefined;
   /** @throws Diverged */
@@ -195,9 +195,10 @@ export function createParts(options: PeerOptions): Parts {
     projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
     rounds: totalRounds(plan, layout.length),
     rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),
-    check({ kind, round, step, payload }) {
+    check({ kind, round, step, payload }, from) {
       const part = closing[round - plan.rounds];
-      if (kind === "learning") (algorithm.check ?? compressor.check)(payload, step, round);
+      if (kind === "learning" && algorithm.check) algorithm.check(payload, step, round, from);
+      else if (kind === "learning") compressor.check(payload);
       else if (kind === "welcome") welcome.check(payload, step);
       else if (part) part.check(payload);
       else {
@@ -255,7 +256,7 @@ function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): V
   const degree = neighbours.length;
   const ofRule = mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
   const own = plan.algorithm.vectors(degree) + ofRule;
-  const { parts = 0 } = plan.algorithm;
+  const parts = plan.algorithm.parts?.(degree) ?? 0;
   const ofParts = parts === 0 ? 0 : PART_VECTORS + ofRule;
   const vectors = COMMON_VECTORS + own + ofParts + learnerVectors(plan.optimizer, plan.localSteps);
   // Of the whole model, and of its parts.

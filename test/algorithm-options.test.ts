@@ -20,6 +20,7 @@ import { createMemoryTransports } from "../src/transports/memory.js";
 import { createLayout, layoutOfPart } from "../src/vectors/layout.js";
 import { expectError } from "./support/errors.js";
 import { createGossip, everyCompressor, largestDifference } from "./support/gossip.js";
+import { mixingFor } from "./support/graphs.js";
 import { functionTrainer, plainDescent } from "./support/trainers.js";
 
 const layout = createLayout([
@@ -83,7 +84,8 @@ describe("rotating blocks", () => {
     for (const algorithm of everyAlgorithm) {
       for (const compressor of algorithm.compresses ? everyCompressor : [exact]) {
         const run = async (kind: AlgorithmKind) => {
-          const options = { mixing: ring, layout, compressor, update, rate: 0.3, rounds: 4 };
+          const mixing = mixingFor(algorithm, ring);
+          const options = { mixing, layout, compressor, update, rate: 0.3, rounds: 4 };
           const gossip = createGossip({ ...options, algorithm: kind });
           while (await gossip.round());
           return gossip.peers.map(({ point }) => [...point]);

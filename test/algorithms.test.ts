@@ -248,6 +248,28 @@ describe("an algorithm is its equations", () => {
     expect(largestGap(await learn(algorithms.artemis, course), reference)).toBeLessThan(TOLERANCE);
   });
 
+  it("mcm", async () => {
+    const course = { mixing: complete, rounds: 25, compressor: compressor({ kind: "topk", count: 1 }) };
+    const bound = (k: number) => Math.floor((k * length) / 5);
+    const parts = Array.from({ length: 5 }, (_, k) => [bound(k), bound(k + 1)] as const);
+    /** The largest number of each part. */
+    const perPart = (v: Rows) =>
+      v.map((row) => Float64Array.from(parts.flatMap((part) => [...topOfRows([row.slice(...part)], 1)[0]!])));
+    let h = zeros(5, length);
+    let [w, shown] = [zeros(1, length), zeros(1, length)];
+    const reference = referenceOf(course, (x, u, round) => {
+      if (round === 0) [w, shown] = [x.slice(0, 1), x.slice(0, 1)];
+      const delta = perPart(sum(u, h, -1));
+      w = sum(sum(w, averaged(h).slice(0, 1)), averaged(delta).slice(0, 1));
+      h = sum(h, delta, 0.1);
+      const down = perPart(sum(w, shown, -1));
+      const next = sum(shown, down)[0]!;
+      shown = sum(shown, down, 0.1);
+      return rows(5, length, (_, k) => next[k]!);
+    });
+    expect(largestGap(await learn(algorithms.mcm, course), reference)).toBeLessThan(TOLERANCE);
+  });
+
   it("all-reduce", async () => {
     const course = { mixing: complete, rounds: 25 };
     const reference = referenceOf(course, (x, u) => averaged(sum(x, u)));

@@ -43,7 +43,7 @@ export function inBlocks(kind: AlgorithmKind, count: number): AlgorithmKind {
   return {
     ...kind,
     vectors: (degree) => kind.vectors(degree) + 2,
-    parts: count,
+    parts: (degree) => count * (kind.parts?.(degree) ?? 1),
     // The rest begins anew at the model, as gradients see it; that is where a mass would be lost.
     keeps: kind.needs.graph === "directed" ? [] : keptByBlocks(kind, count),
     needs: { ...kind.needs, sameRound: true },
@@ -107,9 +107,10 @@ function createBlocks(kind: AlgorithmKind, count: number, context: AlgorithmCont
         show(block);
       }
     },
-    check(payload, step, round) {
+    check(payload, step, round, from) {
       const { algorithm, tools } = active(round);
-      (algorithm.check ?? tools.compressor.check)(payload, step, Math.floor(round / count));
+      if (!algorithm.check) tools.compressor.check(payload);
+      else algorithm.check(payload, step, Math.floor(round / count), from);
     },
     ...boundOf(all, active),
     ...(all[0]!.algorithm.observe && { observe: () => joinSightings(all) }),

@@ -21,6 +21,7 @@ import { gasloc } from "./gasloc.js";
 import { gradientTracking } from "./gradient-tracking.js";
 import { lead } from "./lead.js";
 import { majorityVote } from "./majority-vote.js";
+import { mcm } from "./mcm.js";
 import { motef } from "./motef.js";
 import { neolithic } from "./neolithic.js";
 import { noloco } from "./noloco.js";
@@ -51,6 +52,7 @@ export const algorithms = {
   "majority-vote": majorityVote,
   "comp-ams": compAms,
   artemis,
+  mcm,
   diloco,
   sparseloco,
   alone,

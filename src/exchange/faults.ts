@@ -16,7 +16,7 @@ export interface ExaminerOptions {
    * Looks at a payload before it is kept.
    * @throws MalformedPayload
    */
-  readonly check: (frame: Frame) => void;
+  readonly check: (frame: Frame, from: number) => void;
   /** Upper bound of the norm of what a checked payload holds; without one, any norm is accepted. */
   readonly normBound?: (half: Offer) => number | undefined;
   readonly isBarrier: boolean;
@@ -40,7 +40,7 @@ export function createExaminer({ check, normBound, isBarrier, lastRound }: Exami
         return { what, counter: "refusedOutOfTurn" };
       }
       try {
-        check(frame);
+        check(frame, account.edge.peer);
         return undefined;
       } catch (cause) {
         if (!(cause instanceof MalformedPayload)) throw cause;

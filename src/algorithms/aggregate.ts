@@ -3,10 +3,9 @@ import type { Settled } from "../exchange/ledger.js";
 import type { Bytes, Vector } from "../vectors/vector.js";
 
 /** Payloads of all peers of a complete graph, this one's among them, in the order of the peers: equal sums at all of them. */
-export function inOrderOfPeers(id: number, own: Bytes, settled: readonly Settled[]): Bytes[] {
-  const before = settled.filter(({ edge }) => edge.peer < id).map(({ theirs }) => theirs);
-  const after = settled.filter(({ edge }) => edge.peer > id).map(({ theirs }) => theirs);
-  return [...before, own, ...after];
+export function withOwn(id: number, own: Bytes, settled: readonly Settled[]) {
+  const others = settled.map(({ edge, theirs }) => ({ peer: edge.peer, payload: theirs }));
+  return [...others, { peer: id, payload: own }].sort((a, b) => a.peer - b.peer);
 }
 
 /** out += (1/n) Σ_j C_j over all peers, this one's payload decoded like the others. */
@@ -17,6 +16,6 @@ export function addMean(
   own: Bytes,
   settled: readonly Settled[],
 ): void {
-  const payloads = inOrderOfPeers(id, own, settled);
-  for (const payload of payloads) compressor.addTo(out, payload, 1 / payloads.length);
+  const payloads = withOwn(id, own, settled);
+  for (const { payload } of payloads) compressor.addTo(out, payload, 1 / payloads.length);
 }

@@ -1,5 +1,5 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import { inOrderOfPeers } from "./aggregate.js";
+import { withOwn } from "./aggregate.js";
 
 /**
  * signSGD with majority vote, every peer playing the server: each coordinate moves by γ in the direction that most peers'
@@ -28,7 +28,7 @@ export const majorityVote: AlgorithmKind = {
         const own = compressor.squeeze(update, random());
         const settled = yield own;
         votes.fill(0);
-        for (const payload of inOrderOfPeers(id, own, settled)) {
+        for (const { payload } of withOwn(id, own, settled)) {
           update.fill(0);
           compressor.addTo(update, payload, 1);
           for (let k = 0; k < update.length; k++) votes[k]! += Math.sign(update[k]!);

@@ -1,7 +1,7 @@
 import type { AlgorithmKind } from "../algorithm.js";
-import type { Bytes } from "../vectors/vector.js";
-import { addMean } from "./aggregate.js";
-import { partOfEachServer } from "./servers.js";
+import type { Bytes, Vector } from "../vectors/vector.js";
+import { addMean, withOwn } from "./aggregate.js";
+import { mostBytes, partOfEachServer } from "./servers.js";
 
 /** α of the memories, for compressors of a relative variance ω of 4: 1/(2(ω + 1)). */
 const ALPHA = 0.1;
@@ -36,12 +36,14 @@ export const mcm: AlgorithmKind = {
     const [memory, shown] = [space.vector(model.length), space.vector(model.length)];
     const [central, mean] = [space.vector(count), space.vector(count)];
     const scalars = { hasBegun: 0 };
+    const add = (peer: number, to: Vector, payload: Bytes, scale: number) => {
+      const part = parts.get(peer)!;
+      part.compressor.addTo(part.of(to), payload, scale);
+    };
     return {
       state: { vectors: { memory, shown, central, mean }, scalars },
       point: model,
-      maximumPayloadBytes: Math.max(
-        ...[...parts.values()].map((each) => each.compressor.maximumPayloadBytes),
-      ),
+      maximumPayloadBytes: mostBytes(parts),
       *round(update, { random }) {
         if (!scalars.hasBegun) {
           shown.set(model);
@@ -52,7 +54,7 @@ export const mcm: AlgorithmKind = {
         const up = (peer: number): Bytes => {
           const part = parts.get(peer)!;
           const payload = part.compressor.squeeze(part.of(update), random("up", peer));
-          part.compressor.addTo(part.of(memory), payload, ALPHA);
+          add(peer, memory, payload, ALPHA);
           return payload;
         };
         const arrived = yield ({ peer }) => up(peer);
@@ -68,13 +70,10 @@ export const mcm: AlgorithmKind = {
         const down = compressor.squeeze(part, random("down"));
         const settled = yield down;
         model.set(shown);
-        const take = (peer: number, payload: Bytes) => {
-          const part = parts.get(peer)!;
-          part.compressor.addTo(part.of(model), payload, 1);
-          part.compressor.addTo(part.of(shown), payload, ALPHA);
-        };
-        take(id, down);
-        for (const { edge, theirs } of settled) take(edge.peer, theirs);
+        for (const { peer, payload } of withOwn(id, down, settled)) {
+          add(peer, model, payload, 1);
+          add(peer, shown, payload, ALPHA);
+        }
       },
       check(payload, step, _round, from) {
         parts.get(step === 0 ? id : from)!.compressor.check(payload);

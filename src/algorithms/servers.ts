@@ -36,3 +36,8 @@ export function partOfEachServer({
     }),
   );
 }
+
+/** Most bytes of a payload of any part. */
+export function mostBytes(parts: ReadonlyMap<number, ServedPart>): number {
+  return Math.max(...[...parts.values()].map(({ compressor }) => compressor.maximumPayloadBytes));
+}

@@ -236,6 +236,16 @@ describe("an algorithm is its equations", () => {
     expect(largestGap(await learn(algorithms.sparseloco, course), reference)).toBeLessThan(TOLERANCE);
   });
 
+  it("moniqua, which is D-PSGD but for the rounding", async () => {
+    const learningRate = (round: number) => 0.3 / (1 + 0.3 * round);
+    const course = { mixing: ring, rounds: 300, rate: 0.7, learningRate };
+    const reference = referenceOf(course, (x, u) => {
+      const h = sum(x, u);
+      return sum(h, disagreement(ring, h), 0.7);
+    });
+    expect(largestGap(await learn(algorithms.moniqua, course), reference)).toBeLessThan(0.01);
+  });
+
   it("artemis", async () => {
     const course = { mixing: complete, rounds: 25, compressor: top };
     let h = zeros(5, length);

@@ -22,6 +22,7 @@ import { gradientTracking } from "./gradient-tracking.js";
 import { lead } from "./lead.js";
 import { majorityVote } from "./majority-vote.js";
 import { mcm } from "./mcm.js";
+import { moniqua } from "./moniqua.js";
 import { motef } from "./motef.js";
 import { neolithic } from "./neolithic.js";
 import { noloco } from "./noloco.js";
@@ -35,6 +36,7 @@ export const algorithms = {
   choco,
   "edge-choco": edgeChoco,
   neolithic,
+  moniqua,
   dcd,
   ecd,
   d2,

@@ -1,0 +1,82 @@
+import type { AlgorithmKind } from "../algorithm.js";
+import { createModularPayload, furthest } from "./modular-payload.js";
+
+/** What a block's range keeps from round to round, and what it is multiplied by where it was too small. */
+const KEPT = 0.9;
+const WIDENED = 4;
+/** What a range that was too small is at least taken for. */
+const SMALLEST_RANGE = 1e-6;
+
+/**
+ * Moniqua: a neighbour's model is near, so its numbers travel modulo a range, four bits each, and a receiver supplies the
+ * rest from its own. With Q what a model's numbers are rounded to, and D the range of a block of them:
+ *
+ *     h = x + u      x ← h + η Σ_j w_ij (Q(h_j) − Q(h))      D ← max(max_j |Q(h_j) − h|, 0.9 D)
+ *
+ * There is no residual and no floor, and η is that of exact gossip. In the paper the range is a constant, and one that is
+ * too small goes unnoticed. Here it follows what is seen, a checksum shows whether a block was understood, and the round's
+ * second step carries that to the sender: a block moves both models or neither. Where it was not, D grows.
+ *
+ * @see Lu & De Sa 2020, “Moniqua: Modulo Quantized Communication in Decentralized SGD”, Algorithm 1
+ */
+export const moniqua: AlgorithmKind = {
+  name: "moniqua",
+  vectors: (degree) => 2 * degree + 3,
+  steps: 2,
+  compresses: false,
+  sends: "difference",
+  needs: { graph: "symmetric", everyEdge: false, contraction: false },
+  usesRate: true,
+  keeps: ["ranges"],
+  create({ model, space, edges }) {
+    const { kernels } = space;
+    const { length } = model;
+    const codec = createModularPayload(length, space);
+    const [ranges, next] = [space.vector(codec.blocks), space.vector(codec.blocks)];
+    const [point, mine, verdict] = [space.vector(length), space.vector(length), space.bytes(codec.blocks)];
+    const near = edges.map(() => ({ numbers: space.vector(length), verdict: space.bytes(codec.blocks) }));
+    const of = (peer: number) => near[edges.findIndex((edge) => edge.peer === peer)]!;
+    return {
+      state: { vectors: { ranges }, scalars: {} },
+      point: model,
+      maximumPayloadBytes: Math.max(codec.bytes, codec.blocks),
+      *round(update) {
+        point.set(model);
+        kernels.add(model.byteOffset, update.byteOffset, length);
+        // Where nothing was seen yet, neighbours are about one update away.
+        for (const [block, range] of ranges.entries()) {
+          ranges[block] = range || furthest(model, point, ...codec.spanOf(block));
+        }
+        point.set(model);
+        const own = codec.encode(point, ranges);
+        codec.decode(own, point, mine, verdict);
+        for (const { verdict } of near) verdict.fill(0);
+        for (const { edge, theirs } of yield own) {
+          codec.decode(theirs, point, of(edge.peer).numbers, of(edge.peer).verdict);
+        }
+        const settled = yield ({ peer }) => of(peer).verdict;
+        for (const [block, range] of ranges.entries()) next[block] = KEPT * range;
+        for (const { edge, theirs, rate } of settled) {
+          const { numbers, verdict } = of(edge.peer);
+          for (const [block, range] of ranges.entries()) {
+            const [first, count] = codec.spanOf(block);
+            if (theirs[block] === 0) {
+              // The neighbour did not understand this block.
+              next[block] = Math.max(next[block]!, WIDENED * Math.max(range, SMALLEST_RANGE));
+            }
+            if (theirs[block] === 0 || verdict[block] === 0) continue;
+            next[block] = Math.max(next[block]!, furthest(numbers, point, first, count));
+            const to = model.byteOffset + 4 * first;
+            kernels.addScaled(to, numbers.byteOffset + 4 * first, count, rate * edge.weight);
+            kernels.addScaled(to, mine.byteOffset + 4 * first, count, -rate * edge.weight);
+          }
+        }
+        ranges.set(next);
+      },
+      check(payload, step) {
+        if (step === 0) codec.check(payload);
+        else codec.checkVerdicts(payload);
+      },
+    };
+  },
+};

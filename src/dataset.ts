@@ -11,13 +11,25 @@ export interface Examples {
   readonly labels: Int32Array | Float32Array;
 }
 
-export interface Dataset {
-  readonly name: string;
+/** What every channel, the last axis of an example, was brought to: (value − mean) · factor, in float64. */
+export interface Scaling {
+  readonly mean: readonly number[];
+  readonly factor: readonly number[];
+}
+
+/** What a model is made for, apart from the examples themselves. */
+export interface ExamplesDescription {
   /** Shape of one example, for example [8, 8, 1]: height, width, channels. */
   readonly inputShape: readonly number[];
   readonly classes: number;
   /** What the classes are called, where that is known. */
   readonly classNames?: readonly string[];
+  /** How the features differ from those of the files; left out where they do not. */
+  readonly scaling?: Scaling;
+}
+
+export interface Dataset extends ExamplesDescription {
+  readonly name: string;
   readonly train: Examples;
   /** Held-out examples, the same for every peer. */
   readonly test: Examples;
@@ -34,4 +46,10 @@ export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
 /** Count of numbers in one example of this shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
+}
+
+/** A data set without its examples. */
+export function descriptionOf(dataset: Dataset): ExamplesDescription {
+  const { inputShape, classes, classNames, scaling } = dataset;
+  return { inputShape, classes, ...(classNames && { classNames }), ...(scaling && { scaling }) };
 }

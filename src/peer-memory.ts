@@ -6,6 +6,8 @@ import type { NamedValues, State } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
 
 export interface Memory {
+  /** Name under which a live vector is saved. */
+  nameOf(vector: Vector): string;
   /** The live vectors, what the trainer keeps, and the numbers. @param own what `trainer.state` returned */
   save(own: NamedValues): Pick<Checkpoint, "vectors" | "scalars">;
   /** @throws InvalidCheckpoint other names or lengths; nothing is changed then */
@@ -32,6 +34,7 @@ export function createMemory(
     for (const [name, vector] of Object.entries(state.vectors)) vectors[`${owner}/${name}`] = vector;
   }
   return {
+    nameOf: (vector) => Object.keys(vectors).find((name) => vectors[name] === vector) ?? "model",
     save(values) {
       const own = Object.entries(values).map(([name, value]) => [TRAINER + name, value]);
       const scalars: Record<string, number> = {};

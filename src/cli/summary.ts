@@ -43,6 +43,11 @@ export function summaryTable(runs: readonly RunSummary[]): string {
   return table(head, rows);
 }
 
+/** Where the trained models are; several differ from each other. */
+export function modelsText(files: readonly string[]): string {
+  return files.length === 1 ? `model: ${files[0]}` : `models, which differ:\n${files.join("\n")}`;
+}
+
 function accuracyRange({ worstAccuracy, bestAccuracy }: Standing): string {
   const [worst, best] = [percentText(worstAccuracy), percentText(bestAccuracy)];
   return worst === best ? worst : `${worst} – ${best}`;

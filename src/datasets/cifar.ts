@@ -45,11 +45,9 @@ export const cifar: DatasetKind<typeof settings> = {
       return joined(parts);
     };
     const [train, test] = [await read(batches), await read(held)];
-    if (scale === "standard") standardize(train, test, CHANNELS);
-    return limited(
-      { name: "cifar", inputShape: [SIDE, SIDE, CHANNELS], classes: CLASSES, train, test },
-      limits,
-    );
+    const scaling = scale === "standard" && standardize(train, test, CHANNELS);
+    const about = { name: "cifar", inputShape: [SIDE, SIDE, CHANNELS], classes: CLASSES };
+    return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
 

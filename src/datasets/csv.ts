@@ -69,8 +69,10 @@ export const csv: DatasetKind<typeof settings> = {
         { code: "csv-too-few-rows", field: path },
       );
     }
-    if (scale === "standard") standardize(train, test, shape ? inputShape.at(-1)! : table.columns);
-    return limited({ name: "csv", inputShape, classes: classNames.length, classNames, train, test }, limits);
+    const channels = shape ? inputShape.at(-1)! : table.columns;
+    const scaling = scale === "standard" && standardize(train, test, channels);
+    const about = { name: "csv", inputShape, classes: classNames.length, classNames };
+    return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
 

@@ -55,9 +55,12 @@ export const idx: DatasetKind<typeof settings> = {
     }
     const train = second ? first.examples : slice(first.examples, size, 0, count - held);
     const test = second ? second.examples : slice(first.examples, size, count - held);
-    if (scale === "standard") standardize(train, test, 1);
+    const scaling = scale === "standard" && standardize(train, test, 1);
     const classes = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
-    return limited({ name: "idx", inputShape: first.inputShape, classes, train, test }, limits);
+    return limited(
+      { name: "idx", inputShape: first.inputShape, classes, ...(scaling && { scaling }), train, test },
+      limits,
+    );
   },
 };
 

@@ -60,12 +60,10 @@ export const images: DatasetKind<typeof settings> = {
         { code: "images-too-few", field: path },
       );
     }
-    if (scale === "standard") standardize(train, test, channels);
+    const scaling = scale === "standard" && standardize(train, test, channels);
     const inputShape = [first.height, first.width, channels];
-    return limited(
-      { name: "images", inputShape, classes: classNames.length, classNames, train, test },
-      limits,
-    );
+    const about = { name: "images", inputShape, classes: classNames.length, classNames };
+    return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
 

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
 import { readInto, readsAtOnce } from "../backends/memory.js";
-import type { Examples } from "../dataset.js";
+import type { Examples, ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { random } from "../foundation/random.js";
@@ -34,6 +34,8 @@ export interface LayersTrainerOptions {
   readonly batchSize?: number;
   /** Changes a batch's features in place before they are learned from; none where left out. */
   readonly augment?: Augmentation;
+  /** What the model answers about, for its saved file. */
+  readonly examples?: ExamplesDescription;
   /** What peers of a run compare of the data that the examples are from; the model is compared in any case. */
   readonly fingerprint?: () => Promise<Fingerprint>;
   readonly seed: number;
@@ -96,6 +98,8 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
 
   return {
     layout,
+    ...(options.examples && { examples: options.examples }),
+    stateShapes: weights.localShapes,
     initialize: weights.initialize,
     async gradient(point, out, step) {
       weights.upload(point);

@@ -1,0 +1,164 @@
+/** A trained model apart from its run: its tensors, and what it takes to use them. */
+import { modelDigest } from "./exchange/fingerprint.js";
+import { InvalidModel } from "./foundation/errors.js";
+import { createLayout, type Layout } from "./vectors/layout.js";
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./vectors/safetensors.js";
+import type { NamedValues } from "./vectors/state.js";
+
+/** What a run knows of its models before their numbers. */
+export interface ModelCard {
+  /** Of the model vector, in its order. */
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** Of what each peer keeps for itself, such as running statistics; flat where left out. */
+  readonly localShapes: Readonly<Record<string, readonly number[]>>;
+  /** Metadata of the file: model, data and run, by key. */
+  readonly about: Readonly<Record<string, string>>;
+}
+
+export interface SavedModel {
+  readonly card: ModelCard;
+  readonly peer: number;
+  /** Rounds that were over. */
+  readonly round: number;
+  readonly model: Float32Array;
+  /** What the peer keeps for itself. */
+  readonly local: NamedValues;
+}
+
+/** A model as its file has it. */
+export interface ModelFile {
+  readonly source: string;
+  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The parts of a safetensors file. Beside the card its metadata name the peer, the round, the tensors that do not
+ * gossip (`local`, JSON) and the SHA-256 of those that do (`digest`), which runs print too.
+ */
+export function encodeModel(saved: SavedModel): Uint8Array[] {
+  const { card, peer, round, model, local } = saved;
+  return encodeSafetensors({
+    tensors: tensorsOf(saved),
+    metadata: {
+      ...card.about,
+      peer: String(peer),
+      round: String(round),
+      local: JSON.stringify(Object.keys(local)),
+      digest: modelDigest(model),
+    },
+  });
+}
+
+/** Views of a model's tensors, those that gossip first. */
+export function tensorsOf({ card, model, local }: SavedModel): NamedTensor[] {
+  const { tensors } = createLayout(card.tensors);
+  return [
+    ...tensors.map(({ name, shape, offset, length }) => {
+      return { name, shape, values: model.subarray(offset, offset + length) };
+    }),
+    ...Object.entries(local).map(([name, values]) => {
+      return { name, shape: card.localShapes[name] ?? [values.length], values };
+    }),
+  ];
+}
+
+/**
+ * A model from the bytes of any safetensors file.
+ * @throws InvalidModel a damaged file, or numbers other than those that its digest is of
+ */
+export function decodeModel(bytes: Uint8Array, source: string): ModelFile {
+  const { tensors, metadata } = decodeSafetensors(bytes, source);
+  const { digest } = metadata;
+  if (digest !== undefined && digest !== digestOf(tensors, metadata)) {
+    throw new InvalidModel(
+      `the numbers of ${source} are not those that its metadata have the SHA-256 of: save or download it again; where another program has changed them, remove "digest" from its metadata`,
+      { code: "model-digest", field: source },
+    );
+  }
+  return { source, metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) };
+}
+
+/** Of the tensors that gossip, in the order in which they lie in the file. */
+function digestOf(tensors: readonly NamedTensor[], { local = "[]" }: ModelFile["metadata"]): string {
+  const own = new Set(localNames(local));
+  const common = tensors.filter(({ name }) => !own.has(name));
+  const model = new Float32Array(common.reduce((sum, { values }) => sum + values.length, 0));
+  let at = 0;
+  for (const { values } of common) {
+    model.set(values, at);
+    at += values.length;
+  }
+  return modelDigest(model);
+}
+
+function localNames(text: string): unknown[] {
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) ? names : [];
+  } catch {
+    return [];
+  }
+}
+
+/** The numbers of a file, for a model of this layout. */
+export interface ModelNumbers {
+  readonly model: Float32Array;
+  /** What its peer kept for itself; only what the file has. */
+  readonly local: NamedValues;
+}
+
+/**
+ * @param local shapes of what a peer keeps for itself, by name
+ * @throws InvalidModel a tensor that is missing, of another shape or of another model
+ */
+export function numbersFor(
+  { tensors, source }: ModelFile,
+  layout: Layout,
+  local: Readonly<Record<string, readonly number[]>> = {},
+): ModelNumbers {
+  const unlike = (what: string, field: string) =>
+    new InvalidModel(
+      `${source} does not fit the model: ${what}; use the model's settings that it was saved with, or another file`,
+      { code: "model-does-not-fit", field },
+    );
+  const shapes = new Map(Object.entries(local));
+  for (const { name, shape } of layout.tensors) {
+    if (!tensors.has(name)) throw unlike(`it has no tensor ${name}`, name);
+    shapes.set(name, shape);
+  }
+  for (const { name, shape } of tensors.values()) {
+    const own = shapes.get(name);
+    if (!own) throw unlike(`the model has no tensor ${JSON.stringify(name.slice(0, 80))}`, name);
+    if (own.join() !== shape.join()) {
+      throw unlike(`${name} has shape [${shape.join(", ")}] there and [${own.join(", ")}] here`, name);
+    }
+  }
+  const model = new Float32Array(layout.length);
+  for (const { name, offset } of layout.tensors) model.set(tensors.get(name)!.values, offset);
+  const kept = Object.keys(local).filter((name) => tensors.has(name));
+  return { model, local: Object.fromEntries(kept.map((name) => [name, tensors.get(name)!.values])) };
+}
+
+/** How far two equal models may be apart, in units of a tensor's largest magnitude. */
+export const EQUAL_WITHIN = 2 ** -16;
+
+/**
+ * Whether two models are equal but for the rounding that a closing consensus leaves, and what their peers keep for
+ * themselves is too: no number of a tensor differs by more than {@link EQUAL_WITHIN} times the tensor's largest.
+ */
+export function areEqual(a: readonly NamedTensor[], b: readonly NamedTensor[]): boolean {
+  const others = new Map(b.map(({ name, values }) => [name, values]));
+  return a.length === b.length && a.every(({ name, values }) => isNear(values, others.get(name)));
+}
+
+function isNear(a: Float32Array, b: Float32Array | undefined): boolean {
+  if (a.length !== b?.length) return false;
+  let largest = 0;
+  let difference = 0;
+  for (let k = 0; k < a.length; k++) {
+    largest = Math.max(largest, Math.abs(a[k]!), Math.abs(b[k]!));
+    difference = Math.max(difference, Math.abs(a[k]! - b[k]!));
+  }
+  return difference <= EQUAL_WITHIN * largest;
+}

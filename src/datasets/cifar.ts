@@ -29,6 +29,7 @@ const settings = z.strictObject({
 /** CIFAR-10 in its binary form: 32 × 32 colour images of ten classes. As many training batches as there are. */
 export const cifar: DatasetKind<typeof settings> = {
   settings,
+  unscaled: "unit",
   async load({ path, scale, ...limits }) {
     const names = (await listFolder(path, ORIGIN)) ?? [];
     const batches = names.filter((name) => /^data_batch_\d+\.bin(\.gz)?$/.test(name));

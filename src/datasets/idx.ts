@@ -33,6 +33,7 @@ const settings = z.strictObject({
  */
 export const idx: DatasetKind<typeof settings> = {
   settings,
+  unscaled: "unit",
   async load({ path, scale, testShare: share, ...limits }) {
     const pairs = await findPairs(path);
     const parts = [];

@@ -36,9 +36,25 @@ const settings = z.strictObject({
 /** PNG and JPEG files, all of one size, in a folder per class; classes are in order of their folders' names. */
 export const images: DatasetKind<typeof settings> = {
   settings,
+  unscaled: "unit",
+  async readAll({ path, channels }) {
+    const top = await requireFolder(path);
+    // Without folders for classes, its own images are the examples.
+    const own = picturesOf(path, top);
+    const byClass = own.length > 0 ? new Map([["", own]]) : await filesOfAll(path, top);
+    const classNames = [...byClass.keys()];
+    const { features, labels, height, width } = await decodeAll(byClass, classNames, channels);
+    return {
+      inputShape: [height, width, channels],
+      ...(own.length > 0
+        ? { classes: 0, features }
+        : { classes: classNames.length, classNames, features, labels }),
+      rowNames: [...byClass.values()].flat(),
+    };
+  },
   async load({ path, channels, scale, testShare: share, ...limits }) {
     const top = await requireFolder(path);
-    const isSplit = top.includes("train") && top.includes("test");
+    const isSplit = isDivided(top);
     const trainFiles = await filesByClass(isSplit ? `${path}/train` : path);
     const testFiles = isSplit ? await filesByClass(`${path}/test`) : undefined;
     const classNames = [...trainFiles.keys()];
@@ -77,18 +93,26 @@ async function requireFolder(path: string): Promise<string[]> {
   return names;
 }
 
+/** Paths of the images of each class, of training and test together. */
+async function filesOfAll(path: string, top: readonly string[]): Promise<Map<string, string[]>> {
+  if (!isDivided(top)) return filesByClass(path);
+  const [train, test] = [await filesByClass(`${path}/train`), await filesByClass(`${path}/test`)];
+  for (const [name, files] of test) train.set(name, [...(train.get(name) ?? []), ...files]);
+  return train;
+}
+
+const isDivided = (top: readonly string[]) => top.includes("train") && top.includes("test");
+
+const picturesOf = (path: string, names: readonly string[]): string[] =>
+  names.filter((name) => /\.(png|jpe?g)$/i.test(name)).map((name) => `${path}/${name}`);
+
 /** Paths of the images of each class. Files beside the class folders, and other files inside, are left alone. */
 async function filesByClass(path: string): Promise<Map<string, string[]>> {
   const byClass = new Map<string, string[]>();
   for (const name of await requireFolder(path)) {
     const files = await listFolder(`${path}/${name}`, ORIGIN);
-    const pictures = files?.filter((file) => /\.(png|jpe?g)$/i.test(file)) ?? [];
-    if (pictures.length > 0) {
-      byClass.set(
-        name,
-        pictures.map((file) => `${path}/${name}/${file}`),
-      );
-    }
+    const pictures = picturesOf(`${path}/${name}`, files ?? []);
+    if (pictures.length > 0) byClass.set(name, pictures);
   }
   if (byClass.size === 0)
     throw new InvalidData(`images: ${path} has no images; ${ORIGIN.remedy}`, {

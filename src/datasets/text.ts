@@ -67,6 +67,7 @@ export const text: DatasetKind<typeof settings> = {
         inputShape: [sequenceLength],
         classes: classNames.length,
         classNames,
+        featuresAreClasses: true,
         train: sequences(train, sequenceLength, stride),
         test: sequences(test, sequenceLength, sequenceLength),
       },

@@ -1,22 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readInto, readsAtOnce } from "../backends/memory.js";
 import type { Examples, ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { random } from "../foundation/random.js";
 import type { Vector } from "../vectors/vector.js";
-import { createBatches } from "./batches.js";
+import { createBatches, EVALUATION_BATCH } from "./batches.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
 import { modelFingerprint } from "./layers-fingerprint.js";
-import { weightsOf } from "./layers-weights.js";
+import { flatten, weightsOf } from "./layers-weights.js";
 import type { Evaluation, Trainer } from "./trainer.js";
-
-type Layer = layersModule.Layer;
-
-/** Examples of one forward pass while evaluating. */
-const EVALUATION_BATCH = 256;
 
 /** Mean loss of a batch from its labels, shape [batch, …], and the model's output for it. */
 export type Loss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
@@ -223,14 +218,6 @@ async function numberOf(tensor: tf.Tensor): Promise<number> {
 function labelsTensor(labels: Int32Array | Float32Array, perExample: number): tf.Tensor {
   const shape = perExample === 1 ? [labels.length] : [labels.length / perExample, perExample];
   return tf.tensor(labels, shape, labels instanceof Int32Array ? "int32" : "float32");
-}
-
-/** All layers, those inside nested models included, in order. */
-function flatten(layers: readonly Layer[]): Layer[] {
-  return layers.flatMap((layer) => {
-    const nested = (layer as { layers?: Layer[] }).layers;
-    return nested ? flatten(nested) : [layer];
-  });
 }
 
 /** A dropout layer. tfjs keeps its seed private, and would drop the same units in every step. */

@@ -118,3 +118,11 @@ function namesOf(layers: readonly Layer[]): Map<number, string> {
   }
   return names;
 }
+
+/** All layers, those inside nested models included, in order. */
+export function flatten(layers: readonly Layer[]): Layer[] {
+  return layers.flatMap((layer) => {
+    const nested = (layer as { layers?: Layer[] }).layers;
+    return nested ? flatten(nested) : [layer];
+  });
+}

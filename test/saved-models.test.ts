@@ -21,8 +21,9 @@ import {
   type ModelFile,
   numbersFor,
 } from "../src/saved-model.js";
+import { createTrainer } from "../src/trainers/index.js";
 import { createLayout } from "../src/vectors/layout.js";
-import { encodeSafetensors } from "../src/vectors/safetensors.js";
+import { decodeSafetensors, encodeSafetensors } from "../src/vectors/safetensors.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { joined } from "./support/mutate.js";
 
@@ -128,6 +129,50 @@ describe("a saved model", () => {
     bytes[bytes.length - 1]! ^= 1;
     expectError(() => decodeModel(bytes, "m"), InvalidModel, { code: "model-digest", field: "m" });
     dispose();
+  });
+});
+
+describe("a run that starts from a model", () => {
+  const settings = { model: { kind: "resnet", blocks: 1, filters: 4, normalization: "batch" }, seed: 3 };
+  const context = { peer: 1, peers: 2, seed: 3 };
+  const trainerFrom = (weights: string, others = {}) =>
+    createTrainer(parseExperiment({ ...settings, ...others, weights }), context);
+
+  it("has its numbers at every peer, also those that stay with the peer", async () => {
+    const { saved, bytes, dispose } = await trained(settings);
+    const trainer = await trainerFrom(file("resnet.safetensors", bytes));
+    const start = new Float32Array(trainer.layout.length);
+    trainer.initialize(start);
+    expect(start).toEqual(Float32Array.from(saved.model));
+    expect(await trainer.state()).toEqual(saved.local);
+    trainer.dispose();
+    dispose();
+  });
+
+  it("draws from the seed what the file leaves out of the peer's own", async () => {
+    const { saved, bytes, dispose } = await trained(settings);
+    const tensors = decodeSafetensors(bytes, "it").tensors.filter(({ name }) => !(name in saved.local));
+    const trainer = await trainerFrom(
+      file("common.safetensors", joined(...encodeSafetensors({ tensors, metadata: {} }))),
+    );
+    const [first] = Object.values(await trainer.state());
+    expect(first!.every((value) => value === 0 || value === 1)).toBe(true);
+    trainer.dispose();
+    dispose();
+  });
+
+  it.each([
+    ["is missing", () => join(scratch, "none"), {}, InvalidData, "data-file-unreadable"],
+    ["is no such file", () => table, {}, InvalidModel, "safetensors-damaged"],
+    [
+      "is of another model",
+      () => join(scratch, "resnet.safetensors"),
+      { model: "mlp" },
+      InvalidModel,
+      "model-does-not-fit",
+    ],
+  ])("is refused where it %s", async (_what, path, others, Class, code) => {
+    await expectRejection(trainerFrom(path(), others), Class as typeof InvalidModel, { code });
   });
 });
 

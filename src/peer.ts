@@ -154,12 +154,13 @@ export function createPeer(options: PeerOptions): Peer {
     snapshot(own) {
       if (!known) throw tooLate();
       const edges = position.edges?.() ?? { edges: [], held: [] };
+      const point = parts.memory.nameOf(algorithm.point);
       const { round, traffic } = position;
       return {
         ...{ peer: id, round, fingerprint: known, traffic, ...edges },
         ...parts.memory.save(own),
         ...(membership && { members: membership.saved() }),
-        ...(card && { exported: { card, point: parts.memory.nameOf(algorithm.point) } }),
+        ...(card && point !== undefined && { exported: { card, point } }),
       };
     },
     saved(local) {

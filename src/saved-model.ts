@@ -28,17 +28,18 @@ export interface SavedModel {
 /** A model as its file has it. */
 export interface ModelFile {
   readonly source: string;
-  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  readonly tensors: readonly NamedTensor[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * The parts of a safetensors file. Beside the card its metadata name the peer, the round, the tensors that do not
- * gossip (`local`, JSON) and the SHA-256 of those that do (`digest`), which runs print too.
+ * A saved model as its file has it. Beside the card its metadata name the peer, the round, the tensors that do not gossip
+ * (`local`, JSON) and the SHA-256 of those that do (`digest`), which runs print too.
  */
-export function encodeModel(saved: SavedModel): Uint8Array[] {
+export function fileOf(saved: SavedModel, source = "the model"): ModelFile {
   const { card, peer, round, model, local } = saved;
-  return encodeSafetensors({
+  return {
+    source,
     tensors: tensorsOf(saved),
     metadata: {
       ...card.about,
@@ -47,7 +48,12 @@ export function encodeModel(saved: SavedModel): Uint8Array[] {
       local: JSON.stringify(Object.keys(local)),
       digest: modelDigest(model),
     },
-  });
+  };
+}
+
+/** The parts of a safetensors file, to be written one after another. */
+export function encodeModel({ tensors, metadata }: ModelFile): Uint8Array[] {
+  return encodeSafetensors({ tensors, metadata });
 }
 
 /** Views of a model's tensors, those that gossip first. */
@@ -76,7 +82,7 @@ export function decodeModel(bytes: Uint8Array, source: string): ModelFile {
       { code: "model-digest", field: source },
     );
   }
-  return { source, metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) };
+  return { source, metadata, tensors };
 }
 
 /** Of the tensors that gossip, in the order in which they lie in the file. */
@@ -122,12 +128,13 @@ export function numbersFor(
       `${source} does not fit the model: ${what}; use the model's settings that it was saved with, or another file`,
       { code: "model-does-not-fit", field },
     );
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const shapes = new Map(Object.entries(local));
   for (const { name, shape } of layout.tensors) {
-    if (!tensors.has(name)) throw unlike(`it has no tensor ${name}`, name);
+    if (!byName.has(name)) throw unlike(`it has no tensor ${name}`, name);
     shapes.set(name, shape);
   }
-  for (const { name, shape } of tensors.values()) {
+  for (const { name, shape } of tensors) {
     const own = shapes.get(name);
     if (!own) throw unlike(`the model has no tensor ${JSON.stringify(name.slice(0, 80))}`, name);
     if (own.join() !== shape.join()) {
@@ -135,9 +142,9 @@ export function numbersFor(
     }
   }
   const model = new Float32Array(layout.length);
-  for (const { name, offset } of layout.tensors) model.set(tensors.get(name)!.values, offset);
-  const kept = Object.keys(local).filter((name) => tensors.has(name));
-  return { model, local: Object.fromEntries(kept.map((name) => [name, tensors.get(name)!.values])) };
+  for (const { name, offset } of layout.tensors) model.set(byName.get(name)!.values, offset);
+  const kept = Object.keys(local).filter((name) => byName.has(name));
+  return { model, local: Object.fromEntries(kept.map((name) => [name, byName.get(name)!.values])) };
 }
 
 /** How far two equal models may be apart, in units of a tensor's largest magnitude. */

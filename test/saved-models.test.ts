@@ -18,6 +18,7 @@ import {
   decodeModel,
   EQUAL_WITHIN,
   encodeModel,
+  fileOf,
   type ModelFile,
   numbersFor,
 } from "../src/saved-model.js";
@@ -57,7 +58,13 @@ async function trained(settings: object, peers = 2) {
     });
   }
   const saved = peer.saved(await peer.trainerState());
-  return { experiment, saved, trainer, bytes: joined(...encodeModel(saved)), dispose: prepared.dispose };
+  return {
+    experiment,
+    saved,
+    trainer,
+    bytes: joined(...encodeModel(fileOf(saved))),
+    dispose: prepared.dispose,
+  };
 }
 
 describe("a saved model", () => {
@@ -180,7 +187,7 @@ const layout = createLayout([
   { name: "a", shape: [2, 1] },
   { name: "b", shape: [1] },
 ]);
-const fileOf = (shapes: Record<string, number[]>, metadata = {}): ModelFile => {
+const fileWith = (shapes: Record<string, number[]>, metadata = {}): ModelFile => {
   const tensors = Object.entries(shapes).map(([name, shape]) => {
     return {
       name,
@@ -193,7 +200,7 @@ const fileOf = (shapes: Record<string, number[]>, metadata = {}): ModelFile => {
 
 describe("numbers of a file", () => {
   it("are taken by name, and what a peer kept for itself only where the file has it", () => {
-    const read = fileOf({ b: [1], a: [2, 1], mean: [3] });
+    const read = fileWith({ b: [1], a: [2, 1], mean: [3] });
     expect(numbersFor(read, layout, { mean: [3], variance: [3] })).toEqual({
       model: Float32Array.from([1, 1, 1]),
       local: { mean: Float32Array.from([4, 4, 4]) },
@@ -205,7 +212,7 @@ describe("numbers of a file", () => {
     ["a tensor has another shape", { a: [1, 2], b: [1] }, "a"],
     ["a tensor is of another model", { a: [2, 1], b: [1], c: [1] }, "c"],
   ])("are refused where %s", (_what, shapes, field) => {
-    expectError(() => numbersFor(fileOf(shapes), layout), InvalidModel, {
+    expectError(() => numbersFor(fileWith(shapes), layout), InvalidModel, {
       code: "model-does-not-fit",
       field,
     });
@@ -245,7 +252,7 @@ describe("metadata that cannot be used", () => {
       /scales 1 channels of examples that have 2/,
     ],
   ])("are refused in one line: %s", (_what, metadata, says) => {
-    expect(() => originsOf(fileOf({}, metadata))).toThrow(says);
+    expect(() => originsOf(fileWith({}, metadata))).toThrow(says);
   });
 });
 

@@ -8,6 +8,7 @@ import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { doctorCommand } from "./doctor.js";
 import { evaluateCommand } from "./evaluate.js";
+import { exportCommand } from "./export.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { keysCommand } from "./keys.js";
@@ -51,6 +52,7 @@ for (const command of [
   simulateCommand(),
   compareCommand(),
   inspectCommand(),
+  exportCommand(),
   evaluateCommand(),
   predictCommand(),
   topologyCommand(),

@@ -7,6 +7,7 @@ import {
   areEqual,
   decodeModel,
   encodeModel,
+  fileOf,
   type ModelFile,
   type SavedModel,
   tensorsOf,
@@ -44,7 +45,7 @@ export async function requireNoModels(
 
 /** Writes the file, whole or not at all. @throws FileProblem */
 export async function writeModel(path: string, saved: SavedModel): Promise<void> {
-  await writeParts(path, encodeModel(saved));
+  await writeParts(path, encodeModel(fileOf(saved)));
 }
 
 /** @throws FileProblem */
@@ -120,7 +121,7 @@ export async function saveAll(folder: string, peers: readonly Peer[]): Promise<s
 /** Makes one file of those that all peers of a run have saved, where they are equal. @returns what is there then */
 export async function uniteModels(folder: string, peers: readonly number[]): Promise<string[]> {
   const files = peers.map((peer) => join(folder, peerName(peer)));
-  const tensorsIn = async (path: string) => [...(await readModel(path)).tensors.values()];
+  const tensorsIn = async (path: string) => (await readModel(path)).tensors;
   const first = await tensorsIn(files[0]!);
   for (const file of files.slice(1)) if (!areEqual(first, await tensorsIn(file))) return files;
   const path = join(folder, COMMON_NAME);

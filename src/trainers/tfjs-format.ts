@@ -13,8 +13,14 @@ export interface TfjsModel {
   readonly weights: Uint8Array;
 }
 
-/** A layers model with its weights, those that no gradient moves included. */
-export async function toTfjs(model: LayersModel): Promise<TfjsModel> {
+/**
+ * A layers model with its weights, those that no gradient moves included.
+ * @param metadata of the model's file, which `getUserDefinedMetadata` of the loaded model gives back
+ */
+export async function toTfjs(
+  model: LayersModel,
+  metadata: Readonly<Record<string, string>>,
+): Promise<TfjsModel> {
   const { io } = await import("@tensorflow/tfjs-core");
   let artifacts: io.ModelArtifacts | undefined;
   await model.save(
@@ -29,6 +35,7 @@ export async function toTfjs(model: LayersModel): Promise<TfjsModel> {
     format: "layers-model",
     generatedBy: `murmuration ${VERSION}`,
     convertedBy: null,
+    userDefinedMetadata: metadata,
     weightsManifest: [{ paths: [TFJS_WEIGHTS_NAME], weights: weightSpecs! }],
   };
   const weights = new Uint8Array(io.CompositeArrayBuffer.join(weightData));

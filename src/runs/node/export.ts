@@ -110,7 +110,7 @@ const peersAmong = (names: readonly string[]): number[] =>
 async function tfjsFiles(file: ModelFile, to: string): Promise<{ path: string; parts: Uint8Array[] }[]> {
   const { classifier } = await openModel(file);
   try {
-    const { json, weights } = await toTfjs(classifier.layers);
+    const { json, weights } = await toTfjs(classifier.layers, file.metadata);
     return [
       { path: join(dirname(to), TFJS_WEIGHTS_NAME), parts: [weights] },
       { path: to, parts: [new TextEncoder().encode(json)] },

@@ -1,5 +1,5 @@
 /** A trained model apart from its run: its tensors, and what it takes to use them. */
-import { modelDigest } from "./exchange/fingerprint.js";
+import { digest, modelDigest } from "./exchange/fingerprint.js";
 import { InvalidModel } from "./foundation/errors.js";
 import { createLayout, type Layout } from "./vectors/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./vectors/safetensors.js";
@@ -33,11 +33,11 @@ export interface ModelFile {
 }
 
 /**
- * A saved model as its file has it. Beside the card its metadata name the peer, the round, the tensors that do not gossip
- * (`local`, JSON) and the SHA-256 of those that do (`digest`), which runs print too.
+ * A saved model as its file has it. Beside the card its metadata name the peer, the round, the tensors that gossip in the
+ * order of the model vector (`vector`, JSON) and the SHA-256 of that vector (`digest`), which runs print too.
  */
 export function fileOf(saved: SavedModel, source = "the model"): ModelFile {
-  const { card, peer, round, model, local } = saved;
+  const { card, peer, round, model } = saved;
   return {
     source,
     tensors: tensorsOf(saved),
@@ -45,7 +45,7 @@ export function fileOf(saved: SavedModel, source = "the model"): ModelFile {
       ...card.about,
       peer: String(peer),
       round: String(round),
-      local: JSON.stringify(Object.keys(local)),
+      vector: JSON.stringify(createLayout(card.tensors).tensors.map(({ name }) => name)),
       digest: modelDigest(model),
     },
   };
@@ -85,26 +85,81 @@ export function decodeModel(bytes: Uint8Array, source: string): ModelFile {
   return { source, metadata, tensors };
 }
 
-/** Of the tensors that gossip, in the order in which they lie in the file. */
-function digestOf(tensors: readonly NamedTensor[], { local = "[]" }: ModelFile["metadata"]): string {
-  const own = new Set(localNames(local));
-  const common = tensors.filter(({ name }) => !own.has(name));
-  const model = new Float32Array(common.reduce((sum, { values }) => sum + values.length, 0));
+/** SHA-256 of the vector that the metadata describe; undefined where the file has no such tensors. */
+function digestOf(
+  tensors: readonly NamedTensor[],
+  { vector = "" }: ModelFile["metadata"],
+): string | undefined {
+  const byName = new Map(tensors.map(({ name, values }) => [name, values]));
+  const parts = namesIn(vector)?.map((name) => byName.get(name));
+  if (!parts?.every((values) => values !== undefined)) return undefined;
+  const model = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const { values } of common) {
+  for (const values of parts) {
     model.set(values, at);
     at += values.length;
   }
   return modelDigest(model);
 }
 
-function localNames(text: string): unknown[] {
+function namesIn(text: string): string[] | undefined {
+  const list = parsed(text);
+  return Array.isArray(list) && list.every((each) => typeof each === "string") ? list : undefined;
+}
+
+/** What JSON text says; undefined where it is none. */
+function parsed(text: string): unknown {
   try {
-    const names: unknown = JSON.parse(text);
-    return Array.isArray(names) ? names : [];
+    return JSON.parse(text);
   } catch {
-    return [];
+    return undefined;
   }
+}
+
+/**
+ * The mean of models of one run and round, with sums in float64. Its metadata are the first model's, with `peers` in place
+ * of `peer`.
+ * @throws InvalidModel models with other tensors, or of other rounds
+ */
+export function meanOf(files: readonly ModelFile[]): ModelFile {
+  const [first] = files as [ModelFile];
+  const { peer: _, ...common } = first.metadata;
+  const unlike = files.find((file) => !isAlike(file, first));
+  if (unlike) {
+    throw new InvalidModel(
+      `${unlike.source} and ${first.source} have no mean: they are models of different runs or rounds; choose one of them`,
+      { code: "models-without-mean", field: unlike.source },
+    );
+  }
+  const tensors = first.tensors.map(({ name, shape, values }, k) => {
+    const sums = new Float64Array(values.length);
+    for (const file of files) {
+      const own = file.tensors[k]!.values;
+      for (let i = 0; i < sums.length; i++) sums[i]! += own[i]!;
+    }
+    return { name, shape, values: Float32Array.from(sums, (sum) => sum / files.length) };
+  });
+  const peers = JSON.stringify(files.flatMap(peersOf));
+  const metadata = { ...common, peers };
+  const own = digestOf(tensors, metadata);
+  return {
+    source: `the mean of peers ${peers}`,
+    tensors,
+    metadata: { ...metadata, ...(own !== undefined && { digest: own }) },
+  };
+}
+
+/** Whose model a file has: several where it is their mean, none where the file does not say. */
+export function peersOf({ metadata: { peer, peers } }: ModelFile): number[] {
+  const numbers = peer === undefined ? parsed(peers ?? "[]") : [Number(peer)];
+  return Array.isArray(numbers) ? numbers.filter(Number.isInteger) : [];
+}
+
+/** Whether two models differ in their peers and numbers alone. */
+function isAlike(a: ModelFile, b: ModelFile): boolean {
+  const about = ({ tensors, metadata: { peer: _, digest: _digest, ...others } }: ModelFile) =>
+    digest([tensors.map(({ name, shape }) => [name, shape]), others]);
+  return about(a) === about(b);
 }
 
 /** The numbers of a file, for a model of this layout. */

@@ -17,7 +17,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AlgorithmName, algorithms } from "../src/algorithms/index.js";
 import type { Checkpoint } from "../src/checkpoint.js";
-import { FileProblem, InvalidCheckpoint, InvalidExperiment } from "../src/foundation/errors.js";
+import { FileProblem, InvalidCheckpoint, InvalidExperiment, InvalidModel } from "../src/foundation/errors.js";
 import { parseTopology } from "../src/graphs/topology.js";
 import { modelIn } from "../src/peer-memory.js";
 import { parseExperiment } from "../src/runs/experiment.js";
@@ -26,7 +26,7 @@ import { readCheckpoint, writeCheckpoint } from "../src/runs/node/checkpoints/fi
 import { exportModel } from "../src/runs/node/export.js";
 import { readModel } from "../src/runs/node/models.js";
 import { preparePeers } from "../src/runs/prepare.js";
-import { encodeModel, fileOf } from "../src/saved-model.js";
+import { encodeModel, fileOf, type ModelFile, meanOf } from "../src/saved-model.js";
 import { findChromium, launchChromium } from "./support/chromium.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { topologyFor } from "./support/graphs.js";
@@ -96,8 +96,8 @@ describe("the model of a checkpoint", () => {
     const before = readdirSync(join(folder, "peer-3"));
     const warnings: string[] = [];
     const to = join(scratch, "newest.safetensors");
-    const exported = await exportModel({ source: folder, to, peer: 3, warn: (text) => warnings.push(text) });
-    expect(exported).toEqual({ files: [to], peer: 0, round: 2 });
+    const exported = await exportModel({ source: folder, to, of: 3, warn: (text) => warnings.push(text) });
+    expect(exported).toEqual({ files: [to], peers: [0], round: 2 });
     expect((await readModel(to)).tensors).toEqual(expected.tensors);
     expect(warnings).toHaveLength(1);
     expect(readdirSync(join(folder, "peer-3"))).toEqual(before);
@@ -106,16 +106,92 @@ describe("the model of a checkpoint", () => {
       source: string,
       code: string,
       Class: typeof FileProblem,
-      peer?: number,
+      of?: number | "mean",
       target = "x.safetensors",
-    ) => expectRejection(exportModel({ source, to: join(scratch, target), peer, warn }), Class, { code });
+    ) => expectRejection(exportModel({ source, to: join(scratch, target), of, warn }), Class, { code });
     await refused(folder, "export-of-several-peers", InvalidExperiment);
     await refused(folder, "no-checkpoints", InvalidCheckpoint, 0);
     await refused(folder, "no-checkpoints", InvalidCheckpoint, 7);
     await refused(join(scratch, "none"), "checkpoint-missing", FileProblem);
+    await refused(folder, "no-checkpoints", InvalidCheckpoint, "mean");
+    await refused(join(folder, "peer-3"), "no-checkpoints", InvalidCheckpoint, "mean");
+    await refused(to, "export-of-one-peer", InvalidExperiment, "mean");
     await refused(to, "export-format", InvalidExperiment, undefined, "x.txt");
     await refused(to, "export-exists", FileProblem, undefined, "newest.safetensors");
     dispose();
+  });
+});
+
+describe("the mean of models", () => {
+  const numbers = [
+    [1, 2 ** -24],
+    [1, 2 ** -24],
+    [-1, 2 ** -24],
+    [1, 5 * 2 ** -24],
+  ];
+  const member = (peer: number, round = 7): ModelFile =>
+    fileOf({
+      card: {
+        tensors: [{ name: "w", shape: [1] }],
+        localShapes: { seen: [1] },
+        about: { experiment: "{}" },
+      },
+      ...{ peer, round },
+      model: Float32Array.from(numbers[peer]!.slice(0, 1)),
+      local: { seen: Float32Array.from(numbers[peer]!.slice(1)) },
+    });
+
+  it("is of all peers in a folder, and names them", async () => {
+    const folder = join(scratch, "models");
+    mkdirSync(folder);
+    for (const peer of [0, 1, 2, 3]) {
+      writeFileSync(join(folder, `peer-${peer}.safetensors`), Buffer.concat(encodeModel(member(peer))));
+    }
+    const to = join(folder, "mean.safetensors");
+    const exported = await exportModel({ source: folder, to, of: "mean", warn });
+    expect(exported).toEqual({ files: [to], peers: [0, 1, 2, 3], round: 7 });
+    const { tensors, metadata } = await readModel(to);
+    expect(tensors.map(({ name, values }) => [name, ...values])).toEqual([
+      ["w", 0.5],
+      ["seen", 2 ** -23],
+    ]);
+    expect(metadata).toMatchObject({ peers: "[0,1,2,3]", round: "7" });
+    expect(metadata.peer).toBeUndefined();
+    const one = await exportModel({ source: folder, to: join(folder, "one.safetensors"), of: 2, warn });
+    expect(one.peers).toEqual([2]);
+    expect((await readModel(one.files[0]!)).tensors).toEqual(member(2).tensors);
+  });
+
+  it("is that of checkpoints of the newest round that all peers have", async () => {
+    const { checkpoint, dispose } = await snapshot({ trainer: { kind: "quadratic", dimension: 3 } });
+    const folder = join(scratch, "uneven");
+    for (const [peer, rounds] of [[10, 20], [10]].entries()) {
+      mkdirSync(join(folder, `peer-${peer}`), { recursive: true });
+      for (const round of rounds) {
+        const model = new Float32Array(3).fill(round + peer);
+        const path = join(folder, `peer-${peer}`, `round-${round}.checkpoint`);
+        await writeCheckpoint(path, {
+          ...checkpoint,
+          peer,
+          round,
+          vectors: { ...checkpoint.vectors, model },
+        });
+      }
+    }
+    const to = join(scratch, "uneven.safetensors");
+    expect(await exportModel({ source: folder, to, of: "mean", warn })).toMatchObject({
+      peers: [0, 1],
+      round: 10,
+    });
+    expect(Array.from((await readModel(to)).tensors[0]!.values)).toEqual([10.5, 10.5, 10.5]);
+    dispose();
+  });
+
+  it("is none of models of different rounds or runs", () => {
+    const other = { ...member(1), metadata: { ...member(1).metadata, experiment: '{"seed":2}' } };
+    for (const unlike of [member(1, 8), other]) {
+      expectError(() => meanOf([member(0), unlike]), InvalidModel, { code: "models-without-mean" });
+    }
   });
 });
 

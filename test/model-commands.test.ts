@@ -190,6 +190,11 @@ describe("murmur export", () => {
       `model of peer 1 after round 20: ${to}\n`,
     );
     expect(JSON.parse(ok("evaluate", to, "--json")).answers).toBe(12);
+    const mean = at("exported", "mean.safetensors");
+    expect(ok("export", at("checkpoints"), "--mean", "--to", mean)).toContain(
+      "mean of peers 0, 1 after round 20",
+    );
+    expect(JSON.parse(ok("evaluate", mean, "--json")).answers).toBe(12);
     ok("export", model, "--to", at("tfjs", "model.json"));
     expect(readdirSync(at("tfjs"))).toEqual(["model.json", "weights.bin"]);
     expect(readFileSync(at("tfjs", "weights.bin"))).toHaveLength(4 * (3 * 5 + 5 + 5 * 4 + 4 + 4 * 3 + 3));
@@ -208,8 +213,9 @@ describe("what cannot be used", () => {
     [
       "several peers",
       () => ["export", at("checkpoints"), "--to", at("x.safetensors")],
-      /choose one with --id/,
+      /peers 0, 1: choose one with --id/,
     ],
+    ["one peer and the mean", () => ["export", model, "--id", "0", "--mean", "--to", "x"], /--mean.*--id/],
     ["no target", () => ["export", model], /--to/],
   ];
   it.each(cases)("is refused in one line: %s", (_what, args, says) => {

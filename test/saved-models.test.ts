@@ -122,12 +122,23 @@ describe("a saved model", () => {
       "examples",
       "peer",
       "round",
-      "local",
+      "vector",
       "digest",
     ]);
     expect(JSON.parse(metadata.experiment!)).toEqual(experiment);
     expect(JSON.parse(metadata.topology!)).toMatchObject({ name: "chain-2", peers: 2 });
-    expect(metadata).toMatchObject({ peer: "0", round: "0", local: "[]" });
+    expect(metadata).toMatchObject({ peer: "0", round: "0" });
+    dispose();
+  });
+
+  it("is the same whatever the order of its tensors", async () => {
+    const { bytes, dispose } = await trained({});
+    const { tensors, metadata } = decodeSafetensors(bytes, "it");
+    expect(JSON.parse(metadata.vector!)).toEqual(tensors.map(({ name }) => name));
+    const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
+    expect(sorted[0]!.name).not.toBe(tensors[0]!.name);
+    const again = decodeModel(joined(...encodeSafetensors({ tensors: sorted, metadata })), "it");
+    expect(again.metadata.digest).toBe(metadata.digest);
     dispose();
   });
 

@@ -17,7 +17,7 @@ with safe_open(model, framework="numpy") as file:
     tensors = {name: file.get_tensor(name) for name in file.keys()}
 
 if second == "--copy":
-    save_file(tensors, sys.argv[3], metadata={"format": "np"})
+    save_file(tensors, sys.argv[3], metadata=metadata)
     sys.exit()
 
 examples = json.loads(metadata["examples"])

@@ -1,32 +1,33 @@
 /** From what a run has saved to a file of its model. */
 import { readdir, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
-import type { Checkpoint } from "../../checkpoint.js";
 import { FileProblem, InvalidCheckpoint, InvalidExperiment } from "../../foundation/errors.js";
 import { modelIn } from "../../peer-memory.js";
-import { encodeModel, fileOf, type ModelFile } from "../../saved-model.js";
+import { encodeModel, fileOf, type ModelFile, meanOf, peersOf } from "../../saved-model.js";
 import { makeFolder } from "../../sinks/folders.js";
 import { TFJS_WEIGHTS_NAME, toTfjs } from "../../trainers/tfjs-format.js";
 import { openModel } from "../model-use.js";
 import { readCheckpoint } from "./checkpoints/file.js";
-import { newestCheckpoint, peerFolder } from "./checkpoints/folder.js";
+import { newestCheckpoint } from "./checkpoints/folder.js";
 import { readModel, writeParts } from "./models.js";
 
 export interface ExportOptions {
-  /** A checkpoint, a peer's folder of them, a run's folder of peers, or a saved model. */
+  /** A saved model or a checkpoint; a folder of one peer's checkpoints; or a run's folder of models or of checkpoints. */
   readonly source: string;
   /** `.safetensors`; or `.json` for the TensorFlow.js layers format, whose weights lie beside it. */
   readonly to: string;
-  /** Whose model, where the source is a run's folder. */
-  readonly peer?: number | undefined;
+  /** Of a run's folder: whose model, or the mean of all. */
+  readonly of?: number | "mean" | undefined;
   readonly warn: (text: string) => void;
 }
 
 /** What an export has written. */
 export interface Exported {
   readonly files: readonly string[];
-  readonly peer: number;
-  readonly round: number;
+  /** Whose model it is; several where it is their mean, none where its file does not say. */
+  readonly peers: readonly number[];
+  /** Rounds that were over, where its file says so. */
+  readonly round?: number;
 }
 
 /**
@@ -34,7 +35,8 @@ export interface Exported {
  * @throws FileProblem, InvalidCheckpoint or InvalidModel a source that cannot be read or used, or a target that is there
  * @throws InvalidExperiment a target of another format
  */
-export async function exportModel({ source, to, peer, warn }: ExportOptions): Promise<Exported> {
+export async function exportModel(options: ExportOptions): Promise<Exported> {
+  const { to } = options;
   const format = extname(to);
   if (format !== ".safetensors" && format !== ".json") {
     throw new InvalidExperiment(
@@ -42,47 +44,65 @@ export async function exportModel({ source, to, peer, warn }: ExportOptions): Pr
       { code: "export-format", field: "to" },
     );
   }
-  const file = await modelOf(source, peer, warn);
+  const models = await modelsOf(options);
+  const file = models.length === 1 ? models[0]! : meanOf(models);
   const files = format === ".json" ? await tfjsFiles(file, to) : [{ path: to, parts: encodeModel(file) }];
   await makeFolder(dirname(to));
   for (const { path } of files) await requireNone(path);
   // model.json is the last: where it is, its weights are.
   for (const { path, parts } of files) await writeParts(path, parts);
-  const { peer: from, round } = file.metadata;
-  return { files: files.map(({ path }) => path), peer: Number(from), round: Number(round) };
+  const round = Number(file.metadata.round);
+  return {
+    files: files.map(({ path }) => path),
+    peers: peersOf(file),
+    ...(Number.isInteger(round) && { round }),
+  };
 }
 
-async function modelOf(
-  source: string,
-  peer: number | undefined,
-  warn: (text: string) => void,
-): Promise<ModelFile> {
-  if (extname(source) === ".safetensors") return readModel(source);
-  return fileOf(modelIn(await checkpointOf(source, peer, warn)), source);
-}
-
-async function checkpointOf(
-  source: string,
-  peer: number | undefined,
-  warn: (text: string) => void,
-): Promise<Checkpoint> {
+/** The model that the options choose, or all of those whose mean they ask for. */
+async function modelsOf({ source, of, warn }: ExportOptions): Promise<ModelFile[]> {
   const names = await namesIn(source);
-  if (!names) return readCheckpoint(source);
-  const peers = peersAmong(names);
-  if (peer === undefined && peers.length > 0) {
+  if (!names) {
+    if (of === undefined) return [await readOne(source)];
+    throw new InvalidExperiment(`${source} is one model: leave out --id and --mean, or name a run's folder`, {
+      code: "export-of-one-peer",
+      field: "of",
+    });
+  }
+  const members = membersAmong(names);
+  if (of === undefined && members.length > 0) {
     throw new InvalidExperiment(
-      `${source} has checkpoints of peers ${peers.join(", ")}, whose models differ until the run has closed: choose one with --id`,
-      { code: "export-of-several-peers", field: "id" },
+      `${source} has models of peers ${members.map(({ peer }) => peer).join(", ")}: choose one with --id, or take their mean with --mean`,
+      { code: "export-of-several-peers", field: "of" },
     );
   }
-  const folder = peer === undefined ? source : peerFolder(source, peer);
-  const checkpoint =
-    peer !== undefined && !peers.includes(peer) ? undefined : await newestCheckpoint(folder, { warn });
-  if (checkpoint) return checkpoint;
+  const chosen = of === "mean" || of === undefined ? members : members.filter(({ peer }) => peer === of);
+  const folders =
+    of === undefined ? [source] : chosen.flatMap(({ name, isModel }) => (isModel ? [] : join(source, name)));
+  const saved = chosen.filter(({ isModel }) => isModel).map(({ name }) => readModel(join(source, name)));
+  const models = saved.length > 0 ? await Promise.all(saved) : await newestModels(folders, warn);
+  if (models.length === Math.max(1, chosen.length)) return models;
+  const where = typeof of === "number" ? `${source} of peer ${of}` : source;
   throw new InvalidCheckpoint(
-    `${folder} has no checkpoints: name the folder that the run was given with --checkpoints, or a checkpoint in it`,
-    { code: "no-checkpoints", peer, field: folder },
+    `there are no models or checkpoints in ${where}: name what a run was given with --save or --checkpoints, or a file in it`,
+    { code: "no-checkpoints", peer: typeof of === "number" ? of : undefined, field: source },
   );
+}
+
+const readOne = async (path: string): Promise<ModelFile> =>
+  extname(path) === ".safetensors" ? readModel(path) : fileOf(modelIn(await readCheckpoint(path)), path);
+
+/** Models of the newest checkpoints, of the newest round that all have. */
+async function newestModels(folders: readonly string[], warn: (text: string) => void): Promise<ModelFile[]> {
+  const newest = await Promise.all(folders.map((folder) => newestCheckpoint(folder, { warn })));
+  const round = Math.min(...newest.map((checkpoint) => checkpoint?.round ?? 0));
+  const models: ModelFile[] = [];
+  for (const [k, folder] of folders.entries()) {
+    const last = newest[k];
+    const checkpoint = last && last.round > round ? await newestCheckpoint(folder, { warn }, round) : last;
+    if (checkpoint) models.push(fileOf(modelIn(checkpoint), folder));
+  }
+  return models;
 }
 
 /** Names in a folder; undefined where the path is a file. @throws FileProblem nothing is there */
@@ -91,7 +111,7 @@ async function namesIn(path: string): Promise<string[] | undefined> {
     return (await stat(path)).isDirectory() ? await readdir(path) : undefined;
   } catch (cause) {
     throw new FileProblem(
-      `cannot read ${path}: there is no such file or folder; name a checkpoint or its folder`,
+      `cannot read ${path}: there is no such file or folder; name a model, a checkpoint or their folder`,
       {
         code: "checkpoint-missing",
         field: path,
@@ -101,11 +121,16 @@ async function namesIn(path: string): Promise<string[] | undefined> {
   }
 }
 
-const peersAmong = (names: readonly string[]): number[] =>
-  names
-    .flatMap((name) => /^peer-(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b);
+/** Peers of a run in its folder, by their models or their folders of checkpoints. */
+function membersAmong(names: readonly string[]) {
+  const members = names.flatMap((name) => {
+    const [, peer, ending] = /^peer-(\d+)(\.safetensors)?$/.exec(name) ?? [];
+    return peer === undefined ? [] : [{ peer: Number(peer), name, isModel: ending !== undefined }];
+  });
+  // The models that a run has left come before what it went through.
+  const isOver = members.some(({ isModel }) => isModel);
+  return members.filter(({ isModel }) => isModel === isOver).sort((a, b) => a.peer - b.peer);
+}
 
 async function tfjsFiles(file: ModelFile, to: string): Promise<{ path: string; parts: Uint8Array[] }[]> {
   const { classifier } = await openModel(file);

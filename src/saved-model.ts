@@ -57,7 +57,7 @@ export function encodeModel({ tensors, metadata }: ModelFile): Uint8Array[] {
 }
 
 /** Views of a model's tensors, those that gossip first. */
-export function tensorsOf({ card, model, local }: SavedModel): NamedTensor[] {
+function tensorsOf({ card, model, local }: SavedModel): NamedTensor[] {
   const { tensors } = createLayout(card.tensors);
   return [
     ...tensors.map(({ name, shape, offset, length }) => {
@@ -206,16 +206,14 @@ export function numbersFor(
 export const EQUAL_WITHIN = 2 ** -16;
 
 /**
- * Whether two models are equal but for the rounding that a closing consensus leaves, and what their peers keep for
- * themselves is too: no number of a tensor differs by more than {@link EQUAL_WITHIN} times the tensor's largest.
+ * Whether two peers' models are one but for the rounding that a closing consensus leaves: no number of a tensor differs by
+ * more than {@link EQUAL_WITHIN} times the tensor's largest, and their files say the same of run, classes and scale.
  */
-export function areEqual(a: readonly NamedTensor[], b: readonly NamedTensor[]): boolean {
-  const others = new Map(b.map(({ name, values }) => [name, values]));
-  return a.length === b.length && a.every(({ name, values }) => isNear(values, others.get(name)));
+export function areEqual(a: ModelFile, b: ModelFile): boolean {
+  return isAlike(a, b) && a.tensors.every(({ values }, k) => isNear(values, b.tensors[k]!.values));
 }
 
-function isNear(a: Float32Array, b: Float32Array | undefined): boolean {
-  if (a.length !== b?.length) return false;
+function isNear(a: Float32Array, b: Float32Array): boolean {
   let largest = 0;
   let difference = 0;
   for (let k = 0; k < a.length; k++) {

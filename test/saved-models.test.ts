@@ -229,6 +229,10 @@ describe("numbers of a file", () => {
     });
   });
 
+  const modelOf = (values: number[], name = "a", metadata = {}): ModelFile => ({
+    ...{ source: "it", metadata },
+    tensors: tensor(values, name),
+  });
   const tensor = (values: number[], name = "a") => [
     { name, shape: [values.length], values: Float32Array.from(values) },
   ];
@@ -239,12 +243,18 @@ describe("numbers of a file", () => {
     ["are not finite", [1, Number.NaN], false],
     ["are others in count", [1, 2, 0], false],
   ])("of two models that %s", (_what, values, isEqual) => {
-    expect(areEqual(tensor([1, 2]), tensor(values))).toBe(isEqual);
+    expect(areEqual(modelOf([1, 2]), modelOf(values))).toBe(isEqual);
   });
 
   it("are those of tensors with the same names", () => {
-    expect(areEqual(tensor([1]), tensor([1], "b"))).toBe(false);
-    expect(areEqual(tensor([0]), tensor([0]))).toBe(true);
+    expect(areEqual(modelOf([1]), modelOf([1], "b"))).toBe(false);
+    expect(areEqual(modelOf([0]), modelOf([0]))).toBe(true);
+  });
+
+  it("are those of one run, at whichever peer", () => {
+    const at = (metadata: object) => modelOf([1], "a", metadata);
+    expect(areEqual(at({ peer: "0", digest: "x" }), at({ peer: "1", digest: "y" }))).toBe(true);
+    expect(areEqual(at({ examples: "{}" }), at({ examples: '{"scaling":1}' }))).toBe(false);
   });
 });
 

@@ -151,7 +151,7 @@ async function requireNone(path: string): Promise<void> {
   } catch {
     return;
   }
-  throw new FileProblem(`${path} is there already: name another file with --to`, {
+  throw new FileProblem(`${path} is there already: choose another place with --to`, {
     code: "export-exists",
     field: path,
   });

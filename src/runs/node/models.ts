@@ -3,15 +3,7 @@ import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FileProblem } from "../../foundation/errors.js";
 import type { Peer } from "../../peer.js";
-import {
-  areEqual,
-  decodeModel,
-  encodeModel,
-  fileOf,
-  type ModelFile,
-  type SavedModel,
-  tensorsOf,
-} from "../../saved-model.js";
+import { areEqual, decodeModel, encodeModel, fileOf, type ModelFile } from "../../saved-model.js";
 import { makeFolder } from "../../sinks/folders.js";
 import { writeWhole } from "../../sinks/whole-file.js";
 
@@ -44,8 +36,8 @@ export async function requireNoModels(
 }
 
 /** Writes the file, whole or not at all. @throws FileProblem */
-export async function writeModel(path: string, saved: SavedModel): Promise<void> {
-  await writeParts(path, encodeModel(fileOf(saved)));
+export async function writeModel(path: string, model: ModelFile): Promise<void> {
+  await writeParts(path, encodeModel(model));
 }
 
 /** @throws FileProblem */
@@ -95,35 +87,25 @@ export async function savePeer(
   peer: Pick<Peer, "id" | "saved" | "trainerState">,
 ): Promise<string> {
   const path = join(folder, peerName(peer.id));
-  await writeModel(path, peer.saved(await peer.trainerState()));
+  await writeModel(path, fileOf(peer.saved(await peer.trainerState())));
   return path;
 }
 
 /** Saves the models of all peers of a run. @returns their files */
 export async function saveAll(folder: string, peers: readonly Peer[]): Promise<string[]> {
-  const saved: SavedModel[] = [];
-  for (const peer of peers) saved.push(peer.saved(await peer.trainerState()));
-  const first = tensorsOf(saved[0]!);
-  if (saved.every((each) => areEqual(first, tensorsOf(each)))) {
-    const path = join(folder, COMMON_NAME);
-    await writeModel(path, saved[0]!);
-    return [path];
-  }
-  const files: string[] = [];
-  for (const each of saved) {
-    const path = join(folder, peerName(each.peer));
-    await writeModel(path, each);
-    files.push(path);
-  }
+  const models: ModelFile[] = [];
+  for (const peer of peers) models.push(fileOf(peer.saved(await peer.trainerState())));
+  const isOne = models.every((model) => areEqual(models[0]!, model));
+  const files = isOne ? [join(folder, COMMON_NAME)] : peers.map(({ id }) => join(folder, peerName(id)));
+  for (const [k, path] of files.entries()) await writeModel(path, models[k]!);
   return files;
 }
 
 /** Makes one file of those that all peers of a run have saved, where they are equal. @returns what is there then */
 export async function uniteModels(folder: string, peers: readonly number[]): Promise<string[]> {
   const files = peers.map((peer) => join(folder, peerName(peer)));
-  const tensorsIn = async (path: string) => (await readModel(path)).tensors;
-  const first = await tensorsIn(files[0]!);
-  for (const file of files.slice(1)) if (!areEqual(first, await tensorsIn(file))) return files;
+  const first = await readModel(files[0]!);
+  for (const file of files.slice(1)) if (!areEqual(first, await readModel(file))) return files;
   const path = join(folder, COMMON_NAME);
   try {
     await rename(files[0]!, path);

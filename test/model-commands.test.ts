@@ -151,6 +151,43 @@ describe("murmur predict", () => {
   });
 });
 
+describe("a model of text", () => {
+  it("answers at every position, and names line ends in one line", () => {
+    const book = at("book.txt");
+    writeFileSync(book, 'the cat\nsat on "the" mat.\n'.repeat(20));
+    const text = [
+      "--data",
+      "text",
+      "--data.path",
+      book,
+      "--data.sequence-length",
+      "4",
+      "--split",
+      "contiguous",
+    ];
+    const transformer = ["--model", "char-transformer", "--model.width", "4", "--model.heads", "1"];
+    ok(
+      "simulate",
+      pair,
+      ...text,
+      ...transformer,
+      "--model.blocks",
+      "1",
+      "--rounds",
+      "2",
+      "--save",
+      at("text"),
+    );
+    const saved = at("text", "model.safetensors");
+    const [head, ...lines] = ok("predict", saved, "--json").trimEnd().split("\n");
+    expect(JSON.parse(head!)).toMatchObject({ row: 0, position: 0 });
+    expect(JSON.parse(lines[3]!)).toMatchObject({ row: 1, position: 0 });
+    const table = ok("evaluate", saved).trimEnd().split("\n").slice(4);
+    expect(table.map((line) => line.split(/\s{2,}/)[0])).toContain("“\\n”");
+    expect(table).toHaveLength(JSON.parse(ok("evaluate", saved, "--json")).classes.length);
+  });
+});
+
 describe("--weights", () => {
   it("starts a run from a model", () => {
     const run = [

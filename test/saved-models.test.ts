@@ -332,6 +332,19 @@ describe("examples for a trained model", () => {
     });
   });
 
+  it("are a text from its first character on, however short", async () => {
+    const load = (content: string) =>
+      loadRows(
+        parseExperiment({ data: { kind: "text", path: file("short.txt", content), sequenceLength: 2 } }).data,
+        "all",
+        [2],
+      );
+    const rows = await load("cabbc");
+    const letters = (numbers: ArrayLike<number>) => Array.from(numbers, (k) => rows.classNames![k]).join("");
+    expect([letters(rows.features), letters(rows.labels!)]).toEqual(["cabb", "abbc"]);
+    await expectRejection(load("ca"), InvalidData, { code: "text-shorter-than-example" });
+  });
+
   it("of another shape are refused", async () => {
     const rows = { inputShape: [1, 2], classes: 0, features: new Float32Array(2) };
     expectError(() => fitFeatures(rows, model, "it"), InvalidData, { code: "rows-of-another-shape" });

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { classNamesOf, fitLabels } from "../datasets/fit.js";
 import { evaluateModel, type ModelEvaluation } from "../runs/answers.js";
-import { numberText, percentText, print, table } from "./console.js";
+import { classText, numberText, percentText, print, table } from "./console.js";
 import { addModelUse, dataText, type ModelUseOptions, openUse, writeTable } from "./model-use.js";
 
 /** More classes than this are not worth a column each. */
@@ -55,11 +55,11 @@ function classesOf({ confusion }: ModelEvaluation, names: readonly string[]): Cl
 
 /** A row per class; its columns for classes count the answers that took it for them. */
 function classTable({ confusion }: ModelEvaluation, classes: readonly ClassResult[]): string {
-  const columns = classes.length <= MAX_COLUMNS ? classes.map(({ name }) => `as “${name}”`) : [];
+  const columns = classes.length <= MAX_COLUMNS ? classes.map(({ name }) => `as ${classText(name)}`) : [];
   return table(
     ["class", "examples", "precision %", "recall %", ...columns],
     classes.map(({ name, answers, precision, recall }, label) => [
-      `“${name}”`,
+      classText(name),
       answers,
       percentText(precision ?? undefined),
       percentText(recall ?? undefined),

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { classNamesOf } from "../datasets/fit.js";
 import { type Prediction, predict } from "../runs/answers.js";
-import { note, print, table } from "./console.js";
+import { classText, note, print, table } from "./console.js";
 import { addModelUse, dataText, type ModelUseOptions, openUse, writeTable } from "./model-use.js";
 
 /** More classes than this are not worth a column each. */
@@ -37,14 +37,14 @@ export function predictCommand(): Command {
       }
       note(dataText(data, classifier.inputSize));
       if (options.json) return;
-      const columns = names.length <= MAX_COLUMNS ? names.map((name) => `p “${name}”`) : [];
+      const columns = names.length <= MAX_COLUMNS ? names.map((name) => `p ${classText(name)}`) : [];
       print(
         table(
           [...placeNames, "class", "probability", ...columns],
           all.map((each) => {
             const { label, probabilities } = each;
             const shares = columns.map((_, k) => probabilities[k]!.toFixed(3));
-            return [...place(each), `“${names[label]}”`, probabilities[label]!.toFixed(3), ...shares];
+            return [...place(each), classText(names[label]!), probabilities[label]!.toFixed(3), ...shares];
           }),
         ),
       );

@@ -125,10 +125,10 @@ export {
   optimizerVectors,
 } from "./optimizers/index.js";
 export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
-export { evaluateModel, type ModelEvaluation, type Prediction, predict } from "./runs/answers.js";
 export { type Experiment, experimentJsonSchema, parseExperiment } from "./runs/experiment.js";
 export { openModel, type UsedModel } from "./runs/model-use.js";
 export { createPlan, type Prepared } from "./runs/plan.js";
+export { evaluateModel, type ModelEvaluation, type Prediction, predict } from "./runs/predictions.js";
 export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/prepare.js";
 export {
   createSimulation,

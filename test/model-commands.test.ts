@@ -100,19 +100,19 @@ describe("murmur evaluate", () => {
     const lines = ok("evaluate", model, "--csv", csv).split("\n");
     expect(lines[0]).toBe(`12 held-out examples of ${table}`);
     expect(lines[1]).toMatch(/^loss [\d.]+, accuracy [\d.]+ %$/);
-    const { accuracy, classes, confusion, part, answers } = JSON.parse(ok("evaluate", model, "--json"));
-    expect([part, answers]).toEqual(["test", 12]);
+    const { accuracy, classes, confusion, part, labels } = JSON.parse(ok("evaluate", model, "--json"));
+    expect([part, labels]).toEqual(["test", 12]);
     expect(lines[1]).toContain(`accuracy ${(100 * accuracy).toFixed(1)} %`);
     expect(classes.map(({ name }: { name: string }) => name)).toEqual(["iris", "lily", "rose"]);
     const rows = readFileSync(csv, "utf8").trimEnd().split("\n");
-    expect(rows[0]).toBe("class,answers,precision,recall,as iris,as lily,as rose");
+    expect(rows[0]).toBe("class,support,precision,recall,as iris,as lily,as rose");
     expect(rows.slice(1).map((row) => row.split(",").slice(4).map(Number))).toEqual(confusion);
   });
 
   it("takes other data, and other parts", () => {
     const of = (...args: string[]) => {
-      const { part, answers } = JSON.parse(ok("evaluate", model, ...args, "--json"));
-      return [part, answers];
+      const { part, labels } = JSON.parse(ok("evaluate", model, ...args, "--json"));
+      return [part, labels];
     };
     expect(of("--part", "train")).toEqual(["train", 48]);
     const other = at("other.csv");
@@ -226,12 +226,12 @@ describe("murmur export", () => {
     expect(ok("export", at("checkpoints"), "--id", "1", "--to", to)).toBe(
       `model of peer 1 after round 20: ${to}\n`,
     );
-    expect(JSON.parse(ok("evaluate", to, "--json")).answers).toBe(12);
+    expect(JSON.parse(ok("evaluate", to, "--json")).labels).toBe(12);
     const mean = at("exported", "mean.safetensors");
     expect(ok("export", at("checkpoints"), "--mean", "--to", mean)).toContain(
       "mean of peers 0, 1 after round 20",
     );
-    expect(JSON.parse(ok("evaluate", mean, "--json")).answers).toBe(12);
+    expect(JSON.parse(ok("evaluate", mean, "--json")).labels).toBe(12);
     ok("export", model, "--to", at("tfjs", "model.json"));
     expect(readdirSync(at("tfjs"))).toEqual(["model.json", "weights.bin"]);
     expect(readFileSync(at("tfjs", "weights.bin"))).toHaveLength(4 * (3 * 5 + 5 + 5 * 4 + 4 + 4 * 3 + 3));

@@ -8,10 +8,10 @@ import { fitFeatures, fitLabels } from "../src/datasets/fit.js";
 import { loadDataset, loadRows } from "../src/datasets/index.js";
 import { InvalidData, InvalidModel } from "../src/foundation/errors.js";
 import { parseTopology } from "../src/graphs/topology.js";
-import { evaluateModel, predict } from "../src/runs/answers.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { originsOf } from "../src/runs/model-card.js";
 import { openData, openModel } from "../src/runs/model-use.js";
+import { evaluateModel, predict } from "../src/runs/predictions.js";
 import { preparePeers } from "../src/runs/prepare.js";
 import {
   areEqual,
@@ -100,7 +100,7 @@ describe("a saved model", () => {
       let right = 0;
       let answers = 0;
       for await (const { row, position, label, probabilities } of predict(used.classifier, data.features)) {
-        expect(row * used.classifier.answers + position).toBe(answers);
+        expect(row * used.classifier.positions + position).toBe(answers);
         if (label === labels[answers++]) right++;
         expect(probabilities.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
         expect(probabilities.indexOf(Math.max(...probabilities))).toBe(label);
@@ -263,7 +263,7 @@ describe("metadata that cannot be used", () => {
   const examples = '{"inputShape":[8,8,1],"classes":10}';
   it.each([
     ["none", {}, /does not say what model it is of/],
-    ["no examples", { experiment }, /answers about no examples/],
+    ["no examples", { experiment }, /does not say what its model takes/],
     ["no JSON", { experiment: "{", examples }, /"experiment" that are not JSON/],
     ["settings of no model", { experiment: '{"rouns":3}', examples }, /rouns.*did you mean "rounds"/],
     ["no classes", { experiment, examples: '{"inputShape":[8]}' }, /examples: classes/],
@@ -361,6 +361,9 @@ describe("examples for a trained model", () => {
       mkdirSync(join(folder, name, ".."), { recursive: true });
       writeFileSync(join(folder, name), png(grey));
     }
+    // Beside folders for classes it is none of the examples.
+    writeFileSync(join(folder, "stray.png"), png(0));
+    mkdirSync(join(folder, "empty"));
     const load = (path: string) =>
       loadRows(parseExperiment({ data: { kind: "images", path, channels: 1 } }).data, "all", [2, 2, 1]);
     const rows = await load(folder);
@@ -371,5 +374,6 @@ describe("examples for a trained model", () => {
     const own = await load(join(folder, "cat"));
     expect(own.rowNames).toHaveLength(2);
     expect(own.labels).toBeUndefined();
+    await expectRejection(load(join(folder, "empty")), InvalidData, { code: "images-empty" });
   });
 });

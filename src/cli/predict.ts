@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { classNamesOf } from "../datasets/fit.js";
-import { type Prediction, predict } from "../runs/answers.js";
+import { type Prediction, predict } from "../runs/predictions.js";
 import { classText, note, print, table } from "./console.js";
 import { addModelUse, dataText, type ModelUseOptions, openUse, writeTable } from "./model-use.js";
 
@@ -9,14 +9,14 @@ const MAX_COLUMNS = 20;
 
 export function predictCommand(): Command {
   const command = new Command("predict").description(
-    "what a saved model answers: one line per example, with the class and its probability",
+    "classes that a saved model predicts: one line per example, with their probabilities",
   );
   return addModelUse(command).action(
     async (path: string, word: string | undefined, options: ModelUseOptions) => {
       const { classifier, examples, data } = await openUse(path, word, options);
       const names = classNamesOf({ ...examples, classes: classifier.classes });
       const { rowNames } = data.rows;
-      const isSequence = classifier.answers > 1;
+      const isSequence = classifier.positions > 1;
       const rowOf = ({ row }: Prediction) => rowNames?.[row] ?? row;
       const place = (each: Prediction) => (isSequence ? [rowOf(each), each.position] : [rowOf(each)]);
       const placeNames = isSequence ? ["row", "position"] : ["row"];

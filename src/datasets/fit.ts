@@ -28,7 +28,7 @@ export function fitFeatures(rows: Rows, model: ExamplesDescription, source: stri
 export function fitLabels(rows: Rows, model: ExamplesDescription, source: string): Int32Array {
   if (!rows.labels) {
     throw new InvalidData(
-      `${source} has no classes to compare the model's answers with: add them, or use murmur predict`,
+      `${source} has no classes to compare predictions with: add them, or use murmur predict`,
       { code: "rows-without-labels", field: "data" },
     );
   }

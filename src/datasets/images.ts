@@ -39,18 +39,18 @@ export const images: DatasetKind<typeof settings> = {
   unscaled: "unit",
   async readAll({ path, channels }) {
     const top = await requireFolder(path);
+    const parts = isDivided(top) ? [`${path}/train`, `${path}/test`] : [path];
+    const byClass = joined(await Promise.all(parts.map(foldersIn)));
+    const isLabelled = byClass.size > 0;
     // Without folders for classes, its own images are the examples.
-    const own = picturesOf(path, top);
-    const byClass = own.length > 0 ? new Map([["", own]]) : await filesOfAll(path, top);
-    const classNames = [...byClass.keys()];
-    const { features, labels, height, width } = await decodeAll(byClass, classNames, channels);
-    return {
-      inputShape: [height, width, channels],
-      ...(own.length > 0
-        ? { classes: 0, features }
-        : { classes: classNames.length, classNames, features, labels }),
-      rowNames: [...byClass.values()].flat(),
-    };
+    const files = isLabelled ? byClass : new Map([["", picturesOf(path, top)]]);
+    const rowNames = [...files.values()].flat();
+    if (rowNames.length === 0) throw noImages(path);
+    const classNames = [...files.keys()];
+    const { features, labels, height, width } = await decodeAll(files, classNames, channels);
+    const inputShape = [height, width, channels];
+    if (!isLabelled) return { inputShape, classes: 0, features, rowNames };
+    return { inputShape, classes: classNames.length, classNames, features, labels, rowNames };
   },
   async load({ path, channels, scale, testShare: share, ...limits }) {
     const top = await requireFolder(path);
@@ -93,34 +93,40 @@ async function requireFolder(path: string): Promise<string[]> {
   return names;
 }
 
-/** Paths of the images of each class, of training and test together. */
-async function filesOfAll(path: string, top: readonly string[]): Promise<Map<string, string[]>> {
-  if (!isDivided(top)) return filesByClass(path);
-  const [train, test] = [await filesByClass(`${path}/train`), await filesByClass(`${path}/test`)];
-  for (const [name, files] of test) train.set(name, [...(train.get(name) ?? []), ...files]);
-  return train;
-}
-
 const isDivided = (top: readonly string[]) => top.includes("train") && top.includes("test");
 
 const picturesOf = (path: string, names: readonly string[]): string[] =>
   names.filter((name) => /\.(png|jpe?g)$/i.test(name)).map((name) => `${path}/${name}`);
 
-/** Paths of the images of each class. Files beside the class folders, and other files inside, are left alone. */
+/** Paths of the images of each class. @throws InvalidData there are none */
 async function filesByClass(path: string): Promise<Map<string, string[]>> {
+  const byClass = await foldersIn(path);
+  if (byClass.size === 0) throw noImages(path);
+  return byClass;
+}
+
+/** Paths of the images of each folder. Files beside the folders, and other files inside, are left alone. */
+async function foldersIn(path: string): Promise<Map<string, string[]>> {
   const byClass = new Map<string, string[]>();
   for (const name of await requireFolder(path)) {
     const files = await listFolder(`${path}/${name}`, ORIGIN);
     const pictures = picturesOf(`${path}/${name}`, files ?? []);
     if (pictures.length > 0) byClass.set(name, pictures);
   }
-  if (byClass.size === 0)
-    throw new InvalidData(`images: ${path} has no images; ${ORIGIN.remedy}`, {
-      code: "images-empty",
-      field: path,
-    });
   return byClass;
 }
+
+/** The files of each class, part after part. */
+function joined(parts: readonly ReadonlyMap<string, readonly string[]>[]): Map<string, string[]> {
+  const all = new Map<string, string[]>();
+  for (const part of parts) {
+    for (const [name, files] of part) all.set(name, [...(all.get(name) ?? []), ...files]);
+  }
+  return all;
+}
+
+const noImages = (path: string) =>
+  new InvalidData(`images: ${path} has no images; ${ORIGIN.remedy}`, { code: "images-empty", field: path });
 
 interface Size {
   readonly height: number;

@@ -27,7 +27,7 @@ export interface Run {
 
 /**
  * Keys of the metadata: `murmuration` (version), `topology` (name, peers and the digest that peers compare), `experiment`
- * (all settings) and, where the model answers about examples, `examples` (shape, classes, and how features are scaled).
+ * (all settings) and, where the model is of examples, `examples` (shape, classes, and how features are scaled).
  */
 export function cardOf(
   { topology: { name, mixing }, experiment, plan }: Run,
@@ -63,7 +63,7 @@ export function originsOf({ metadata, source }: ModelFile): Origins {
   }
   if (examples === undefined) {
     throw new InvalidModel(
-      `the model of ${source} answers about no examples: it is of a trainer without data; use one of trainer layers`,
+      `${source} does not say what its model takes and predicts: its metadata have no "examples"; use a model of trainer layers`,
       { code: "model-without-examples", field: source },
     );
   }

@@ -14,7 +14,7 @@ export interface UsedModel {
   readonly examples: ExamplesDescription;
 }
 
-/** The model of a file, ready to answer. @param backend the run's where left out */
+/** The model of a file, on a backend. @param backend the run's where left out */
 export async function openModel(file: ModelFile, backend?: string): Promise<UsedModel> {
   const { experiment, examples } = originsOf(file);
   const { model, seed } = experiment;

@@ -1,4 +1,4 @@
-/** A trained layers model that answers, apart from any run. */
+/** A trained layers model apart from any run: examples in, logits out. */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { BackendName } from "../backend.js";
@@ -17,14 +17,14 @@ export interface ClassifierOptions {
 }
 
 export interface Classifier {
-  /** Positions per example at which it answers; 1 but for sequences. */
-  readonly answers: number;
-  /** Logits of an answer. */
+  /** Positions per example at which it predicts; 1 but for sequences. */
+  readonly positions: number;
+  /** Logits per position. */
   readonly classes: number;
   /** Numbers of an example. */
   readonly inputSize: number;
   readonly layers: LayersModel;
-  /** Logits of a batch of examples, `classes` numbers for each answer. */
+  /** Logits of a batch of examples, `classes` numbers for each position. */
   logits(features: Float32Array): Promise<Float32Array>;
   dispose(): void;
 }
@@ -57,7 +57,7 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
     weights.upload(numbers.model);
     weights.writeLocal(numbers.local);
     return {
-      answers: shapes.answers,
+      positions: shapes.answers,
       classes: shapes.classes,
       inputSize: shapes.inputSize,
       layers: model,

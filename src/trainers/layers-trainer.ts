@@ -29,7 +29,7 @@ export interface LayersTrainerOptions {
   readonly batchSize?: number;
   /** Changes a batch's features in place before they are learned from; none where left out. */
   readonly augment?: Augmentation;
-  /** What the model answers about, for its saved file. */
+  /** What the model takes and predicts, for its saved file. */
   readonly examples?: ExamplesDescription;
   /** What peers of a run compare of the data that the examples are from; the model is compared in any case. */
   readonly fingerprint?: () => Promise<Fingerprint>;

@@ -22,7 +22,7 @@ export interface Evaluation {
 export interface Trainer {
   /** The tensors that gossip, in the order in which they lie in the model vector. */
   readonly layout: Layout;
-  /** What the model answers about, for its saved file; left out where it answers about no examples. */
+  /** What the model takes and predicts, for its saved file; left out where its data are no examples of classes. */
   readonly examples?: ExamplesDescription;
   /** Shapes of what `state` returns, by name; what is left out is flat. */
   readonly stateShapes?: Readonly<Record<string, readonly number[]>>;

@@ -1,19 +1,20 @@
-/** What a trained model answers: evaluated against labels, or as predictions. */
+/** Predictions of a trained model, and their evaluation against labels. */
 import { EVALUATION_BATCH } from "../trainers/batches.js";
 import type { Classifier } from "../trainers/classifier.js";
 import { softmaxCrossEntropy } from "../trainers/cross-entropy.js";
 
 export interface ModelEvaluation {
-  /** Mean cross entropy of an answer. */
+  /** Mean cross entropy over the labels. */
   readonly loss: number;
-  /** Share of right answers in [0, 1]. */
+  /** Share of correct predictions in [0, 1]. */
   readonly accuracy: number;
-  readonly answers: number;
-  /** `confusion[label][class]`: answers of `class` where `label` is right. */
+  /** Count of labels: examples times positions. */
+  readonly labels: number;
+  /** `confusion[label][class]`: how often `class` was predicted where `label` is correct. */
   readonly confusion: readonly (readonly number[])[];
 }
 
-/** @param labels one per answer, below the model's count of classes */
+/** @param labels one per position of each example, below the model's count of classes */
 export async function evaluateModel(
   model: Classifier,
   features: Float32Array,
@@ -32,11 +33,11 @@ export async function evaluateModel(
       confusion[label]![largest(logits, row * classes, classes)]!++;
     });
   }
-  const answers = labels.length;
-  return { loss: loss / answers, accuracy: correct / answers, answers, confusion };
+  const count = labels.length;
+  return { loss: loss / count, accuracy: correct / count, labels: count, confusion };
 }
 
-/** One answer of a model. */
+/** The prediction for one position of an example. */
 export interface Prediction {
   /** Number of the example. */
   readonly row: number;
@@ -48,23 +49,23 @@ export interface Prediction {
 }
 
 export async function* predict(model: Classifier, features: Float32Array): AsyncGenerator<Prediction, void> {
-  const { classes, answers } = model;
+  const { classes, positions } = model;
   for await (const { logits, first } of batches(model, features)) {
     for (let start = 0; start < logits.length; start += classes) {
-      const answer = first + start / classes;
+      const number = first + start / classes;
       const label = largest(logits, start, classes);
       const probabilities = softmax(logits.subarray(start, start + classes), logits[start + label]!);
-      yield { row: Math.floor(answer / answers), position: answer % answers, label, probabilities };
+      yield { row: Math.floor(number / positions), position: number % positions, label, probabilities };
     }
   }
 }
 
-/** Logits of all examples; `first` is the number of a batch's first answer. */
-async function* batches({ inputSize, answers, logits }: Classifier, features: Float32Array) {
+/** Logits of all examples; `first` counts the positions before a batch. */
+async function* batches({ inputSize, positions, logits }: Classifier, features: Float32Array) {
   const examples = features.length / inputSize;
   for (let first = 0; first < examples; first += EVALUATION_BATCH) {
     const batch = features.subarray(first * inputSize, (first + EVALUATION_BATCH) * inputSize);
-    yield { logits: await logits(batch), first: first * answers };
+    yield { logits: await logits(batch), first: first * positions };
   }
 }
 

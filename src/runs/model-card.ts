@@ -18,7 +18,7 @@ const examplesSchema = z.object({
   scaling: z.object({ mean: z.array(z.number()), factor: z.array(z.number()) }).optional(),
 });
 
-/** Of which models' files are. */
+/** The run that a model is of. */
 export interface Run {
   readonly topology: Topology;
   readonly experiment: Experiment;

@@ -38,9 +38,9 @@ export interface UsedData {
 }
 
 /**
- * Data by a user's word: settings as JSON, the name of a kind, or another path with the run's own settings; the run's data
- * where left out. Of the run's data the held-out examples are used unless `part` says otherwise, of others all.
+ * Loads examples for a model. Without `part`, these are the held-out ones of the run's data, and all of other data.
  *
+ * @param word settings as JSON, the name of a kind, or a path to read with the run's settings; the run's data where left out
  * @throws InvalidData data that cannot be read, or are not what the model takes
  */
 export async function openData(

@@ -1,8 +1,8 @@
 // Fuzzes everything that reads bytes of others, and the ledger: `npm run -s fuzz:frames [-- COUNT [SEED]]`, a million
 // inputs unless told.
 //
-// Mutated bytes for the decoders of frames, the messages of a stream, heartbeats, hellos, refusals, checkpoints and
-// journals; and, for ledgers with a real compressor's check, at the barrier and with patience, frames that are mutated,
+// Mutated bytes for the decoders of frames, the messages of a stream, heartbeats, hellos, refusals, saved models, checkpoints
+// and journals; and, for ledgers with a real compressor's check, at the barrier and with patience, frames that are mutated,
 // replayed and out of order. It fails when anything but a typed error comes out, a ledger breaks an invariant, an honest
 // exchange does not settle where the rules allow it, an input takes longer than 2 s, or memory grows by more than 16 MiB
 // after the first tenth. Equal seeds give equal inputs. See test/support/fuzz-frames.ts. No build is needed. The last

@@ -8,6 +8,7 @@ import type { JournalRecord } from "./exchange/journal.js";
 import { InvalidCheckpoint } from "./foundation/errors.js";
 import type { SavedMembers } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
+import type { ModelCard } from "./saved-model.js";
 import type { NamedValues } from "./vectors/state.js";
 
 export interface Checkpoint extends EdgesSnapshot {
@@ -22,6 +23,12 @@ export interface Checkpoint extends EdgesSnapshot {
   readonly scalars: Readonly<Record<string, number>>;
   /** What has crossed the edges so far. */
   readonly traffic: RoundReport["traffic"];
+  /** What makes a file of the model of it, for `murmur export`. */
+  readonly exported?: {
+    readonly card: ModelCard;
+    /** Name of the vector that the peer evaluates. */
+    readonly point: string;
+  };
   /** Who takes part, while that may change. */
   readonly members?: SavedMembers;
 }

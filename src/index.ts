@@ -28,7 +28,7 @@ export { mix } from "./algorithms/mix.js";
 export { type Checkpoint, type CheckpointStore, type Saved, saveCheckpoint } from "./checkpoint.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
-export type { Dataset, Examples } from "./dataset.js";
+export type { Dataset, Examples, ExamplesDescription, Scaling } from "./dataset.js";
 export { datasetFingerprint } from "./datasets/content.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export {
@@ -126,7 +126,9 @@ export {
 } from "./optimizers/index.js";
 export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
 export { type Experiment, experimentJsonSchema, parseExperiment } from "./runs/experiment.js";
+export { openModel, type UsedModel } from "./runs/model-use.js";
 export { createPlan, type Prepared } from "./runs/plan.js";
+export { evaluateModel, type ModelEvaluation, type Prediction, predict } from "./runs/predictions.js";
 export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/prepare.js";
 export {
   createSimulation,
@@ -137,8 +139,18 @@ export {
   type SimulationRound,
   simulate,
 } from "./runs/simulate.js";
+export {
+  decodeModel,
+  encodeModel,
+  fileOf,
+  type ModelCard,
+  type ModelFile,
+  meanOf,
+  type SavedModel,
+} from "./saved-model.js";
 export { createSchedule, type Schedule, type ScheduleSettings } from "./settings/schedule.js";
 export { oneThread, type StartThreads, type Threads } from "./threads/threads.js";
+export type { Classifier } from "./trainers/classifier.js";
 export { createTrainer, type TrainerSettings } from "./trainers/index.js";
 export {
   createLearner,
@@ -157,5 +169,11 @@ export {
 } from "./transports/simulated/network.js";
 export { type NetworkSettings, networkJsonSchema, parseNetwork } from "./transports/simulated/settings.js";
 export { createLayout, type Layout, type Tensor } from "./vectors/layout.js";
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type NamedTensor,
+  type Safetensors,
+} from "./vectors/safetensors.js";
 export type { NamedValues, State } from "./vectors/state.js";
 export { createVectorSpace, type Vector, type VectorSpace } from "./vectors/vector.js";

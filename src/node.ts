@@ -12,6 +12,8 @@
  */
 
 export { type Run, readRun } from "./inspect/read.js";
+export { type Exported, type ExportOptions, exportModel } from "./runs/node/export.js";
+export { readModel, writeModel } from "./runs/node/models.js";
 export { openPeerLog, type PeerLog, type PeerLogOptions } from "./runs/node/peer-log.js";
 export { type RunOptions, type RunSummary, recordSimulation } from "./runs/node/record-simulation.js";
 export { type ThreadCount, type WorkerThreadOptions, workerThreads } from "./threads/node.js";

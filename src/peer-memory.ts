@@ -1,11 +1,14 @@
 /** Everything of a peer that outlives a round, by name: what a checkpoint holds. */
 import type { Checkpoint } from "./checkpoint.js";
 import { InvalidCheckpoint, InvalidData } from "./foundation/errors.js";
+import type { SavedModel } from "./saved-model.js";
 import type { Trainer } from "./trainers/trainer.js";
 import type { NamedValues, State } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
 
 export interface Memory {
+  /** Name under which a live vector is saved; undefined where it is not. */
+  nameOf(vector: Vector): string | undefined;
   /** The live vectors, what the trainer keeps, and the numbers. @param own what `trainer.state` returned */
   save(own: NamedValues): Pick<Checkpoint, "vectors" | "scalars">;
   /** @throws InvalidCheckpoint other names or lengths; nothing is changed then */
@@ -32,6 +35,7 @@ export function createMemory(
     for (const [name, vector] of Object.entries(state.vectors)) vectors[`${owner}/${name}`] = vector;
   }
   return {
+    nameOf: (vector) => Object.keys(vectors).find((name) => vectors[name] === vector),
     save(values) {
       const own = Object.entries(values).map(([name, value]) => [TRAINER + name, value]);
       const scalars: Record<string, number> = {};
@@ -55,17 +59,36 @@ export function createMemory(
     },
 
     async restore(saved) {
-      const own: Record<string, Float32Array> = {};
       for (const [name, values] of Object.entries(saved.vectors)) {
-        if (name.startsWith(TRAINER)) own[name.slice(TRAINER.length)] = values;
-        else if (vectors[name]?.length !== values.length) throw unlike(id, name);
+        if (!name.startsWith(TRAINER) && vectors[name]?.length !== values.length) throw unlike(id, name);
       }
       for (const name of Object.keys(vectors)) if (!saved.vectors[name]) throw unlike(id, name);
-      await restoreTrainer(id, trainer, own);
+      await restoreTrainer(id, trainer, ownOf(saved.vectors));
       for (const [name, vector] of Object.entries(vectors)) vector.set(saved.vectors[name]!);
       for (const [name, value] of Object.entries(saved.scalars)) setScalar(states, name, value);
     },
   };
+}
+
+/**
+ * The model in a checkpoint, as its file has it.
+ * @throws InvalidCheckpoint the checkpoint does not say what model it is of
+ */
+export function modelIn({ peer, round, vectors, exported }: Checkpoint): SavedModel {
+  const model = exported && vectors[exported.point];
+  if (!model) {
+    throw new InvalidCheckpoint(
+      `the checkpoint of peer ${peer} after round ${round} does not say what model it is of: resume its run, and export what it saves then`,
+      { code: "checkpoint-without-model", peer, round },
+    );
+  }
+  return { card: exported.card, peer, round, model, local: ownOf(vectors) };
+}
+
+/** What the trainer keeps, without the owner before its names. */
+function ownOf(vectors: Checkpoint["vectors"]): NamedValues {
+  const own = Object.entries(vectors).filter(([name]) => name.startsWith(TRAINER));
+  return Object.fromEntries(own.map(([name, values]) => [name.slice(TRAINER.length), values]));
 }
 
 /** @param name with its owner before it */

@@ -26,6 +26,7 @@ import { createProjection, type Projection } from "./observing/projection.js";
 import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
 import { createMemory, type Memory } from "./peer-memory.js";
 import { createRateGuard, type RateGuard } from "./rate-guard.js";
+import type { ModelCard } from "./saved-model.js";
 import type { Schedule } from "./settings/schedule.js";
 import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
@@ -77,6 +78,8 @@ export interface PeerOptions {
   readonly trainer: Trainer;
   /** That share the work on a large model; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
+  /** What files of its model say; without it, no such file can be made. */
+  readonly card?: ModelCard;
   /** Who takes part, while that may change: the run then begins and ends with an epoch. */
   readonly membership?: Membership;
 }

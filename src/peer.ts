@@ -35,6 +35,7 @@ import type { Epoch } from "./membership/membership.js";
 import type { Observation } from "./observing/observer.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
+import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
 import type { NamedValues, State } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
@@ -88,12 +89,18 @@ export interface Peer {
    * @throws InvalidExperiment nobody asked for the fingerprint before the run
    */
   snapshot(own: NamedValues): Checkpoint;
+  /**
+   * What this peer evaluates, as a file has it; its numbers are the live ones. Only while the run waits at a report, or
+   * is over.
+   * @throws InvalidExperiment this peer was made without a card
+   */
+  saved(own: NamedValues): SavedModel;
   /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
   run(network: Network): AsyncGenerator<RoundReport, void>;
 }
 
 export function createPeer(options: PeerOptions): Peer {
-  const { id, plan, trainer, membership } = options;
+  const { id, plan, trainer, membership, card } = options;
   const { layout } = trainer;
   const parts = createParts(options);
   const { algorithm, compressor, model } = parts;
@@ -147,12 +154,23 @@ export function createPeer(options: PeerOptions): Peer {
     snapshot(own) {
       if (!known) throw tooLate();
       const edges = position.edges?.() ?? { edges: [], held: [] };
+      const point = parts.memory.nameOf(algorithm.point);
       const { round, traffic } = position;
       return {
         ...{ peer: id, round, fingerprint: known, traffic, ...edges },
         ...parts.memory.save(own),
         ...(membership && { members: membership.saved() }),
+        ...(card && point !== undefined && { exported: { card, point } }),
       };
+    },
+    saved(local) {
+      if (!card) {
+        throw new InvalidExperiment(`peer ${id} has no card for the file of its model: give createPeer one`, {
+          code: "no-model-card",
+          peer: id,
+        });
+      }
+      return { card, peer: id, round: position.round, model: algorithm.point, local };
     },
     run(network) {
       if (hasRun) {

@@ -62,9 +62,18 @@ const members: fc.Arbitrary<SavedMembers> = fc.record(
   },
   { requiredKeys: ["number", "firstRound", "newcomers", "changes", "known"] },
 );
+const exported: fc.Arbitrary<NonNullable<Checkpoint["exported"]>> = fc.record({
+  card: fc.record({
+    tensors: fc.array(fc.record({ name: fc.string(), shape: fc.array(count) })),
+    localShapes: fc.dictionary(fc.string(), fc.array(count), { noNullPrototype: true }),
+    about: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
+  }),
+  point: fc.string(),
+});
 const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record(
   {
     members,
+    exported,
     peer: count,
     round: count,
     fingerprint: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),

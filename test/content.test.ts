@@ -22,8 +22,10 @@ import { generateIdentity, type JoinOptions, joinRun } from "../src/runs/node/ne
 import { modelFingerprint } from "../src/trainers/layers-fingerprint.js";
 import { createLayersTrainer } from "../src/trainers/layers-trainer.js";
 import { createLayout } from "../src/vectors/layout.js";
+import { encodeSafetensors } from "../src/vectors/safetensors.js";
 import { checkError, expectRejection } from "./support/errors.js";
 import { someExamples } from "./support/layers-trainers.js";
+import { joined } from "./support/mutate.js";
 import { quick } from "./support/network.js";
 
 type Layer = layersModule.Layer;
@@ -36,7 +38,7 @@ afterEach(() => void vi.unstubAllGlobals());
 
 let folders = 0;
 /** A file of a peer's own, in a folder of its own. */
-function ownFile(name: string, content: string): string {
+function ownFile(name: string, content: string | Uint8Array): string {
   const folder = join(scratch, String(folders++));
   mkdirSync(folder);
   writeFileSync(join(folder, name), content);
@@ -103,6 +105,21 @@ describe("peers on loopback", () => {
       /: class 0 is "cat" here and "dog" at peer 1; start both/,
       /: class 0 is "dog" here and "cat" at peer 0; start both/,
     ]);
+  });
+
+  it("start together from one model, wherever its file lies, and refuse each other where the models differ", async () => {
+    const content = table(["cat", "dog"]);
+    const weights = (value: number) => {
+      const tensors = Object.entries({ "dense1/kernel": [2, 2], "dense1/bias": [2] }).map(([name, shape]) => {
+        return { name, shape, values: new Float32Array(shape.reduce((n, side) => n * side, 1)).fill(value) };
+      });
+      return { weights: ownFile("m.safetensors", joined(...encodeSafetensors({ tensors, metadata: {} }))) };
+    };
+    expect(
+      await meet([csv(content, {}), csv(content, {})].map((each) => ({ ...each, ...weights(0.25) }))),
+    ).toEqual([true, true]);
+    const others = [{ ...csv(content), ...weights(0.25) }, csv(content)];
+    await expectRefusal(others, "initialModel", [/"initialModel" is .*; start both/, /"initialModel" is /]);
   });
 
   it("refuse each other where one has a class more", async () => {

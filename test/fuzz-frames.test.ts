@@ -30,6 +30,7 @@ describe("mutated bytes and frames", () => {
         "answer to join",
         "hello",
         "refusal",
+        "safetensors",
         "checkpoint",
         "journal",
       ],

@@ -60,6 +60,11 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return drawn.toString();
 }
 
+/** A class's name in a table; line ends and the like are escaped. */
+export function classText(name: string): string {
+  return `“${JSON.stringify(name).slice(1, -1)}”`;
+}
+
 export interface Progress {
   /** Moves to `value` of the total, with a few words on how it goes. */
   update(value: number, remark: string): void;

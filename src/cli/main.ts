@@ -7,11 +7,14 @@ import { fail, note } from "./console.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { doctorCommand } from "./doctor.js";
+import { evaluateCommand } from "./evaluate.js";
+import { exportCommand } from "./export.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { keysCommand } from "./keys.js";
 import { growCommand, leaveCommand } from "./members.js";
 import { peerCommand } from "./peer.js";
+import { predictCommand } from "./predict.js";
 import { replayCommand } from "./replay.js";
 import { schemaCommand } from "./schema.js";
 import { simulateCommand } from "./simulate.js";
@@ -49,6 +52,9 @@ for (const command of [
   simulateCommand(),
   compareCommand(),
   inspectCommand(),
+  exportCommand(),
+  evaluateCommand(),
+  predictCommand(),
   topologyCommand(),
   tuneCommand(),
   splitCommand(),
@@ -58,6 +64,12 @@ for (const command of [
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
+
+// A reader may leave, as `head` does; what is left to print has none then.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
 
 try {
   await program.parseAsync();

@@ -43,6 +43,14 @@ export function threadsOption(): Option {
     .default("auto");
 }
 
+/** `--save`, the same for every command that trains. */
+export function saveOption(): Option {
+  return new Option(
+    "--save <folder>",
+    "write the trained model there: model.safetensors where all peers have the same, otherwise one per peer, as peer-3.safetensors",
+  );
+}
+
 /** `--allow-different-data`, the same for every command that joins a run or compares with one. */
 export function allowDifferentDataOption(): Option {
   return new Option(

@@ -15,9 +15,11 @@ import {
   deadlineOption,
   peerNumber,
   portToServe,
+  saveOption,
   threadsOption,
 } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
+import { modelsText } from "./summary.js";
 
 export function peerCommand(): Command {
   const command = new Command("peer");
@@ -44,6 +46,7 @@ export function peerCommand(): Command {
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
     .addOption(deadlineOption())
+    .addOption(saveOption())
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const { id }: { id: number } = options;
@@ -75,6 +78,7 @@ export function peerCommand(): Command {
           ...(options.join && { join: true }),
           watchMembers: (changed) => watchTopology({ path: topologyFile, topology, changed, warn }),
           directory: options.out,
+          save: options.save,
           checkpoints: checkpointSettings(command, options),
           warn,
           deadlineMs: options.deadline,
@@ -127,9 +131,10 @@ export function accuracyText(accuracy: number | undefined): string {
 }
 
 function outcomeText(summary: PeerSummary): string {
-  const { peer, loss, accuracy, bytesSent, goodput, modelDigest } = summary;
+  const { peer, loss, accuracy, bytesSent, goodput, modelDigest, model } = summary;
+  const file = model === undefined ? "" : `\n${modelsText([model])}`;
   const left = summary.hasLeft ? `left after round ${summary.rounds}, ` : "";
   const quality = accuracyText(accuracy) || lossText(loss);
   const useful = goodput === undefined ? "" : `goodput ${percentText(goodput)} %, `;
-  return `peer ${peer}: ${left}${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}`;
+  return `peer ${peer}: ${left}${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}${file}`;
 }

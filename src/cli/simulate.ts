@@ -7,9 +7,9 @@ import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.j
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { threadsOption } from "./option-types.js";
+import { saveOption, threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { modelledText, summaryTable } from "./summary.js";
+import { modelledText, modelsText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function simulateCommand(): Command {
@@ -25,6 +25,7 @@ export function simulateCommand(): Command {
       "simulate this network too (JSON; `murmur schema network`): modelled time, on links and peers that can be slow and fail",
     )
     .option("--out <folder>", "write the logs there, for murmur inspect")
+    .addOption(saveOption())
     .option("--json", "print the summary as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
@@ -41,6 +42,7 @@ export function simulateCommand(): Command {
           topology,
           experiment,
           directory: options.out,
+          save: options.save,
           network,
           checkpoints: checkpointSettings(command, options),
           signal: interrupted.signal,
@@ -65,6 +67,7 @@ export function simulateCommand(): Command {
       }
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
       if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
+      if (summary.models && !options.json) print(`\n${modelsText(summary.models)}`);
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
     });
   addCheckpointOptions(command);

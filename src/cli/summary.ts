@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { payloadsOf } from "../algorithms/index.js";
 import type { ModelledTimes } from "../runs/modelled-times.js";
 import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
@@ -41,6 +42,14 @@ export function summaryTable(runs: readonly RunSummary[]): string {
     ];
   });
   return table(head, rows);
+}
+
+/** Where the trained models are, and how several become one. */
+export function modelsText(files: readonly string[]): string {
+  if (files.length === 1) return `model: ${files[0]}`;
+  const folder = dirname(files[0]!);
+  const mean = `murmur export ${folder} --mean --to ${join(folder, "mean.safetensors")}`;
+  return `models:\n${files.join("\n")}\ntheir mean: ${mean}`;
 }
 
 function accuracyRange({ worstAccuracy, bestAccuracy }: Standing): string {

@@ -33,11 +33,12 @@ import {
   deadlineOption,
   peerNumbers,
   portToServe,
+  saveOption,
   threadsOption,
 } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { summaryTable } from "./summary.js";
+import { modelsText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function upCommand(): Command {
@@ -66,6 +67,7 @@ export function upCommand(): Command {
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
     .addOption(deadlineOption())
+    .addOption(saveOption())
     .option("--json", "print the outcome as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
@@ -86,8 +88,8 @@ export function upCommand(): Command {
           bar,
         );
         bar.stop();
-        const { summary, goodput, peers } = outcome;
-        if (options.json) print(JSON.stringify({ ...summary, goodput, peers }));
+        const { summary, ...others } = outcome;
+        if (options.json) print(JSON.stringify({ ...summary, ...others }));
         else printOutcome(outcome, directory);
         // Without a terminal nobody is there to press Ctrl-C.
         if (live && process.stderr.isTTY) {
@@ -115,6 +117,7 @@ interface Network {
 }
 
 interface UpOptions {
+  readonly save?: string;
   readonly deadline?: number;
   readonly metrics?: number;
   readonly threads: ThreadCount;
@@ -135,6 +138,7 @@ async function run(
     ...network,
     ...(identities && { identities }),
     ...(options.allowDifferentData && { allowDifferentData: true }),
+    save: options.save,
     deadlineMs: options.deadline,
     metricsPort: options.metrics,
     threads: options.threads,
@@ -159,10 +163,14 @@ async function run(
   });
 }
 
-function printOutcome({ summary, goodput, peers }: NetworkOutcome, directory: string | undefined): void {
+function printOutcome(
+  { summary, goodput, peers, models }: NetworkOutcome,
+  directory: string | undefined,
+): void {
   if (summary) print(`\n${summaryTable([summary])}`);
   print(`\n${peersTable(peers)}`);
   if (goodput !== undefined) print(`\ngoodput ${percentText(goodput)} % of wall time in useful steps`);
+  if (models) print(`\n${modelsText(models)}`);
   if (directory) print(`\nlogs: murmur inspect ${directory}`);
 }
 

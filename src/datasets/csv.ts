@@ -40,9 +40,31 @@ const settings = z.strictObject({
 /** A table of numbers with one column of classes, which may be words. */
 export const csv: DatasetKind<typeof settings> = {
   settings,
+  unscaled: "none",
+  async readAll({ path, header, delimiter, label }, inputShape) {
+    const lines = await parseLines(await readData(path, ORIGIN), { header, delimiter, source: path });
+    const columns = sizeOf(inputShape);
+    const isLabelled = lines.width !== columns;
+    const table = readTable(lines, isLabelled ? labelColumn(label, lines, path) : undefined, path);
+    if (table.columns !== columns) {
+      throw new InvalidData(
+        `csv: ${path} has ${table.columns} columns of numbers, and the model takes ${columns}: give it the columns of its training data, with the class or without`,
+        { code: "csv-columns-of-model", field: path },
+      );
+    }
+    const classNames = isLabelled ? namesOf(table.words, path) : [];
+    return {
+      inputShape,
+      classes: classNames.length,
+      classNames,
+      ...(isLabelled ? examplesOf(table, classNames) : { features: table.features }),
+    };
+  },
   async load({ path, testPath, header, delimiter, label, shape, scale, testShare: share, ...limits }) {
-    const read = async (file: string) =>
-      parseTable(await readData(file, ORIGIN), { header, delimiter, label, source: file });
+    const read = async (file: string) => {
+      const lines = await parseLines(await readData(file, ORIGIN), { header, delimiter, source: file });
+      return readTable(lines, labelColumn(label, lines, file), file);
+    };
     const table = await read(path);
     const held = testPath === undefined ? undefined : await read(testPath);
     if (held && held.columns !== table.columns) {
@@ -69,26 +91,25 @@ export const csv: DatasetKind<typeof settings> = {
         { code: "csv-too-few-rows", field: path },
       );
     }
-    if (scale === "standard") standardize(train, test, shape ? inputShape.at(-1)! : table.columns);
-    return limited({ name: "csv", inputShape, classes: classNames.length, classNames, train, test }, limits);
+    const channels = shape ? inputShape.at(-1)! : table.columns;
+    const scaling = scale === "standard" && standardize(train, test, channels);
+    const about = { name: "csv", inputShape, classes: classNames.length, classNames };
+    return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
 
-interface Table {
-  /** Row by row. */
-  readonly features: Float32Array;
-  /** Count of columns, the label's apart. */
-  readonly columns: number;
-  /** The label of each row, as written. */
-  readonly words: readonly string[];
+interface Lines {
+  readonly names: readonly string[] | undefined;
+  readonly rows: readonly { readonly record: readonly string[]; readonly info: { readonly lines: number } }[];
+  /** Count of columns, the label's included. */
+  readonly width: number;
 }
 
-/** @throws InvalidData says which line of the file is wrong and how */
-async function parseTable(
+/** @throws InvalidData no table, or one without rows */
+async function parseLines(
   bytes: Uint8Array,
-  options: { header: boolean; delimiter: string; label: string | number; source: string },
-): Promise<Table> {
-  const { header, delimiter, label, source } = options;
+  { header, delimiter, source }: { header: boolean; delimiter: string; source: string },
+): Promise<Lines> {
   const { parse } = await import("csv-parse/sync");
   let rows: { record: string[]; info: { lines: number } }[];
   try {
@@ -113,9 +134,21 @@ async function parseTable(
       code: "csv-empty",
       field: source,
     });
-  const width = rows[0]!.record.length;
-  const labelColumn = columnOf(label, names, width, source);
-  const columns = width - 1;
+  return { names, rows, width: rows[0]!.record.length };
+}
+
+interface Table {
+  /** Row by row. */
+  readonly features: Float32Array;
+  /** Count of columns, the label's apart. */
+  readonly columns: number;
+  /** The label of each row, as written; empty where there is no column of labels. */
+  readonly words: readonly string[];
+}
+
+/** @throws InvalidData says which line of the file is wrong and how */
+function readTable({ names, rows, width }: Lines, labelColumn: number | undefined, source: string): Table {
+  const columns = labelColumn === undefined ? width : width - 1;
   if (columns === 0)
     throw new InvalidData(`csv: ${source} has one column: add columns of numbers beside the class`, {
       code: "csv-one-column",
@@ -123,7 +156,7 @@ async function parseTable(
     });
 
   const features = new Float32Array(rows.length * columns);
-  const words = rows.map(({ record, info }, row) => {
+  rows.forEach(({ record, info }, row) => {
     let to = row * columns;
     record.forEach((field, column) => {
       if (column === labelColumn) return;
@@ -136,17 +169,12 @@ async function parseTable(
       }
       features[to++] = value;
     });
-    return record[labelColumn]!;
   });
+  const words = labelColumn === undefined ? [] : rows.map(({ record }) => record[labelColumn]!);
   return { features, columns, words };
 }
 
-function columnOf(
-  label: string | number,
-  names: readonly string[] | undefined,
-  width: number,
-  source: string,
-): number {
+function labelColumn(label: string | number, { names, width }: Lines, source: string): number {
   const column = typeof label === "string" ? (names ?? []).indexOf(label) : label < 0 ? width + label : label;
   if (column >= 0 && column < width) return column;
   const known = names ? `its columns are ${names.join(", ")}` : `it has ${width} columns`;

@@ -33,6 +33,7 @@ const settings = z.strictObject({
  */
 export const idx: DatasetKind<typeof settings> = {
   settings,
+  unscaled: "unit",
   async load({ path, scale, testShare: share, ...limits }) {
     const pairs = await findPairs(path);
     const parts = [];
@@ -55,9 +56,12 @@ export const idx: DatasetKind<typeof settings> = {
     }
     const train = second ? first.examples : slice(first.examples, size, 0, count - held);
     const test = second ? second.examples : slice(first.examples, size, count - held);
-    if (scale === "standard") standardize(train, test, 1);
+    const scaling = scale === "standard" && standardize(train, test, 1);
     const classes = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
-    return limited({ name: "idx", inputShape: first.inputShape, classes, train, test }, limits);
+    return limited(
+      { name: "idx", inputShape: first.inputShape, classes, ...(scaling && { scaling }), train, test },
+      limits,
+    );
   },
 };
 

@@ -36,9 +36,25 @@ const settings = z.strictObject({
 /** PNG and JPEG files, all of one size, in a folder per class; classes are in order of their folders' names. */
 export const images: DatasetKind<typeof settings> = {
   settings,
+  unscaled: "unit",
+  async readAll({ path, channels }) {
+    const top = await requireFolder(path);
+    const parts = isDivided(top) ? [`${path}/train`, `${path}/test`] : [path];
+    const byClass = joined(await Promise.all(parts.map(foldersIn)));
+    const isLabelled = byClass.size > 0;
+    // Without folders for classes, its own images are the examples.
+    const files = isLabelled ? byClass : new Map([["", picturesOf(path, top)]]);
+    const rowNames = [...files.values()].flat();
+    if (rowNames.length === 0) throw noImages(path);
+    const classNames = [...files.keys()];
+    const { features, labels, height, width } = await decodeAll(files, classNames, channels);
+    const inputShape = [height, width, channels];
+    if (!isLabelled) return { inputShape, classes: 0, features, rowNames };
+    return { inputShape, classes: classNames.length, classNames, features, labels, rowNames };
+  },
   async load({ path, channels, scale, testShare: share, ...limits }) {
     const top = await requireFolder(path);
-    const isSplit = top.includes("train") && top.includes("test");
+    const isSplit = isDivided(top);
     const trainFiles = await filesByClass(isSplit ? `${path}/train` : path);
     const testFiles = isSplit ? await filesByClass(`${path}/test`) : undefined;
     const classNames = [...trainFiles.keys()];
@@ -60,12 +76,10 @@ export const images: DatasetKind<typeof settings> = {
         { code: "images-too-few", field: path },
       );
     }
-    if (scale === "standard") standardize(train, test, channels);
+    const scaling = scale === "standard" && standardize(train, test, channels);
     const inputShape = [first.height, first.width, channels];
-    return limited(
-      { name: "images", inputShape, classes: classNames.length, classNames, train, test },
-      limits,
-    );
+    const about = { name: "images", inputShape, classes: classNames.length, classNames };
+    return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
 
@@ -79,26 +93,40 @@ async function requireFolder(path: string): Promise<string[]> {
   return names;
 }
 
-/** Paths of the images of each class. Files beside the class folders, and other files inside, are left alone. */
+const isDivided = (top: readonly string[]) => top.includes("train") && top.includes("test");
+
+const picturesOf = (path: string, names: readonly string[]): string[] =>
+  names.filter((name) => /\.(png|jpe?g)$/i.test(name)).map((name) => `${path}/${name}`);
+
+/** Paths of the images of each class. @throws InvalidData there are none */
 async function filesByClass(path: string): Promise<Map<string, string[]>> {
+  const byClass = await foldersIn(path);
+  if (byClass.size === 0) throw noImages(path);
+  return byClass;
+}
+
+/** Paths of the images of each folder. Files beside the folders, and other files inside, are left alone. */
+async function foldersIn(path: string): Promise<Map<string, string[]>> {
   const byClass = new Map<string, string[]>();
   for (const name of await requireFolder(path)) {
     const files = await listFolder(`${path}/${name}`, ORIGIN);
-    const pictures = files?.filter((file) => /\.(png|jpe?g)$/i.test(file)) ?? [];
-    if (pictures.length > 0) {
-      byClass.set(
-        name,
-        pictures.map((file) => `${path}/${name}/${file}`),
-      );
-    }
+    const pictures = picturesOf(`${path}/${name}`, files ?? []);
+    if (pictures.length > 0) byClass.set(name, pictures);
   }
-  if (byClass.size === 0)
-    throw new InvalidData(`images: ${path} has no images; ${ORIGIN.remedy}`, {
-      code: "images-empty",
-      field: path,
-    });
   return byClass;
 }
+
+/** The files of each class, part after part. */
+function joined(parts: readonly ReadonlyMap<string, readonly string[]>[]): Map<string, string[]> {
+  const all = new Map<string, string[]>();
+  for (const part of parts) {
+    for (const [name, files] of part) all.set(name, [...(all.get(name) ?? []), ...files]);
+  }
+  return all;
+}
+
+const noImages = (path: string) =>
+  new InvalidData(`images: ${path} has no images; ${ORIGIN.remedy}`, { code: "images-empty", field: path });
 
 interface Size {
   readonly height: number;

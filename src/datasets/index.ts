@@ -1,6 +1,6 @@
 /** Every data set there is. Adding one: a file here, and its name in this list. */
 import type { z } from "zod";
-import type { Dataset, DatasetKind } from "../dataset.js";
+import type { Dataset, DatasetKind, Examples, Rows } from "../dataset.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { cifar } from "./cifar.js";
 import { csv } from "./csv.js";
@@ -16,6 +16,9 @@ const kinds = [digits, idx, cifar, csv, text, images, module] as const;
 export const datasetSettings = settingsOfAny(kinds);
 export type DatasetSettings = z.output<typeof datasetSettings>;
 
+/** What users write as `kind`. */
+export const datasetKinds: readonly string[] = kinds.map(({ settings }) => settings.shape.kind.value);
+
 const loaded = new Map<string, Promise<Dataset>>();
 
 /** The data set that these settings describe; all peers of a process share one copy. */
@@ -29,4 +32,42 @@ export function loadDataset(settings: DatasetSettings): Promise<Dataset> {
   // A file that was missing may be there at the next attempt.
   loading.catch(() => loaded.delete(key));
   return loading;
+}
+
+/** These settings with features as the files have them. */
+function unscaled(settings: DatasetSettings): DatasetSettings {
+  const { unscaled: scale } = kindOf(kinds, settings) as DatasetKind;
+  return scale === undefined ? settings : ({ ...settings, scale } as DatasetSettings);
+}
+
+/** Which examples of a data set a model is used on. */
+export const dataParts = ["test", "train", "all"] as const;
+export type DataPart = (typeof dataParts)[number];
+
+/**
+ * Examples of a data set as its files have them, for a model to be used on.
+ * @param inputShape of one example, as the model takes it
+ */
+export async function loadRows(
+  settings: DatasetSettings,
+  part: DataPart,
+  inputShape: readonly number[],
+): Promise<Rows> {
+  const asInFiles = unscaled(settings);
+  const kind = kindOf(kinds, settings) as DatasetKind;
+  if (part === "all" && kind.readAll) return kind.readAll(asInFiles, inputShape);
+  const { train, test, ...about } = await loadDataset(asInFiles);
+  if (part !== "all") return { ...about, ...(part === "test" ? test : train) };
+  return { ...about, ...joined(train, test) };
+}
+
+function joined(a: Examples, b: Examples): Examples {
+  const features = new Float32Array(a.features.length + b.features.length);
+  features.set(a.features);
+  features.set(b.features, a.features.length);
+  const Labels = a.labels instanceof Int32Array ? Int32Array : Float32Array;
+  const labels = new Labels(a.labels.length + b.labels.length);
+  labels.set(a.labels);
+  labels.set(b.labels, a.labels.length);
+  return { features, labels };
 }

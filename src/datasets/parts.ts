@@ -1,6 +1,6 @@
 /** Which examples are held out, how many are used, and how features are scaled: the same for every file format. */
 import { z } from "zod";
-import { type Dataset, type Examples, sizeOf } from "../dataset.js";
+import { type Dataset, type Examples, type Scaling, sizeOf } from "../dataset.js";
 import { permutation, random } from "../foundation/random.js";
 
 /** The split belongs to the data set, not to a run, so that accuracies of different seeds compare. */
@@ -74,20 +74,30 @@ export function holdOut(labels: ArrayLike<number>, share: number): Uint8Array {
 
 /**
  * Brings every channel (the last axis) to mean 0 and variance 1 over the training examples, in place, and the
- * test examples by the same numbers. A channel that never changes becomes 0.
+ * test examples by the same numbers, which are returned. A channel that never changes becomes 0.
  */
-export function standardize(train: Examples, test: Examples, channels: number): void {
+export function standardize(train: Examples, test: Examples, channels: number): Scaling {
+  const scaling = { mean: new Array<number>(channels), factor: new Array<number>(channels) };
+  const { features } = train;
   for (let channel = 0; channel < channels; channel++) {
-    const { features } = train;
     let sum = 0;
     for (let i = channel; i < features.length; i += channels) sum += features[i]!;
     const mean = sum / (features.length / channels);
     let squares = 0;
     for (let i = channel; i < features.length; i += channels) squares += (features[i]! - mean) ** 2;
     const deviation = Math.sqrt(squares / (features.length / channels));
-    const scale = deviation > 0 ? 1 / deviation : 0;
-    for (const { features: values } of [train, test]) {
-      for (let i = channel; i < values.length; i += channels) values[i] = (values[i]! - mean) * scale;
-    }
+    scaling.mean[channel] = mean;
+    scaling.factor[channel] = deviation > 0 ? 1 / deviation : 0;
+  }
+  for (const part of [train, test]) scale(part.features, scaling);
+  return scaling;
+}
+
+/** Scales features in place. */
+export function scale(features: Float32Array, { mean, factor }: Scaling): void {
+  const channels = mean.length;
+  for (let channel = 0; channel < channels; channel++) {
+    const [m, f] = [mean[channel]!, factor[channel]!];
+    for (let i = channel; i < features.length; i += channels) features[i] = (features[i]! - m) * f;
   }
 }

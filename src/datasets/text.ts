@@ -31,28 +31,21 @@ const settings = z.strictObject({
  */
 export const text: DatasetKind<typeof settings> = {
   settings,
-  async load({ path, sequenceLength, stride = sequenceLength, testShare, ...limits }) {
-    const bytes = await readData(path, ORIGIN);
-    let content: string;
-    try {
-      content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    } catch (cause) {
-      throw new InvalidData(`text: ${path} is not UTF-8: convert it first`, {
-        code: "text-encoding",
-        field: path,
-        cause,
-      });
-    }
-    const characters = Array.from(content);
-    const classNames = [...new Set(characters)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-    if (classNames.length > MAX_VOCABULARY) {
+  async readAll({ path, sequenceLength }) {
+    const { tokens, classNames } = await readTokens(path);
+    if (tokens.length <= sequenceLength) {
       throw new InvalidData(
-        `text: ${path} has ${classNames.length} different characters, and at most ${MAX_VOCABULARY} are supported: use a text of one script`,
-        { code: "text-vocabulary", field: path },
+        `text: ${path} has ${tokens.length} characters, and an example takes ${sequenceLength + 1}: use more text`,
+        { code: "text-shorter-than-example", field: path },
       );
     }
-    const numbers = new Map(classNames.map((character, number) => [character, number]));
-    const tokens = Int32Array.from(characters, (character) => numbers.get(character)!);
+    return {
+      ...about(sequenceLength, classNames),
+      ...sequences(tokens, sequenceLength, sequenceLength),
+    };
+  },
+  async load({ path, sequenceLength, stride = sequenceLength, testShare, ...limits }) {
+    const { tokens, classNames } = await readTokens(path);
     const cut = Math.round(tokens.length * (1 - testShare));
     const [train, test] = [tokens.subarray(0, cut), tokens.subarray(cut)];
     if (Math.min(train.length, test.length) <= sequenceLength) {
@@ -64,9 +57,7 @@ export const text: DatasetKind<typeof settings> = {
     return limited(
       {
         name: "text",
-        inputShape: [sequenceLength],
-        classes: classNames.length,
-        classNames,
+        ...about(sequenceLength, classNames),
         train: sequences(train, sequenceLength, stride),
         test: sequences(test, sequenceLength, sequenceLength),
       },
@@ -74,6 +65,40 @@ export const text: DatasetKind<typeof settings> = {
     );
   },
 };
+
+const about = (sequenceLength: number, classNames: readonly string[]) =>
+  ({
+    inputShape: [sequenceLength],
+    classes: classNames.length,
+    classNames,
+    featuresAreClasses: true,
+  }) as const;
+
+/** The text as numbers of its characters. */
+async function readTokens(path: string): Promise<{ tokens: Int32Array; classNames: string[] }> {
+  const bytes = await readData(path, ORIGIN);
+  let content: string;
+  try {
+    content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new InvalidData(`text: ${path} is not UTF-8: convert it first`, {
+      code: "text-encoding",
+      field: path,
+      cause,
+    });
+  }
+  const characters = Array.from(content);
+  const classNames = [...new Set(characters)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+  if (classNames.length > MAX_VOCABULARY) {
+    throw new InvalidData(
+      `text: ${path} has ${classNames.length} different characters, and at most ${MAX_VOCABULARY} are supported: use a text of one script`,
+      { code: "text-vocabulary", field: path },
+    );
+  }
+  const numbers = new Map(classNames.map((character, number) => [character, number]));
+  const tokens = Int32Array.from(characters, (character) => numbers.get(character)!);
+  return { tokens, classNames };
+}
 
 /** Runs of `length` tokens and the tokens that follow each of theirs. */
 function sequences(tokens: Int32Array, length: number, stride: number): Examples {

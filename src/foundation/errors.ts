@@ -69,6 +69,9 @@ export class RoundTimeout extends MurmurationError {}
 /** A checkpoint that is damaged, of another run, or does not lead to where the peer was. */
 export class InvalidCheckpoint extends MurmurationError {}
 
+/** A file of a trained model that is damaged, or does not fit the model that it is for. */
+export class InvalidModel extends MurmurationError {}
+
 /** A run on a virtual clock in which everything waits and nothing is left to happen. */
 export class Deadlock extends MurmurationError {}
 

@@ -134,8 +134,9 @@ const LOCATIONS = ["path", "testPath", "export"];
 export function withoutLocations(experiment: Experiment): Partial<Record<keyof Experiment, unknown>> {
   const strip = (settings: object) =>
     Object.fromEntries(Object.entries(settings).filter(([field]) => !LOCATIONS.includes(field)));
+  const { weights: _weights, ...others } = experiment;
   const { data, split, model } = experiment;
-  return { ...experiment, data: strip(data), split: strip(split), model: strip(model) };
+  return { ...others, data: strip(data), split: strip(split), model: strip(model) };
 }
 
 /** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`, and `{ "bits": 4 }` for the default kind. */

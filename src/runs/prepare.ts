@@ -9,6 +9,7 @@ import { oneThread, type StartThreads, type Threads } from "../threads/threads.j
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
 import type { Experiment } from "./experiment.js";
+import { cardOf } from "./model-card.js";
 import { createPlan } from "./plan.js";
 
 export interface PrepareOptions {
@@ -74,6 +75,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
       createPeer({
         ...{ id, neighbours: mixing.neighbours[id]!, plan, threads },
         trainer: equip(trainers[k]!, id),
+        card: cardOf({ topology, experiment, plan }, trainers[k]!),
         ...(memberships[k] && { membership: memberships[k] }),
       }),
     );

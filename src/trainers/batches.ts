@@ -1,5 +1,8 @@
 import { permutation, random } from "../foundation/random.js";
 
+/** Examples of one forward pass while evaluating. */
+export const EVALUATION_BATCH = 256;
+
 /** Batches of one peer: which examples each step learns from. */
 export interface Batches {
   /** Examples per batch. */

@@ -1,9 +1,10 @@
 /** Every trainer there is. Adding one: a file here, and its name in this list. */
 import type { z } from "zod";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import { startFrom } from "./initial-weights.js";
 import { layers } from "./layers.js";
 import { quadratic } from "./quadratic.js";
-import type { Task } from "./task.js";
+import { FROM_SEED, type Task } from "./task.js";
 import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
 
 const kinds = [layers, quadratic] as const;
@@ -12,10 +13,14 @@ const kinds = [layers, quadratic] as const;
 export const trainerSettings = settingsOfAny(kinds);
 export type TrainerSettings = z.output<typeof trainerSettings>;
 
-/** The trainer of one peer. tfjs is loaded only for trainers that use it. */
-export function createTrainer(
+/**
+ * The trainer of one peer. tfjs is loaded only for trainers that use it.
+ * @throws InvalidExperiment, InvalidData or InvalidModel settings, data or initial weights that cannot be used
+ */
+export async function createTrainer(
   task: Task & { readonly trainer: TrainerSettings },
   context: TrainerContext,
 ): Promise<Trainer> {
-  return (kindOf(kinds, task.trainer) as TrainerKind).create(task.trainer, context, task);
+  const trainer = await (kindOf(kinds, task.trainer) as TrainerKind).create(task.trainer, context, task);
+  return task.weights === FROM_SEED ? trainer : startFrom(trainer, task.weights);
 }

@@ -1,22 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readInto, readsAtOnce } from "../backends/memory.js";
-import type { Examples } from "../dataset.js";
+import type { Examples, ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { random } from "../foundation/random.js";
 import type { Vector } from "../vectors/vector.js";
-import { createBatches } from "./batches.js";
+import { createBatches, EVALUATION_BATCH } from "./batches.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
 import { modelFingerprint } from "./layers-fingerprint.js";
-import { weightsOf } from "./layers-weights.js";
+import { flatten, weightsOf } from "./layers-weights.js";
 import type { Evaluation, Trainer } from "./trainer.js";
-
-type Layer = layersModule.Layer;
-
-/** Examples of one forward pass while evaluating. */
-const EVALUATION_BATCH = 256;
 
 /** Mean loss of a batch from its labels, shape [batch, …], and the model's output for it. */
 export type Loss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
@@ -34,6 +29,8 @@ export interface LayersTrainerOptions {
   readonly batchSize?: number;
   /** Changes a batch's features in place before they are learned from; none where left out. */
   readonly augment?: Augmentation;
+  /** What the model takes and predicts, for its saved file. */
+  readonly examples?: ExamplesDescription;
   /** What peers of a run compare of the data that the examples are from; the model is compared in any case. */
   readonly fingerprint?: () => Promise<Fingerprint>;
   readonly seed: number;
@@ -96,6 +93,8 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
 
   return {
     layout,
+    ...(options.examples && { examples: options.examples }),
+    stateShapes: weights.localShapes,
     initialize: weights.initialize,
     async gradient(point, out, step) {
       weights.upload(point);
@@ -219,14 +218,6 @@ async function numberOf(tensor: tf.Tensor): Promise<number> {
 function labelsTensor(labels: Int32Array | Float32Array, perExample: number): tf.Tensor {
   const shape = perExample === 1 ? [labels.length] : [labels.length / perExample, perExample];
   return tf.tensor(labels, shape, labels instanceof Int32Array ? "int32" : "float32");
-}
-
-/** All layers, those inside nested models included, in order. */
-function flatten(layers: readonly Layer[]): Layer[] {
-  return layers.flatMap((layer) => {
-    const nested = (layer as { layers?: Layer[] }).layers;
-    return nested ? flatten(nested) : [layer];
-  });
 }
 
 /** A dropout layer. tfjs keeps its seed private, and would drop the same units in every step. */

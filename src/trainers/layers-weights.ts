@@ -15,6 +15,8 @@ export interface ModelWeights {
   readonly layout: Layout;
   /** The trainable weights, tensor by tensor of the layout. */
   readonly variables: readonly tf.Variable[];
+  /** Shapes of the other weights, by name. */
+  readonly localShapes: Readonly<Record<string, readonly number[]>>;
   /** Writes the trainable weights that the model had when this was made. */
   initialize(out: Vector): void;
   /** Sets the trainable weights. */
@@ -54,6 +56,7 @@ export function weightsOf(model: LayersModel, layers: readonly Layer[]): ModelWe
   return {
     layout,
     variables,
+    localShapes: Object.fromEntries(local.map(({ name, shape }) => [name, shape])),
     initialize(out) {
       layout.tensors.forEach(({ offset }, i) => {
         out.set(start[i]!, offset);
@@ -114,4 +117,12 @@ function namesOf(layers: readonly Layer[]): Map<number, string> {
     }
   }
   return names;
+}
+
+/** All layers, those inside nested models included, in order. */
+export function flatten(layers: readonly Layer[]): Layer[] {
+  return layers.flatMap((layer) => {
+    const nested = (layer as { layers?: Layer[] }).layers;
+    return nested ? flatten(nested) : [layer];
+  });
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { backendNames } from "../backend.js";
-import { type Dataset, type Examples, sizeOf } from "../dataset.js";
+import { type Dataset, descriptionOf, type Examples, sizeOf } from "../dataset.js";
 import { createAugmentation } from "../datasets/augmentation.js";
 import { datasetFingerprint, partsFingerprint } from "../datasets/content.js";
 import { loadDataset } from "../datasets/index.js";
@@ -36,6 +36,7 @@ export const layers: TrainerKind<typeof settings> = {
       train: selectExamples(train, parts[peer]!, size),
       test,
       batchSize: task.batchSize,
+      examples: descriptionOf(dataset),
       ...(augment && { augment }),
       fingerprint: async () => ({
         ...(await datasetFingerprint(dataset)),

@@ -5,6 +5,9 @@ import { datasetSettings } from "../datasets/index.js";
 import { splitSettings } from "../datasets/partition.js";
 import { modelSettings } from "../models/index.js";
 
+/** Initial weights that are no file's. */
+export const FROM_SEED = "seed";
+
 const MAX_BATCH_SIZE = 1 << 20;
 
 export const taskSettings = z.strictObject({
@@ -14,6 +17,11 @@ export const taskSettings = z.strictObject({
   split: splitSettings
     .prefault({ kind: "shards" })
     .describe("how training examples are divided among the peers"),
+  weights: z
+    .string()
+    .min(1)
+    .default(FROM_SEED)
+    .describe("model that all peers start from: a .safetensors file, or drawn from the seed"),
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(32).describe("examples per local step"),
 });
 export type Task = z.output<typeof taskSettings>;

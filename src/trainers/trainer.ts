@@ -4,6 +4,7 @@
  * Gradients are all that it computes: what becomes of them is the optimiser's business (`learner.ts`).
  */
 import type { z } from "zod";
+import type { ExamplesDescription } from "../dataset.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Layout } from "../vectors/layout.js";
 import type { NamedValues } from "../vectors/state.js";
@@ -21,6 +22,10 @@ export interface Evaluation {
 export interface Trainer {
   /** The tensors that gossip, in the order in which they lie in the model vector. */
   readonly layout: Layout;
+  /** What the model takes and predicts, for its saved file; left out where its data are no examples of classes. */
+  readonly examples?: ExamplesDescription;
+  /** Shapes of what `state` returns, by name; what is left out is flat. */
+  readonly stateShapes?: Readonly<Record<string, readonly number[]>>;
   /** Write the initial model, the same for every peer of one seed. */
   initialize(model: Vector): void;
   /**

@@ -1,12 +1,23 @@
 // Four peers on a ring train on digits: the same program for Node, which runs it as it is, and for a browser, which
 // runs it bundled. It imports the built core by its public name, as a user's program does.
-import { modelDigest, parseExperiment, parseTopology, simulate } from "murmuration";
+import {
+  decodeModel,
+  encodeModel,
+  evaluateModel,
+  fileOf,
+  loadDataset,
+  modelDigest,
+  openModel,
+  parseExperiment,
+  parseTopology,
+  simulate,
+} from "murmuration";
 
 /**
- * What every peer ends with.
+ * What every peer ends with, and what the first peer's model is worth once it went through a file.
  *
  * @param {object} settings of the experiment
- * @returns {Promise<{ digests: string[], accuracy: number | undefined }>}
+ * @returns {Promise<{ digests: string[], accuracy: number | undefined, saved: { loss: number, accuracy: number } }>}
  */
 export async function train(settings) {
   const topology = parseTopology({ graph: { kind: "ring", peers: 4 } }, "ring");
@@ -22,6 +33,17 @@ export async function train(settings) {
     if (meanEvaluation) accuracy = meanEvaluation.accuracy;
   }
   const digests = simulation.peers.map(({ model }) => modelDigest(model));
+  const [peer] = simulation.peers;
+  const saved = await evaluateFile(encodeModel(fileOf(peer.saved(await peer.trainerState()))));
   simulation.dispose();
-  return { digests, accuracy };
+  return { digests, accuracy, saved };
+}
+
+async function evaluateFile(parts) {
+  const bytes = new Uint8Array(await new Blob(parts.map((part) => part.slice())).arrayBuffer());
+  const { classifier, experiment } = await openModel(decodeModel(bytes, "the model"));
+  const { test } = await loadDataset(experiment.data);
+  const { loss, accuracy } = await evaluateModel(classifier, test.features, test.labels);
+  classifier.dispose();
+  return { loss, accuracy };
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import {
   decodeFrame,
   encodeFrame,
@@ -10,7 +11,12 @@ import {
   MAX_HEADER_BYTES,
 } from "../../src/exchange/frame.js";
 import { payloadTag } from "../../src/exchange/journal.js";
-import { InvalidCheckpoint, MalformedFrame, type MurmurationError } from "../../src/foundation/errors.js";
+import {
+  InvalidCheckpoint,
+  InvalidModel,
+  MalformedFrame,
+  type MurmurationError,
+} from "../../src/foundation/errors.js";
 import { decodeNotice, encodeNotice } from "../../src/membership/proposal.js";
 import { readCheckpoint, writeCheckpoint } from "../../src/runs/node/checkpoints/file.js";
 import { openJournal, readJournal } from "../../src/runs/node/checkpoints/journal-file.js";
@@ -19,6 +25,7 @@ import { decodeHeartbeat, encodeHeartbeat } from "../../src/transports/libp2p/he
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from "../../src/transports/libp2p/hello.js";
 import { decodeJoinAnswer, encodeJoinAnswer } from "../../src/transports/libp2p/join.js";
 import { createMessageReader, Kind, message, messageHeader } from "../../src/transports/libp2p/messages.js";
+import { decodeSafetensors, encodeSafetensors } from "../../src/vectors/safetensors.js";
 import { joined, type Mutator } from "./mutate.js";
 
 /** Throws one kind of error for bytes that it refuses, and any other error where a law is broken. */
@@ -81,6 +88,20 @@ const heartbeats = [
   ]),
 ];
 
+const models = [
+  joined(...encodeSafetensors({ tensors: [], metadata: {} })),
+  joined(
+    ...encodeSafetensors({
+      tensors: [
+        { name: "dense1/kernel", shape: [2, 3], values: Float32Array.from([1, 2, 3, 4, 5, 6]) },
+        { name: "empty", shape: [3, 0], values: new Float32Array(0) },
+        { name: "scalar", shape: [], values: Float32Array.from([-0]) },
+      ],
+      metadata: { round: "7", experiment: '{"seed":1}' },
+    }),
+  ),
+];
+
 function fail(what: string): never {
   throw new Error(what);
 }
@@ -132,6 +153,16 @@ export async function decoderTargets(folder: string): Promise<DecoderTarget[]> {
         const { reason } = decodeRefusal(bytes);
         // What a terminal would take for a command.
         for (const character of reason) if (character < " ") fail("a refusal has control characters");
+      },
+    },
+    {
+      ...{ name: "safetensors", corpus: models, refusal: InvalidModel, oneIn: 1 },
+      decode(bytes) {
+        const read = decodeSafetensors(bytes, "the model");
+        const numbers = read.tensors.reduce((sum, { values }) => sum + values.length, 0);
+        if (4 * numbers > bytes.length) fail("a model has numbers of nothing");
+        const again = decodeSafetensors(joined(...encodeSafetensors(read)), "the model");
+        if (!isDeepStrictEqual(again, read)) fail("a model is not what it was");
       },
     },
     await checkpoints(folder),

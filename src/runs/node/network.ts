@@ -16,6 +16,7 @@ import { DEFAULT_DEADLINE_MS, type Deadlines, deadlinesFrom } from "../../transp
 import type { Layout } from "../../vectors/layout.js";
 import type { Vector } from "../../vectors/vector.js";
 import type { JoinOptions } from "./join-options.js";
+import { savePeer } from "./models.js";
 import { networkPeers } from "./network-peers.js";
 import { enterStage, type Stage, type StageOptions } from "./stage.js";
 
@@ -56,6 +57,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly resumedFrom: number | undefined;
   /** The live model vector that is evaluated. */
   readonly point: Vector;
+  /** Saves the model as it is now, as `peer-3.safetensors`. @returns its file. @throws FileProblem */
+  save(folder: string): Promise<string>;
   /** SHA-256 of the model as it is now, 64 hexadecimal digits. */
   modelDigest(): string;
   /** What this peer counts; reports take it. */
@@ -158,6 +161,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     firstRound: current().membership?.epoch.firstRound ?? 0,
     topology: current().membership?.epoch.topology ?? options.topology,
     counters,
+    save: (folder) => savePeer(folder, current().peer),
     modelDigest: () => modelDigest(current().peer.point),
     get isComplete() {
       return hasLeft || finished === current().peer.rounds;

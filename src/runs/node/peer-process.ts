@@ -22,6 +22,7 @@ export type ToPeer =
       readonly identity: Identity;
       readonly allowDifferentData: boolean;
       readonly directory: string | undefined;
+      readonly save: string | undefined;
       readonly checkpoints: CheckpointSettings | undefined;
       readonly deadlineMs: number | undefined;
       readonly metricsPort: number | undefined;

@@ -17,6 +17,7 @@ import { observe, type SimulationRound } from "../simulate.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
+import { requireNoModels, uniteModels } from "./models.js";
 import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
 import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
@@ -51,6 +52,8 @@ export interface NetworkOptions {
   readonly allowDifferentData?: boolean;
   /** Folder for logs; must be new or empty. */
   readonly directory?: string | undefined;
+  /** Folder for the trained models; none are saved where left out. */
+  readonly save?: string | undefined;
   /** Makes the run outlive its processes. */
   readonly checkpoints?: CheckpointSettings | undefined;
   /** How long a peer waits for a silent or missing neighbour, in milliseconds; every other wait derives from it. */
@@ -75,6 +78,8 @@ export interface NetworkOutcome {
   readonly peers: readonly PeerSummary[];
   /** Share of their wall time in useful steps, in [0, 1]. */
   readonly goodput?: number;
+  /** Files of the models, where they were saved. */
+  readonly models?: readonly string[];
   /** The same figures that a simulation gives; only where all peers ran here. */
   readonly summary?: RunSummary;
 }
@@ -89,6 +94,10 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
   const { experiment, directory, checkpoints, warn, metricsPort = 0 } = options;
   requireWhole(options.topology);
   if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
+  if (options.save !== undefined) {
+    const ids = options.topology.peers.map(({ id }) => id);
+    await requireNoModels({ folder: options.save, isResumed: checkpoints?.resume === true }, ids);
+  }
   const lastId = Math.max(...(options.identities?.keys() ?? [options.topology.peers.length - 1]));
   if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {
     throw new CannotListen(
@@ -106,8 +115,10 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
     const watch = createWatch(identities.size, experiment.rounds, options);
     await runProcesses(topology, identities, models, options, watch);
     const peers = watch.summaries();
-    const useful = goodputOf(peers);
-    if (identities.size < topology.peers.length) return { peers, ...useful };
+    const isWhole = identities.size === topology.peers.length;
+    const saved = await savedModels(options.save, peers, isWhole);
+    const useful = { ...goodputOf(peers), ...(saved && { models: saved }) };
+    if (!isWhole) return { peers, ...useful };
 
     const seconds = (performance.now() - started) / 1000;
     const { beforeClosing, last } = await look(topology, experiment, models, watch);
@@ -127,6 +138,21 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
   } finally {
     await rm(models, { recursive: true, force: true });
   }
+}
+
+/** The files that the peers have left, one for all of them where those of a whole run are equal. */
+async function savedModels(
+  folder: string | undefined,
+  peers: readonly PeerSummary[],
+  isWhole: boolean,
+): Promise<readonly string[] | undefined> {
+  if (folder === undefined) return undefined;
+  return isWhole
+    ? uniteModels(
+        folder,
+        peers.map(({ peer }) => peer),
+      )
+    : peers.flatMap(({ model }) => model ?? []);
 }
 
 function goodputOf(peers: readonly PeerSummary[]): Pick<NetworkOutcome, "goodput"> {
@@ -286,6 +312,7 @@ async function runProcesses(
       identity,
       allowDifferentData: options.allowDifferentData ?? false,
       directory,
+      save: options.save,
       checkpoints,
       deadlineMs,
       metricsPort,

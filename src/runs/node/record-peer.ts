@@ -9,6 +9,7 @@ import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheu
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
 import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
+import { requireNoModels } from "./models.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
 import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
@@ -23,6 +24,8 @@ export interface PeerRunOptions {
   readonly allowDifferentData?: boolean;
   /** Folder for the log; other peers' logs may be there, but not one of this peer. */
   readonly directory?: string | undefined;
+  /** Folder for the trained model, whose file is `peer-3.safetensors`; it is not saved where left out. */
+  readonly save?: string | undefined;
   /** Comes into a run that is under way, without state; see `joinRun`. */
   readonly join?: boolean;
   /** Is given a function that proposes changes of the run's members; returns one that ends it. */
@@ -56,6 +59,8 @@ export interface PeerSummary {
   /** The peer left for good before the last round. */
   readonly hasLeft?: true;
   readonly modelDigest: string;
+  /** File of the model, where it was saved. */
+  readonly model?: string;
   readonly loss?: number;
   readonly accuracy?: number;
   readonly bytesSent: number;
@@ -91,6 +96,9 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     if (checkpoints?.resume) await makeFolder(directory);
     else await requireNewLog(directory, id);
   }
+  if (options.save !== undefined) {
+    await requireNoModels({ folder: options.save, isResumed: checkpoints?.resume === true }, [id]);
+  }
   const store = checkpoints && (await openCheckpoints(checkpoints, id, warn));
   const run = await joinRun({
     topology,
@@ -112,6 +120,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   let last: RoundReport | undefined;
   const goodput = createGoodput();
   let unwatch: (() => void) | undefined;
+  let model: string | undefined;
   try {
     if (directory !== undefined) {
       const { layout, resumedFrom, topology } = run;
@@ -136,6 +145,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }
+    if (options.save !== undefined) model = await run.save(options.save);
     await log?.end("completed", run.hasLeft ? "it left the run" : undefined, run.counters.take());
   } catch (error) {
     const reason =
@@ -156,6 +166,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     rounds: last ? last.round + 1 : run.firstRound,
     ...(run.hasLeft && ({ hasLeft: true } as const)),
     modelDigest: run.modelDigest(),
+    ...(model !== undefined && { model }),
     ...(loss !== undefined && Number.isFinite(loss) && { loss }),
     ...(accuracy !== undefined && { accuracy }),
     bytesSent: last ? bytesSent(last) : 0,

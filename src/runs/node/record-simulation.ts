@@ -16,6 +16,7 @@ import { type SimulationRound, simulate } from "../simulate.js";
 import { saveOrWarn } from "./checkpoints/saving.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
+import { requireNoModels, saveAll } from "./models.js";
 import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";
 
@@ -34,6 +35,8 @@ export interface RunSummary {
   readonly seconds: number;
   /** What a simulated network makes of it. */
   readonly modelled?: ModelledTimes;
+  /** Files of the models, where they were saved. */
+  readonly models?: readonly string[];
 }
 
 /** How the peers stand after a round that evaluated. */
@@ -56,6 +59,8 @@ export interface RunOptions {
   readonly directory?: string | undefined;
   /** Makes the run outlive this process. */
   readonly checkpoints?: CheckpointSettings | undefined;
+  /** Folder for the trained models; none are saved where left out. */
+  readonly save?: string | undefined;
   /** Stops the run after a round; its reason is a text. */
   readonly signal?: AbortSignal;
   /** The network to simulate; frames arrive at once where left out. */
@@ -75,8 +80,15 @@ export interface RunOptions {
  */
 export async function recordSimulation(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, network, signal, warn, threads = 1 } = options;
-  const { onReady, onRound } = options;
+  const { onReady, onRound, save: folder } = options;
   requireNoNetwork(options);
+  if (folder !== undefined) {
+    const isResumed = options.checkpoints?.resume === true;
+    await requireNoModels(
+      { folder, isResumed },
+      topology.peers.map(({ id }) => id),
+    );
+  }
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),
@@ -94,6 +106,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
   const started = performance.now();
   let last: SimulationRound | undefined;
   let beforeClosing: SimulationRound | undefined;
+  let models: readonly string[] | undefined;
   try {
     for await (const round of simulation.run()) {
       logs?.write(round);
@@ -110,6 +123,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
         );
       }
     }
+    if (folder !== undefined) models = await saveAll(folder, simulation.peers);
     await logs?.end("completed");
   } catch (error) {
     await logs?.end("stopped", error instanceof Error ? error.message : String(error));
@@ -126,7 +140,11 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
     last: last!,
     seconds: (performance.now() - started) / 1000,
   });
-  return modelled ? { ...summary, modelled: modelled.times() } : summary;
+  return {
+    ...summary,
+    ...(modelled && { modelled: modelled.times() }),
+    ...(models && { models }),
+  };
 }
 
 /** What a run comes to, simulated or not, from the rounds that count. */

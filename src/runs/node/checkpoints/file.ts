@@ -68,6 +68,16 @@ const header = z.object({
     }),
   ),
   held: z.array(z.object({ peer: count, frame: half })),
+  exported: z
+    .object({
+      card: z.object({
+        tensors: z.array(z.object({ name: z.string(), shape: z.array(count) })),
+        localShapes: z.record(z.string(), z.array(count)),
+        about: z.record(z.string(), z.string()),
+      }),
+      point: z.string(),
+    })
+    .optional(),
   members: z
     .object({
       number: count,
@@ -83,7 +93,7 @@ type Half = z.output<typeof half>;
 
 /** Writes the file, whole or not at all. @returns its bytes. @throws FileProblem */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<number> {
-  const { peer, round, fingerprint, traffic, scalars, vectors, edges, held, members } = checkpoint;
+  const { peer, round, fingerprint, traffic, scalars, vectors, edges, held, members, exported } = checkpoint;
   const payloads: Uint8Array[] = [];
   const halfOf = ({
     kind,
@@ -109,6 +119,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
       arrived: arrived.map(halfOf),
     })),
     held: held.map(({ peer, frame }) => ({ peer, frame: halfOf(frame) })),
+    ...(exported && { exported: exported as z.input<typeof header>["exported"] }),
     ...(members && { members: members as z.input<typeof header>["members"] }),
   };
   const text = Buffer.from(JSON.stringify(written));
@@ -211,10 +222,14 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     if (at + DIGEST_BYTES !== size || !digest.equals(await take(DIGEST_BYTES))) {
       throw damaged("does not match its checksum");
     }
-    const { peer, round, fingerprint, traffic } = read;
+    const { peer, round, fingerprint, traffic, exported } = read;
     const members = read.members as SavedMembers | undefined;
     const scalars = Object.fromEntries(read.scalars.map((name, k) => [name, numbers[k]!]));
-    return { peer, round, fingerprint, traffic, scalars, vectors, edges, held, ...(members && { members }) };
+    return {
+      ...{ peer, round, fingerprint, traffic, scalars, vectors, edges, held },
+      ...(exported && { exported }),
+      ...(members && { members }),
+    };
   } finally {
     await file.close();
   }

@@ -32,7 +32,7 @@ export async function createCheckpointFolder(
   for (const name of await makeFolder(folder)) {
     if (name.endsWith(DRAFT_SUFFIX)) await rm(join(folder, name), { force: true, recursive: true });
   }
-  const pathOf = (round: number, kind: "checkpoint" | "journal") => join(folder, `round-${round}.${kind}`);
+  const pathOf = pathIn(folder);
   let journal: JournalFile | undefined;
   let journalRound = 0;
   let isBroken = false;
@@ -54,27 +54,13 @@ export async function createCheckpointFolder(
 
   return {
     async load(latest = Number.POSITIVE_INFINITY) {
-      const files = await list(folder);
-      const rounds = files
-        .filter(({ kind, round }) => kind === "checkpoint" && round <= latest)
-        .map(({ round }) => round);
-      let last: InvalidCheckpoint | undefined;
-      for (const round of rounds.sort((a, b) => b - a)) {
-        try {
-          const checkpoint = await readCheckpoint(pathOf(round, "checkpoint"));
-          if (last) warn(`${last.message}; the checkpoint of round ${round} is used`);
-          const journals = files.filter((each) => each.kind === "journal" && each.round >= round);
-          const saved = { checkpoint, records: recordsOf(checkpoint, journals, pathOf) };
-          const newest = Math.max(round, ...journals.map((each) => each.round));
-          open(newest);
-          return saved;
-        } catch (error) {
-          if (!(error instanceof InvalidCheckpoint)) throw error;
-          last ??= error;
-        }
-      }
-      if (last) throw last;
-      return undefined;
+      const checkpoint = await newestCheckpoint(folder, { warn }, latest);
+      if (!checkpoint) return undefined;
+      const { round } = checkpoint;
+      const journals = (await list(folder)).filter((each) => each.kind === "journal" && each.round >= round);
+      const saved = { checkpoint, records: recordsOf(checkpoint, journals, pathOf) };
+      open(Math.max(round, ...journals.map((each) => each.round)));
+      return saved;
     },
 
     async save(checkpoint) {
@@ -118,6 +104,38 @@ export async function createCheckpointFolder(
     },
   };
 }
+
+/**
+ * Reads the newest good checkpoint of a peer's folder, which stays as it is; undefined where there is none.
+ *
+ * @param latest no checkpoint of a later round than this
+ * @throws InvalidCheckpoint there are checkpoints, and none can be read
+ */
+export async function newestCheckpoint(
+  folder: string,
+  { warn }: FolderOptions,
+  latest = Number.POSITIVE_INFINITY,
+): Promise<Checkpoint | undefined> {
+  const rounds = (await list(folder))
+    .filter(({ kind, round }) => kind === "checkpoint" && round <= latest)
+    .map(({ round }) => round);
+  let last: InvalidCheckpoint | undefined;
+  for (const round of rounds.sort((a, b) => b - a)) {
+    try {
+      const checkpoint = await readCheckpoint(pathIn(folder)(round, "checkpoint"));
+      if (last) warn(`${last.message}; the checkpoint of round ${round} is used`);
+      return checkpoint;
+    } catch (error) {
+      if (!(error instanceof InvalidCheckpoint)) throw error;
+      last ??= error;
+    }
+  }
+  if (last) throw last;
+  return undefined;
+}
+
+const pathIn = (folder: string) => (round: number, kind: "checkpoint" | "journal") =>
+  join(folder, `round-${round}.${kind}`);
 
 /** What happened since a checkpoint, across the journals that follow each other, up to the first torn one. */
 function recordsOf(

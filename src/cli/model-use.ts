@@ -1,0 +1,70 @@
+/** What the commands that use a trained model share. */
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { backendNames } from "../backend.js";
+import { type DataPart, dataParts } from "../datasets/index.js";
+import { FileProblem } from "../foundation/errors.js";
+import { openData, openModel, type UsedData, type UsedModel } from "../runs/model-use.js";
+import { readModel } from "../runs/node/models.js";
+
+export interface ModelUseOptions {
+  readonly part?: DataPart;
+  readonly backend?: string;
+  readonly csv?: string;
+  readonly json?: true;
+}
+
+/** The arguments and options of `murmur evaluate` and `murmur predict`. */
+export function addModelUse(command: Command): Command {
+  return command
+    .argument("<model>", "file that murmur saved (.safetensors)")
+    .argument(
+      "[data]",
+      "a path, read with the settings of the run's data; or settings of other data as JSON, or their kind; default: the run's data",
+    )
+    .addOption(
+      new Option(
+        "--part <part>",
+        "examples to use; default: the held-out ones (test) of the run's data, and all of other data",
+      ).choices(dataParts),
+    )
+    .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; default: that of the run`)
+    .option("--csv <file>", "write the result there as a table")
+    .option("--json", "print as JSON");
+}
+
+export async function openUse(
+  path: string,
+  data: string | undefined,
+  { part, backend }: ModelUseOptions,
+): Promise<UsedModel & { readonly data: UsedData }> {
+  const used = await openModel(await readModel(path), backend);
+  return { ...used, data: await openData(used, data, part) };
+}
+
+/** “360 held-out examples of digits” */
+export function dataText({ source, part, features }: UsedData, inputSize: number): string {
+  const which = { test: "held-out ", train: "training ", all: "" }[part];
+  const count = features.length / inputSize;
+  return `${count} ${which}${count === 1 ? "example" : "examples"} of ${source}`;
+}
+
+/** Writes rows of fields; those with commas, quotes or line ends are quoted. */
+export async function writeTable(
+  file: string,
+  rows: readonly (readonly (string | number)[])[],
+): Promise<void> {
+  const field = (value: string | number) => {
+    const text = String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  try {
+    await writeFile(file, rows.map((row) => `${row.map(field).join(",")}\n`).join(""));
+  } catch (cause) {
+    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
+      code: "table-not-written",
+      field: file,
+      cause,
+    });
+  }
+}

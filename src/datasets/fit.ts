@@ -1,0 +1,70 @@
+/** Examples from elsewhere, brought to what a trained model takes. */
+import type { ExamplesDescription, Rows } from "../dataset.js";
+import { InvalidData } from "../foundation/errors.js";
+import { scale } from "./parts.js";
+
+/**
+ * Features as the model's training data had them.
+ * @param source what messages call the rows
+ * @throws InvalidData examples of another shape, or with classes among their features that the model does not know
+ */
+export function fitFeatures(rows: Rows, model: ExamplesDescription, source: string): Float32Array {
+  if (rows.inputShape.join() !== model.inputShape.join()) {
+    throw new InvalidData(
+      `${source} has examples of shape [${rows.inputShape.join(", ")}], and the model takes [${model.inputShape.join(", ")}]: use data like those that it was trained on`,
+      { code: "rows-of-another-shape", field: "data" },
+    );
+  }
+  if (rows.featuresAreClasses) return Float32Array.from(classesIn(rows.features, rows, model, source));
+  const features = rows.features.slice();
+  if (model.scaling) scale(features, model.scaling);
+  return features;
+}
+
+/**
+ * Labels as numbers of the model's classes.
+ * @throws InvalidData no labels, or a class that the model does not know
+ */
+export function fitLabels(rows: Rows, model: ExamplesDescription, source: string): Int32Array {
+  if (!rows.labels) {
+    throw new InvalidData(
+      `${source} has no classes to compare predictions with: add them, or use murmur predict`,
+      { code: "rows-without-labels", field: "data" },
+    );
+  }
+  return classesIn(rows.labels, rows, model, source);
+}
+
+/** Names of all classes; those without a name go by their number. */
+export function classNamesOf({ classes, classNames }: ExamplesDescription): string[] {
+  return Array.from({ length: classes }, (_, label) => String(classNames?.[label] ?? label));
+}
+
+/** Numbers of the rows' classes as numbers of the model's, by name. */
+function classesIn(
+  numbers: Int32Array | Float32Array,
+  rows: ExamplesDescription,
+  model: ExamplesDescription,
+  source: string,
+): Int32Array {
+  const known = new Map(classNamesOf(model).map((name, label) => [name, label]));
+  const names = classNamesOf(rows);
+  const translated = names.map((name) => known.get(name));
+  return Int32Array.from(numbers, (number: number) => {
+    const label = translated[number];
+    if (label !== undefined) return label;
+    throw new InvalidData(
+      `${source} has class ${JSON.stringify(names[number] ?? String(number))}, which the model does not know: its classes are ${listOf(model)}; remove the class, or train with it`,
+      { code: "class-unknown-to-model", field: "data" },
+    );
+  });
+}
+
+/** Most classes that a message lists. */
+const LISTED_CLASSES = 20;
+
+function listOf(model: ExamplesDescription): string {
+  const names = classNamesOf(model);
+  const more = names.length > LISTED_CLASSES ? ` and ${names.length - LISTED_CLASSES} more` : "";
+  return `${names.slice(0, LISTED_CLASSES).join(", ")}${more}`;
+}

@@ -1,0 +1,100 @@
+/** What files of a run's models say of the run, and what is read from them to use a model without it. */
+import { z } from "zod";
+import type { ExamplesDescription } from "../dataset.js";
+import { InvalidModel } from "../foundation/errors.js";
+import type { Topology } from "../graphs/topology.js";
+import type { Plan } from "../peer.js";
+import type { ModelCard, ModelFile } from "../saved-model.js";
+import { checked } from "../settings/check.js";
+import type { Trainer } from "../trainers/trainer.js";
+import { VERSION } from "../version.js";
+import { type Experiment, parseExperiment } from "./experiment.js";
+
+const side = z.int().positive();
+const examplesSchema = z.object({
+  inputShape: z.array(side),
+  classes: side,
+  classNames: z.array(z.string()).optional(),
+  scaling: z.object({ mean: z.array(z.number()), factor: z.array(z.number()) }).optional(),
+});
+
+/** The run that a model is of. */
+export interface Run {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  readonly plan: Plan;
+}
+
+/**
+ * Keys of the metadata: `murmuration` (version), `topology` (name, peers and the digest that peers compare), `experiment`
+ * (all settings) and, where the model is of examples, `examples` (shape, classes, and how features are scaled).
+ */
+export function cardOf(
+  { topology: { name, mixing }, experiment, plan }: Run,
+  { layout, stateShapes = {}, examples }: Trainer,
+): ModelCard {
+  const { topology: digest } = plan.fingerprint ?? {};
+  return {
+    tensors: layout.tensors.map(({ name, shape }) => ({ name, shape })),
+    localShapes: stateShapes,
+    about: {
+      murmuration: VERSION,
+      topology: JSON.stringify({ name, peers: mixing.peers, digest }),
+      experiment: JSON.stringify(experiment),
+      ...(examples && { examples: JSON.stringify(examples) }),
+    },
+  };
+}
+
+/** What a model's file says of the run that it is from. */
+export interface Origins {
+  readonly experiment: Experiment;
+  readonly examples: ExamplesDescription;
+}
+
+/** @throws InvalidModel metadata that are missing or that this version cannot read */
+export function originsOf({ metadata, source }: ModelFile): Origins {
+  const { experiment, examples } = metadata;
+  if (experiment === undefined) {
+    throw new InvalidModel(
+      `${source} does not say what model it is of: its metadata have no "experiment"; use a file that murmur saved`,
+      { code: "model-without-settings", field: source },
+    );
+  }
+  if (examples === undefined) {
+    throw new InvalidModel(
+      `${source} does not say what its model takes and predicts: its metadata have no "examples"; use a model of trainer layers`,
+      { code: "model-without-examples", field: source },
+    );
+  }
+  const described = checked(
+    examplesSchema,
+    parsed(examples, "examples", source),
+    { what: `${source}: examples` },
+    InvalidModel,
+  );
+  const { inputShape, classes, classNames, scaling } = described;
+  const channels = inputShape.at(-1);
+  if (scaling && (scaling.mean.length !== channels || scaling.factor.length !== channels)) {
+    throw new InvalidModel(
+      `${source} scales ${scaling.mean.length} channels of examples that have ${channels}: save or download it again`,
+      { code: "model-scaling", field: source },
+    );
+  }
+  return {
+    experiment: parseExperiment(parsed(experiment, "experiment", source), `${source}: experiment`),
+    examples: { inputShape, classes, ...(classNames && { classNames }), ...(scaling && { scaling }) },
+  };
+}
+
+function parsed(text: string, field: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InvalidModel(`${source} has metadata "${field}" that are not JSON: save or download it again`, {
+      code: "model-metadata-not-json",
+      field: source,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,158 @@
+/** From what a run has saved to a file of its model. */
+import { readdir, stat } from "node:fs/promises";
+import { dirname, extname, join } from "node:path";
+import { FileProblem, InvalidCheckpoint, InvalidExperiment } from "../../foundation/errors.js";
+import { modelIn } from "../../peer-memory.js";
+import { encodeModel, fileOf, type ModelFile, meanOf, peersOf } from "../../saved-model.js";
+import { makeFolder } from "../../sinks/folders.js";
+import { TFJS_WEIGHTS_NAME, toTfjs } from "../../trainers/tfjs-format.js";
+import { openModel } from "../model-use.js";
+import { readCheckpoint } from "./checkpoints/file.js";
+import { newestCheckpoint } from "./checkpoints/folder.js";
+import { readModel, writeParts } from "./models.js";
+
+export interface ExportOptions {
+  /** A saved model or a checkpoint; a folder of one peer's checkpoints; or a run's folder of models or of checkpoints. */
+  readonly source: string;
+  /** `.safetensors`; or `.json` for the TensorFlow.js layers format, whose weights lie beside it. */
+  readonly to: string;
+  /** Of a run's folder: whose model, or the mean of all. */
+  readonly of?: number | "mean" | undefined;
+  readonly warn: (text: string) => void;
+}
+
+/** What an export has written. */
+export interface Exported {
+  readonly files: readonly string[];
+  /** Whose model it is; several where it is their mean, none where its file does not say. */
+  readonly peers: readonly number[];
+  /** Rounds that were over, where its file says so. */
+  readonly round?: number;
+}
+
+/**
+ * Writes a file of a model. Nothing is written over.
+ * @throws FileProblem, InvalidCheckpoint or InvalidModel a source that cannot be read or used, or a target that is there
+ * @throws InvalidExperiment a target of another format
+ */
+export async function exportModel(options: ExportOptions): Promise<Exported> {
+  const { to } = options;
+  const format = extname(to);
+  if (format !== ".safetensors" && format !== ".json") {
+    throw new InvalidExperiment(
+      `${to} names no format: end it in .safetensors, or in .json for TensorFlow.js`,
+      { code: "export-format", field: "to" },
+    );
+  }
+  const models = await modelsOf(options);
+  const file = models.length === 1 ? models[0]! : meanOf(models);
+  const files = format === ".json" ? await tfjsFiles(file, to) : [{ path: to, parts: encodeModel(file) }];
+  await makeFolder(dirname(to));
+  for (const { path } of files) await requireNone(path);
+  // model.json is the last: where it is, its weights are.
+  for (const { path, parts } of files) await writeParts(path, parts);
+  const round = Number(file.metadata.round);
+  return {
+    files: files.map(({ path }) => path),
+    peers: peersOf(file),
+    ...(Number.isInteger(round) && { round }),
+  };
+}
+
+/** The model that the options choose, or all of those whose mean they ask for. */
+async function modelsOf({ source, of, warn }: ExportOptions): Promise<ModelFile[]> {
+  const names = await namesIn(source);
+  if (!names) {
+    if (of === undefined) return [await readOne(source)];
+    throw new InvalidExperiment(`${source} is one model: leave out --id and --mean, or name a run's folder`, {
+      code: "export-of-one-peer",
+      field: "of",
+    });
+  }
+  const members = membersAmong(names);
+  if (of === undefined && members.length > 0) {
+    throw new InvalidExperiment(
+      `${source} has models of peers ${members.map(({ peer }) => peer).join(", ")}: choose one with --id, or take their mean with --mean`,
+      { code: "export-of-several-peers", field: "of" },
+    );
+  }
+  const chosen = of === "mean" || of === undefined ? members : members.filter(({ peer }) => peer === of);
+  const folders =
+    of === undefined ? [source] : chosen.flatMap(({ name, isModel }) => (isModel ? [] : join(source, name)));
+  const saved = chosen.filter(({ isModel }) => isModel).map(({ name }) => readModel(join(source, name)));
+  const models = saved.length > 0 ? await Promise.all(saved) : await newestModels(folders, warn);
+  if (models.length === Math.max(1, chosen.length)) return models;
+  const where = typeof of === "number" ? `${source} of peer ${of}` : source;
+  throw new InvalidCheckpoint(
+    `there are no models or checkpoints in ${where}: name what a run was given with --save or --checkpoints, or a file in it`,
+    { code: "no-checkpoints", peer: typeof of === "number" ? of : undefined, field: source },
+  );
+}
+
+const readOne = async (path: string): Promise<ModelFile> =>
+  extname(path) === ".safetensors" ? readModel(path) : fileOf(modelIn(await readCheckpoint(path)), path);
+
+/** Models of the newest checkpoints, of the newest round that all have. */
+async function newestModels(folders: readonly string[], warn: (text: string) => void): Promise<ModelFile[]> {
+  const newest = await Promise.all(folders.map((folder) => newestCheckpoint(folder, { warn })));
+  const round = Math.min(...newest.map((checkpoint) => checkpoint?.round ?? 0));
+  const models: ModelFile[] = [];
+  for (const [k, folder] of folders.entries()) {
+    const last = newest[k];
+    const checkpoint = last && last.round > round ? await newestCheckpoint(folder, { warn }, round) : last;
+    if (checkpoint) models.push(fileOf(modelIn(checkpoint), folder));
+  }
+  return models;
+}
+
+/** Names in a folder; undefined where the path is a file. @throws FileProblem nothing is there */
+async function namesIn(path: string): Promise<string[] | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? await readdir(path) : undefined;
+  } catch (cause) {
+    throw new FileProblem(
+      `cannot read ${path}: there is no such file or folder; name a model, a checkpoint or their folder`,
+      {
+        code: "checkpoint-missing",
+        field: path,
+        cause,
+      },
+    );
+  }
+}
+
+/** Peers of a run in its folder, by their models or their folders of checkpoints. */
+function membersAmong(names: readonly string[]) {
+  const members = names.flatMap((name) => {
+    const [, peer, ending] = /^peer-(\d+)(\.safetensors)?$/.exec(name) ?? [];
+    return peer === undefined ? [] : [{ peer: Number(peer), name, isModel: ending !== undefined }];
+  });
+  // The models that a run has left come before what it went through.
+  const isOver = members.some(({ isModel }) => isModel);
+  return members.filter(({ isModel }) => isModel === isOver).sort((a, b) => a.peer - b.peer);
+}
+
+async function tfjsFiles(file: ModelFile, to: string): Promise<{ path: string; parts: Uint8Array[] }[]> {
+  const { classifier } = await openModel(file);
+  try {
+    const { json, weights } = await toTfjs(classifier.layers, file.metadata);
+    return [
+      { path: join(dirname(to), TFJS_WEIGHTS_NAME), parts: [weights] },
+      { path: to, parts: [new TextEncoder().encode(json)] },
+    ];
+  } finally {
+    classifier.dispose();
+  }
+}
+
+async function requireNone(path: string): Promise<void> {
+  try {
+    await stat(path);
+  } catch {
+    return;
+  }
+  throw new FileProblem(`${path} is there already: choose another place with --to`, {
+    code: "export-exists",
+    field: path,
+  });
+}

@@ -1,0 +1,25 @@
+/** Runs that start from a model of a file. */
+import { type Origin, readData } from "../datasets/files.js";
+import { decodeModel, numbersFor } from "../saved-model.js";
+import type { Trainer } from "./trainer.js";
+
+const ORIGIN: Origin = { name: "weights", remedy: "name a .safetensors file" };
+
+/**
+ * The trainer with the numbers of a file in place of those drawn from the seed, also for what stays with the peer where
+ * the file has it.
+ *
+ * @throws InvalidData a file that cannot be read
+ * @throws InvalidModel a damaged file, or tensors other than the model's. The trainer is disposed of then
+ */
+export async function startFrom(trainer: Trainer, path: string): Promise<Trainer> {
+  try {
+    const file = decodeModel(await readData(path, ORIGIN), path);
+    const { model, local } = numbersFor(file, trainer.layout, trainer.stateShapes);
+    await trainer.restore({ ...(await trainer.state()), ...local });
+    return { ...trainer, initialize: (out) => out.set(model) };
+  } catch (error) {
+    trainer.dispose();
+    throw error;
+  }
+}

@@ -4,9 +4,18 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { comparisonTable } from "../src/cli/compare.js";
+import { comparisonTables } from "../src/cli/compare.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
-import { type CellResult, cellsOf, MAX_CELLS, parseComparison } from "../src/runs/comparison.js";
+import { cellsOf, MAX_CELLS, parseComparison } from "../src/runs/comparison.js";
+import {
+  figuresOf,
+  type Measured,
+  modelledTime,
+  type Point,
+  RATES,
+  secondsAt,
+} from "../src/runs/comparison-result.js";
+import { frontierOf, rowsOf } from "../src/runs/comparison-rows.js";
 import { expectError } from "./support/errors.js";
 import { murmur } from "./support/processes.js";
 
@@ -22,6 +31,8 @@ afterAll(() => {
 
 const comparison = (settings: object) =>
   parseComparison({ topologies: ["ring.json"], rows: { one: {} }, ...settings }, "test");
+const cellsFor = (settings: object, contents: ReadonlyMap<string, unknown> = new Map()) =>
+  cellsOf(comparison(settings), contents);
 
 describe("a comparison's runs", () => {
   it("are every combination once, with a name of its own for all seeds and a key of its own", () => {
@@ -35,13 +46,11 @@ describe("a comparison's runs", () => {
     const values = fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 1, maxLength: 3 });
     fc.assert(
       fc.property(names, names, values, values, values, (rows, topologies, rounds, steps, seeds) => {
-        const cells = cellsOf(
-          comparison({
-            rows: Object.fromEntries(rows.map((row) => [row, { algorithm: row }])),
-            topologies: topologies.map((name) => `${name}.json`),
-            ...{ grid: { rounds, localSteps: steps }, seeds },
-          }),
-        );
+        const cells = cellsFor({
+          rows: Object.fromEntries(rows.map((row) => [row, { algorithm: row }])),
+          topologies: topologies.map((name) => `${name}.json`),
+          ...{ grid: { rounds, localSteps: steps }, seeds },
+        });
         const perSeed = rows.length * topologies.length * rounds.length * steps.length;
         expect(cells.length).toBe(perSeed * seeds.length);
         expect(new Set(cells.map(({ key }) => key)).size).toBe(cells.length);
@@ -56,23 +65,30 @@ describe("a comparison's runs", () => {
   });
 
   it("take what a row says before the grid, and the grid before what all share", () => {
-    const [cell] = cellsOf(
-      comparison({
-        base: { rounds: 1, seed: 9 },
-        grid: { rounds: [2], localSteps: [3] },
-        rows: { one: { localSteps: 4 } },
-      }),
-    );
+    const [cell] = cellsFor({
+      base: { rounds: 1, seed: 9 },
+      grid: { rounds: [2], localSteps: [3] },
+      rows: { one: { localSteps: 4 } },
+    });
     expect(cell!.settings).toEqual({ rounds: 2, localSteps: 4, seed: 1 });
   });
 
   it("are refused beyond their limit", () => {
     const seeds = (count: number) => Array.from({ length: count }, (_, seed) => seed);
-    expect(cellsOf(comparison({ seeds: seeds(MAX_CELLS) }))).toHaveLength(MAX_CELLS);
-    expectError(() => cellsOf(comparison({ seeds: seeds(MAX_CELLS + 1) })), InvalidExperiment, {
-      code: "too-many-cells",
-      field: "grid",
-    });
+    expect(cellsFor({ seeds: seeds(MAX_CELLS) })).toHaveLength(MAX_CELLS);
+    const refusal = { code: "too-many-cells", field: "grid" };
+    expectError(() => cellsFor({ seeds: seeds(MAX_CELLS + 1) }), InvalidExperiment, refusal);
+    // Far more than memory could hold.
+    const fields = Array.from({ length: 40 }, (_, k) => [`field${k}`, seeds(10)]);
+    expectError(() => cellsFor({ grid: Object.fromEntries(fields) }), InvalidExperiment, refusal);
+  });
+
+  it("have another key when the topology file holds something else, and names by path where files share theirs", () => {
+    const keyOf = (content: unknown) => cellsFor({}, new Map([["ring.json", content]]))[0]!.key;
+    expect(keyOf({ peers: 5 })).toBe(keyOf({ peers: 5 }));
+    expect(keyOf({ peers: 5 })).not.toBe(keyOf({ peers: 6 }));
+    const names = cellsFor({ topologies: ["a/ring.json", "b/ring.json"] }).map(({ name }) => name);
+    expect(names).toEqual(["one, a/ring.json", "one, b/ring.json"]);
   });
 
   it("are refused by name where there are none, or the file says what is not known", () => {
@@ -82,37 +98,160 @@ describe("a comparison's runs", () => {
   });
 });
 
-describe("a comparison's table", () => {
-  const standing = (worst: number) => ({ worst, mean: worst, meanModel: worst, consensusDistance: 0 });
-  const run = (name: string, seed: number, worst: number, reached?: number): CellResult => ({
-    ...{ name, seed, key: `${name} ${seed}`, learned: standing(worst), rounds: 10, steps: 10 },
-    ...{ bytes: 1000, bitsPerParameterAndStep: 1, ...(reached && { target: { round: 5, bytes: reached } }) },
+/** A result with these evaluations: accuracy of the worst peer after so many bytes; 10 rounds between them. */
+function measured(
+  name: string,
+  curve: readonly (readonly [bytes: number, worst: number])[],
+  seed = 1,
+): Measured {
+  const points = curve.map(([bytes, worst], k): Point => {
+    const rounds = 10 * (k + 1);
+    return {
+      ...{ rounds, steps: rounds, bytes, busiestBytes: 2 * bytes, messages: rounds },
+      ...{ worst, mean: worst, meanModel: worst, consensusDistance: 0.5, isClosing: false },
+    };
   });
-  const linesOf = (results: readonly CellResult[]) =>
-    stripVTControlCharacters(comparisonTable(results, 0.9))
+  return { name, seed, key: `${name} ${seed}`, parameters: 100, points, total: points.at(-1)!, seconds: 1 };
+}
+const settings = { target: 0.9, stepMs: 2, latencyMs: 3 };
+
+describe("a comparison's figures", () => {
+  it("come from the evaluations before and after closing, and the first at which every peer has the target", () => {
+    const run = measured("one", [
+      [100, 0.5],
+      [200, 0.91],
+      [300, 0.95],
+      [400, 0.96],
+    ]);
+    const points = run.points.map((point, k) => ({ ...point, isClosing: k === 3 }));
+    const figures = figuresOf({ ...run, points }, 0.9);
+    expect(figures.learned!.worst).toBe(0.95);
+    expect(figures.closed!.worst).toBe(0.96);
+    expect(figures.target).toMatchObject({ rounds: 20, bytes: 200 });
+    // 400 bytes for 100 parameters and 40 steps.
+    expect(figures.bitsPerParameterAndStep).toBeCloseTo(0.8);
+    expect(figuresOf(run, 0.97).target).toBeUndefined();
+  });
+
+  it("model time by steps, messages and the busiest uplink", () => {
+    const cost = { rounds: 5, steps: 40, bytes: 1e6, busiestBytes: 2e6, messages: 10 };
+    const time = modelledTime(cost, settings);
+    expect(secondsAt(time, RATES["10 Mbit/s"])).toBeCloseTo(0.08 + 0.03 + 1.6);
+    expect(secondsAt(time, RATES["10 Gbit/s"])).toBeCloseTo(0.08 + 0.03 + 0.0016);
+  });
+
+  it("have a frontier that no evaluation beats and every other one is beaten by", () => {
+    const point = fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 20 }));
+    const curves = fc.array(fc.array(point, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(curves, (all) => {
+        const rows = all.map((curve, k) => ({
+          name: String(k),
+          curve: curve.map(([bytes, worst]) => ({ rounds: 1, bytes, worst })),
+        }));
+        const frontier = frontierOf(rows);
+        for (const { curve } of rows) {
+          for (const { bytes, worst } of curve) {
+            expect(frontier.some((best) => best.bytes <= bytes && best.worst >= worst)).toBe(true);
+            expect(
+              frontier.some(
+                (best) =>
+                  best.bytes >= bytes && best.worst <= worst && (best.bytes > bytes || best.worst < worst),
+              ),
+            ).toBe(false);
+          }
+        }
+      }),
+    );
+  });
+
+  it("are means over the seeds with a result, and count those without", () => {
+    const [row, ...others] = rowsOf(
+      [
+        measured(
+          "one",
+          [
+            [100, 0.5],
+            [200, 0.92],
+          ],
+          1,
+        ),
+        measured(
+          "one",
+          [
+            [300, 0.7],
+            [400, 0.96],
+          ],
+          2,
+        ),
+        { name: "one", seed: 3, key: "x", problem: "diverged" },
+        { name: "none", seed: 1, key: "y", problem: "refused" },
+      ],
+      settings,
+    );
+    expect(others).toEqual([]);
+    expect(row).toMatchObject({ name: "one", seeds: [1, 2], failed: 1, reached: 2, bytes: 300 });
+    expect(row!.learned!.worst).toMatchObject({ low: 0.92, high: 0.96 });
+    expect(row!.learned!.worst.mean).toBeCloseTo(0.94);
+    expect(row!.target).toMatchObject({ bytes: 300, rounds: 20 });
+    expect(row!.curve.map(({ bytes }) => bytes)).toEqual([200, 300]);
+    expect(row!.ends.map(({ bytes }) => bytes)).toEqual([200, 400]);
+  });
+});
+
+describe("a comparison's tables", () => {
+  const linesOf = (results: readonly Measured[], target?: number) =>
+    stripVTControlCharacters(
+      comparisonTables(rowsOf(results, { ...settings, target }), { ...settings, target }),
+    )
       .split("\n")
-      .slice(1)
-      .map((line) => line.trim());
+      .map((line) => line.trimEnd());
+  const tablesOf = (results: readonly Measured[], target?: number) => {
+    const lines = linesOf(results, target);
+    const gap = lines.indexOf("");
+    return { quality: lines.slice(1, gap), cost: lines.slice(gap + 2) };
+  };
 
-  it("has the fewest bytes to the target first, then what did not reach it, by accuracy", () => {
-    const lines = linesOf([
-      run("bad", 1, 0.5),
-      run("dear", 1, 0.95, 900),
-      run("middling", 1, 0.8),
-      run("cheap", 1, 0.92, 100),
-    ]);
-    expect(lines.map((line) => line.split(" ")[0])).toEqual(["cheap", "dear", "middling", "bad"]);
+  it("have the fewest bytes to the target first, then what did not reach it, by accuracy", () => {
+    const { quality, cost } = tablesOf(
+      [
+        measured("bad", [[100, 0.5]]),
+        measured("dear", [[900, 0.95]]),
+        measured("middling", [[100, 0.8]]),
+        measured("cheap", [[100, 0.92]]),
+      ],
+      0.9,
+    );
+    expect(quality.map((line) => line.split(" ")[0])).toEqual(["cheap", "dear", "middling", "bad"]);
+    // 10 steps of 2 ms and 10 messages of 3 ms, and 1600 bits.
+    expect(cost[0]).toMatch(/^cheap +100 B +10 +50\.2 ms +50 ms +50 ms +50 ms$/);
+    expect(cost[3]).toMatch(/^bad +– +– +– +– +– +–$/);
   });
 
-  it("counts a row as there only when all its seeds are, and leaves out what has no result", () => {
-    const lines = linesOf([
-      run("one", 1, 0.92, 100),
-      run("one", 2, 0.88),
-      { name: "refused", seed: 1, key: "x", problem: "no" },
-    ]);
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain("90.0 ± 2.0");
-    expect(lines[0]).toContain("1 of 2");
+  it("count a row as there only when all its seeds are, and show how far they lie apart", () => {
+    const { quality, cost } = tablesOf(
+      [measured("one", [[100, 0.92]], 1), measured("one", [[100, 0.88]], 2)],
+      0.9,
+    );
+    expect(quality).toHaveLength(1);
+    expect(quality[0]).toContain("90.0 ± 2.0");
+    expect(cost[0]).toContain("1 of 2");
+    // Without a target, the whole run: 10 steps of 2 ms and 10 messages of 3 ms.
+    expect(tablesOf([measured("one", [[100, 0.92]])]).cost[0]).toMatch(
+      /^one +50\.2 ms +50 ms +50 ms +50 ms$/,
+    );
+  });
+
+  it("fit 100 columns, whatever the names are", () => {
+    const names = fc.string({ minLength: 1, maxLength: 200, unit: "grapheme-ascii" });
+    fc.assert(
+      fc.property(names, (name) => {
+        const curve = [[123_456_789, 0.912]] as const;
+        const lines = linesOf([measured(name, curve, 1), measured(name, [[987_654_321, 0.956]], 2)], 0.9);
+        for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(100);
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 
@@ -129,13 +268,16 @@ describe("murmur compare", () => {
     );
   };
   const run = () => {
-    const { status, stdout, stderr } = murmur("compare", file, "--out", out, "--json", "--jobs", "2");
+    const page = join(folder, "comparison.html");
+    const { status, stdout, stderr } = murmur(
+      ...["compare", file, "--out", out, "--json", "--jobs", "2", "--html", page],
+    );
     expect(status, stderr).toBe(0);
     const results = stdout
       .trim()
       .split("\n")
-      .map((line) => JSON.parse(line) as CellResult);
-    return { results, stderr };
+      .map((line) => JSON.parse(line));
+    return { results, stderr, page: readFileSync(page, "utf8") };
   };
 
   it("runs what it has no result of, and nothing else; what cannot run is a row with the reason", () => {
@@ -147,10 +289,19 @@ describe("murmur compare", () => {
       ["whole", 1],
       ["whole", 2],
     ]);
-    expect(first.results[0]).toMatchObject({ rounds: 4, steps: 4, target: { round: 2 } });
-    expect(first.results[0]!.closed!.worst).toBeGreaterThan(0);
-    expect(first.results[2]!.problem).toContain("this graph is not complete");
+    const [exact, , whole] = first.results;
+    expect(exact).toMatchObject({ steps: 4, target: { rounds: 2, steps: 2, messages: 2 } });
+    expect(exact.closed.worst).toBeGreaterThan(0);
+    // On a ring every peer sends as much as the others.
+    expect(exact.busiestBytes).toBe(exact.bytes);
+    expect(exact.messages).toBe(exact.rounds);
+    expect(exact.bitsPerParameterAndStep).toBe((8 * exact.bytes) / exact.parameters / 4);
+    expect(exact.modelledSeconds["10 Mbit/s"]).toBeCloseTo((8 * exact.bytes) / 1e7);
+    expect(exact.points.map(({ rounds }: Point) => rounds)).toEqual([2, 4, exact.rounds]);
+    expect(whole.problem).toContain("this graph is not complete");
     expect(first.stderr).toContain("whole, seed 1");
+    expect(first.page).toContain("whole, seed 1");
+    expect(first.page).not.toMatch(/<(?:script|link|img)[^>]+(?:src|href)="(?!data:)/);
     const files = readdirSync(out);
     expect(files).toHaveLength(4);
 

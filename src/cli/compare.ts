@@ -1,106 +1,152 @@
 import { availableParallelism } from "node:os";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type CellResult, cellsOf, parseComparison, type Standing } from "../runs/comparison.js";
+import { comparisonPage, viewComparison } from "../inspect/comparison-page.js";
+import { type Comparison, cellsOf, parseComparison } from "../runs/comparison.js";
+import { type CellResult, figuresOf, modelledTime, RATES } from "../runs/comparison-result.js";
+import {
+  type ComparisonRow,
+  type RowSettings,
+  rowsOf,
+  type Spread,
+  secondsAtRates,
+} from "../runs/comparison-rows.js";
 import { compare } from "../runs/node/compare.js";
-import { average } from "../runs/node/totals.js";
-import { bytesText, numberText, percentText, print, progress, table, warn } from "./console.js";
-import { readJson, readTopology } from "./files.js";
+import {
+  bytesText,
+  note,
+  numberText,
+  percentText,
+  print,
+  progress,
+  secondsText,
+  table,
+  warn,
+} from "./console.js";
+import { readJson, readTopology, writePage } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 
-/** Of links for which the time to send is shown, in bits per second. */
-const LINKS = { "10 Mbit/s": 1e7, "1 Gbit/s": 1e9 };
+/** Characters of a line of a row's name; longer names take several. */
+const NAME_WIDTH = 30;
+
+interface Options {
+  readonly out: string;
+  readonly jobs?: number;
+  readonly html?: string;
+  readonly json?: true;
+}
 
 export function compareCommand(): Command {
   return new Command("compare")
-    .description("run a grid of experiments, and show what accuracy costs how many bytes")
+    .description("run a grid of experiments, and show what accuracy costs how many bytes and how much time")
     .argument("<file>", "comparison file (JSON; murmur schema comparison)")
     .requiredOption("--out <folder>", "keep results there; runs that it has are not made again")
     .addOption(
       new Option("--jobs <count>", "runs at a time; default: one per core").argParser(wholeNumber(1, 256)),
     )
+    .option("--html <file>", "write one self-contained page: accuracy over bytes, time over bandwidth, table")
     .option("--json", "print every run's result as JSON lines")
-    .action(async (file: string, options: { out: string; jobs?: number; json?: boolean }) => {
+    .action(async (file: string, options: Options) => {
       const comparison = parseComparison(await readJson(file), file);
-      const cells = cellsOf(comparison);
-      const topologies = new Map<string, unknown>();
-      for (const name of comparison.topologies) {
-        const path = resolve(dirname(file), name);
-        await readTopology(path);
-        topologies.set(name, await readJson(path));
+      const results = await resultsOf(comparison, file, options);
+      const rows = rowsOf(results, comparison);
+      if (options.json) for (const result of results) print(jsonOf(result, comparison));
+      else print(comparisonTables(rows, comparison));
+      if (options.html !== undefined) {
+        await writePage(
+          options.html,
+          comparisonPage(viewComparison(results, comparison, basename(file, ".json"))),
+        );
+        note(`page: ${options.html}`);
       }
-      const interrupted = untilInterrupted();
-      const bar = progress("runs", cells.length);
-      let done = 0;
-      let results: CellResult[];
-      try {
-        results = await compare({
-          ...{ cells, topologies, target: comparison.target, folder: options.out },
-          jobs: options.jobs ?? availableParallelism(),
-          signal: interrupted.signal,
-          onResult: ({ name, seed }, isKept) =>
-            bar.update(++done, `${name}, seed ${seed}${isKept ? " (kept)" : ""}`),
-        });
-      } finally {
-        bar.stop();
-        interrupted.release();
-      }
-      if (options.json) for (const result of results) print(JSON.stringify(result));
-      else print(comparisonTable(results, comparison.target));
-      for (const { name, seed, problem } of results) {
-        if (problem !== undefined) warn(`${name}, seed ${seed}: ${problem}`);
+      for (const result of results) {
+        if ("problem" in result) warn(`${result.name}, seed ${result.seed}: ${result.problem}`);
       }
     });
 }
 
-/** One line per row of the comparison, over its seeds; the fewest bytes to the target first, then the best accuracy. */
-export function comparisonTable(results: readonly CellResult[], target: number | undefined): string {
-  const groups = new Map<string, CellResult[]>();
-  for (const result of results) {
-    if (result.problem === undefined) groups.set(result.name, [...(groups.get(result.name) ?? []), result]);
+async function resultsOf(
+  comparison: Comparison,
+  file: string,
+  { out, jobs }: Options,
+): Promise<CellResult[]> {
+  const contents = new Map<string, unknown>();
+  for (const name of comparison.topologies) {
+    const path = resolve(dirname(file), name);
+    await readTopology(path);
+    contents.set(name, await readJson(path));
   }
-  const lines = [...groups]
-    .map(([name, runs]) => lineOf(name, runs))
-    .sort((a, b) => a.toTarget - b.toTarget || b.accuracy - a.accuracy || a.bytes - b.bytes);
-  const goal = target === undefined ? [] : [`bytes to ${percentText(target)} %`, "round"];
-  return table(
-    [
-      ...["run", "worst %", "mean model %", "closed %", "sent per peer", "bits/par./step"],
-      ...goal,
-      ...Object.keys(LINKS),
-    ],
-    lines.map((line) => [
-      ...[line.name, line.worst, line.meanModel, line.closed],
-      ...[bytesText(line.bytes), numberText(line.bits)],
-      ...(target === undefined ? [] : [line.reached, line.round]),
-      ...Object.values(LINKS).map((rate) => `${numberText((8 * line.bytes) / rate)} s`),
-    ]),
-  );
+  const cells = cellsOf(comparison, contents);
+  const interrupted = untilInterrupted();
+  const bar = progress("runs", cells.length);
+  let done = 0;
+  try {
+    return await compare({
+      ...{ cells, folder: out, jobs: jobs ?? availableParallelism(), signal: interrupted.signal },
+      onResult: ({ name, seed }, isKept) =>
+        bar.update(++done, `${name}, seed ${seed}${isKept ? " (kept)" : ""}`),
+    });
+  } finally {
+    bar.stop();
+    interrupted.release();
+  }
 }
 
-function lineOf(name: string, runs: readonly CellResult[]) {
-  const of = (read: (run: CellResult) => number | undefined) => runs.flatMap((run) => read(run) ?? []);
-  const bytes = average(of((run) => run.bytes));
-  const reached = of((run) => run.target?.bytes);
-  const isReached = reached.length === runs.length;
-  const last = ({ closed, learned }: CellResult): Standing | undefined => closed ?? learned;
-  return {
-    ...{ name, bytes },
-    worst: range(of((run) => run.learned?.worst)),
-    meanModel: range(of((run) => run.learned?.meanModel)),
-    closed: range(of((run) => run.closed?.worst)),
-    bits: average(of((run) => run.bitsPerParameterAndStep)),
-    accuracy: average(of((run) => last(run)?.worst)),
-    toTarget: isReached ? average(reached) : Number.POSITIVE_INFINITY,
-    reached: isReached ? bytesText(average(reached)) : `${reached.length} of ${runs.length}`,
-    round: isReached ? Math.round(average(of((run) => run.target?.round))) : "–",
-  };
+function jsonOf(result: CellResult, comparison: RowSettings): string {
+  if ("problem" in result) return JSON.stringify(result);
+  const { name, seed, key, parameters, total, seconds, points } = result;
+  const { target, ...figures } = figuresOf(result, comparison.target);
+  const times = (cost: typeof total) => secondsAtRates(modelledTime(cost, comparison));
+  return JSON.stringify({
+    ...{ name, seed, key, parameters, ...figures, ...total, modelledSeconds: times(total) },
+    ...(target && { target: { ...target, modelledSeconds: times(target) } }),
+    ...{ seconds, points },
+  });
+}
+
+/** What the rows reached and sent, and what the target, or the whole run without one, takes. */
+export function comparisonTables(rows: readonly ComparisonRow[], { target }: RowSettings): string {
+  const names = rows.map(wrappedName);
+  const quality = table(
+    ["run", "worst %", "mean model %", "closed %", "consensus", "sent/peer", "bits/par./step"],
+    rows.map(({ learned, closed, bytes, bitsPerParameterAndStep }, k) => [
+      ...[names[k]!, rangeText(learned?.worst), rangeText(learned?.meanModel), rangeText(closed?.worst)],
+      ...[numberText(learned?.consensusDistance.mean), bytesText(bytes), numberText(bitsPerParameterAndStep)],
+    ]),
+  );
+  const head = target === undefined ? ["whole run"] : [`to ${percentText(target)} %`, "sent/peer", "round"];
+  const cost = table(
+    [...head, ...Object.keys(RATES)],
+    rows.map((row, k) => [names[k]!, ...costOf(row, target)]),
+  );
+  return `${quality}\n\n${cost}`;
+}
+
+function costOf(row: ComparisonRow, target: number | undefined): (string | number)[] {
+  const texts = (time: ComparisonRow["time"]) => Object.values(secondsAtRates(time)).map(secondsText);
+  if (target === undefined) return texts(row.time);
+  if (row.target) return [bytesText(row.target.bytes), row.target.rounds, ...texts(row.target.time)];
+  const reached = row.seeds.length > 1 ? `${row.reached} of ${row.seeds.length}` : "–";
+  return [reached, "–", ...Object.keys(RATES).map(() => "–")];
+}
+
+function wrappedName({ name, failed, seeds }: ComparisonRow): string {
+  const text = failed > 0 ? `${name} (${seeds.length} of ${seeds.length + failed} seeds)` : name;
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > NAME_WIDTH) {
+    const space = rest.lastIndexOf(" ", NAME_WIDTH);
+    const end = space > 0 ? space : NAME_WIDTH;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return [...lines, rest].join("\n");
 }
 
 /** The mean in percent, and how far its values lie apart. */
-function range(values: readonly number[]): string {
-  if (values.length === 0) return "–";
-  const half = (Math.max(...values) - Math.min(...values)) / 2;
-  return `${percentText(average(values))}${values.length > 1 ? ` ± ${percentText(half)}` : ""}`;
+function rangeText(spread: Spread | undefined): string {
+  if (!spread) return "–";
+  const half = (spread.high - spread.low) / 2;
+  return `${percentText(spread.mean)}${half > 0 ? ` ± ${percentText(half)}` : ""}`;
 }

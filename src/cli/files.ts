@@ -67,6 +67,19 @@ export async function createFile(file: string, content: string, mode = 0o666): P
   }
 }
 
+/** Writes a page, over one that is there. @throws FileProblem it cannot be written */
+export async function writePage(file: string, html: string): Promise<void> {
+  try {
+    await writeFile(file, html);
+  } catch (cause) {
+    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
+      code: "page-not-written",
+      field: file,
+      cause,
+    });
+  }
+}
+
 /** JSON for people: indented, with lists of plain values on one line. */
 export function prettyJson(value: unknown): string {
   const text = JSON.stringify(value, null, 2);

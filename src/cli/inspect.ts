@@ -1,6 +1,4 @@
-import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import { FileProblem } from "../foundation/errors.js";
 import { writeCsv } from "../inspect/csv.js";
 import { createLiveServer } from "../inspect/live.js";
 import { type Line, plot } from "../inspect/plot.js";
@@ -10,6 +8,7 @@ import { writeTensorboard } from "../inspect/tensorboard.js";
 import { type RunView, type SeriesName, seriesNames, viewRun } from "../inspect/view.js";
 import { type LostTime, type Wait, waitsOf, waitText } from "../inspect/waits.js";
 import { bytesText, note, numberText, percentText, print, secondsText, table, warn } from "./console.js";
+import { writePage } from "./files.js";
 import { portToServe } from "./option-types.js";
 
 /** Rows of the table at most; long runs show evenly spaced rounds. */
@@ -47,7 +46,7 @@ export function inspectCommand(): Command {
       } else {
         printRun(views[0]!, options.by);
       }
-      exportRuns(runs, views, options);
+      await exportRuns(runs, views, options);
     });
 }
 
@@ -77,11 +76,11 @@ async function serve(folder: string, port: number): Promise<void> {
   await server.close();
 }
 
-function exportRuns(runs: readonly Run[], views: readonly RunView[], options: Options): void {
+async function exportRuns(runs: readonly Run[], views: readonly RunView[], options: Options): Promise<void> {
   const [first] = runs;
   const isSeveral = runs.length > 1;
   if (options.html !== undefined) {
-    writeText(options.html, renderPage({ runs: views, live: false }));
+    await writePage(options.html, renderPage({ runs: views, live: false }));
     note(`report: ${options.html}`);
   }
   if (options.csv !== undefined) {
@@ -94,18 +93,6 @@ function exportRuns(runs: readonly Run[], views: readonly RunView[], options: Op
     const startedAt = Date.parse(String(first!.header.machine.startedAt ?? ""));
     writeTensorboard(first!, options.tensorboard, Number.isNaN(startedAt) ? 0 : startedAt / 1000);
     note(`event files: tensorboard --logdir ${options.tensorboard}`);
-  }
-}
-
-function writeText(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, {
-      code: "page-not-written",
-      field: path,
-      cause: error,
-    });
   }
 }
 

@@ -1,4 +1,4 @@
-/** A comparison: which runs there are, from one file, and what is measured of each. */
+/** A comparison: the runs that one file describes. */
 import { z } from "zod";
 import { digest } from "../exchange/fingerprint.js";
 import { InvalidExperiment } from "../foundation/errors.js";
@@ -8,6 +8,8 @@ import { checked } from "../settings/check.js";
 export const MAX_CELLS = 10_000;
 /** Most characters of a row's name. */
 const MAX_NAME_CHARACTERS = 64;
+/** Part of every run's key; it changes when results hold something else, so that older ones are measured again. */
+const RESULT_FORMAT = 2;
 
 const overrides = z.record(z.string(), z.unknown());
 
@@ -32,7 +34,19 @@ export const comparisonSettings = z.strictObject({
     .gt(0)
     .max(1)
     .optional()
-    .describe("accuracy that every peer is to reach: the table then has the bytes and rounds that it takes"),
+    .describe(
+      "accuracy that every peer is to reach: the table then has the bytes, rounds and time that it takes",
+    ),
+  stepMs: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("milliseconds that a step of the optimiser counts in modelled times"),
+  latencyMs: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("milliseconds that a message is under way in modelled times"),
 });
 export type Comparison = z.output<typeof comparisonSettings>;
 
@@ -40,41 +54,13 @@ export type Comparison = z.output<typeof comparisonSettings>;
 export interface Cell {
   /** Row, what the grid gives, and the topology; the same for all seeds. */
   readonly name: string;
-  readonly topology: string;
+  /** File of the topology, and what it holds. */
+  readonly topology: { readonly file: string; readonly content: unknown };
   readonly seed: number;
   /** Fields of its experiment. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Differs for any other run, so that results can be found again. */
+  /** Of settings and topology: equal for equal runs alone, so that results can be found again. */
   readonly key: string;
-}
-
-/** What a run came to. Accuracies are from 0 to 1. */
-export interface CellResult {
-  readonly name: string;
-  readonly seed: number;
-  readonly key: string;
-  /** Why there is no result: the run is refused, or diverged. */
-  readonly problem?: string;
-  /** Of the peer that is worst, the mean over peers, and the mean model, after the last learning round. */
-  readonly learned?: Standing;
-  /** The same after closing; absent where the run does not close. */
-  readonly closed?: Standing;
-  readonly rounds?: number;
-  /** Steps of the optimiser that a peer took. */
-  readonly steps?: number;
-  /** Mean over peers, closing included. */
-  readonly bytes?: number;
-  readonly bitsPerParameterAndStep?: number;
-  /** Where every peer first reached the target, at the rounds that evaluate. */
-  readonly target?: { readonly round: number; readonly bytes: number };
-  readonly seconds?: number;
-}
-
-export interface Standing {
-  readonly worst: number;
-  readonly mean: number;
-  readonly meanModel: number;
-  readonly consensusDistance: number;
 }
 
 /** @throws InvalidExperiment one line with the path of what is wrong */
@@ -82,42 +68,59 @@ export function parseComparison(input: unknown, source: string): Comparison {
   return checked(comparisonSettings, input, { what: source }, InvalidExperiment);
 }
 
-/** Every run of a comparison, each once. @throws InvalidExperiment more than `MAX_CELLS` */
-export function cellsOf({ base, topologies, rows, grid, seeds, target }: Comparison): Cell[] {
-  const combinations = Object.entries(grid).reduce<readonly (readonly [string, unknown][])[]>(
-    (some, [field, values]) =>
-      some.flatMap((each) => values.map((value) => [...each, [field, value] as const])) as [
-        string,
-        unknown,
-      ][][],
-    [[]],
-  );
-  const count = Object.keys(rows).length * combinations.length * topologies.length * seeds.length;
+/**
+ * Every run of a comparison, each once.
+ * @param contents what each topology file holds
+ * @throws InvalidExperiment more than `MAX_CELLS`
+ */
+export function cellsOf(
+  { base, topologies, rows, grid, seeds }: Comparison,
+  contents: ReadonlyMap<string, unknown>,
+): Cell[] {
+  const counts = [Object.keys(rows), topologies, seeds, ...Object.values(grid)].map(({ length }) => length);
+  const count = counts.reduce((product, length) => product * length, 1);
   if (count > MAX_CELLS) {
     throw new InvalidExperiment(`the comparison has ${count} runs: leave at most ${MAX_CELLS}`, {
       code: "too-many-cells",
       field: "grid",
     });
   }
-  return Object.entries(rows).flatMap(([row, own]) =>
-    combinations.flatMap((combination) =>
-      topologies.flatMap((topology) =>
-        seeds.map((seed): Cell => {
+  const places = placesOf(topologies);
+  const cells: Cell[] = [];
+  for (const [row, own] of Object.entries(rows)) {
+    for (const combination of combinationsOf(grid)) {
+      const parts = combination.map(([field, value]) => `${field} ${shown(value)}`);
+      for (const [k, file] of topologies.entries()) {
+        const name = [row, ...parts, ...(topologies.length > 1 ? [places[k]!] : [])].join(", ");
+        const topology = { file, content: contents.get(file) };
+        for (const seed of seeds) {
           const settings = { ...base, ...Object.fromEntries(combination), ...own, seed };
-          const parts = combination.map(([field, value]) => `${field} ${shown(value)}`);
-          const where = topologies.length > 1 ? [topology.replace(/^.*\/|\.json$/g, "")] : [];
-          const name = [row, ...parts, ...where].join(", ");
-          return {
-            name,
-            topology,
-            seed,
-            settings,
-            key: digest({ settings, topology, target: target ?? null }),
-          };
-        }),
-      ),
-    ),
-  );
+          const key = digest({ format: RESULT_FORMAT, settings, topology });
+          cells.push({ name, topology, seed, settings, key });
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+/** One value for each field of a grid. */
+type Combination = readonly (readonly [field: string, value: unknown])[];
+
+function combinationsOf(grid: Comparison["grid"]): Combination[] {
+  let combinations: Combination[] = [[]];
+  for (const [field, values] of Object.entries(grid)) {
+    combinations = combinations.flatMap((chosen) =>
+      values.map((value): Combination => [...chosen, [field, value]]),
+    );
+  }
+  return combinations;
+}
+
+/** Short names of topology files; their paths where those would not differ. */
+function placesOf(files: readonly string[]): readonly string[] {
+  const short = files.map((file) => file.replace(/^.*\/|\.json$/g, ""));
+  return new Set(short).size === files.length ? short : files;
 }
 
 const shown = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

@@ -59,7 +59,7 @@ export function collect(kind, runs, axis) {
  * @param {(number | null)[][][]} tables
  * @returns {(number | null)[][]}
  */
-function join(tables) {
+export function join(tables) {
   const x = [...new Set(tables.flatMap(([own]) => own ?? []))].sort((a, b) => Number(a) - Number(b));
   const rows = new Map(x.map((value, row) => [value, row]));
   return [

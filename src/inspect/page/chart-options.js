@@ -1,3 +1,4 @@
+import { axisStyle, logTicks } from "./axes.js";
 import { colour, seriesColour } from "./colours.js";
 import { bytesText, secondsText } from "./format.js";
 
@@ -46,8 +47,7 @@ export function plotOptions(kind, drawn, width, onCursor) {
  * @param {XAxis} xAxis
  */
 function axesOf(kind, xAxis) {
-  const grid = { stroke: colour("grid"), width: 1 };
-  const axis = { stroke: colour("muted"), grid, ticks: { show: false }, font: `11px ${colour("font")}` };
+  const axis = axisStyle();
   return [
     {
       ...axis,
@@ -58,10 +58,7 @@ function axesOf(kind, xAxis) {
     {
       ...axis,
       size: 62,
-      ...(kind.log && {
-        splits: logSplits,
-        filter: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks,
-      }),
+      ...(kind.log && logTicks),
       values: (/** @type {unknown} */ _, /** @type {(number | null)[]} */ ticks) =>
         ticks.map((tick) => (tick === null ? "" : kind.text(tick))),
     },
@@ -123,24 +120,4 @@ function logRange({ data }, low, high) {
   const lines = data.slice(1).map((values) => ({ label: "", values }));
   const bottom = Math.max(low ?? 1, quantile(lines, 0.05) / 10);
   return high > bottom ? [bottom / 1.2, high * 1.2] : [bottom / 2, bottom * 2];
-}
-
-/**
- * Ticks of a logarithmic scale: powers of ten, with numbers between them where there are few.
- *
- * @param {unknown} _plot
- * @param {number} _axis
- * @param {number} low
- * @param {number} high
- */
-function logSplits(_plot, _axis, low, high) {
-  const decades = Math.log10(high / low);
-  const within = decades < 1.2 ? [1, 2, 3, 5, 7] : decades < 2.5 ? [1, 3] : [1];
-  const step = Math.max(1, Math.ceil(decades / 6));
-  const splits = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
-    if (power % step !== 0) continue;
-    for (const factor of within) splits.push(factor * 10 ** power);
-  }
-  return splits.filter((split) => split >= low && split <= high);
 }

@@ -1,11 +1,10 @@
 import { chartKinds } from "./chart-kinds.js";
 import { createChart } from "./charts.js";
+import { create, createNotes } from "./elements.js";
 import { createGraphCard } from "./graph.js";
 import { createDriftCard, createPairsCard } from "./heat.js";
 import {
-  create,
   createLayersCard,
-  createNotes,
   createPeersCard,
   createRunsCard,
   createSettingsCard,

@@ -1,18 +1,7 @@
+import { cardHead, create } from "./elements.js";
 import { bytesText, lastOf, numberText, percentText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
-
-/**
- * @param {string} name
- * @param {string} [text]
- * @param {string} [className]
- */
-export function create(name, text, className) {
-  const created = document.createElement(name);
-  if (text !== undefined) created.textContent = text;
-  if (className !== undefined) created.className = className;
-  return created;
-}
 
 /** The figures on top. @param {RunView} run */
 export function createTiles({ series, peers, topology, projectionError, goodput, experiment }) {
@@ -75,20 +64,6 @@ export function createTiles({ series, peers, topology, projectionError, goodput,
     tile.append(create("dt", label), number, create("dd", remark, "remark"));
     list.append(tile);
   }
-  return list;
-}
-
-/**
- * Warnings, and what could not be read.
- *
- * @param {readonly string[]} warnings
- * @param {readonly string[]} remarks
- */
-export function createNotes(warnings, remarks) {
-  const list = create("ul", undefined, "notes");
-  for (const warning of warnings) list.append(create("li", warning, "warning"));
-  for (const remark of remarks) list.append(create("li", remark));
-  list.hidden = list.childElementCount === 0;
   return list;
 }
 
@@ -234,16 +209,6 @@ export function createRunsCard(runs) {
   scroller.append(table);
   card.append(scroller);
   return card;
-}
-
-/**
- * @param {string} title
- * @param {string} hint
- */
-export function cardHead(title, hint) {
-  const head = create("header");
-  head.append(create("h2", title), create("p", hint, "hint"));
-  return head;
 }
 
 /** @param {{ computeMs: number, compressMs: number, mixMs: number, waitMs: number }} peer */

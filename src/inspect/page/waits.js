@@ -1,5 +1,5 @@
+import { cardHead, create } from "./elements.js";
 import { bytesText, percentText, secondsText } from "./format.js";
-import { cardHead, create } from "./tables.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 /** @typedef {import("../waits.js").Wait} Wait */

@@ -1,62 +1,73 @@
-/** One run of a comparison, in a process of its own, told what to do over the IPC channel. */
+/** One run of a comparison, in a process of its own, which gets the cell over the IPC channel. */
 import { MurmurationError } from "../../foundation/errors.js";
 import { parseTopology } from "../../graphs/topology.js";
-import type { Cell, CellResult, Standing } from "../comparison.js";
+import type { RoundReport } from "../../observing/report.js";
+import type { Cell } from "../comparison.js";
+import type { CellResult, Cost, Measured, Point, Standing } from "../comparison-result.js";
 import { parseExperiment } from "../experiment.js";
 import type { SimulationRound } from "../round.js";
 import { simulate } from "../simulate.js";
 import { average, bytesSent } from "./totals.js";
 
-export interface CellTask {
-  readonly cell: Cell;
-  /** What the topology file holds. */
-  readonly topology: unknown;
-  readonly target: number | undefined;
-}
-
-/** Runs a cell. A run that cannot be, or that diverges, is a result too. */
-export async function runCell({ cell, topology, target }: CellTask): Promise<CellResult> {
-  const { name, seed, key, settings } = cell;
+/** Runs a cell. A run that is refused, or that diverges, is a result too. */
+export async function runCell(cell: Cell): Promise<CellResult> {
+  const { name, seed, key } = cell;
   try {
-    return { name, seed, key, ...(await measure(settings, parseTopology(topology, cell.topology), target)) };
+    return { name, seed, key, ...(await measure(cell)) };
   } catch (error) {
     if (!(error instanceof MurmurationError)) throw error;
     return { name, seed, key, problem: error.message };
   }
 }
 
-async function measure(
-  settings: Cell["settings"],
-  topology: ReturnType<typeof parseTopology>,
-  target: number | undefined,
-): Promise<Partial<CellResult>> {
+async function measure({ settings, topology }: Cell): Promise<Omit<Measured, "name" | "seed" | "key">> {
   const experiment = parseExperiment({ projectEvery: 0, ...settings });
   const started = performance.now();
-  const simulation = await simulate(topology, experiment);
-  let learned: Standing | undefined;
-  let last: SimulationRound | undefined;
-  let reached: CellResult["target"];
+  const simulation = await simulate(parseTopology(topology.content, topology.file), experiment);
+  const points: Point[] = [];
+  const cost = createCost(experiment.localSteps);
   try {
     for await (const round of simulation.run()) {
-      last = round;
-      const now = standingOf(round);
-      if (round.round === experiment.rounds - 1) learned = now;
-      const bytes = average(round.reports.map(bytesSent));
-      if (target !== undefined && now && now.worst >= target) reached ??= { round: round.round + 1, bytes };
+      cost.add(round);
+      const standing = standingOf(round);
+      if (standing) points.push({ ...cost.total(), ...standing, isClosing: round.kind === "closing" });
     }
   } finally {
     simulation.dispose();
   }
-  const closed = last!.kind === "closing" ? standingOf(last!) : undefined;
-  const bytes = average(last!.reports.map(bytesSent));
-  const steps = experiment.rounds * experiment.localSteps;
   return {
-    ...(learned && { learned }),
-    ...(closed && { closed }),
-    ...{ rounds: experiment.rounds, steps, bytes },
-    bitsPerParameterAndStep: (8 * bytes) / simulation.layout.length / steps,
-    ...(reached && { target: reached }),
+    parameters: simulation.layout.length,
+    ...{ points, total: cost.total() },
     seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** Adds up what rounds cost. */
+function createCost(localSteps: number) {
+  let total: Cost = { rounds: 0, steps: 0, bytes: 0, busiestBytes: 0, messages: 0 };
+  let before: readonly RoundReport[] = [];
+  return {
+    add({ kind, reports }: SimulationRound): void {
+      const sent = reports.map(bytesSent);
+      let busiest = 0;
+      let messages = 0;
+      for (const [peer, { traffic }] of reports.entries()) {
+        const earlier = before[peer];
+        busiest = Math.max(busiest, sent[peer]! - (earlier ? bytesSent(earlier) : 0));
+        for (const [k, { messagesSent }] of traffic.entries()) {
+          messages = Math.max(messages, messagesSent - (earlier?.traffic[k]?.messagesSent ?? 0));
+        }
+      }
+      total = {
+        rounds: total.rounds + 1,
+        steps: total.steps + (kind === "closing" ? 0 : localSteps),
+        bytes: average(sent),
+        busiestBytes: total.busiestBytes + busiest,
+        messages: total.messages + messages,
+      };
+      before = reports;
+    },
+    total: () => total,
   };
 }
 
@@ -73,8 +84,8 @@ function standingOf({ reports, meanEvaluation, consensusDistance }: SimulationRo
 }
 
 if (process.send) {
-  process.once("message", async (task: CellTask) => {
-    const result = await runCell(task);
+  process.once("message", async (cell: Cell) => {
+    const result = await runCell(cell);
     process.send!(result, () => process.disconnect());
   });
 }

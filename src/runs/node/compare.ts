@@ -6,14 +6,11 @@ import { fileURLToPath } from "node:url";
 import { Interrupted, PeerFailed } from "../../foundation/errors.js";
 import { makeFolder } from "../../sinks/folders.js";
 import { writeWhole } from "../../sinks/whole-file.js";
-import type { Cell, CellResult } from "../comparison.js";
-import type { CellTask } from "./compare-cell.js";
+import type { Cell } from "../comparison.js";
+import type { CellResult } from "../comparison-result.js";
 
 export interface CompareOptions {
   readonly cells: readonly Cell[];
-  /** What each topology file holds. */
-  readonly topologies: ReadonlyMap<string, unknown>;
-  readonly target?: number | undefined;
   /** Results are kept there, one file each. */
   readonly folder: string;
   /** Runs at a time, from 1. */
@@ -28,8 +25,13 @@ export interface CompareOptions {
  * @throws Interrupted once the signal says so; what is over is kept
  * @throws FileProblem results cannot be written
  */
-export async function compare(options: CompareOptions): Promise<CellResult[]> {
-  const { cells, folder, jobs, signal, onResult } = options;
+export async function compare({
+  cells,
+  folder,
+  jobs,
+  signal,
+  onResult,
+}: CompareOptions): Promise<CellResult[]> {
   await makeFolder(folder);
   const results: CellResult[] = [];
   let next = 0;
@@ -39,7 +41,7 @@ export async function compare(options: CompareOptions): Promise<CellResult[]> {
       const cell = cells[index]!;
       const file = join(folder, `${cell.key.slice(0, 16)}.json`);
       const kept = await readResult(file, cell);
-      const result = kept ?? (await runApart(taskOf(cell, options), signal));
+      const result = kept ?? (await runApart(cell, signal));
       if (!result) return;
       if (!kept) await writeWhole(file, (handle) => handle.writeFile(`${JSON.stringify(result)}\n`));
       results[index] = result;
@@ -56,11 +58,6 @@ export async function compare(options: CompareOptions): Promise<CellResult[]> {
   return results;
 }
 
-const taskOf = (cell: Cell, { topologies, target }: CompareOptions): CellTask => ({
-  ...{ cell, target },
-  topology: topologies.get(cell.topology),
-});
-
 /** A result of this very cell; undefined where there is none. */
 async function readResult(file: string, { key, name }: Cell): Promise<CellResult | undefined> {
   try {
@@ -72,7 +69,7 @@ async function readResult(file: string, { key, name }: Cell): Promise<CellResult
 }
 
 /** Runs a cell in a process of its own. @returns undefined where the signal ended it */
-function runApart(task: CellTask, signal: AbortSignal | undefined): Promise<CellResult | undefined> {
+function runApart(cell: Cell, signal: AbortSignal | undefined): Promise<CellResult | undefined> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL("./compare-cell.js", import.meta.url)), {
       ...{ stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "advanced", execArgv: [] },
@@ -94,12 +91,12 @@ function runApart(task: CellTask, signal: AbortSignal | undefined): Promise<Cell
         const words = lastWords.trim().split("\n").at(-1);
         reject(
           new PeerFailed(
-            `the run “${task.cell.name}”, seed ${task.cell.seed}, ended with code ${code}${words ? ` (${words})` : ""}: run it alone with murmur simulate`,
+            `the run “${cell.name}”, seed ${cell.seed}, ended with code ${code}${words ? ` (${words})` : ""}: run it alone with murmur simulate`,
             { code: "comparison-run-ended" },
           ),
         );
       }
     });
-    child.send(task);
+    child.send(cell);
   });
 }

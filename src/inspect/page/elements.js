@@ -1,0 +1,35 @@
+/**
+ * @param {string} name
+ * @param {string} [text]
+ * @param {string} [className]
+ */
+export function create(name, text, className) {
+  const created = document.createElement(name);
+  if (text !== undefined) created.textContent = text;
+  if (className !== undefined) created.className = className;
+  return created;
+}
+
+/**
+ * @param {string} title
+ * @param {string} hint
+ */
+export function cardHead(title, hint) {
+  const head = create("header");
+  head.append(create("h2", title), create("p", hint, "hint"));
+  return head;
+}
+
+/**
+ * Warnings, and what could not be read.
+ *
+ * @param {readonly string[]} warnings
+ * @param {readonly string[]} remarks
+ */
+export function createNotes(warnings, remarks) {
+  const list = create("ul", undefined, "notes");
+  for (const warning of warnings) list.append(create("li", warning, "warning"));
+  for (const remark of remarks) list.append(create("li", remark));
+  list.hidden = list.childElementCount === 0;
+  return list;
+}

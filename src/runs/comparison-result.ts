@@ -1,0 +1,115 @@
+/** What is measured of a run of a comparison, and the figures that follow from it. */
+
+/** What a run has cost so far. */
+export interface Cost {
+  /** Rounds, closing included. */
+  readonly rounds: number;
+  /** Steps of the optimiser that a peer took. */
+  readonly steps: number;
+  /** Sent, mean over peers. */
+  readonly bytes: number;
+  /** Sum over rounds of what the peer sent that sent most. */
+  readonly busiestBytes: number;
+  /** Sum over rounds of the most messages that one peer sent to one neighbour. */
+  readonly messages: number;
+}
+
+/** How good the models are. Accuracies are on held-out data, from 0 to 1. */
+export interface Standing {
+  /** Of the worst peer. */
+  readonly worst: number;
+  /** Mean over peers. */
+  readonly mean: number;
+  /** Of the mean of the models. */
+  readonly meanModel: number;
+  /** (1/n) Σ_i ‖x_i − x̄‖² */
+  readonly consensusDistance: number;
+}
+
+/** A round that evaluates. */
+export interface Point extends Cost, Standing {
+  /** Whether it belongs to the closing consensus. */
+  readonly isClosing: boolean;
+}
+
+interface Named {
+  readonly name: string;
+  readonly seed: number;
+  /** The cell's. */
+  readonly key: string;
+}
+
+/** A run that came to its end. */
+export interface Measured extends Named {
+  /** Of the model. */
+  readonly parameters: number;
+  /** In the order of the rounds; empty where the data have no classes. */
+  readonly points: readonly Point[];
+  readonly total: Cost;
+  /** How long it really took. */
+  readonly seconds: number;
+}
+
+/** A run without a result. */
+export interface Failed extends Named {
+  /** Why: it is refused, or diverged. */
+  readonly problem: string;
+}
+
+export type CellResult = Measured | Failed;
+
+/** What modelled times depend on beside the rate: a comparison has both. */
+export interface TimeModel {
+  readonly stepMs: number;
+  readonly latencyMs: number;
+}
+
+/**
+ * Modelled time as a function of the rate r of every peer's uplink, in bits per second: `fixedSeconds` + `bits` / r.
+ * Rounds are synchronous and nothing overlaps: the steps, then the busiest peer's uplink, then the way of the messages.
+ */
+export interface ModelledTime {
+  readonly fixedSeconds: number;
+  readonly bits: number;
+}
+
+/** Rates for which modelled times are shown, in bits per second. */
+export const RATES = {
+  "10 Mbit/s": 1e7,
+  "100 Mbit/s": 1e8,
+  "1 Gbit/s": 1e9,
+  "10 Gbit/s": 1e10,
+} as const;
+
+export const secondsAt = ({ fixedSeconds, bits }: ModelledTime, rate: number): number =>
+  fixedSeconds + bits / rate;
+
+export function modelledTime(
+  { steps, messages, busiestBytes }: Cost,
+  { stepMs, latencyMs }: TimeModel,
+): ModelledTime {
+  return { fixedSeconds: (steps * stepMs + messages * latencyMs) / 1000, bits: 8 * busiestBytes };
+}
+
+/** Figures of one run. */
+export interface Figures {
+  /** After the last learning round; absent where the data have no classes. */
+  readonly learned?: Standing;
+  /** After closing; absent where the run does not close. */
+  readonly closed?: Standing;
+  readonly bitsPerParameterAndStep: number;
+  /** The first evaluation at which every peer had the target accuracy. */
+  readonly target?: Point;
+}
+
+export function figuresOf({ points, total, parameters }: Measured, target: number | undefined): Figures {
+  const learned = points.findLast(({ isClosing }) => !isClosing);
+  const closed = points.findLast(({ isClosing }) => isClosing);
+  const reached = target === undefined ? undefined : points.find(({ worst }) => worst >= target);
+  return {
+    ...(learned && { learned }),
+    ...(closed && { closed }),
+    bitsPerParameterAndStep: (8 * total.bytes) / parameters / total.steps,
+    ...(reached && { target: reached }),
+  };
+}

@@ -195,7 +195,6 @@ describe("a comparison's figures", () => {
     expect(row!.learned!.worst.mean).toBeCloseTo(0.94);
     expect(row!.target).toMatchObject({ bytes: 300, rounds: 20 });
     expect(row!.curve.map(({ bytes }) => bytes)).toEqual([200, 300]);
-    expect(row!.ends.map(({ bytes }) => bytes)).toEqual([200, 400]);
   });
 });
 

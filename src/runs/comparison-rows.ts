@@ -6,7 +6,6 @@ import {
   type Measured,
   type ModelledTime,
   modelledTime,
-  type Point,
   RATES,
   type Standing,
   secondsAt,
@@ -49,8 +48,6 @@ export interface ComparisonRow {
   /** What it takes to the target; absent unless all seeds reached it. */
   readonly target?: { readonly bytes: number; readonly rounds: number; readonly time: ModelledTime };
   readonly curve: readonly CurvePoint[];
-  /** Every seed's last evaluation. */
-  readonly ends: readonly CurvePoint[];
 }
 
 /** What rows take from a comparison. */
@@ -103,7 +100,6 @@ function rowOf(
       },
     }),
     curve: curveOf(runs),
-    ends: runs.flatMap(({ points }) => points.slice(-1).map(pickPoint)),
   };
 }
 
@@ -144,8 +140,6 @@ function curveOf(runs: readonly Measured[]): CurvePoint[] {
     };
   });
 }
-
-const pickPoint = ({ rounds, bytes, worst }: Point): CurvePoint => ({ rounds, bytes, worst });
 
 /** The evaluations of all rows that no other one beats in both accuracy and bytes, by ascending bytes. */
 export function frontierOf(

@@ -138,8 +138,7 @@ function ratesBetween(rates) {
 
 /** @param {number} rate bits per second */
 function rateText(rate) {
-  const text = bytesText(rate).replace("B", "bit/s");
-  return text.replace("kbit", "kbit");
+  return bytesText(rate).replace("B", "bit/s");
 }
 
 /** The last of so many points, and some before it. @param {number} count */
@@ -185,6 +184,9 @@ function drawFrontier({ ctx, bbox, valToPos }, frontier, ratio) {
   ctx.lineWidth = 9 * ratio;
   ctx.lineJoin = "round";
   ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.beginPath();
   for (const [k, { bytes, worst }] of points.entries()) {
     const left = valToPos(bytes, "x", true);
     const top = valToPos(errorOf(worst), "y", true);
@@ -218,6 +220,7 @@ function drawTarget({ ctx, bbox, valToPos }, error, ratio) {
   ctx.setLineDash([]);
   ctx.font = `${11 * ratio}px ${colour("font")}`;
   ctx.fillStyle = colour("text");
+  ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
   ctx.fillText("target", bbox.left + 6 * ratio, top - 3 * ratio);
   ctx.restore();

@@ -10,6 +10,9 @@ import { createMark } from "./marks.js";
 
 /** @typedef {{ title: string, text: (row: Row) => string }} Column */
 
+/** Longer names take several lines. */
+const LONG_NAME = 24;
+
 /**
  * All figures of all rows.
  *
@@ -33,8 +36,9 @@ export function createComparisonTable(view, onFocus) {
     line.dataset.row = row.name;
     const head = create("th");
     head.setAttribute("scope", "row");
-    const name = create("span", onFrontier.has(row.name) ? `${nameOf(row)} ★` : nameOf(row));
-    head.append(createMark(k), create("b", String(k + 1)), " ", name);
+    head.classList.toggle("long", nameOf(row).length > LONG_NAME);
+    head.append(createLabel(k, row));
+    if (onFrontier.has(row.name)) head.firstElementChild?.lastElementChild?.append(" ★");
     line.append(head);
     for (const { columns } of groups) line.append(...columns.map(({ text }) => create("td", text(row))));
     line.addEventListener("pointerenter", () => onFocus(k));
@@ -50,61 +54,85 @@ export function createComparisonTable(view, onFocus) {
 }
 
 /** The row's name, and how many of its seeds have a result where some have none. @param {Row} row */
-export function nameOf({ name, failed, seeds }) {
+function nameOf({ name, failed, seeds }) {
   return failed === 0 ? name : `${name} (${seeds.length} of ${seeds.length + failed} seeds)`;
 }
 
 /**
- * @param {ComparisonView} view
- * @returns {{ title: string, columns: Column[] }[]}
+ * Mark, number and name.
+ *
+ * @param {number} k
+ * @param {Row} row
  */
-function groupsOf({ target, rates }) {
-  const times = (/** @type {(row: Row) => Row["time"] | undefined} */ read) =>
-    Object.entries(rates).map(([title, rate]) => ({
-      title,
-      text: (/** @type {Row} */ row) => {
-        const time = read(row);
-        return time ? secondsText(time.fixedSeconds + time.bits / rate) : "–";
-      },
-    }));
-  return [
-    {
-      title: "before closing",
-      columns: [
-        { title: "worst peer", text: ({ learned }) => spreadText(learned?.worst) },
-        { title: "mean of peers", text: ({ learned }) => spreadText(learned?.mean) },
-        { title: "mean model", text: ({ learned }) => spreadText(learned?.meanModel) },
-        { title: "consensus distance", text: ({ learned }) => numberText(learned?.consensusDistance.mean) },
-      ],
-    },
-    {
-      title: "after closing",
-      columns: [
-        { title: "worst peer", text: ({ closed }) => spreadText(closed?.worst) },
-        { title: "consensus distance", text: ({ closed }) => numberText(closed?.consensusDistance.mean) },
-      ],
-    },
-    {
-      title: "whole run",
-      columns: [
-        { title: "sent per peer", text: ({ bytes }) => bytesText(bytes) },
-        { title: "bits/parameter/step", text: (row) => numberText(row.bitsPerParameterAndStep) },
-        ...(target === null ? times(({ time }) => time) : []),
-      ],
-    },
-    ...(target === null
-      ? []
-      : [
-          {
-            title: `to ${percentText(target)} in every peer`,
-            columns: [
-              { title: "sent per peer", text: targetText },
-              { title: "round", text: (/** @type {Row} */ row) => String(row.target?.rounds ?? "–") },
-              ...times((row) => row.target?.time),
-            ],
-          },
-        ]),
+export function createLabel(k, row) {
+  const label = create("span", undefined, "row-label");
+  label.append(createMark(k), create("b", String(k + 1)), create("span", nameOf(row)));
+  return label;
+}
+
+/** @typedef {{ title: string, columns: Column[] }} Group */
+
+/**
+ * Groups of columns; those without a figure in any row are left out.
+ *
+ * @param {ComparisonView} view
+ */
+function groupsOf({ rows, target, rates }) {
+  const hasClosed = rows.some(({ closed }) => closed);
+  /** @type {Group[]} */
+  const groups = [];
+  if (rows.some(({ learned }) => learned)) {
+    const columns = [
+      column("worst peer", ({ learned }) => spreadText(learned?.worst)),
+      column("mean of peers", ({ learned }) => spreadText(learned?.mean)),
+      column("mean model", ({ learned }) => spreadText(learned?.meanModel)),
+      column("consensus distance", ({ learned }) => numberText(learned?.consensusDistance.mean)),
+    ];
+    groups.push({ title: hasClosed ? "before closing" : "after the last round", columns });
+  }
+  if (hasClosed) {
+    const columns = [
+      column("worst peer", ({ closed }) => spreadText(closed?.worst)),
+      column("consensus distance", ({ closed }) => numberText(closed?.consensusDistance.mean)),
+    ];
+    groups.push({ title: "after closing", columns });
+  }
+  const cost = [
+    column("sent per peer", ({ bytes }) => bytesText(bytes)),
+    column("bits per parameter and step", (row) => numberText(row.bitsPerParameterAndStep)),
   ];
+  if (target === null) {
+    groups.push({ title: "whole run", columns: [...cost, ...timeColumns(rates, ({ time }) => time)] });
+    return groups;
+  }
+  groups.push({ title: "whole run", columns: cost });
+  const toTarget = [
+    column("sent per peer", targetText),
+    column("round", (row) => String(row.target?.rounds ?? "–")),
+    ...timeColumns(rates, (row) => row.target?.time),
+  ];
+  groups.push({ title: `to ${percentText(target)} in every peer`, columns: toTarget });
+  return groups;
+}
+
+/**
+ * @param {string} title
+ * @param {(row: Row) => string} text
+ * @returns {Column}
+ */
+const column = (title, text) => ({ title, text });
+
+/**
+ * @param {ComparisonView["rates"]} rates
+ * @param {(row: Row) => Row["time"] | undefined} read
+ */
+function timeColumns(rates, read) {
+  return Object.entries(rates).map(([title, rate]) =>
+    column(title, (row) => {
+      const time = read(row);
+      return time ? secondsText(time.fixedSeconds + time.bits / rate) : "–";
+    }),
+  );
 }
 
 /** @param {Row} row */
@@ -113,7 +141,7 @@ function targetText({ target, reached, seeds }) {
   return seeds.length > 1 && reached > 0 ? `${reached} of ${seeds.length} seeds` : "not reached";
 }
 
-/** @param {readonly { title: string, columns: readonly Column[] }[]} groups */
+/** @param {readonly Group[]} groups */
 function headOf(groups) {
   const head = create("thead");
   const above = create("tr");
@@ -128,9 +156,9 @@ function headOf(groups) {
     cell.setAttribute("colspan", String(columns.length));
     above.append(cell);
     for (const { title: name } of columns) {
-      const column = create("th", name);
-      column.setAttribute("scope", "col");
-      below.append(column);
+      const own = create("th", name);
+      own.setAttribute("scope", "col");
+      below.append(own);
     }
   }
   head.append(above, below);

@@ -1,8 +1,7 @@
 import { frontierChart, timeChart } from "./comparison-charts.js";
-import { createComparisonTable, nameOf } from "./comparison-table.js";
+import { createComparisonTable, createLabel } from "./comparison-table.js";
 import { create, createNotes } from "./elements.js";
 import { createMarkedChart } from "./marked-chart.js";
-import { createMark } from "./marks.js";
 
 /** @type {import("../comparison-page.js").ComparisonView} */
 const view = JSON.parse(document.getElementById("data")?.textContent ?? "");
@@ -25,7 +24,7 @@ function createKey() {
     const button = create("button");
     button.setAttribute("type", "button");
     button.setAttribute("aria-pressed", "true");
-    button.append(createMark(k), create("b", String(k + 1)), " ", nameOf(row));
+    button.append(createLabel(k, row));
     button.addEventListener("click", () => {
       const isShown = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(isShown));

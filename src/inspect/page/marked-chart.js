@@ -35,6 +35,8 @@ const MARK_RADIUS = 4;
 const REACH = 40;
 /** Least distance of row numbers, in CSS pixels. */
 const NUMBER_DISTANCE = 12;
+/** Numbers nearer than this stand beside each other, in CSS pixels. */
+const NUMBER_WIDTH = 18;
 
 /**
  * A card with a chart.
@@ -55,6 +57,8 @@ export function createMarkedChart(chart, onFocus) {
   /** @type {any} */
   let plot;
   const hidden = new Set();
+  /** @type {number | null} */
+  let focused = null;
 
   /** @param {any} shown */
   const follow = (shown) => {
@@ -65,7 +69,8 @@ export function createMarkedChart(chart, onFocus) {
     spot.hidden = near === undefined;
     readout.textContent = near ? near.line.describe(near.point) : "";
     if (near) spot.style.translate = `${near.left}px ${near.top}px`;
-    onFocus(near ? near.line.row : null);
+    const row = near ? near.line.row : null;
+    if (row !== focused) onFocus(row);
   };
 
   const draw = () => {
@@ -87,6 +92,7 @@ export function createMarkedChart(chart, onFocus) {
     draw,
     /** Takes the other rows back. @param {number | null} row */
     focus(row) {
+      focused = row;
       const k = chart.lines.findIndex((line) => line.row === row);
       plot?.setSeries(k < 0 ? null : k + 1, { focus: true }, false);
     },
@@ -133,12 +139,12 @@ function optionsOf(chart, width, onCursor) {
       y: { distr: 3, range: paddedRange(ys, 1.08), dir: chart.isUpsideDown ? -1 : 1 },
     },
     axes: [
-      { ...axis, space: 50, size: 46, labelSize: 16, labelFont: axis.font, ...chart.xAxis },
+      { ...axis, space: 50, size: 24, labelSize: 20, labelGap: 0, labelFont: axis.font, ...chart.xAxis },
       { ...axis, size: 62, ...chart.yAxis },
     ],
     series: [{}, ...chart.lines.map(markedSeries)],
     hooks: {
-      drawClear: [(/** @type {any} */ plot) => chart.drawBehind?.(plot, ratio)],
+      drawAxes: [(/** @type {any} */ plot) => chart.drawBehind?.(plot, ratio)],
       draw: [(/** @type {any} */ plot) => drawNumbers(plot, chart.lines, ratio)],
       setCursor: [onCursor],
     },
@@ -199,21 +205,21 @@ function markPaths(row) {
 }
 
 /**
- * The rows' numbers, right of where their lines end, apart from each other.
+ * The rows' numbers, right of where their lines end.
  *
  * @param {any} plot
  * @param {readonly MarkedLine[]} lines
  * @param {number} ratio canvas pixels in a CSS pixel
  */
 function drawNumbers(plot, lines, ratio) {
-  const { ctx } = plot;
+  const { ctx, bbox, series } = plot;
   const ends = lines.flatMap(({ row, points }, k) => {
     const last = points.at(-1);
-    if (!last || !plot.series[k + 1].show) return [];
-    const [x, y] = last;
-    const alpha = plot.series[k + 1].alpha;
-    return [{ row, alpha, left: plot.valToPos(x, "x", true), top: plot.valToPos(y, "y", true) }];
+    if (!last || !series[k + 1].show) return [];
+    const [left, top] = [plot.valToPos(last[0], "x", true), plot.valToPos(last[1], "y", true)];
+    return [{ row, alpha: series[k + 1].alpha ?? 1, left, top }];
   });
+  moveApart(ends, ratio, bbox.top + bbox.height);
   ctx.save();
   ctx.font = `600 ${11 * ratio}px ${colour("font")}`;
   ctx.textAlign = "left";
@@ -221,23 +227,45 @@ function drawNumbers(plot, lines, ratio) {
   ctx.lineWidth = 3 * ratio;
   ctx.lineJoin = "round";
   ctx.strokeStyle = colour("card");
-  /** @type {{ left: number, top: number }[]} */
-  const placed = [];
-  for (const { row, alpha, left, top } of ends.sort((a, b) => a.top - b.top)) {
-    let free = top;
-    for (const other of placed) {
-      const isBeside = Math.abs(other.left - left) < 18 * ratio;
-      if (isBeside && free < other.top + NUMBER_DISTANCE * ratio) free = other.top + NUMBER_DISTANCE * ratio;
-    }
-    placed.push({ left, top: free });
-    ctx.globalAlpha = alpha ?? 1;
+  for (const { row, alpha, left, top } of ends) {
+    ctx.globalAlpha = alpha;
     ctx.fillStyle = seriesColour(row);
-    const at = left + 8 * ratio;
-    ctx.strokeText(String(row + 1), at, free);
-    ctx.fillText(String(row + 1), at, free);
+    ctx.strokeText(String(row + 1), left + 8 * ratio, top);
+    ctx.fillText(String(row + 1), left + 8 * ratio, top);
   }
   ctx.restore();
 }
+
+/**
+ * Moves numbers that stand beside each other down, and back up from the bottom.
+ *
+ * @param {{ left: number, top: number }[]} numbers
+ * @param {number} ratio
+ * @param {number} bottom
+ */
+function moveApart(numbers, ratio, bottom) {
+  const distance = NUMBER_DISTANCE * ratio;
+  numbers.sort((a, b) => a.top - b.top);
+  for (const [k, number] of numbers.entries()) {
+    for (const other of numbers.slice(0, k)) {
+      if (isBeside(number, other, ratio)) number.top = Math.max(number.top, other.top + distance);
+    }
+  }
+  numbers.sort((a, b) => b.top - a.top);
+  for (const [k, number] of numbers.entries()) {
+    number.top = Math.min(number.top, bottom);
+    for (const other of numbers.slice(0, k)) {
+      if (isBeside(number, other, ratio)) number.top = Math.min(number.top, other.top - distance);
+    }
+  }
+}
+
+/**
+ * @param {{ left: number }} a
+ * @param {{ left: number }} b
+ * @param {number} ratio
+ */
+const isBeside = (a, b, ratio) => Math.abs(a.left - b.left) < NUMBER_WIDTH * ratio;
 
 /**
  * The point nearest to the cursor.

@@ -55,7 +55,7 @@ async function compareRows() {
           evaluateEvery: 5,
         },
       },
-      ...{ seeds: [1, 2], target: 0.9, stepMs: 1, latencyMs: 1 },
+      ...{ seeds: [1, 2], target: 0.8, stepMs: 1, latencyMs: 1 },
     },
     "rows",
   );

@@ -165,35 +165,36 @@ describe("a comparison's figures", () => {
     );
   });
 
-  it("are means over the seeds with a result, and count those without", () => {
-    const [row, ...others] = rowsOf(
-      [
-        measured(
-          "one",
-          [
-            [100, 0.5],
-            [200, 0.92],
-          ],
-          1,
-        ),
-        measured(
-          "one",
-          [
-            [300, 0.7],
-            [400, 0.96],
-          ],
-          2,
-        ),
-        { name: "one", seed: 3, key: "x", problem: "diverged" },
-        { name: "none", seed: 1, key: "y", problem: "refused" },
-      ],
-      settings,
-    );
+  it("are means over the seeds with a result; a seed without one keeps its row from the target", () => {
+    const runs = [
+      measured(
+        "one",
+        [
+          [100, 0.5],
+          [200, 0.92],
+        ],
+        1,
+      ),
+      measured(
+        "one",
+        [
+          [300, 0.7],
+          [400, 0.96],
+        ],
+        2,
+      ),
+    ];
+    expect(rowsOf(runs, settings)[0]!.target).toMatchObject({ bytes: 300, rounds: 20 });
+    const failed = [
+      { name: "one", seed: 3, key: "x", problem: "diverged" },
+      { name: "none", seed: 1, key: "y", problem: "refused" },
+    ];
+    const [row, ...others] = rowsOf([...runs, ...failed], settings);
     expect(others).toEqual([]);
     expect(row).toMatchObject({ name: "one", seeds: [1, 2], failed: 1, reached: 2, bytes: 300 });
+    expect(row!.target).toBeUndefined();
     expect(row!.learned!.worst).toMatchObject({ low: 0.92, high: 0.96 });
     expect(row!.learned!.worst.mean).toBeCloseTo(0.94);
-    expect(row!.target).toMatchObject({ bytes: 300, rounds: 20 });
     expect(row!.curve.map(({ bytes }) => bytes)).toEqual([200, 300]);
   });
 });

@@ -127,7 +127,8 @@ function costOf(row: ComparisonRow, target: number | undefined): (string | numbe
   const texts = (time: ComparisonRow["time"]) => Object.values(secondsAtRates(time)).map(secondsText);
   if (target === undefined) return texts(row.time);
   if (row.target) return [bytesText(row.target.bytes), row.target.rounds, ...texts(row.target.time)];
-  const reached = row.seeds.length > 1 ? `${row.reached} of ${row.seeds.length}` : "–";
+  const runs = row.seeds.length + row.failed;
+  const reached = runs > 1 ? `${row.reached} of ${runs}` : "–";
   return [reached, "–", ...Object.keys(RATES).map(() => "–")];
 }
 

@@ -33,7 +33,7 @@ type Summary = { readonly [K in keyof Standing]: Spread };
 export interface ComparisonRow {
   readonly name: string;
   readonly seeds: readonly number[];
-  /** Runs without a result, which no figure takes into account. */
+  /** Runs without a result: figures leave them out, and they do not reach the target. */
   readonly failed: number;
   /** Before closing; absent where the data have no classes. */
   readonly learned?: Summary;
@@ -45,7 +45,7 @@ export interface ComparisonRow {
   readonly time: ModelledTime;
   /** How many seeds reached the target. */
   readonly reached: number;
-  /** What it takes to the target; absent unless all seeds reached it. */
+  /** What it takes to reach the target; absent unless all seeds do. */
   readonly target?: { readonly bytes: number; readonly rounds: number; readonly time: ModelledTime };
   readonly curve: readonly CurvePoint[];
 }
@@ -92,7 +92,7 @@ function rowOf(
       settings,
     ),
     reached: targets.length,
-    ...(targets.length === runs.length && {
+    ...(targets.length === runs.length + failed && {
       target: {
         bytes: meanOf(targets, ({ bytes }) => bytes),
         rounds: Math.round(meanOf(targets, ({ rounds }) => rounds)),

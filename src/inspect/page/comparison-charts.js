@@ -53,7 +53,7 @@ export function frontierChart({ rows, frontier, target }) {
   return {
     id: "frontier",
     title: "Accuracy of the worst peer over bytes sent",
-    hint: `every evaluation, mean over seeds; wide band: the frontier, the best accuracy for the bytes${target === null ? "" : `; dashed: the target, ${percentText(target)}`}`,
+    hint: `every evaluation, mean over seeds, on the scale of the error; band: Pareto frontier${target === null ? "" : `; dashed: target, ${percentText(target)}`}`,
     description: `Accuracy of the worst peer over bytes sent per peer, one line for each of ${lines.length} rows. ${summary}The table below has the numbers.`,
     isUpsideDown: true,
     xAxis: {
@@ -106,7 +106,7 @@ export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
     title: `Modelled time ${goal} over bandwidth`,
     hint: `synchronous rounds: ${numberText(stepMs)} ms a step, what the busiest peer sends, ${numberText(latencyMs)} ms a message${
       target !== null && missing.length > 0
-        ? `; without the target, and not drawn: ${missing.join(", ")}`
+        ? `; not drawn, because they do not reach the target: ${missing.join(", ")}`
         : ""
     }`,
     description: `Modelled time ${goal} at bandwidths of ${named.map(([name]) => name).join(", ")}, one line for each of ${lines.length} rows. The table below has the numbers.`,

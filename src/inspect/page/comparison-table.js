@@ -24,9 +24,8 @@ export function createComparisonTable(view, onFocus) {
   const card = create("section", undefined, "card wide");
   card.id = "rows";
   const onFrontier = new Set(frontier.map(({ name }) => name));
-  card.append(
-    cardHead("Rows", "mean over seeds, ± half of what lies between them; ★: has a point on the frontier"),
-  );
+  const star = frontier.length > 0 ? "; ★: on the Pareto frontier" : "";
+  card.append(cardHead("Rows", `mean over seeds ± half their range${star}`));
   const table = /** @type {HTMLTableElement} */ (create("table"));
   const groups = groupsOf(view);
   table.append(headOf(groups));
@@ -136,9 +135,9 @@ function timeColumns(rates, read) {
 }
 
 /** @param {Row} row */
-function targetText({ target, reached, seeds }) {
+function targetText({ target, reached, seeds, failed }) {
   if (target) return bytesText(target.bytes);
-  return seeds.length > 1 && reached > 0 ? `${reached} of ${seeds.length} seeds` : "not reached";
+  return reached > 0 ? `${reached} of ${seeds.length + failed} seeds` : "not reached";
 }
 
 /** @param {readonly Group[]} groups */

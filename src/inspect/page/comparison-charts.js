@@ -90,11 +90,11 @@ export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
     return [
       {
         row,
-        points: drawn.map((rate) => /** @type {const} */ ([rate, time.fixedSeconds + time.bits / rate])),
+        points: drawn.map((rate) => /** @type {const} */ ([rate, secondsAt(time, rate)])),
         marked: named.map((_, k) => k * STEPS_BETWEEN_RATES),
         describe: (/** @type {number} */ k) => {
           const rate = drawn[k] ?? 0;
-          return `${row + 1} ${name}: ${secondsText(time.fixedSeconds + time.bits / rate)} at ${rateText(rate)}`;
+          return `${row + 1} ${name}: ${secondsText(secondsAt(time, rate))} at ${rateText(rate)}`;
         },
       },
     ];
@@ -122,6 +122,14 @@ export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
     },
     lines,
   };
+}
+
+/**
+ * @param {import("../../runs/comparison-result.js").ModelledTime} time
+ * @param {number} rate bits per second
+ */
+export function secondsAt({ fixedSeconds, bits }, rate) {
+  return fixedSeconds + bits / rate;
 }
 
 /** @param {readonly number[]} rates ascending */

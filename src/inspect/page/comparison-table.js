@@ -1,3 +1,4 @@
+import { secondsAt } from "./comparison-charts.js";
 import { cardHead, create } from "./elements.js";
 import { bytesText, numberText, percentText, secondsText } from "./format.js";
 import { createMark } from "./marks.js";
@@ -129,7 +130,7 @@ function timeColumns(rates, read) {
   return Object.entries(rates).map(([title, rate]) =>
     column(title, (row) => {
       const time = read(row);
-      return time ? secondsText(time.fixedSeconds + time.bits / rate) : "–";
+      return time ? secondsText(secondsAt(time, rate)) : "–";
     }),
   );
 }

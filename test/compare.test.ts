@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { comparisonTables } from "../src/cli/compare.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
+import { parseTopology } from "../src/graphs/topology.js";
 import { cellsOf, MAX_CELLS, parseComparison } from "../src/runs/comparison.js";
 import {
   figuresOf,
@@ -16,6 +17,10 @@ import {
   secondsAt,
 } from "../src/runs/comparison-result.js";
 import { frontierOf, rowsOf } from "../src/runs/comparison-rows.js";
+import { parseExperiment } from "../src/runs/experiment.js";
+import { runCell } from "../src/runs/node/compare-cell.js";
+import { simulate } from "../src/runs/simulate.js";
+import { parseNetwork } from "../src/transports/simulated/settings.js";
 import { expectError } from "./support/errors.js";
 import { murmur } from "./support/processes.js";
 
@@ -136,8 +141,33 @@ describe("a comparison's figures", () => {
   it("model time by steps, messages and the busiest uplink", () => {
     const cost = { rounds: 5, steps: 40, bytes: 1e6, busiestBytes: 2e6, messages: 10 };
     const time = modelledTime(cost, settings);
-    expect(secondsAt(time, RATES["10 Mbit/s"])).toBeCloseTo(0.08 + 0.03 + 1.6);
-    expect(secondsAt(time, RATES["10 Gbit/s"])).toBeCloseTo(0.08 + 0.03 + 0.0016);
+    expect(secondsAt(time, RATES["10 Mbit/s"])).toBeCloseTo(0.08 + 0.06 + 1.6);
+    expect(secondsAt(time, RATES["10 Gbit/s"])).toBeCloseTo(0.08 + 0.06 + 0.0016);
+  });
+
+  const graphs = { ring: { kind: "ring", peers: 6 }, star: { kind: "star", peers: 6 } };
+  it.each([
+    ["ring", { algorithm: "dpsgd", localSteps: 3 }],
+    ["ring", { algorithm: "beer", compressor: "minmax" }],
+    ["star", { algorithm: "gradient-tracking" }],
+    ["star", { algorithm: "choco", compressor: "sign" }],
+  ] as const)("model the time of the simulated network on a %s: %j", async (graph, own) => {
+    const trainer = { kind: "quadratic", dimension: [200] };
+    const settingsOfRun = { trainer, rounds: 4, learningRate: 0.05, projectEvery: 0, ...own };
+    const experiment = parseExperiment(settingsOfRun);
+    const content = { name: graph, graph: graphs[graph] };
+    const topology = { file: graph, content };
+    const cell = await runCell({ name: "", seed: 1, key: "", settings: settingsOfRun, topology });
+    const time = modelledTime((cell as Measured).total, settings);
+    for (const uplink of [1e6, 1e8]) {
+      const { stepMs, latencyMs } = settings;
+      const network = parseNetwork({ uplink, latencyMs, computeMs: stepMs * experiment.localSteps });
+      const simulation = await simulate(parseTopology(content, graph), experiment, { network });
+      let elapsedMs = 0;
+      for await (const round of simulation.run()) elapsedMs = round.elapsedMs!;
+      simulation.dispose();
+      expect(secondsAt(time, uplink)).toBeCloseTo(elapsedMs / 1000, 6);
+    }
   });
 
   it("have a frontier that no evaluation beats and every other one is beaten by", () => {
@@ -223,8 +253,8 @@ describe("a comparison's tables", () => {
       0.9,
     );
     expect(quality.map((line) => line.split(" ")[0])).toEqual(["cheap", "dear", "middling", "bad"]);
-    // 10 steps of 2 ms and 10 messages of 3 ms, and 1600 bits.
-    expect(cost[0]).toMatch(/^cheap +100 B +10 +50\.2 ms +50 ms +50 ms +50 ms$/);
+    // 10 steps of 2 ms and 10 messages of 3 ms and back, and 1600 bits.
+    expect(cost[0]).toMatch(/^cheap +100 B +10 +80\.2 ms +80 ms +80 ms +80 ms$/);
     expect(cost[3]).toMatch(/^bad +– +– +– +– +– +–$/);
   });
 
@@ -236,9 +266,9 @@ describe("a comparison's tables", () => {
     expect(quality).toHaveLength(1);
     expect(quality[0]).toContain("90.0 ± 2.0");
     expect(cost[0]).toContain("1 of 2");
-    // Without a target, the whole run: 10 steps of 2 ms and 10 messages of 3 ms.
+    // Without a target, the whole run: 10 steps of 2 ms and 10 messages of 3 ms and back.
     expect(tablesOf([measured("one", [[100, 0.92]])]).cost[0]).toMatch(
-      /^one +50\.2 ms +50 ms +50 ms +50 ms$/,
+      /^one +80\.2 ms +80 ms +80 ms +80 ms$/,
     );
   });
 

@@ -84,11 +84,11 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
     const page = await open(pageOf([...rows(2), measured("odd", 8), failed]));
     expect(await charts(page)).toEqual(["chart-frontier", "chart-modelled-time"]);
     const [first, second, odd] = await cellsOf(page);
-    // 30 rounds to 88 %, 40 to 92 %: 40 kB, 40 steps of 2 ms and 40 messages of 3 ms.
+    // 30 rounds to 88 %, 40 to 92 %: 40 kB, 40 steps of 2 ms and 40 messages of 3 ms and back.
     expect(first).toEqual([
       "1row 0 ★",
       ...["95.9 %", "95.9 %", "96.9 %", "0.25", "95.9 %", "0.25", "100 kB", "80"],
-      ...["40 kB", "40", "232 ms", "203 ms", "200 ms", "200 ms"],
+      ...["40 kB", "40", "352 ms", "323 ms", "320 ms", "320 ms"],
     ]);
     expect(second![0]).toBe("2row 1");
     expect(odd![0]).toBe("3odd (1 of 2 seeds)");

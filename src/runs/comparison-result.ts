@@ -66,7 +66,8 @@ export interface TimeModel {
 
 /**
  * Modelled time as a function of the rate r of every peer's uplink, in bits per second: `fixedSeconds` + `bits` / r.
- * Rounds are synchronous and nothing overlaps: the steps, then the busiest peer's uplink, then the way of the messages.
+ * Rounds are synchronous and nothing overlaps: the steps, then what the busiest peer sends, then the way of the last
+ * message and of its confirmation. It is the time over a simulated network in which all peers and links are alike.
  */
 export interface ModelledTime {
   readonly fixedSeconds: number;
@@ -88,7 +89,7 @@ export function modelledTime(
   { steps, messages, busiestBytes }: Cost,
   { stepMs, latencyMs }: TimeModel,
 ): ModelledTime {
-  return { fixedSeconds: (steps * stepMs + messages * latencyMs) / 1000, bits: 8 * busiestBytes };
+  return { fixedSeconds: (steps * stepMs + messages * 2 * latencyMs) / 1000, bits: 8 * busiestBytes };
 }
 
 /** Figures of one run. */

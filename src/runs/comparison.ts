@@ -46,7 +46,7 @@ export const comparisonSettings = z.strictObject({
     .number()
     .min(0)
     .default(0)
-    .describe("milliseconds that a message is under way in modelled times"),
+    .describe("milliseconds that a message is under way, and its confirmation too, in modelled times"),
 });
 export type Comparison = z.output<typeof comparisonSettings>;
 

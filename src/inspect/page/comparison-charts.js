@@ -104,7 +104,7 @@ export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
   return {
     id: "modelled-time",
     title: `Modelled time ${goal} over bandwidth`,
-    hint: `synchronous rounds: ${numberText(stepMs)} ms a step, what the busiest peer sends, ${numberText(latencyMs)} ms a message${
+    hint: `synchronous rounds: ${numberText(stepMs)} ms a step, what the busiest peer sends, ${numberText(latencyMs)} ms of latency${
       target !== null && missing.length > 0
         ? `; not drawn, because they do not reach the target: ${missing.join(", ")}`
         : ""

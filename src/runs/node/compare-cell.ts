@@ -1,4 +1,4 @@
-/** One run of a comparison, in a process of its own, which gets the cell over the IPC channel. */
+/** One run of a comparison, and what is measured of it. */
 import { MurmurationError } from "../../foundation/errors.js";
 import { parseTopology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
@@ -81,11 +81,4 @@ function standingOf({ reports, meanEvaluation, consensusDistance }: SimulationRo
     meanModel: meanEvaluation.accuracy,
     consensusDistance,
   };
-}
-
-if (process.send) {
-  process.once("message", async (cell: Cell) => {
-    const result = await runCell(cell);
-    process.send!(result, () => process.disconnect());
-  });
 }

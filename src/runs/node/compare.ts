@@ -71,7 +71,7 @@ async function readResult(file: string, { key, name }: Cell): Promise<CellResult
 /** Runs a cell in a process of its own. @returns undefined where the signal ended it */
 function runApart(cell: Cell, signal: AbortSignal | undefined): Promise<CellResult | undefined> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL("./compare-cell.js", import.meta.url)), {
+    const child = fork(fileURLToPath(new URL("./compare-process.js", import.meta.url)), {
       ...{ stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "advanced", execArgv: [] },
     });
     let lastWords = "";

@@ -68,6 +68,7 @@ export function frontierChart({ rows, frontier, target }) {
         ticks.map((error) => `${numberText(100 * (1 - error))} %`),
     },
     lines,
+    ...(target !== null && { guide: errorOf(target) }),
     drawBehind: (plot, ratio) => {
       drawFrontier(plot, frontier, ratio);
       if (target !== null) drawTarget(plot, errorOf(target), ratio);
@@ -99,15 +100,13 @@ export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
       },
     ];
   });
-  const missing = rows.flatMap((_, row) => (lines.some((line) => line.row === row) ? [] : [row + 1]));
+  const missing = rows.flatMap((row, k) => (target === null || row.target ? [] : [k + 1]));
   const goal = target === null ? "of the whole run" : `to ${percentText(target)}`;
   return {
     id: "modelled-time",
     title: `Modelled time ${goal} over bandwidth`,
     hint: `synchronous rounds: ${numberText(stepMs)} ms a step, what the busiest peer sends, ${numberText(latencyMs)} ms of latency${
-      target !== null && missing.length > 0
-        ? `; not drawn, because they do not reach the target: ${missing.join(", ")}`
-        : ""
+      missing.length > 0 ? `; not drawn, because they do not reach the target: ${missing.join(", ")}` : ""
     }`,
     description: `Modelled time ${goal} at bandwidths of ${named.map(([name]) => name).join(", ")}, one line for each of ${lines.length} rows. The table below has the numbers.`,
     xAxis: {
@@ -216,7 +215,6 @@ function drawFrontier({ ctx, bbox, valToPos }, frontier, ratio) {
  */
 function drawTarget({ ctx, bbox, valToPos }, error, ratio) {
   const top = valToPos(error, "y", true);
-  if (top < bbox.top || top > bbox.top + bbox.height) return;
   ctx.save();
   ctx.strokeStyle = colour("text");
   ctx.lineWidth = 1.5 * ratio;

@@ -26,6 +26,7 @@ import { addMark, isHollow } from "./marks.js";
  * @property {object} xAxis what uPlot is to know of it
  * @property {object} yAxis
  * @property {readonly MarkedLine[]} lines
+ * @property {number} [guide] a y that is in the picture, too
  * @property {(plot: any, ratio: number) => void} [drawBehind] draws on the plot's canvas, before the lines
  */
 
@@ -90,7 +91,7 @@ export function createMarkedChart(chart, onFocus) {
     card,
     /** Draws it, in the present scheme. */
     draw,
-    /** Takes the other rows back. @param {number | null} row */
+    /** Dims the other rows; none where it is null. @param {number | null} row */
     focus(row) {
       focused = row;
       const k = chart.lines.findIndex((line) => line.row === row);
@@ -125,8 +126,8 @@ function tablesOf(lines) {
 function optionsOf(chart, width, onCursor) {
   const xs = chart.lines.flatMap(({ points }) => points.map(([x]) => x));
   const ys = chart.lines.flatMap(({ points }) => points.map(([, y]) => y));
+  if (chart.guide !== undefined) ys.push(chart.guide);
   const axis = axisStyle();
-  const ratio = devicePixelRatio;
   return {
     width,
     height: MARKED_HEIGHT,
@@ -144,8 +145,8 @@ function optionsOf(chart, width, onCursor) {
     ],
     series: [{}, ...chart.lines.map(markedSeries)],
     hooks: {
-      drawAxes: [(/** @type {any} */ plot) => chart.drawBehind?.(plot, ratio)],
-      draw: [(/** @type {any} */ plot) => drawNumbers(plot, chart.lines, ratio)],
+      drawAxes: [(/** @type {any} */ plot) => chart.drawBehind?.(plot, devicePixelRatio)],
+      draw: [(/** @type {any} */ plot) => drawNumbers(plot, chart.lines, devicePixelRatio)],
       setCursor: [onCursor],
     },
   };

@@ -69,6 +69,8 @@ export interface Sighting {
   readonly consensus?: number;
   /** ‖x_j − x_i‖ by edge, where the state holds it. */
   readonly distances?: readonly number[];
+  /** What the user should know, one line each. */
+  readonly warnings?: readonly string[];
 }
 
 /** What depends on the layout of what is exchanged. */

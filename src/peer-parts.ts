@@ -8,7 +8,8 @@ import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
 import type { Frame } from "./exchange/frame.js";
 import type { EdgeSchedule } from "./exchange/participation.js";
-import { Diverged, InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
+import { divergedAt } from "./foundation/diverged.js";
+import { InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import type { Membership } from "./membership/membership.js";
@@ -133,10 +134,7 @@ export function createParts(options: PeerOptions): Parts {
   const { kernels } = space;
   const norm = (v: Vector) => Math.sqrt(kernels.sumOfSquares(v.byteOffset, v.length));
   const diverged = (round: number, what: string, value: number): never => {
-    throw new Diverged(
-      `peer ${id} diverged in round ${round + 1}: its ${what} is ${value}; lower the learning rate or the consensus rate`,
-      { code: "diverged", peer: id, round },
-    );
+    throw divergedAt(id, round, what, value);
   };
 
   const model = space.vector(layout.length);

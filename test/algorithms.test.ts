@@ -9,7 +9,7 @@ import { parseTopology } from "../src/graphs/topology.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createPlan } from "../src/runs/plan.js";
 import { createSimulation } from "../src/runs/simulate.js";
-import { createLayout } from "../src/vectors/layout.js";
+import { createLayout, type Layout } from "../src/vectors/layout.js";
 import {
   averaged,
   disagreement,
@@ -48,6 +48,8 @@ interface Course {
   readonly rate?: number;
   readonly learningRate?: (round: number) => number;
   readonly gradient?: (peer: number, x: number, k: number, round: number) => number;
+  /** Of `length` numbers; one vector where left out. */
+  readonly layout?: Layout;
 }
 
 /** Models after a run of real peers. */
@@ -62,7 +64,7 @@ async function learn(algorithm: AlgorithmKind, course: Course): Promise<Float32A
     },
     trainers: Array.from({ length: mixing.peers }, (_, peer) =>
       functionTrainer(
-        layout,
+        course.layout ?? layout,
         (model) => {
           for (let k = 0; k < length; k++) model[k] = start(k);
         },
@@ -244,6 +246,43 @@ describe("an algorithm is its equations", () => {
       return sum(h, disagreement(ring, h), 0.7);
     });
     expect(largestGap(await learn(algorithms.moniqua, course), reference)).toBeLessThan(0.01);
+  });
+
+  it("powergossip, of a matrix and a vector", async () => {
+    const matrix = createLayout([
+      { name: "matrix", shape: [2, 5] },
+      { name: "vector", shape: [2] },
+    ]);
+    const course = { mixing: ring, rounds: 25, rate: 1, layout: matrix };
+    const at = (i: number, j: number) => 5 * i + j;
+    const unit = (v: number[]) => v.map((x) => x / Math.hypot(...v));
+    const directions = new Map<string, number[]>();
+    const reference = referenceOf(course, (x, u, round) => {
+      const h = sum(x, u);
+      const next = h.map((row) => row.slice());
+      const isRight = round % 2 === 0;
+      for (let a = 0; a < 6; a++) {
+        for (const { peer: b, weight } of ring.neighbours[a]!) {
+          if (b < a) continue;
+          const first = random(0, "power", `${a} ${b} 0`);
+          const w = directions.get(`${a} ${b}`) ?? unit([0, 1, 2, 3, 4].map((k) => first.uniform(k) - 0.5));
+          const apart = (k: number) => h[b]![k]! - h[a]![k]!;
+          const product = isRight
+            ? [0, 1].map((i) => w.reduce((total, v, j) => total + apart(at(i, j)) * v, 0))
+            : [0, 1, 2, 3, 4].map((j) => w.reduce((total, v, i) => total + apart(at(i, j)) * v, 0));
+          for (let k = 0; k < length; k++) {
+            const [i, j] = [Math.floor(k / 5), k % 5];
+            const found = k >= 10 ? apart(k) : isRight ? product[i]! * w[j]! : w[i]! * product[j]!;
+            next[a]![k]! += weight * found;
+            next[b]![k]! -= weight * found;
+          }
+          directions.set(`${a} ${b}`, unit(product));
+        }
+      }
+      return next;
+    });
+    // Directions pass on what rounding did to differences.
+    expect(largestGap(await learn(algorithms.powergossip, course), reference)).toBeLessThan(2 * TOLERANCE);
   });
 
   it("artemis", async () => {

@@ -26,6 +26,7 @@ import { moniqua } from "./moniqua.js";
 import { motef } from "./motef.js";
 import { neolithic } from "./neolithic.js";
 import { noloco } from "./noloco.js";
+import { powergossip } from "./powergossip.js";
 import { pushSum } from "./push-sum.js";
 import { sparseloco } from "./sparseloco.js";
 
@@ -35,6 +36,7 @@ export const algorithms = {
   "dpsgd-combine-first": dpsgdCombineFirst,
   choco,
   "edge-choco": edgeChoco,
+  powergossip,
   neolithic,
   moniqua,
   dcd,
@@ -71,5 +73,5 @@ export function payloadsOf(name: string): "nothing" | "exact" | "compressed" {
     ? algorithms[name as AlgorithmName]
     : undefined;
   if (kind?.sends === "nothing") return "nothing";
-  return kind && !kind.compresses ? "exact" : "compressed";
+  return kind?.sends === "model" && !kind.compresses ? "exact" : "compressed";
 }

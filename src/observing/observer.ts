@@ -181,8 +181,9 @@ function createStateReader(
     conclude() {
       now.rounds++;
       if (now.rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
-      const { distances, consensus = halfMeanSquare(neighbours, distances) } = observe();
-      const warnings = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
+      const { distances, consensus = halfMeanSquare(neighbours, distances), warnings: told = [] } = observe();
+      const drifting = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
+      const warnings = [...told, ...drifting];
       return { consensusEstimate: consensus, ...(warnings.length > 0 && { warnings }) };
     },
   };

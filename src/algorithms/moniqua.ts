@@ -1,11 +1,14 @@
 import type { AlgorithmKind } from "../algorithm.js";
+import { requireFiniteModel } from "./finite-model.js";
+import { createLostBlocks } from "./lost-blocks.js";
 import { createModularPayload, furthest } from "./modular-payload.js";
 
 /** What a block's range keeps from round to round, and what it is multiplied by where it was too small. */
 const KEPT = 0.9;
 const WIDENED = 4;
-/** What a range that was too small is at least taken for. */
+/** What a range that was too small is at least taken for, and at most widened to, whatever a neighbour says. */
 const SMALLEST_RANGE = 1e-6;
+const LARGEST_RANGE = 1e6;
 
 /**
  * Moniqua: a neighbour's model is near, so its numbers travel modulo a range, four bits each, and a receiver supplies the
@@ -28,21 +31,23 @@ export const moniqua: AlgorithmKind = {
   needs: { graph: "symmetric", everyEdge: false, contraction: false },
   usesRate: true,
   keeps: ["ranges"],
-  create({ model, space, edges }) {
+  create({ id, model, space, edges }) {
     const { kernels } = space;
     const { length } = model;
     const codec = createModularPayload(length, space);
     const [ranges, next] = [space.vector(codec.blocks), space.vector(codec.blocks)];
     const [point, mine, verdict] = [space.vector(length), space.vector(length), space.bytes(codec.blocks)];
     const near = edges.map(() => ({ numbers: space.vector(length), verdict: space.bytes(codec.blocks) }));
+    const lost = createLostBlocks();
     const of = (peer: number) => near[edges.findIndex((edge) => edge.peer === peer)]!;
     return {
-      state: { vectors: { ranges }, scalars: {} },
+      state: { vectors: { ranges }, scalars: lost.scalars },
       point: model,
       maximumPayloadBytes: Math.max(codec.bytes, codec.blocks),
-      *round(update) {
+      *round(update, { round }) {
         point.set(model);
         kernels.add(model.byteOffset, update.byteOffset, length);
+        requireFiniteModel(id, round, model, kernels);
         // Where nothing was seen yet, neighbours are about one update away.
         for (const [block, range] of ranges.entries()) {
           ranges[block] = range || furthest(model, point, ...codec.spanOf(block));
@@ -60,11 +65,11 @@ export const moniqua: AlgorithmKind = {
           const { numbers, verdict } = of(edge.peer);
           for (const [block, range] of ranges.entries()) {
             const [first, count] = codec.spanOf(block);
-            if (theirs[block] === 0) {
-              // The neighbour did not understand this block.
-              next[block] = Math.max(next[block]!, WIDENED * Math.max(range, SMALLEST_RANGE));
-            }
-            if (theirs[block] === 0 || verdict[block] === 0) continue;
+            // The neighbour did not understand this block.
+            if (theirs[block] === 0) next[block] = Math.max(next[block]!, widened(range));
+            const isLost = theirs[block] === 0 || verdict[block] === 0;
+            lost.see(isLost);
+            if (isLost) continue;
             next[block] = Math.max(next[block]!, furthest(numbers, point, first, count));
             const to = model.byteOffset + 4 * first;
             kernels.addScaled(to, numbers.byteOffset + 4 * first, count, rate * edge.weight);
@@ -77,6 +82,9 @@ export const moniqua: AlgorithmKind = {
         if (step === 0) codec.check(payload);
         else codec.checkVerdicts(payload);
       },
+      observe: lost.observe,
     };
   },
 };
+
+const widened = (range: number) => Math.min(WIDENED * Math.max(range, SMALLEST_RANGE), LARGEST_RANGE);

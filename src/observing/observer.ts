@@ -181,16 +181,20 @@ function createStateReader(
     conclude() {
       now.rounds++;
       if (now.rounds % OBSERVED_ROUNDS !== 0 || neighbours.length === 0) return {};
-      const { distances, consensus = halfMeanSquare(neighbours, distances), warnings: told = [] } = observe();
+      const { distances, warnings: own = [], ...seen } = observe();
       const drifting = distances ? neighbours.flatMap((_, k) => drift(k, distances)) : [];
-      const warnings = [...told, ...drifting];
-      return { consensusEstimate: consensus, ...(warnings.length > 0 && { warnings }) };
+      const consensus = seen.consensus ?? (distances && halfMeanSquare(neighbours, distances));
+      const warnings = [...own, ...drifting];
+      return {
+        ...(consensus !== undefined && { consensusEstimate: consensus }),
+        ...(warnings.length > 0 && { warnings }),
+      };
     },
   };
 }
 
 /** Σ_j w_ij d_ij² / 2Σ_j w_ij: models that scatter independently around their mean lie √2 times as far apart. */
-function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly number[] = []): number {
+function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly number[]): number {
   const { sum } = weightSums(neighbours);
   return (
     neighbours.reduce((total, { weight }, k) => total + weight * (distances[k] ?? 0) ** 2, 0) / (2 * sum)

@@ -1,4 +1,4 @@
-import { requireFinite, requireLengthWithin } from "../compressors/ranges.js";
+import { requireFinite, requireLength } from "../compressors/ranges.js";
 import { type Random, random } from "../foundation/random.js";
 import type { Layout } from "../vectors/layout.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
@@ -27,12 +27,13 @@ export interface PowerIteration {
   readonly maximumPayloadBytes: number;
   /** A first direction v. Edges are told apart by `key`, alike at both of their ends. */
   start(direction: Vector, key: string): void;
-  /** Xv or Xᵀu of every matrix, and all other numbers; valid until the next call. */
+  /** Xv or Xᵀu of every matrix, and the tensors that are none as they are; valid until the next call. */
   project(model: Vector, direction: Vector, side: Side): Bytes;
-  /** x ← x + scale · (p_j − p_i)v̂ᵀ, or û(p_j − p_i)ᵀ; the next direction is ±(p_j − p_i), of norm 1. */
+  /** X ← X + scale · (p_j − p_i)v̂ᵀ, or û(q_j − q_i)ᵀ; the next direction is the difference of the two products, of norm 1. */
   follow(model: Vector, direction: Vector, step: PowerStep): void;
-  /** @throws MalformedPayload */
+  /** Takes products of either side: which one is due depends on the edge. @throws MalformedPayload */
   check(payload: Bytes): void;
+  /** ‖p‖, which bounds ‖p v̂ᵀ‖ as v̂ has norm 1. */
   normBound(payload: Bytes): number;
 }
 
@@ -41,7 +42,7 @@ export interface PowerStep {
   readonly own: Bytes;
   readonly theirs: Bytes;
   readonly scale: number;
-  /** 1 or −1, so that the two ends get the same direction. */
+  /** 1 at the lower peer and −1 at the other, so that both get the same direction. */
   readonly sign: number;
   /** What a new direction is drawn with where the two models agree. */
   readonly key: string;
@@ -127,9 +128,8 @@ export function createPowerIteration(layout: Layout, space: VectorSpace): PowerI
       }
     },
     check(payload) {
-      requireLengthWithin("powergossip", payload, 4 * shortest, 4 * longest);
-      if (payload.length !== 4 * shortest)
-        requireLengthWithin("powergossip", payload, 4 * longest, 4 * longest);
+      const isShort = payload.length === 4 * shortest;
+      requireLength("powergossip", payload, 4 * (isShort ? shortest : longest));
       stagedBytes.set(payload);
       requireFinite("powergossip", kernels.allFinite(staged.byteOffset, payload.length / 4));
     },

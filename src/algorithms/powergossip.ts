@@ -10,11 +10,12 @@ import { createPowerIteration, type Side } from "./power-iteration.js";
  *     even exchanges    p_i = X_i v̂      X_i ← X_i + η w_ij (p_j − p_i) v̂ᵀ      û ← (p_j − p_i) / ‖p_j − p_i‖
  *     odd exchanges     q_i = X_iᵀ û     X_i ← X_i + η w_ij û (q_j − q_i)ᵀ      v̂ ← (q_j − q_i) / ‖q_j − q_i‖
  *
- * A matrix sends m or n numbers instead of mn; tensors of one dimension are sent whole. What is exchanged is linear in both models, so
- * there is no floor and no rate to tune: η is that of exact gossip.
+ * A matrix takes m or n numbers instead of mn; tensors of one dimension are sent whole. Products are linear in the two models,
+ * so there is no floor, and η is that of exact gossip. Differences of low rank vanish in a few rounds; those of full rank take
+ * about as many times more rounds as their rank.
  *
  * A direction follows from the edge's numbered exchanges alone, with the sign of the lower peer's difference. So both ends
- * compute the same transfer, whatever is late or skipped; alternating by exchange and not by round keeps it so.
+ * compute the same transfer, whatever is late or skipped; sides that alternated by round would not keep that.
  *
  * @see Vogels, Karimireddy, Jaggi 2020, “Practical Low-Rank Communication Compression in Decentralized Deep Learning”,
  *   Algorithms 1 and 2
@@ -48,7 +49,7 @@ export const powergossip: AlgorithmKind = {
         const settled = yield ({ peer }) => power.project(model, directions[placeOf(peer)]!, sideOf(peer));
         for (const { edge, own, theirs, rate, isVoid } of settled) {
           const { peer, weight } = edge;
-          // A half of the other side is none of this exchange.
+          // Only a faulty neighbour sends the product of the other side.
           if (isVoid || theirs.length !== own.length) continue;
           const side = sideOf(peer);
           scalars[exchanges(peer)]!++;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
-import { createModularPayload, MODULAR_BLOCK } from "../src/algorithms/modular-payload.js";
+import { createModularPayload, MODULAR_BLOCK, widened } from "../src/algorithms/modular-payload.js";
 import { MalformedPayload } from "../src/foundation/errors.js";
 import { normal, random } from "../src/foundation/random.js";
 import { createGraph } from "../src/graphs/index.js";
@@ -84,6 +84,13 @@ describe("numbers modulo a range", () => {
         code: "modular-verdicts",
       });
     }
+  });
+
+  it("are taken for no further away than a limit, however often a neighbour does not understand them", () => {
+    let range = 0;
+    for (let k = 0; k < 100; k++) range = widened(range);
+    expect(range).toBe(1e6);
+    expect(widened(0)).toBe(4e-6);
   });
 
   it("agree as exact gossip does, without a floor", async () => {

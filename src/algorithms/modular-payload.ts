@@ -14,6 +14,11 @@ const SAFETY = 1.2;
 const SMALLEST_STEP = 2 ** -22;
 /** Of a block of zeros. */
 const SMALLEST = 2 ** -100;
+/** What a range that was too small is multiplied by. */
+const WIDENED = 4;
+/** What a range that was too small is at least taken for, and at most widened to, whatever a neighbour says. */
+const SMALLEST_RANGE = 1e-6;
+const LARGEST_RANGE = 1e6;
 
 /**
  * Numbers modulo a range. A block of x is sent as M = round(x/Δ) modulo L, and its receiver takes, of all numbers with that
@@ -119,6 +124,11 @@ export function createModularPayload(length: number, space: VectorSpace): Modula
 
     spanOf,
   };
+}
+
+/** The range of a block that a neighbour did not understand. */
+export function widened(range: number): number {
+  return Math.min(WIDENED * Math.max(range, SMALLEST_RANGE), LARGEST_RANGE);
 }
 
 /** max_k |a_k − b_k| of some numbers. */

@@ -1,14 +1,10 @@
 import type { AlgorithmKind } from "../algorithm.js";
 import { requireFiniteModel } from "./finite-model.js";
 import { createLostBlocks } from "./lost-blocks.js";
-import { createModularPayload, furthest } from "./modular-payload.js";
+import { createModularPayload, furthest, widened } from "./modular-payload.js";
 
-/** What a block's range keeps from round to round, and what it is multiplied by where it was too small. */
+/** What a block's range keeps from round to round. */
 const KEPT = 0.9;
-const WIDENED = 4;
-/** What a range that was too small is at least taken for, and at most widened to, whatever a neighbour says. */
-const SMALLEST_RANGE = 1e-6;
-const LARGEST_RANGE = 1e6;
 
 /**
  * Moniqua: a neighbour's model is near, so its numbers travel modulo a range, four bits each, and a receiver supplies the
@@ -86,5 +82,3 @@ export const moniqua: AlgorithmKind = {
     };
   },
 };
-
-const widened = (range: number) => Math.min(WIDENED * Math.max(range, SMALLEST_RANGE), LARGEST_RANGE);

@@ -5,6 +5,7 @@ import { type CompressorSettings, compressorSettings } from "../src/compressors/
 import { InvalidExperiment } from "../src/foundation/errors.js";
 import { normal, random } from "../src/foundation/random.js";
 import type { Mixing } from "../src/graphs/mixing.js";
+import { edgesIn } from "../src/graphs/sequence-mixing.js";
 import { parseTopology } from "../src/graphs/topology.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createPlan } from "../src/runs/plan.js";
@@ -61,6 +62,7 @@ async function learn(algorithm: AlgorithmKind, course: Course): Promise<Float32A
     plan: {
       ...{ seed: 1, algorithm, compressor, rounds, learningRate, ...plainDescent },
       ...{ consensusRate: () => rate, closingRates: [], evaluateEvery: 0 },
+      ...(mixing.sequence && { edgesIn: edgesIn(mixing, mixing.sequence, { rounds, closingRates: [] }) }),
     },
     trainers: Array.from({ length: mixing.peers }, (_, peer) =>
       functionTrainer(
@@ -209,6 +211,23 @@ describe("an algorithm is its equations", () => {
       e = sum(v, q, -1);
       const pull = sum(u, disagreement(ring, q), 0.4);
       m = rows(6, length, (i, k) => 0.5 * m[i]![k]! + 0.7 * pull[i]![k]!);
+      return sum(x, m);
+    });
+    expect(largestGap(await learn(algorithms.noloco, course), reference)).toBeLessThan(2 * TOLERANCE);
+  });
+
+  it("noloco in pairs, as the paper has it: means of displacements and of models apart", async () => {
+    const pairs = graph({ kind: "random-matchings", peers: 6 });
+    const course = { mixing: pairs, rounds: 25 };
+    let m = zeros(6, length);
+    const reference = referenceOf(course, (x, u, round) => {
+      const partner = (i: number) => pairs.sequence!.neighbours(i, round)[0]!.peer;
+      const mean = (of: Rows, i: number, k: number) => (of[i]![k]! + of[partner(i)]![k]!) / 2;
+      m = rows(
+        6,
+        length,
+        (i, k) => 0.5 * m[i]![k]! + 0.7 * mean(u, i, k) + 0.7 * (mean(x, i, k) - x[i]![k]!),
+      );
       return sum(x, m);
     });
     expect(largestGap(await learn(algorithms.noloco, course), reference)).toBeLessThan(2 * TOLERANCE);
@@ -437,6 +456,24 @@ describe("where the peers' data differ", () => {
       const course = { compressor: top, rate: 0.4, rounds: 1500, learningRate: () => 0.1 };
       expect(await furthest(algorithms[name], course), name).toBeLessThan(1e-3);
     }
+  });
+});
+
+describe("memories of updates", () => {
+  it("take away what different data do to compression: Artemis and MCM reach the optimum, compressed SGD does not", async () => {
+    // The optimum is the mean of the peers': their curvatures are equal.
+    const best = averaged(rows(5, length, optimum))[0]!;
+    const course = {
+      mixing: complete,
+      ...{ rounds: 400, compressor: top, learningRate: () => 0.2 },
+    };
+    const error = async (algorithm: AlgorithmKind) => {
+      const [model] = await learn(algorithm, course);
+      return Math.hypot(...best.map((value, k) => value - model![k]!));
+    };
+    expect(await error(algorithms.csgd)).toBeGreaterThan(0.1);
+    expect(await error(algorithms.artemis)).toBeLessThan(1e-4);
+    expect(await error(algorithms.mcm)).toBeLessThan(1e-4);
   });
 });
 

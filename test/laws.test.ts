@@ -239,6 +239,70 @@ describe("the mean moves only by the local updates", () => {
   }
 });
 
+describe("where a momentum moves the mean", () => {
+  /** Next mean of the models, from x̄ and ū. */
+  type Course = () => (x: Float64Array, u: Float64Array) => Float64Array;
+  const courses: Record<string, Course> = {
+    noloco: () => {
+      let m = new Float64Array(layout.length);
+      return (x, u) => {
+        m = m.map((value, k) => 0.5 * value + 0.7 * u[k]!);
+        return plus(x, m);
+      };
+    },
+    gasloc: () => {
+      let before: Float64Array | undefined;
+      return (x, u) => {
+        const y = plus(x, u);
+        const last = before ?? y;
+        before = y;
+        return y.map((value, k) => value + 0.5 * (value - last[k]!));
+      };
+    },
+    motef: () => {
+      let m = new Float64Array(layout.length);
+      return (x, u) => {
+        m = m.map((value, k) => 0.9 * value + 0.1 * u[k]!);
+        return plus(x, m);
+      };
+    },
+  };
+
+  it.each(Object.entries(courses))(
+    "nothing else does with %s, on every graph, with every compressor, whatever edges are skipped",
+    async (name, course) => {
+      const algorithm: AlgorithmKind = algorithms[name as keyof typeof algorithms];
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...graphsOf(algorithm)),
+          fc.constantFrom(...everyCompressor),
+          fc.double({ min: 0, max: 0.5, noNaN: true }),
+          algorithm.needs.everyEdge ? fc.constant(1) : fc.double({ min: 0.3, max: 1, noNaN: true }),
+          fc.integer(),
+          async ({ mixing }, compressor, rate, working, seed) => {
+            const { update, total } = updatesOf(seed, mixing.peers);
+            const options = { mixing, layout, algorithm, compressor, seed, update, rounds: 6 };
+            const gossip = createGossip({ ...options, rate, edges: participation(seed, working) });
+            const next = course();
+            let expected = gossip.mean();
+            let largest = 1;
+            for (let round = 0; await gossip.round(); round++) {
+              largest = Math.max(largest, gossip.largest());
+              const before = total(round);
+              expected = next(
+                expected,
+                total(round + 1).map((value, k) => value - before[k]!),
+              );
+            }
+            expect(largestDifference(gossip.mean(), expected)).toBeLessThanOrEqual(4 * ROUNDING * largest);
+          },
+        ),
+        { numRuns: 60 },
+      );
+    },
+  );
+});
+
 describe("DeepSqueeze", () => {
   it("sends all there is: Σ_t C(v_t) + δ_T = Σ_t h_t at every peer, with every compressor", async () => {
     for (const settings of everyCompressor) {

@@ -188,3 +188,56 @@ describe("centred RMSProp", () => {
     }
   });
 });
+
+/** Where 40 steps along drawn gradients, times `scale`, lead. */
+function course(written: object, rateOf: (t: number) => number, scale = 1) {
+  const place = workplace(optimizerSettings.parse(written), 9);
+  start(place, 5);
+  for (let t = 1; t <= 40; t++) {
+    const draws = random(6, "gradient", t);
+    for (let k = 0; k < 9; k++) place.update[k] = scale * normal(draws, k);
+    place.optimizer.step(place.update, place.point, rateOf(t));
+    place.space.kernels.add(place.point.byteOffset, place.update.byteOffset, 9);
+  }
+  return place.point;
+}
+
+describe("generic Adam", () => {
+  it("is AdaGrad where all squares count the same and γ falls as 1/√t", () => {
+    const adagrad = course({ kind: "adagrad", initialAccumulator: 1e-12 }, () => 0.1);
+    const written = { kind: "generic-adam", beta1: 0, decay: "linear", epsilon: 1e-12 };
+    const generic = course(written, (t) => 0.1 / Math.sqrt(t));
+    for (let k = 0; k < 9; k++) expect(Math.abs(adagrad[k]! - generic[k]!)).toBeLessThan(1e-4);
+  });
+});
+
+describe("generalised sign", () => {
+  it("moves no number by more than γ/√(1 − β₂), whatever the gradients, and by γ with β₂ = 0", () => {
+    for (const beta2 of [0, 0.9, 0.999]) {
+      const settings = optimizerSettings.parse({ kind: "generalized-sign", beta2, epsilon: 1e-30 });
+      const { update, point, optimizer } = workplace(settings, 40);
+      const most = 0.01 / Math.sqrt(1 - beta2);
+      for (let t = 0; t < 60; t++) {
+        for (let k = 0; k < 40; k++) update[k] = normal(random(9, t), k) * 2 ** ((t * 7 + k) % 40);
+        optimizer.step(update, point, 0.01);
+        const steps = update.map(Math.abs);
+        expect(Math.max(...steps)).toBeLessThanOrEqual(most * (1 + 1e-5));
+        if (beta2 === 0) expect(Math.min(...steps)).toBeCloseTo(0.01, 7);
+      }
+    }
+  });
+});
+
+describe("AdaGrad-Norm", () => {
+  it("does not depend on the unit of the gradients, where b₀ has it too, and makes no step longer than γ", () => {
+    const plain = course({ kind: "adagrad-norm", initialNorm: 0.5 }, () => 0.1);
+    const scaled = course({ kind: "adagrad-norm", initialNorm: 512 }, () => 0.1, 1024);
+    expect(scaled).toEqual(plain);
+    const { update, point, optimizer } = workplace(optimizerSettings.parse({ kind: "adagrad-norm" }), 9);
+    for (let t = 0; t < 30; t++) {
+      for (let k = 0; k < 9; k++) update[k] = normal(random(9, t), k) * 2 ** (t % 20);
+      optimizer.step(update, point, 0.01);
+      expect(Math.hypot(...update)).toBeLessThanOrEqual(0.01 * (1 + 1e-6));
+    }
+  });
+});

@@ -12,6 +12,9 @@ const OUTER_MOMENTUM = 0.5;
  *
  *     y = x + u      q = C(y + δ)      δ ← y + δ − q      m ← βm + α(u + η Σ_j w_ij (q_j − q))      x ← x + m
  *
+ * `gasloc` looks ahead, as Nesterov does: with p for the pull to the neighbours, x⁺ − x = u + p + γ(x − x⁻ + u − u⁻) there,
+ * and α(u + p) + β(x − x⁻) here.
+ *
  * Made for pairs that change (the graph `random-matchings`), where Σ_j w_ij q_j is the mean of two.
  *
  * @see Kolehmainen et al. 2025, “NoLoCo: No-all-reduce Low Communication Training Method for Large Models”, §3; there

@@ -21,7 +21,7 @@ export const adagradNorm: OptimizerKind<typeof settings> = {
   vectors: () => 0,
   create({ initialNorm, weightDecay, clipNorm }, { length, space }) {
     const { kernels } = space;
-    const scalars = { sumOfSquares: initialNorm ** 2 };
+    const scalars = { sumOfSquares: initialNorm * initialNorm };
     return {
       state: { vectors: {}, scalars },
       step(update, point, learningRate) {

@@ -9,7 +9,7 @@ const ALPHA = 0.1;
 /**
  * MCM: both ways are compressed, and the server keeps the true model: gradients are taken at what the downlink makes of it.
  * Every peer is the server of one of n parts of the parameters, so that a peer sends two models' worth of compressed numbers
- * a round, however many peers there are. For the part p of server s, and with the sum over all peers:
+ * a round, however many peers there are. Made for unbiased compressors. For the part p of server s, and with the sum over all peers:
  *
  *     up      Δ_i = C(u_i − h_i)      h_i ← h_i + αΔ_i      w ← w + h̄ + (1/n) Σ_i Δ_i      h̄ ← h̄ + (α/n) Σ_i Δ_i
  *     down    Ω = C(w − H)            x ← H + Ω             H ← H + αΩ

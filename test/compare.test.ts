@@ -113,7 +113,8 @@ function measured(
     const rounds = 10 * (k + 1);
     return {
       ...{ rounds, steps: rounds, bytes, busiestBytes: 2 * bytes, messages: rounds },
-      ...{ worst, mean: worst, meanModel: worst, consensusDistance: 0.5, isClosing: false },
+      ...{ worst, mean: worst, meanModel: worst, worstLoss: 1 - worst, meanModelLoss: 1 - worst },
+      ...{ consensusDistance: 0.5, isClosing: false },
     };
   });
   return { name, seed, key: `${name} ${seed}`, parameters: 100, points, total: points.at(-1)!, seconds: 1 };

@@ -18,7 +18,8 @@ function measured(name: string, row: number, seed = 1): Measured {
     const bytes = 1000 * rounds * (row + 1);
     return {
       ...{ rounds, steps: rounds, bytes, busiestBytes: bytes, messages: rounds },
-      ...{ worst, mean: worst, meanModel: worst + 0.01, consensusDistance: 0.25, isClosing: k === 9 },
+      ...{ worst, mean: worst, meanModel: worst + 0.01, worstLoss: 1 - worst, meanModelLoss: 1 - worst },
+      ...{ consensusDistance: 0.25, isClosing: k === 9 },
     };
   });
   return { name, seed, key: "", parameters: 100, points, total: points.at(-1)!, seconds: 1 };

@@ -22,6 +22,9 @@ export interface Standing {
   readonly mean: number;
   /** Of the mean of the models. */
   readonly meanModel: number;
+  /** Losses on held-out data: the largest of a peer, and that of the mean of the models. */
+  readonly worstLoss: number;
+  readonly meanModelLoss: number;
   /** (1/n) Σ_i ‖x_i − x̄‖² */
   readonly consensusDistance: number;
 }

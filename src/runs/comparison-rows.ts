@@ -125,6 +125,8 @@ function summaryOf(figures: readonly Figures[], phase: "learned" | "closed"): Su
     worst: spread("worst"),
     mean: spread("mean"),
     meanModel: spread("meanModel"),
+    worstLoss: spread("worstLoss"),
+    meanModelLoss: spread("meanModelLoss"),
     consensusDistance: spread("consensusDistance"),
   };
 }

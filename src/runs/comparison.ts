@@ -9,7 +9,7 @@ export const MAX_CELLS = 10_000;
 /** Most characters of a row's name. */
 const MAX_NAME_CHARACTERS = 64;
 /** Part of every run's key; it changes when results hold something else, so that older ones are measured again. */
-const RESULT_FORMAT = 2;
+const RESULT_FORMAT = 3;
 
 const overrides = z.record(z.string(), z.unknown());
 

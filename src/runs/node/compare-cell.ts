@@ -79,6 +79,8 @@ function standingOf({ reports, meanEvaluation, consensusDistance }: SimulationRo
     worst: Math.min(...accuracies),
     mean: average(accuracies),
     meanModel: meanEvaluation.accuracy,
+    worstLoss: Math.max(...reports.map(({ evaluation }) => evaluation!.loss)),
+    meanModelLoss: meanEvaluation.loss,
     consensusDistance,
   };
 }

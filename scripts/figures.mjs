@@ -68,7 +68,7 @@ function print(rows, short) {
   console.log("|---|---|--:|--:|--:|---|");
   for (const { figure, source, theirs, ours, tolerance, isMet } of rows) {
     console.log(
-      `| ${[figure, source, shown(theirs), shown(ours), tolerance, isMet ? "ok" : "**short**"].join(" | ")} |`,
+      `| ${[figure.replaceAll("|", "\\|"), source, shown(theirs), shown(ours), tolerance, isMet ? "ok" : "**short**"].join(" | ")} |`,
     );
   }
   console.log(`\n${rows.length - short} of ${rows.length} figures are within their tolerance. Left out:\n`);

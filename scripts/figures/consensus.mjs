@@ -1,4 +1,4 @@
-// Pure consensus: exact gossip, CHOCO and DeepSqueeze without learning. C = (1/n) Σ_i ‖x_i − x̄‖², C₀ at the start, which is
+// Pure consensus: exact gossip, and DeepSqueeze beside CHOCO. C = (1/n) Σ_i ‖x_i − x̄‖², C₀ at the start, which is
 // N(0, I) + offset.
 import { participation } from "../../dist/exchange/participation.js";
 import { normal, random } from "../../dist/foundation/random.js";
@@ -15,8 +15,6 @@ import {
   within,
 } from "./row.mjs";
 
-export const title = "consensus";
-
 const minmax = (bits) => ({ kind: "minmax", bits, scope: "whole" });
 const qsgd = (levels, more) => ({ kind: "qsgd", levels, scope: "whole", ...more });
 const sign = { kind: "sign", scope: "whole" };
@@ -27,7 +25,6 @@ const FLOAT32 = 2 ** -24;
 
 export async function* rows() {
   yield* exactGossip();
-  yield* chocoGossip();
   yield* floors();
   yield* residuals();
   yield* contractions();
@@ -47,45 +44,6 @@ async function* exactGossip() {
   const lambda = (1 + 2 * Math.cos((2 * Math.PI) / 25)) / 3;
   const fall = (run.after(500) / run.after(300)) ** (1 / 200);
   yield row(`${place}: C falls by λ₂² a round`, CLOSED_FORM, lambda ** 2, fall, within(1e-4));
-}
-
-async function* chocoGossip() {
-  const own = { mixing: ring(25), length: 2000, algorithm: "choco" };
-  // The compressor has up to 127 levels; the published run has 256.
-  const fine = await consensus({ ...own, compressor: qsgd(127), rate: 1, rounds: 500 });
-  const place = "CHOCO, ring-25, d = 2000";
-  yield row(`${place}, QSGD 8 bit, γ = 1: C/C₀ after 500`, PROTOTYPE, 5.6e-11, fine.after(500), factor(1.5));
-  const largest = await consensus({ ...own, compressor: top(0.01), rate: 0.046, rounds: 12_000 });
-  for (const [rounds, theirs] of [
-    [500, 3.8e-2],
-    [2000, 1.8e-3],
-    [5000, 5e-6],
-    [12_000, 6e-12],
-  ]) {
-    yield row(
-      `${place}, top 1 %, γ = 0.046: C/C₀ after ${rounds}`,
-      PROTOTYPE,
-      theirs,
-      largest.after(rounds),
-      factor(2),
-    );
-  }
-  const drawn = await consensus({
-    ...own,
-    ...{ compressor: { kind: "randomk", ratio: 0.01 }, rate: 0.011, rounds: 2000 },
-  });
-  for (const [rounds, theirs] of [
-    [500, 0.25],
-    [2000, 0.045],
-  ]) {
-    yield row(
-      `${place}, random 1 %, γ = 0.011: C/C₀ after ${rounds}`,
-      PROTOTYPE,
-      theirs,
-      drawn.after(rounds),
-      factor(1.5),
-    );
-  }
 }
 
 const ring8 = { mixing: ring(8), length: 1000 };

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
-const groups = ["learning", "consensus", "choco", "descent", "compressors", "graphs"];
+const groups = ["consensus", "descent", "logistic", "choco", "learning", "compressors", "graphs"];
 
 /** What no processor shows in minutes, or what this library has not. */
 const leftOut = [

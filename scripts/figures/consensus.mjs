@@ -121,6 +121,11 @@ async function* farFromZero() {
   const run = await consensus({ ...own, algorithm: "choco", rate: 1, rounds: 50 });
   const name = "CHOCO, ring-8, d = 1000, offset 10, min–max 4 bit in blocks of 64, γ = 1: C/C₀ after 50";
   yield row(name, PROTOTYPE, 1e-10, run.after(50), factor(1.5));
+  // The range of a block, and with it the step, keeps 0.9 of itself.
+  const modular = await consensus({ ...own, algorithm: "moniqua", rate: 1, rounds: 100 });
+  const fall = (modular.after(100) / modular.after(50)) ** (1 / 50);
+  const range = "Moniqua, ring-8, d = 1000, offset 10, η = 1: C falls as the square of the range, a round";
+  yield row(range, CLOSED_FORM, 0.9 ** 2, fall, within(0.01));
 }
 
 const squares = (vector) => vector.reduce((sum, x) => sum + x * x, 0);

@@ -58,7 +58,7 @@ async function main() {
   const run = async () => {
     for (let group = left.shift(); group; group = left.shift()) results.set(group, await rowsOf(group));
   };
-  await Promise.all(Array.from({ length: Number(values.jobs) }, run));
+  await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs) || 1) }, run));
   const rows = chosen.flatMap((group) => results.get(group));
   const short = rows.filter(({ isMet }) => !isMet).length;
   if (values.json) console.log(JSON.stringify({ benchmark: "figures", short, rows, leftOut }));

@@ -77,7 +77,7 @@ const qsgd = (levels, unscaled = false) => ({ kind: "qsgd", levels, scope: "whol
 
 /**
  * Name, algorithm, compressor and η; theirs: f − f* of the mean model, the mean of the peers' own, and the consensus
- * distance. γ₀ = 1 and these η are the best of a grid.
+ * distance. DeepSqueeze and CHOCO have the published η, the best of a grid; γ₀ = 1 is D-PSGD's best of 4, 1 and ¼.
  */
 const published = [
   ["D-PSGD", "dpsgd", undefined, 0.5, 1.8e-4, 1.8e-4, 1.8e-3],

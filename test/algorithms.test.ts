@@ -108,6 +108,16 @@ describe("an algorithm is its equations", () => {
     expect(largestGap(await learn(algorithms.d2, course), reference)).toBeLessThan(TOLERANCE);
   });
 
+  it("d2 stays at the optimum, however long it runs: its correction takes in no rounding of the model", async () => {
+    const course = { mixing: ring, rounds: 3000, rate: 0.8, learningRate: () => 0.02 };
+    const models = await learn(algorithms.d2, course);
+    for (let k = 0; k < length; k++) {
+      // Of equal curvatures: the mean of the optima.
+      const best = [0, 1, 2, 3, 4, 5].reduce((sum, peer) => sum + optimum(peer, k) / 6, 0);
+      for (const model of models) expect(Math.abs(model[k]! - best)).toBeLessThan(2e-6);
+    }
+  });
+
   it("gradient-tracking", async () => {
     const course = { mixing: ring, rounds: 25, rate: 0.9 };
     let y = zeros(6, length);

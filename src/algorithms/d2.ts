@@ -1,15 +1,18 @@
 import type { AlgorithmKind } from "../algorithm.js";
 import { exactly } from "./exactly.js";
-import { addDisagreement } from "./mix.js";
 
 /** W̃ = (I + W)/2, whose eigenvalues are positive on every graph: D² needs λ_n > −1/3. */
 const HALF = 0.5;
 
 /**
- * D², also called exact diffusion: a correction by the round before removes what different data do to D-PSGD, so that
+ * D², also called exact diffusion: a correction by the rounds before removes what different data do to D-PSGD, so that
  * peers reach the optimum with a constant γ.
  *
- *     ψ_t = x_t + u_t      φ_t = ψ_t + x_t − ψ_{t−1}      x_{t+1} = (I − η(I − W)/2) φ_t      ψ_{−1} = x_0
+ *     φ = x + u + c      m = η/2 Σ_j w_ij (φ_j − φ)      c ← c + m      x ← φ + m
+ *
+ * The papers write c as x_t − ψ_{t−1} with ψ = x + u, which is the same sum of all m before. That difference takes every
+ * rounding of x into c for good, and the optimum is missed by more with every round. The sum takes in differences of
+ * peers, which vanish at the optimum.
  *
  * The correction supposes the same W in every round.
  *
@@ -27,21 +30,23 @@ export const d2: AlgorithmKind = {
   create({ model, space, compressor }) {
     const { kernels } = space;
     const { byteOffset, length } = model;
-    const previous = space.vector(length);
-    const scalars = { hasBegun: 0 };
+    const correction = space.vector(length);
     return {
-      state: { vectors: { previous }, scalars },
+      state: { vectors: { correction }, scalars: {} },
       point: model,
       *round(update, { consensusRate }) {
-        if (!scalars.hasBegun) previous.set(model);
-        scalars.hasBegun = 1;
-        // ψ⁻ ← x − ψ⁻, u ← ψ = u + x, x ← φ
-        kernels.subtractFrom(previous.byteOffset, byteOffset, length);
-        kernels.add(update.byteOffset, byteOffset, length);
-        model.set(update);
-        kernels.add(byteOffset, previous.byteOffset, length);
-        previous.set(update);
-        addDisagreement(compressor, model, yield exactly(compressor, model), HALF * consensusRate);
+        kernels.add(byteOffset, update.byteOffset, length);
+        kernels.add(byteOffset, correction.byteOffset, length);
+        const settled = yield exactly(compressor, model);
+        for (const { own, theirs, edge } of settled) {
+          // φ_j − φ first: what is left of two close numbers has no rounding, and is the same at both ends.
+          update.fill(0);
+          compressor.addTo(update, own, -1);
+          compressor.addTo(update, theirs, 1);
+          const share = HALF * consensusRate * edge.weight;
+          kernels.addScaled(correction.byteOffset, update.byteOffset, length, share);
+          kernels.addScaled(byteOffset, update.byteOffset, length, share);
+        }
       },
     };
   },

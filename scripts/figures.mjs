@@ -17,8 +17,7 @@ const leftOut = [
   "MNIST with 8 peers: scripts/edge-choco.mjs and scripts/bytes.mjs, with the data",
   "messages lost in one direction only: exchanges are numbered, and what is lost is sent again",
   "CHOCO with top 1 % after 12,000 rounds, 6e-12: sums of public copies in float32 end at 2.5e-11",
-  "CHOCO with random 1 % after 5000 rounds: the norm guard refuses a rare honest payload, and the run ends",
-  "random-k scaled by d/k, PowerGossip: not in this library",
+  "random-k scaled by d/k: not in this library",
   "the modular gossip of a prototype, 1e-19 after 100 rounds: Moniqua's range falls by 0.9 a round at most, and C by 0.81",
 ];
 

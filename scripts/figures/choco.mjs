@@ -35,11 +35,12 @@ export async function* rows() {
   }
   const drawn = await consensus({
     ...own,
-    ...{ compressor: { kind: "randomk", ratio: 0.01 }, rate: 0.011, rounds: 2000 },
+    ...{ compressor: { kind: "randomk", ratio: 0.01 }, rate: 0.011, rounds: 5000 },
   });
   for (const [rounds, theirs] of [
     [500, 0.25],
     [2000, 0.045],
+    [5000, 8.5e-3],
   ]) {
     yield row(
       `${place}, random 1 %, γ = 0.011: C/C₀ after ${rounds}`,

@@ -22,6 +22,12 @@ export const GUARD_FIRST = 4;
 /** The same factor before that. Models of zeros, of which one begins to learn, differ by a few thousand. */
 export const GUARD_FIRST_FACTOR = 1e4;
 
+/**
+ * How many times this peer's largest a payload may have, whatever is usual: with a random choice of 1 % of the numbers, one
+ * that was not chosen for a long time comes at last, alone among small ones.
+ */
+export const GUARD_LARGEST_FACTOR = 4;
+
 /** Largest norm bound while there is nothing to compare with: mixed, it is still far from the end of float32. */
 export const GUARD_LIMIT = 1e30;
 
@@ -37,9 +43,10 @@ export interface Guard {
   readonly state: GuardState;
   /**
    * Judges the two halves of one exchange. Accepts a payload of at most GUARD_FACTOR times the larger of this peer's own
-   * and the median of the neighbour's accepted ones (GUARD_FIRST_FACTOR times at first); also one no larger than this
-   * peer's largest, since differences shrink by orders of magnitude and may grow again. While all of these are 0, as
-   * before the first update of a model of zeros, only GUARD_LIMIT counts. An accepted payload enters the history.
+   * and the median of the neighbour's accepted ones (GUARD_FIRST_FACTOR times at first); also one of at most
+   * GUARD_LARGEST_FACTOR times this peer's largest, since differences shrink by orders of magnitude and may grow again.
+   * While all of these are 0, as before the first update of a model of zeros, only GUARD_LIMIT counts. An accepted
+   * payload enters the history.
    *
    * @param own norm bound of this peer's half; 0 on an edge that only receives
    * @param theirs norm bound of the neighbour's half
@@ -57,7 +64,8 @@ export function createGuard(state: GuardState = { history: [], largest: 0 }): Gu
       const usual = lowerMedian(history);
       const reference = Math.max(own, usual);
       const factor = history.length < GUARD_FIRST ? GUARD_FIRST_FACTOR : GUARD_FACTOR;
-      const limit = reference > 0 ? Math.max(factor * reference, state.largest) : GUARD_LIMIT;
+      const limit =
+        reference > 0 ? Math.max(factor * reference, GUARD_LARGEST_FACTOR * state.largest) : GUARD_LIMIT;
       // A bound that is not a number is refused too.
       if (!(theirs <= limit)) {
         return reference > 0

@@ -51,6 +51,8 @@ describe("the core runs in a browser", () => {
     "datasets/files.ts": ["node:fs/promises", "node:zlib"],
     "datasets/images.ts": ["pngjs"],
     "datasets/user-module.ts": ["node:fs", "node:path", "node:url", COMPUTED],
+    "trainers/process-program.ts": ["node:child_process"],
+    "trainers/process-vectors.ts": ["node:fs", "node:fs/promises", "node:os", "node:path"],
   };
 
   /** Chains from index.ts to what a browser does not have. */

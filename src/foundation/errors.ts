@@ -99,6 +99,9 @@ export class CannotListen extends MurmurationError {}
 /** A peer's process that ended before its run did. */
 export class PeerFailed extends MurmurationError {}
 
+/** A trainer program that does not start, ends, does not answer in time, or answers what it must not. */
+export class TrainerFailed extends MurmurationError {}
+
 /** A run that somebody stopped, with Ctrl-C for example. */
 export class Interrupted extends MurmurationError {
   /** What shells expect after Ctrl-C. */

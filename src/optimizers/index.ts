@@ -36,6 +36,11 @@ const kinds = [
 export const optimizerSettings = settingsOfAny(kinds);
 export type OptimizerSettings = z.output<typeof optimizerSettings>;
 
+/** Whether these are the settings that an experiment has where it names no optimiser. */
+export function isPlainDescent(settings: OptimizerSettings): boolean {
+  return JSON.stringify(settings) === JSON.stringify(sgd.settings.parse({ kind: "sgd" }));
+}
+
 /** Model-sized vectors of an optimiser's state. */
 export function optimizerVectors(settings: OptimizerSettings): number {
   return (kindOf(kinds, settings) as OptimizerKind).vectors(settings);

@@ -128,15 +128,18 @@ export function parseExperiment(input: unknown, source = "experiment"): Experime
 }
 
 /** Settings under which a peer finds files on its own machine. */
-const LOCATIONS = ["path", "testPath", "export"];
+const LOCATIONS = ["path", "testPath", "export", "command", "paths", "deadlines"];
 
-/** The experiment without the places of its files: peers may keep the same files under different names. */
+/**
+ * The experiment without the places of its files and programs: peers may keep the same ones under different names, and give
+ * a program the time that it takes on their machine.
+ */
 export function withoutLocations(experiment: Experiment): Partial<Record<keyof Experiment, unknown>> {
   const strip = (settings: object) =>
     Object.fromEntries(Object.entries(settings).filter(([field]) => !LOCATIONS.includes(field)));
   const { weights: _weights, ...others } = experiment;
-  const { data, split, model } = experiment;
-  return { ...others, data: strip(data), split: strip(split), model: strip(model) };
+  const { data, split, model, trainer } = experiment;
+  return { ...others, data: strip(data), split: strip(split), model: strip(model), trainer: strip(trainer) };
 }
 
 /** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`, and `{ "bits": 4 }` for the default kind. */

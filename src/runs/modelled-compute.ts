@@ -6,10 +6,15 @@ import type { Trainer } from "../trainers/trainer.js";
  * Evaluations take no time: they are observed, not part of the run.
  */
 export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradientMs: number): Trainer {
+  const { localUpdate } = trainer;
   return {
     layout: trainer.layout,
     initialize: (model) => trainer.initialize(model),
     gradient: (point, out, step) => clock.during(gradientMs, () => trainer.gradient(point, out, step)),
+    ...(localUpdate && {
+      localUpdate: (point, out, steps) =>
+        clock.during(gradientMs * steps.count, () => localUpdate(point, out, steps)),
+    }),
     evaluate: (model) => clock.during(0, () => trainer.evaluate(model)),
     state: () => trainer.state(),
     restore: (state) => trainer.restore(state),

@@ -10,6 +10,7 @@ import { closingOf } from "../graphs/closing-rates.js";
 import type { Mixing, MixingSequence } from "../graphs/mixing.js";
 import { edgesIn } from "../graphs/sequence-mixing.js";
 import { isRobust, requireMixing, requireNeighbours } from "../mixing-rules/index.js";
+import { isPlainDescent } from "../optimizers/index.js";
 import type { Plan } from "../peer.js";
 import { requirePatience } from "../peer-parts.js";
 import { createSchedule } from "../settings/schedule.js";
@@ -41,13 +42,14 @@ export interface Prepared {
 export function createPlan(
   experiment: Experiment,
   mixing: Mixing,
-  trainer: Pick<Trainer, "layout" | "initialize">,
+  trainer: Pick<Trainer, "layout" | "initialize" | "localUpdate">,
   plain: AlgorithmKind = algorithms[experiment.algorithm],
 ): Prepared {
   const algorithm = withOptions(plain, experiment);
   const { rounds, seed, compressor, patience, participation: share } = experiment;
   const { evaluateEvery, projectEvery, projectionSize } = experiment;
   requireFit(algorithm, experiment, mixing);
+  requireOptimizerInUse(experiment, trainer);
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
@@ -165,6 +167,18 @@ function requireFit(
       { code: "algorithm-needs-every-edge", field: "participation" },
     );
   }
+}
+
+/** @throws InvalidExperiment an optimiser for a trainer that has its own */
+function requireOptimizerInUse(
+  { optimizer }: Experiment,
+  { localUpdate }: Pick<Trainer, "localUpdate">,
+): void {
+  if (!localUpdate || isPlainDescent(optimizer)) return;
+  throw new InvalidExperiment(
+    `the trainer steps with its own optimizer, so optimizer ${optimizer.kind} has no effect: remove it, or have the trainer return gradients`,
+    { code: "optimizer-not-used", field: "optimizer" },
+  );
 }
 
 /** Whether every two peers have an edge, those that have left a running graph apart. */

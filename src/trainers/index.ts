@@ -3,11 +3,12 @@ import type { z } from "zod";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { startFrom } from "./initial-weights.js";
 import { layers } from "./layers.js";
+import { processTrainer } from "./process.js";
 import { quadratic } from "./quadratic.js";
 import { FROM_SEED, type Task } from "./task.js";
 import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
 
-const kinds = [layers, quadratic] as const;
+const kinds = [layers, quadratic, processTrainer] as const;
 
 /** Settings of any trainer, told apart by `kind`. */
 export const trainerSettings = settingsOfAny(kinds);

@@ -1,4 +1,7 @@
-/** Local learning of one round: gradients of the trainer, steps of the optimiser, and their sum as one update. */
+/**
+ * Local learning of one round: gradients of the trainer, steps of the optimiser, and their sum as one update; or the
+ * update of a trainer with an optimiser of its own.
+ */
 import type { Optimizer } from "../optimizer.js";
 import { type OptimizerSettings, optimizerVectors } from "../optimizers/index.js";
 import type { Vector, VectorSpace } from "../vectors/vector.js";
@@ -33,6 +36,12 @@ export interface Learner {
 
 export function createLearner({ trainer, optimizer, localSteps, space }: LearnerOptions): Learner {
   const { kernels } = space;
+  if (trainer.localUpdate) {
+    return {
+      learn: (point, update, { round, learningRate }) =>
+        trainer.localUpdate!(point, update, { first: round * localSteps, count: localSteps, learningRate }),
+    };
+  }
   if (localSteps === 1) {
     return {
       async learn(point, update, { round, learningRate }) {

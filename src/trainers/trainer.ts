@@ -1,7 +1,8 @@
 /**
  * Local learning. A trainer owns one peer's data, and what stays local beside its model (running statistics of batch
  * normalisation, for example); the runtime owns the model and all other vectors, and lends them for each call.
- * Gradients are all that it computes: what becomes of them is the optimiser's business (`learner.ts`).
+ * A trainer computes gradients, and the experiment's optimiser makes updates of them (`learner.ts`); one with an optimiser
+ * of its own computes the updates.
  */
 import type { z } from "zod";
 import type { ExamplesDescription } from "../dataset.js";
@@ -17,6 +18,16 @@ export interface Evaluation {
   readonly loss: number;
   /** Share of correct answers in [0, 1]; absent where the task has none. */
   readonly accuracy?: number;
+}
+
+/** Local steps of one round, for a trainer that makes them with its own optimiser. */
+export interface LocalSteps {
+  /** Number of the first step's minibatch in the run, from 0; see `step` of {@link Trainer.gradient}. */
+  readonly first: number;
+  /** H, from 1 up. */
+  readonly count: number;
+  /** γ of the round, which an optimiser may use. */
+  readonly learningRate: number;
 }
 
 export interface Trainer {
@@ -39,9 +50,20 @@ export interface Trainer {
    * @returns the loss, penalties included; not finite when learning diverged
    */
   gradient(point: Vector, out: Vector, step: number): Promise<number>;
+  /**
+   * Makes a round's local steps with the trainer's own optimiser, and writes their sum, x_H − x_0, into `out`, over all
+   * that was there. Where it is present, neither `gradient` nor the experiment's optimiser is used.
+   *
+   * @param point x_0; it is left as it is, and must not change before the promise resolves
+   * @returns the mean loss before each local step; not finite when learning diverged
+   */
+  localUpdate?(point: Vector, out: Vector, steps: LocalSteps): Promise<number>;
   /** Evaluate any model of this layout on held-out data. Leaves the trainer's own state as it was. */
   evaluate(model: Vector): Promise<Evaluation>;
-  /** Copies of what gradients change besides `out`, for a checkpoint: weights that no gradient moves. */
+  /**
+   * Copies of what gradients and updates change besides `out`, for a checkpoint: weights that no gradient moves, and the
+   * state of an optimiser of its own.
+   */
   state(): Promise<NamedValues>;
   /**
    * Goes on from a state of a trainer with the same model.

@@ -420,8 +420,8 @@ async function writeGraphLog(
   const { peers } = topology.mixing;
   const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
   const header = headerLine(null, experiment, topology, trainer.layout, describeMachine());
-  const log = await openLog(join(directory, GRAPH_LOG_NAME), header, isResumed ? 0 : undefined);
   trainer.dispose();
+  const log = await openLog(join(directory, GRAPH_LOG_NAME), header, isResumed ? 0 : undefined);
   for (const round of rounds) log.write(graphLine(round));
   log.write({ type: "end", outcome: "completed" });
   await log.close();

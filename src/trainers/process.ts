@@ -1,0 +1,280 @@
+import { z } from "zod";
+import type { Fingerprint } from "../exchange/fingerprint.js";
+import { InvalidData, TrainerFailed } from "../foundation/errors.js";
+import { createLayout, type Layout } from "../vectors/layout.js";
+import type { NamedValues } from "../vectors/state.js";
+import type { Vector } from "../vectors/vector.js";
+import { countOf, DEADLINES, deadlineSettings, MAX_NUMBERS, replies } from "./process-messages.js";
+import { type Program, startProgram } from "./process-program.js";
+import { createSharedFolder, type SharedFolder } from "./process-vectors.js";
+import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
+
+const updates = ["gradient", "own"] as const;
+
+const settings = z.strictObject({
+  kind: z.literal("process"),
+  command: z
+    .array(z.string())
+    .min(1)
+    .refine(([file]) => file !== "", "must begin with a program")
+    .describe('program and arguments, started once per peer without a shell: ["python3", "train.py"]'),
+  update: z
+    .enum(updates)
+    .default("gradient")
+    .describe("what a step returns; gradient: for the optimizer here; own: the update of the program's own"),
+  options: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("passed to the program; the same for every peer"),
+  paths: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe("places of the program's files, passed to it; each machine may have its own"),
+  deadlines: deadlineSettings.prefault({}).describe(
+    `most seconds for ${Object.entries(DEADLINES)
+      .map(([request, seconds]) => `${request} (${seconds})`)
+      .join(", ")}`,
+  ),
+});
+type Settings = z.output<typeof settings>;
+
+/** Files that are shared with the program. */
+const INITIAL = "initial.f32";
+const VECTORS = "vectors.f32";
+const STATE = "state.f32";
+
+/** What a program has said that it trains. */
+interface Description {
+  readonly layout: Layout;
+  readonly fingerprint: Fingerprint;
+}
+
+/**
+ * A program in any language that trains one peer's model; `src/clients/README.md` is its protocol. The point lies in the
+ * first half of a shared file, and the program writes the gradient or update into its second half.
+ */
+export const processTrainer: TrainerKind<typeof settings> = {
+  settings,
+  async create(settings, context) {
+    const { command, deadlines } = settings;
+    const { peer } = context;
+    const folder = await createSharedFolder();
+    let program: Program;
+    try {
+      program = await startProgram({ command, peer, deadlines, release: folder.remove });
+    } catch (error) {
+      folder.remove();
+      throw error;
+    }
+    try {
+      const description = await describe(program, folder, settings, context);
+      return await trainerOf(program, folder, description, settings, context);
+    } catch (error) {
+      program.close();
+      throw error;
+    }
+  },
+};
+
+/** @throws TrainerFailed the program's initial model is not there, not finite, or does not fit its tensors */
+async function describe(
+  program: Program,
+  folder: SharedFolder,
+  { update, options, paths }: Settings,
+  context: TrainerContext,
+): Promise<Description> {
+  const { peer, peers, seed } = context;
+  const files = { initial: folder.path(INITIAL), vectors: folder.path(VECTORS), state: folder.path(STATE) };
+  const { tensors, data, model } = await program.ask(
+    "describe",
+    { seed, peer, peers, update, options, paths, files },
+    replies.describe,
+  );
+  const parameters = countOf(tensors);
+  if (parameters === 0 || parameters > MAX_NUMBERS) {
+    throw program.refuse(
+      (name) =>
+        new TrainerFailed(
+          `${name} describes a model of ${parameters} parameters: train one of 1 to ${MAX_NUMBERS}`,
+          { code: "trainer-model-size", peer },
+        ),
+    );
+  }
+  const layout = createLayout(tensors);
+  const initial = await lengthOf(folder, INITIAL);
+  if (initial !== layout.length) {
+    throw program.refuse(
+      (name) =>
+        new TrainerFailed(
+          `${name} wrote ${initial} numbers for an initial model of ${layout.length} parameters: write its tensors to files.initial one after another, as float32`,
+          { code: "trainer-initial-length", peer },
+        ),
+    );
+  }
+  const values = new Float32Array(layout.length);
+  folder.readNow(INITIAL, values);
+  requireFinite(program, peer, layout, values, "an initial model");
+  return {
+    layout,
+    fingerprint: { ...(data !== undefined && { data }), ...(model !== undefined && { trainedModel: model }) },
+  };
+}
+
+async function trainerOf(
+  program: Program,
+  folder: SharedFolder,
+  { layout, fingerprint }: Description,
+  { update }: Settings,
+  { peer }: TrainerContext,
+): Promise<Trainer> {
+  const { length } = layout;
+  const vectors = await folder.create(VECTORS, 2 * length);
+  const inTurn = createTurns();
+
+  /** Has the program make `out` of `point`. @returns the loss */
+  const step = (point: Vector, out: Vector, fields: object): Promise<number> =>
+    inTurn(async () => {
+      await vectors.write(point, 0);
+      const reply = await program.ask("step", fields, replies.step);
+      const held = await vectors.length();
+      if (reply.length !== length || held !== 2 * length) {
+        throw program.refuse(
+          (name) =>
+            new TrainerFailed(
+              `${name} wrote ${reply.length} numbers in step and left ${held} in files.vectors: for a model of ${length} parameters write ${length} into its second half, and leave its size`,
+              { code: "trainer-length", peer },
+            ),
+        );
+      }
+      await vectors.read(out, length);
+      // Otherwise learning has diverged, which the peer reports.
+      if (reply.loss === null) return Number.NaN;
+      requireFinite(program, peer, layout, out, update === "gradient" ? "a gradient" : "an update");
+      return reply.loss;
+    });
+
+  return {
+    layout,
+    initialize: (model) => folder.readNow(INITIAL, model),
+    gradient: (point, out, number) => step(point, out, { step: number }),
+    ...(update === "own" && {
+      localUpdate: (point, out, { first, count, learningRate }) =>
+        step(point, out, { step: first, localSteps: count, learningRate }),
+    }),
+    evaluate: (model) =>
+      inTurn(async () => {
+        await vectors.write(model, 0);
+        const { loss, accuracy } = await program.ask("evaluate", {}, replies.evaluate);
+        return { loss: loss ?? Number.NaN, ...(accuracy !== undefined && { accuracy }) };
+      }),
+    state: () => inTurn(() => readState(program, folder, peer)),
+    restore: (state) => inTurn(() => writeState(program, folder, state)),
+    fingerprint: async () => fingerprint,
+    dispose() {
+      vectors.close().catch(() => {});
+      program.close();
+    },
+  };
+}
+
+async function readState(program: Program, folder: SharedFolder, peer: number): Promise<NamedValues> {
+  const { tensors } = await program.ask("state", {}, replies.state);
+  const count = countOf(tensors);
+  if (count === 0) return Object.fromEntries(tensors.map(({ name }) => [name, new Float32Array(0)]));
+  const written = await lengthOf(folder, STATE);
+  if (written !== count || count > MAX_NUMBERS) {
+    throw program.refuse(
+      (name) =>
+        new TrainerFailed(
+          `${name} wrote ${written} numbers for a state of ${count}, of at most ${MAX_NUMBERS}: write its tensors to files.state one after another, as float32`,
+          { code: "trainer-state-length", peer },
+        ),
+    );
+  }
+  const values = new Float32Array(count);
+  folder.readNow(STATE, values);
+  let end = 0;
+  return Object.fromEntries(
+    tensors.map((tensor) => {
+      const start = end;
+      end += countOf([tensor]);
+      return [tensor.name, values.slice(start, end)];
+    }),
+  );
+}
+
+/** @throws InvalidData the program refuses the state */
+async function writeState(program: Program, folder: SharedFolder, state: NamedValues): Promise<void> {
+  const entries = Object.entries(state);
+  const file = await folder.create(
+    STATE,
+    entries.reduce((sum, [, { length }]) => sum + length, 0),
+  );
+  try {
+    let from = 0;
+    for (const [, values] of entries) {
+      await file.write(values, from);
+      from += values.length;
+    }
+  } finally {
+    await file.close();
+  }
+  const tensors = entries.map(([name, { length }]) => ({ name, shape: [length] }));
+  try {
+    await program.ask("restore", { tensors }, replies.restore);
+  } catch (cause) {
+    if (!(cause instanceof TrainerFailed) || cause.code !== "trainer-reports") throw cause;
+    const { message, peer } = cause;
+    throw new InvalidData(
+      `the trainer program does not take the state: ${message}; give it a state that it has written`,
+      { code: "trainer-refuses-state", peer, cause },
+    );
+  }
+}
+
+/** Numbers in a file that the program has written; 0 where it has written none. */
+async function lengthOf(folder: SharedFolder, name: string): Promise<number> {
+  try {
+    const file = await folder.open(name);
+    const length = await file.length();
+    await file.close();
+    return length;
+  } catch {
+    return 0;
+  }
+}
+
+/** @throws TrainerFailed the first number that is not finite, by the name of its tensor */
+function requireFinite(
+  program: Program,
+  peer: number,
+  { tensors }: Layout,
+  values: Vector,
+  what: string,
+): void {
+  const at = firstNotFinite(values);
+  if (at === undefined) return;
+  const tensor = tensors.find(({ offset, length }) => at < offset + length)!;
+  throw program.refuse(
+    (name) =>
+      new TrainerFailed(
+        `${name} returned ${what} with ${values[at]} at number ${at - tensor.offset} of tensor ${tensor.name}: lower the learning rate, or see where it comes from`,
+        { code: "trainer-not-finite", peer },
+      ),
+  );
+}
+
+function firstNotFinite(values: Vector): number | undefined {
+  for (let k = 0; k < values.length; k++) if (!Number.isFinite(values[k]!)) return k;
+  return undefined;
+}
+
+/** One thing at a time, in the order of the calls: they share one file. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
+}

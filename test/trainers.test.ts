@@ -7,8 +7,12 @@ import { createTrainer, type TrainerSettings, trainerSettings } from "../src/tra
 import { type Task, taskSettings } from "../src/trainers/task.js";
 import { type Learning, learning } from "./support/learning.js";
 
-const everyTrainer: TrainerSettings[] = trainerSettings.options.map((option) =>
-  trainerSettings.parse({ kind: option.shape.kind.value }),
+const program = new URL("support/trainer-program.mjs", import.meta.url).pathname;
+const everyTrainer: TrainerSettings[] = trainerSettings.options.map(({ shape }) =>
+  trainerSettings.parse({
+    kind: shape.kind.value,
+    ...("command" in shape && { command: [process.execPath, program] }),
+  }),
 );
 
 async function started(

@@ -1,6 +1,7 @@
 /** From an experiment to its peers, before any of them has a network. */
 
 import { shareOf } from "../exchange/participation.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import { requireWhole, type Topology } from "../graphs/topology.js";
 import { createMembership, type Epoch, type Membership } from "../membership/membership.js";
 import type { Proposal } from "../membership/proposal.js";
@@ -79,6 +80,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
         ...(memberships[k] && { membership: memberships[k] }),
       }),
     );
+    requireOneStart(peers);
     return {
       plan,
       peers,
@@ -92,4 +94,15 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     dispose();
     throw error;
   }
+}
+
+/** @throws InvalidExperiment peers with different initial models; over a network their handshake finds that */
+function requireOneStart(peers: readonly Peer[]): void {
+  const [first] = peers;
+  const other = peers.find(({ model }) => !model.every((value, k) => value === first!.model[k]));
+  if (!other) return;
+  throw new InvalidExperiment(
+    `peers ${first!.id} and ${other.id} start from different models: initialise them from the seed of the run alone`,
+    { code: "different-start", peer: first!.id, neighbour: other.id },
+  );
 }

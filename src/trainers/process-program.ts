@@ -22,7 +22,7 @@ export interface ProgramOptions {
   readonly command: readonly string[];
   readonly peer: number;
   readonly deadlines: Deadlines;
-  /** Called once when the program is no longer needed or has failed, also where this process exits before. */
+  /** Releases what the program uses. Called when it is closed or has failed, and when this process exits before. */
   readonly release: () => void;
 }
 
@@ -33,6 +33,8 @@ export interface Program {
    *   unless it replied
    */
   ask<Reply extends z.ZodType>(request: Request, fields: object, reply: Reply): Promise<z.output<Reply>>;
+  /** @throws TrainerFailed the program has failed, or is closed */
+  check(): void;
   /** Kills the program for what it did. @returns the error that is made with its name */
   refuse(make: (name: string) => TrainerFailed): TrainerFailed;
   /** Asks the program to end, and kills it when it does not. */
@@ -85,7 +87,8 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   };
   const end = () => {
     kill();
-    if (running.delete(end)) options.release();
+    running.delete(end);
+    options.release();
   };
   if (!process.listeners("exit").includes(endAll)) process.on("exit", endAll);
   running.add(end);
@@ -201,7 +204,6 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
 
   return {
     async ask(request, fields, schema) {
-      if (failure) throw failure;
       send(request, fields);
       const reply = await wait(request);
       const result = schema.safeParse(reply);
@@ -215,12 +217,16 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
         }),
       );
     },
+    check() {
+      if (failure) throw failure;
+    },
     refuse: (make) => fail(make(name)),
     close() {
       if (failure || hasEnded || pending) return end();
       failure = new TrainerFailed(`${name} was closed: create another one`, { code: "trainer-closed", peer });
       send("close");
       child.stdin.end();
+      options.release();
       const timer = setTimeout(end, 1000 * deadlines.close);
       child.once("close", () => {
         clearTimeout(timer);
@@ -295,7 +301,7 @@ function parsed(line: string): Record<string, unknown> | undefined {
 
 /** Text of a program in one line without control characters. */
 function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, " ").trim();
+  return text.replace(/[\p{Cc}\s]+/gu, " ").trim();
 }
 
 /** A text in quotes, cut to what an error shows of it. */

@@ -129,7 +129,7 @@ async function trainerOf(
 ): Promise<Trainer> {
   const { length } = layout;
   const vectors = await folder.create(VECTORS, 2 * length);
-  const inTurn = createTurns();
+  const inTurn = createTurns(program);
 
   /** Has the program make `out` of `point`. @returns the loss */
   const step = (point: Vector, out: Vector, fields: object): Promise<number> =>
@@ -269,11 +269,11 @@ function firstNotFinite(values: Vector): number | undefined {
   return undefined;
 }
 
-/** One thing at a time, in the order of the calls: they share one file. */
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+/** One request at a time, in the order of the calls: they share one file. */
+function createTurns({ check }: Program): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
-    const next = last.then(work);
+    const next = last.then(check).then(work);
     last = next.catch(() => {});
     return next;
   };

@@ -159,7 +159,13 @@ export {
   type LocalRound,
   learnerVectors,
 } from "./trainers/learner.js";
-export { type Evaluation, stateless, type Trainer, type TrainerContext } from "./trainers/trainer.js";
+export {
+  type Evaluation,
+  type LocalSteps,
+  stateless,
+  type Trainer,
+  type TrainerContext,
+} from "./trainers/trainer.js";
 export { createMemoryTransports } from "./transports/memory.js";
 export type { Tamper } from "./transports/simulated/lane.js";
 export {

@@ -64,6 +64,26 @@ describe.each(everyOptimizer)("learning with %s", (_name, settings) => {
 });
 
 describe("a learner", () => {
+  it("takes the update of a trainer with an optimiser of its own as it is", async () => {
+    const space = createVectorSpace(spaceBytes(2, LENGTH));
+    const [point, update] = [space.vector(LENGTH), space.vector(LENGTH)];
+    trainer.initialize(point);
+    const before = point.slice();
+    const own: Trainer = {
+      ...trainer,
+      async localUpdate(from, out, { first, count, learningRate }) {
+        for (let k = 0; k < LENGTH; k++) out[k] = from[k]! + first + count / 8 + learningRate;
+        return 7;
+      },
+      gradient: () => Promise.reject(new Error("no gradient is asked for")),
+    };
+    const optimizer = createOptimizer({ kind: "sgd", weightDecay: 0 }, { length: LENGTH, space });
+    const learner = createLearner({ trainer: own, optimizer, localSteps: 3, space });
+    expect(await learner.learn(point, update, { round: 2, learningRate: 0.5 })).toBe(7);
+    expect(update).toEqual(new Float32Array(LENGTH).fill(1 + 6 + 3 / 8 + 0.5));
+    expect(point).toEqual(before);
+  });
+
   it("takes a vector of its own only for several local steps", () => {
     for (const [, settings] of everyOptimizer) {
       expect(learnerVectors(settings, 7) - learnerVectors(settings, 1)).toBe(1);

@@ -126,7 +126,7 @@ class TorchTrainer:
         torch.manual_seed(_mixed(self._run.seed, self._run.peer, number))
         self._model.zero_grad(set_to_none=True)
         loss = self._loss(self._model, self._batches(number))
-        loss.backward()
+        torch.autograd.backward(loss)
         return float(loss.detach())
 
     @torch.no_grad()

@@ -104,7 +104,7 @@ class _Server:
         return reply
 
     def _state(self, _request: Dict[str, Any]) -> Dict[str, Any]:
-        state = getattr(self._trainer, "state", dict)()
+        state: State = getattr(self._trainer, "state", dict)()
         tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in state.items()}
         _write_tensors(self._files["state"], tensors)
         return {"tensors": _shapes(tensors)}

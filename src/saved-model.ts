@@ -9,7 +9,7 @@ import type { NamedValues } from "./vectors/state.js";
 export interface ModelCard {
   /** Of the model vector, in its order. */
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
-  /** Of what each peer keeps for itself, such as running statistics; flat where left out. */
+  /** Of what each peer keeps for itself and its file has, such as running statistics; what is left out it has not. */
   readonly localShapes: Readonly<Record<string, readonly number[]>>;
   /** Metadata of the file: model, data and run, by key. */
   readonly about: Readonly<Record<string, string>>;
@@ -63,9 +63,9 @@ function tensorsOf({ card, model, local }: SavedModel): NamedTensor[] {
     ...tensors.map(({ name, shape, offset, length }) => {
       return { name, shape, values: model.subarray(offset, offset + length) };
     }),
-    ...Object.entries(local).map(([name, values]) => {
-      return { name, shape: card.localShapes[name] ?? [values.length], values };
-    }),
+    ...Object.entries(local).flatMap(([name, values]) =>
+      Object.hasOwn(card.localShapes, name) ? [{ name, shape: card.localShapes[name]!, values }] : [],
+    ),
   ];
 }
 

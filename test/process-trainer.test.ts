@@ -151,9 +151,28 @@ describe("a program's state", () => {
     trainer.dispose();
   });
 
-  it("of another length than it says is refused", async () => {
-    const trainer = await started({ command: command("state") });
-    await expectRejection(trainer.state(), TrainerFailed, { code: "trainer-state-length", peer: 2 });
+  it("goes into the file of a model where it belongs to it, and comes back from there", async () => {
+    const models = join(folder, "models");
+    const file = fileOf("counting.json", there({ ...counting, update: "gradient" }, { closingRounds: 0 }));
+    expect(murmur("simulate", pair, file, "--save", models)).toMatchObject({ status: 0 });
+    const path = join(models, "peer-1.safetensors");
+    const { tensors } = await readModel(path);
+    expect(tensors.map(({ name }) => name)).toEqual(["x1", "x2", "half"]);
+    const experiment = parseExperiment(there(counting, { weights: path }));
+    const trainer = await createTrainer(experiment, { peer: 0, peers: 2, seed: 5 });
+    const model = new Float32Array(trainer.layout.length);
+    trainer.initialize(model);
+    expect([...model]).toEqual([...tensors[0]!.values, ...tensors[1]!.values]);
+    expect(await trainer.state()).toEqual({ steps: Float32Array.of(0), half: tensors[2]!.values });
+    trainer.dispose();
+  });
+
+  it.each([
+    ["length", "state"],
+    ["shape", "shape"],
+  ])("of another %s than it says is refused", async (what, how) => {
+    const trainer = await started({ command: command(how) });
+    await expectRejection(trainer.state(), TrainerFailed, { code: `trainer-state-${what}`, peer: 2 });
     trainer.dispose();
   });
 });

@@ -63,6 +63,8 @@ const loss = z.number().nullable();
 export const replies = {
   describe: z.object({
     tensors: tensors.min(1),
+    /** Parts of the state that belong to the model, and to its file. */
+    local: tensors.default([]),
     /** What the program learns from, for neighbours to compare; peers that allow different data do not. */
     data: name.optional(),
     /** What the program computes, for neighbours to compare. */

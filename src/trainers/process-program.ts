@@ -1,8 +1,8 @@
 /** A trainer program as a child process: requests as JSON lines to its stdin, replies from its stdout. */
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import type { z } from "zod";
 import { InvalidExperiment, TrainerFailed } from "../foundation/errors.js";
 import { isNode } from "../foundation/platform.js";
+import { killGroup, oneLine, quoted, readLines, tailOf } from "./process-child.js";
 import {
   type Deadlines,
   hello,
@@ -11,11 +11,6 @@ import {
   PROTOCOL_VERSION,
   type Request,
 } from "./process-messages.js";
-
-/** Characters of stderr that are kept, lines of it that an error repeats, and characters of any text in an error. */
-const KEPT_CHARACTERS = 4096;
-const SHOWN_LINES = 3;
-const SHOWN_CHARACTERS = 300;
 
 export interface ProgramOptions {
   /** Program and arguments, without a shell. */
@@ -236,59 +231,6 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   };
 }
 
-/** Kills a program and its descendants. */
-function killGroup(child: ChildProcessWithoutNullStreams): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch {
-    // No process is left in the group, or the system has no groups.
-    child.kill("SIGKILL");
-  }
-}
-
-function readLines(
-  child: ChildProcessWithoutNullStreams,
-  receive: (line: string) => void,
-  tooLong: () => void,
-): void {
-  let parts: string[] = [];
-  let length = 0;
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    const [first, ...lines] = text.split("\n");
-    parts.push(first!);
-    length += first!.length;
-    if (length > MAX_LINE_CHARACTERS) {
-      child.stdout.destroy();
-      tooLong();
-      return;
-    }
-    if (lines.length === 0) return;
-    receive(parts.join(""));
-    const rest = lines.pop()!;
-    for (const line of lines) receive(line);
-    parts = [rest];
-    length = rest.length;
-  });
-}
-
-/** The last lines of a program's stderr, as a sentence's end. */
-function tailOf(child: ChildProcessWithoutNullStreams): () => string {
-  let kept = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    kept = (kept + text).slice(-KEPT_CHARACTERS);
-  });
-  return () => {
-    const lines = kept
-      .split("\n")
-      .map((line) => line.trim())
-      .filter(Boolean);
-    return lines.length === 0
-      ? ""
-      : `; its stderr ends with ${quoted(lines.slice(-SHOWN_LINES).join(" | "), true)}`;
-  };
-}
-
 function parsed(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line);
@@ -297,16 +239,4 @@ function parsed(line: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Text of a program in one line without control characters. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\s]+/gu, " ").trim();
-}
-
-/** A text in quotes, cut to what an error shows of it. */
-function quoted(text: string, isEnd = false): string {
-  const line = oneLine(text);
-  if (line.length <= SHOWN_CHARACTERS) return `"${line}"`;
-  return isEnd ? `"…${line.slice(-SHOWN_CHARACTERS)}"` : `"${line.slice(0, SHOWN_CHARACTERS)}…"`;
 }

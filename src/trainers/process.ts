@@ -46,6 +46,7 @@ const STATE = "state.f32";
 /** What a program has said that it trains. */
 interface Description {
   readonly layout: Layout;
+  readonly stateShapes: Readonly<Record<string, readonly number[]>>;
   readonly fingerprint: Fingerprint;
 }
 
@@ -85,7 +86,7 @@ async function describe(
 ): Promise<Description> {
   const { peer, peers, seed } = context;
   const files = { initial: folder.path(INITIAL), vectors: folder.path(VECTORS), state: folder.path(STATE) };
-  const { tensors, data, model } = await program.ask(
+  const { tensors, local, data, model } = await program.ask(
     "describe",
     { seed, peer, peers, update, options, paths, files },
     replies.describe,
@@ -116,6 +117,7 @@ async function describe(
   requireFinite(program, peer, layout, values, "an initial model");
   return {
     layout,
+    stateShapes: Object.fromEntries(local.map(({ name, shape }) => [name, shape])),
     fingerprint: { ...(data !== undefined && { data }), ...(model !== undefined && { trainedModel: model }) },
   };
 }
@@ -123,7 +125,7 @@ async function describe(
 async function trainerOf(
   program: Program,
   folder: SharedFolder,
-  { layout, fingerprint }: Description,
+  { layout, stateShapes, fingerprint }: Description,
   { update }: Settings,
   { peer }: TrainerContext,
 ): Promise<Trainer> {
@@ -155,6 +157,7 @@ async function trainerOf(
 
   return {
     layout,
+    stateShapes,
     initialize: (model) => folder.readNow(INITIAL, model),
     gradient: (point, out, number) => step(point, out, { step: number }),
     ...(update === "own" && {
@@ -167,7 +170,7 @@ async function trainerOf(
         const { loss, accuracy } = await program.ask("evaluate", {}, replies.evaluate);
         return { loss: loss ?? Number.NaN, ...(accuracy !== undefined && { accuracy }) };
       }),
-    state: () => inTurn(() => readState(program, folder, peer)),
+    state: () => inTurn(() => readState(program, folder, stateShapes, peer)),
     restore: (state) => inTurn(() => writeState(program, folder, state)),
     fingerprint: async () => fingerprint,
     dispose() {
@@ -177,8 +180,25 @@ async function trainerOf(
   };
 }
 
-async function readState(program: Program, folder: SharedFolder, peer: number): Promise<NamedValues> {
+async function readState(
+  program: Program,
+  folder: SharedFolder,
+  shapes: Description["stateShapes"],
+  peer: number,
+): Promise<NamedValues> {
   const { tensors } = await program.ask("state", {}, replies.state);
+  const other = tensors.find(
+    ({ name, shape }) => Object.hasOwn(shapes, name) && shapes[name]!.join() !== shape.join(),
+  );
+  if (other) {
+    throw program.refuse(
+      (name) =>
+        new TrainerFailed(
+          `${name} has a state ${other.name} of shape [${other.shape.join(", ")}], and described it with [${shapes[other.name]!.join(", ")}]: give one shape in describe and state`,
+          { code: "trainer-state-shape", peer },
+        ),
+    );
+  }
   const count = countOf(tensors);
   if (count === 0) return Object.fromEntries(tensors.map(({ name }) => [name, new Float32Array(0)]));
   const written = await lengthOf(folder, STATE);

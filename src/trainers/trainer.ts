@@ -35,7 +35,10 @@ export interface Trainer {
   readonly layout: Layout;
   /** What the model takes and predicts, for its saved file; left out where its data are no examples of classes. */
   readonly examples?: ExamplesDescription;
-  /** Shapes of what `state` returns, by name; what is left out is flat. */
+  /**
+   * Shapes, by name, of what `state` returns and the file of a model has too, such as running statistics. What is left out
+   * is part of checkpoints alone, such as the state of an optimiser.
+   */
   readonly stateShapes?: Readonly<Record<string, readonly number[]>>;
   /** Write the initial model, the same for every peer of one seed. */
   initialize(model: Vector): void;

@@ -86,7 +86,8 @@ const requests = {
     if (how === "huge") return { tensors: [{ name: "x", shape: [2 ** 30, 2] }] };
     if (how === "twice") return { tensors: [1, 2].map(() => ({ name: "x", shape: [1] })) };
     if (how === "long-name") return { tensors: [{ name: "x".repeat(257), shape: [length] }] };
-    return { tensors: shapes(trainer.layout), data: paths.data, model: paths.model };
+    const local = [{ name: "half", shape: [] }];
+    return { tensors: shapes(trainer.layout), local, data: paths.data, model: paths.model };
   },
   async step(request) {
     const point = read(run.files.vectors, length);
@@ -107,7 +108,7 @@ const requests = {
   evaluate: () => trainer.evaluate(read(run.files.vectors, length)),
   async state() {
     writeFileSync(run.files.state, how === "state" ? memory.subarray(1) : memory);
-    return { tensors: ["steps", "half"].map((name) => ({ name, shape: [] })) };
+    return { tensors: ["steps", "half"].map((name) => ({ name, shape: how === "shape" ? [1] : [] })) };
   },
   async restore({ tensors }) {
     if (tensors.map(({ name }) => name).join() !== "steps,half") throw new Error("this is another program's");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -63,7 +64,8 @@ class TorchTrainer:
 
     def describe(self) -> Description:
         tensors = {name: _array(parameter) for name, parameter in self._named}
-        return Description(tensors, data=self._data, model=str(self._model)[:256])
+        local = {f"buffer/{name}": tuple(buffer.shape) for name, buffer in self._buffers().items()}
+        return Description(tensors, local, data=self._data, model=_digest(str(self._model)))
 
     def step(self, point: Vector, out: Vector, step: Step) -> float:
         self._load(point)
@@ -183,6 +185,10 @@ def minibatches(run: Run, tensors: Sequence[Tensor], batch_size: int) -> Callabl
         return tuple(tensor[chosen.to(tensor.device)] for tensor in share)
 
     return batch
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _mixed(*numbers: int) -> int:

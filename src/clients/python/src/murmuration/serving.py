@@ -83,6 +83,7 @@ class _Server:
         about = {"data": description.data, "model": description.model}
         return {
             "tensors": _shapes(tensors),
+            "local": [{"name": name, "shape": list(shape)} for name, shape in description.local.items()],
             **{key: text for key, text in about.items() if text is not None},
         }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, Literal, Mapping, Optional, Protocol, Union
+from dataclasses import dataclass, field
+from typing import Any, Dict, Literal, Mapping, Optional, Protocol, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class Description:
 
     tensors: Mapping[str, NDArray[Any]]
     """The initial model by name; every peer of one seed must return the same."""
+    local: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
+    """Shapes of those parts of the state that belong to the model and its file, such as running statistics."""
     data: Optional[str] = None
     """What is learned from, such as a digest; neighbours compare it unless they allow different data."""
     model: Optional[str] = None

@@ -295,6 +295,7 @@ describe("settings of a program", () => {
   it.each([
     ["trainer.command", { command: [] }],
     ["trainer.command", { command: [""] }],
+    ["trainer.command[1]", { command: ["python3", "a\0b"] }],
     ["trainer.deadlines.step", { deadlines: { step: 604_801 } }],
     ["trainer.deadlines.close", { deadlines: { close: 0 } }],
     ["trainer.update", { update: "both" }],

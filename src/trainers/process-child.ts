@@ -62,7 +62,7 @@ export function tailOf(child: ChildProcessWithoutNullStreams): () => string {
 }
 
 /** Text of a program in one line without control characters. */
-export function oneLine(text: string): string {
+function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\s]+/gu, " ").trim();
 }
 

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { InvalidExperiment, TrainerFailed } from "../foundation/errors.js";
 import { isNode } from "../foundation/platform.js";
-import { killGroup, oneLine, quoted, readLines, tailOf } from "./process-child.js";
+import { killGroup, quoted, readLines, tailOf } from "./process-child.js";
 import {
   type Deadlines,
   hello,
@@ -105,15 +105,22 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const receive = (line: string) => {
     if (failure) return;
     const reply = parsed(line);
-    if (!pending || !reply || (pending.request !== "start" && reply.id !== pending.id)) stray(line);
-    else if (pending.request !== "start" && reply.error !== undefined) {
-      pending.reject(
-        new TrainerFailed(
-          `${name} reports in ${pending.request}: ${oneLine(String(reply.error))}${stderr()}`,
-          { code: "trainer-reports", peer },
-        ),
-      );
-    } else pending.resolve(reply);
+    if (!pending || !reply || (pending.request !== "start" && reply.id !== pending.id)) {
+      stray(line);
+      return;
+    }
+    const { request, resolve, reject } = pending;
+    pending = undefined;
+    if (request === "start" || reply.error === undefined) {
+      resolve(reply);
+      return;
+    }
+    reject(
+      new TrainerFailed(
+        `${name} reports in ${request}: ${quoted(String(reply.error))}${stderr()}; correct the program`,
+        { code: "trainer-reports", peer },
+      ),
+    );
   };
   readLines(child, receive, () =>
     fail(

@@ -14,7 +14,7 @@ const updates = ["gradient", "own"] as const;
 const settings = z.strictObject({
   kind: z.literal("process"),
   command: z
-    .array(z.string())
+    .array(z.string().refine((text) => !text.includes("\0"), "must have no null character"))
     .min(1)
     .refine(([file]) => file !== "", "must begin with a program")
     .describe('program and arguments, started once per peer without a shell: ["python3", "train.py"]'),

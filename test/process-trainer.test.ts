@@ -238,6 +238,15 @@ describe("a program that breaks the protocol in a step", () => {
     trainer.dispose();
   });
 
+  it("replies twice: the next request finds that", async () => {
+    const trainer = await started({ command: command("twice-replied") });
+    const [point, out] = [new Float32Array(13), new Float32Array(13)];
+    await trainer.gradient(point, out, 0);
+    const next = trainer.gradient(point, out, 1);
+    await expectRejection(next, TrainerFailed, { code: "trainer-garbage", peer: 2 });
+    trainer.dispose();
+  });
+
   it("diverges as any trainer does, where its loss is not finite", async () => {
     const diverging = simulated(there({ command: command("diverge", "2") }));
     await expectRejection(diverging, Diverged, { code: "diverged", round: 2 });

@@ -129,7 +129,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { id, request, ...fields } = JSON.parse(line);
   if (request === "close") break;
   try {
-    send({ id, ...(await requests[request](fields)) });
+    const reply = { id, ...(await requests[request](fields)) };
+    send(reply);
+    if (how === "twice-replied" && request === "step") send(reply);
   } catch (error) {
     send({ id, error: String(error) });
   }

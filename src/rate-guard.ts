@@ -73,10 +73,11 @@ export function createRateGuard(kind: AlgorithmKind): RateGuard {
       const canLower = isActive && scalars.halvings! < MAX_HALVINGS;
       if (canLower) scalars.halvings!++;
       const done = canLower
-        ? `this peer halves it to ${rate / 2} on its edges; lower the consensus rate`
+        ? `the rate guard halves it to ${rate / 2} on the peer's edges; set a lower consensus rate`
         : "halve the consensus rate";
+      const less = kind.compresses ? " or compress less" : "";
       return [
-        `η = ${rate} is too large for this compressor: the ${of} grew ${grown[first]!.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done} or compress less`,
+        `consensus rate η = ${rate} is too large: the norm of the ${of} grew ${grown[first]!.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done}${less}`,
       ];
     },
   };

@@ -176,9 +176,14 @@ describe("a run that diverges", () => {
     expect(inspected.stderr).toContain("diverged");
   });
 
-  it("was warned of when η is outside the stable range", () => {
-    const { stderr } = murmur("simulate", ring4, ...quick, "--algorithm", "dpsgd", "--consensus-rate", "1.6");
-    expect(stderr).toMatch(/warning: consensus rate 1\.6 is outside the stable range \(0, 1\.5/);
+  it("was warned of when η is outside the stable range, and that the rate guard halved it", () => {
+    const far = ["--algorithm", "dpsgd", "--consensus-rate", "1.8", "--rounds", "100"];
+    const { status, stderr } = murmur("simulate", ring4, ...quick, ...far);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/warning: consensus rate 1\.8 is outside the stable range \(0, 1\.5/);
+    expect(stderr).toMatch(
+      /warning: consensus rate η = 1\.8 is too large: .* halves it to 0\.9 .*\(reported by /,
+    );
   });
 });
 

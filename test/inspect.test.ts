@@ -47,6 +47,22 @@ const roundsOf = (folder: string, peer: number) =>
     .map((line) => JSON.parse(line))
     .filter(isRound);
 
+describe("warnings", () => {
+  it("name a slow edge, but not where the peers took turns in one process", () => {
+    const folder = copy();
+    const path = join(folder, "peer-0.jsonl");
+    const lines = linesOf(folder, "peer-0.jsonl").map((line) => JSON.parse(line));
+    for (const [k, line] of lines.filter(isRound).entries()) {
+      Object.assign(line.time, { waitMs: 900, waitedFor: 1, elapsedMs: 1000 * (k + 1) });
+    }
+    writeFileSync(path, `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
+    const slow = () => viewRun(readRun(folder)).warnings.filter((text) => text.includes("is slow"));
+    expect(slow()).toEqual([]);
+    rmSync(join(folder, "graph.jsonl"));
+    expect(slow()[0]).toMatch(/^peer 0 waited for peer 1 during 90 % of its time/);
+  });
+});
+
 describe("log lines", () => {
   it("are the same for the same seed, but for machine and time", async () => {
     const again = await loggedRun();

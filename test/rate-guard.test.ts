@@ -44,9 +44,11 @@ describe("a rate guard", () => {
     expect(halvings).toBe(1);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]![0]).toBe(first - 1);
-    expect(warnings[0]![1]).toMatch(/^η = 0\.5 is too large .* halves it to 0\.25 on its edges/);
+    expect(warnings[0]![1]).toMatch(
+      /^consensus rate η = 0\.5 is too large: .* halves it to 0\.25 on the peer's edges/,
+    );
     expect(warnings[0]![1]).toContain(
-      `the ${of} grew ${(factor ** (rounds * times)).toFixed(1)} times in ${rounds * times} rounds`,
+      `the norm of the ${of} grew ${(factor ** (rounds * times)).toFixed(1)} times in ${rounds * times} rounds`,
     );
   });
 

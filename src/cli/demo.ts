@@ -179,13 +179,14 @@ async function printSetting(topology: Topology, experiment: Experiment, isReal: 
 /** What the table says, in a sentence a run. */
 function verdicts(averages: readonly RunSummary[]): string[] {
   const [reference, ...others] = averages;
-  return others.map(({ name, algorithm, final, bytesSentPerPeer }) => {
+  return others.map(({ name, algorithm, final, beforeClosing, bytesSentPerPeer }) => {
     if (payloadsOf(algorithm) === "nothing") {
-      return `${name}: without exchange no peer gets beyond ${(100 * final.bestAccuracy!).toFixed(1)} %.`;
+      return `${name}: without exchange no peer exceeds ${(100 * final.bestAccuracy!).toFixed(1)} %.`;
     }
     const points = 100 * (final.worstAccuracy! - reference!.final.worstAccuracy!);
+    const when = final.round === beforeClosing.round ? "" : " after closing";
     const ratio = (reference!.bytesSentPerPeer / bytesSentPerPeer).toFixed(1);
     const relation = `${Math.abs(points).toFixed(1)} points ${points < 0 ? "below" : "above"}`;
-    return `${name}: the worst peer ends ${relation} D-PSGD, having sent ${ratio} times fewer bytes.`;
+    return `${name}: the worst peer${when} is ${relation} D-PSGD's, with ${ratio} times fewer bytes sent.`;
   });
 }

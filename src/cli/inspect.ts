@@ -179,17 +179,7 @@ function printComparison(views: readonly RunView[], by: Axis): void {
   const number = (value: number | undefined) => (value === undefined ? "–" : numberText(value));
   print(
     table(
-      [
-        "run",
-        "algorithm",
-        "graph",
-        "rounds",
-        "loss",
-        "worst peer %",
-        "consensus distance",
-        "sent per peer",
-        "seconds",
-      ],
+      ["run", "algorithm", "graph", "rounds", "loss", "worst %", "consensus", "sent/peer", "seconds"],
       views.map((view) => [
         view.name,
         String(view.experiment.algorithm),
@@ -258,13 +248,13 @@ function roundsTable({ series, experiment }: RunView): string {
   const number = (value: number | null | undefined) => (value == null ? "–" : numberText(value));
   const columns: readonly (readonly [SeriesName, string, (value: number | null | undefined) => string])[] = [
     ["loss", "loss", number],
-    ["accuracyWorst", "worst peer %", (value) => percentText(value ?? undefined)],
-    ["accuracyBest", "best peer %", (value) => percentText(value ?? undefined)],
+    ["accuracyWorst", "worst %", (value) => percentText(value ?? undefined)],
+    ["accuracyBest", "best %", (value) => percentText(value ?? undefined)],
     ["accuracyMeanModel", "mean model %", (value) => percentText(value ?? undefined)],
-    ["consensusExact", "consensus distance", number],
-    ["consensusProjected", "from projections", number],
+    ["consensusExact", "consensus", number],
+    ["consensusProjected", "projected", number],
     ["residual", "‖δ‖/‖x‖", number],
-    ["bytes", "sent per peer", (value) => bytesText(Math.round(value ?? 0))],
+    ["bytes", "sent/peer", (value) => bytesText(Math.round(value ?? 0))],
   ];
   const filled = columns.filter(([name]) => series[name].some((value) => value !== null));
   return table(

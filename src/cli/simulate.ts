@@ -1,5 +1,7 @@
 import { Command } from "commander";
 import { backendNames } from "../backend.js";
+import type { PeerWarning } from "../inspect/history.js";
+import { reported } from "../inspect/warnings.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { type RunSummary, recordSimulation, standing } from "../runs/node/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
@@ -35,7 +37,7 @@ export function simulateCommand(): Command {
       if (!options.json) print(topologyLine(topology));
       const interrupted = untilInterrupted();
       const bar = progress(experiment.algorithm, experiment.rounds);
-      let accuracy: number | undefined;
+      const warnings: PeerWarning[] = [];
       let summary: RunSummary;
       try {
         summary = await recordSimulation({
@@ -53,8 +55,11 @@ export function simulateCommand(): Command {
             noteThreads(threads);
           },
           onRound(round) {
-            if (round.meanEvaluation) accuracy = standing(round).meanModelAccuracy;
-            const remark = accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %, `;
+            const accuracy = round.meanEvaluation && standing(round).meanModelAccuracy;
+            const remark = accuracy === undefined ? "" : `mean model ${percentText(accuracy)} %, `;
+            for (const { peer, warnings: texts = [] } of round.reports) {
+              for (const text of texts) warnings.push({ peer, round: round.round, text });
+            }
             bar.update(
               Math.min(round.round + 1, experiment.rounds),
               `${remark}consensus distance ${numberText(round.consensusDistance)}`,
@@ -63,6 +68,7 @@ export function simulateCommand(): Command {
         });
       } finally {
         bar.stop();
+        for (const warning of reported(warnings)) warn(warning);
         interrupted.release();
       }
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));

@@ -5,7 +5,7 @@ import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
 import { bytesText, numberText, percentText, table } from "./console.js";
 
 /**
- * One row per run. Bytes are what a peer sent, closing consensus included; the ratio is to the first run that
+ * One row per run, narrow enough for a terminal of 100 columns. Worst, best and mean model are before the closing consensus. Bytes are what a peer sent, closing consensus included; the ratio is to the first run that
  * sends full models, where there is one.
  */
 export function summaryTable(runs: readonly RunSummary[]): string {
@@ -14,11 +14,10 @@ export function summaryTable(runs: readonly RunSummary[]): string {
   const withAccuracy = runs.some(({ final }) => final.averageAccuracy !== undefined);
   const head = [
     "run",
-    ...(withAccuracy ? ["worst peer %", "best peer %", "mean model %"] : ["loss of mean model"]),
-    "consensus distance",
-    ...(withAccuracy ? ["every peer, closed %"] : []),
-    "closed to",
-    "sent per peer",
+    ...(withAccuracy ? ["worst %", "best %", "mean model %"] : ["loss of mean model"]),
+    "consensus",
+    withAccuracy ? "closed %" : "closed to",
+    "sent/peer",
     ...(withRatio ? ["fewer bytes"] : []),
     "seconds",
   ];
@@ -34,8 +33,7 @@ export function summaryTable(runs: readonly RunSummary[]): string {
           ]
         : [numberText(beforeClosing.meanModelLoss)]),
       numberText(beforeClosing.consensusDistance),
-      ...(withAccuracy ? [isClosed ? accuracyRange(final) : "–"] : []),
-      isClosed ? numberText(final.consensusDistance) : "–",
+      isClosed ? closedText(final, withAccuracy) : "–",
       bytesText(bytesSentPerPeer),
       ...(withRatio ? [bytesSentPerPeer === 0 ? "–" : `${(reference / bytesSentPerPeer).toFixed(1)}×`] : []),
       seconds.toFixed(1),
@@ -52,7 +50,12 @@ export function modelsText(files: readonly string[]): string {
   return `models:\n${files.join("\n")}\ntheir mean: ${mean}`;
 }
 
-function accuracyRange({ worstAccuracy, bestAccuracy }: Standing): string {
+/** What the closing consensus led to: the peers' accuracies, or else their consensus distance. */
+function closedText(
+  { worstAccuracy, bestAccuracy, consensusDistance }: Standing,
+  withAccuracy: boolean,
+): string {
+  if (!withAccuracy) return numberText(consensusDistance);
   const [worst, best] = [percentText(worstAccuracy), percentText(bestAccuracy)];
   return worst === best ? worst : `${worst} – ${best}`;
 }

@@ -1,7 +1,7 @@
 /** What a run's logs say that its user should know, one line each, the most telling first. */
 import type { Instant } from "./consensus.js";
 import type { PeerHistory, PeerWarning } from "./history.js";
-import type { Run } from "./read.js";
+import { isSimulated, type Run } from "./read.js";
 
 /** A peer further from the mean than this many times the median peer, for half of the instants, drifts. */
 const DRIFT_FACTOR = 3;
@@ -11,16 +11,17 @@ const SLOW_FACTOR = 4;
 const SLOW_SHARE = 0.1;
 /** Consensus distance that grew by this factor over the last half of learning. */
 const GROWTH_FACTOR = 10;
-/** Peers whose common warning is told with all their numbers. */
+/** Peers that a common warning lists by number; of more it gives the count. */
 const NAMED_PEERS = 8;
 
 export function warningsOf(run: Run, instants: readonly Instant[]): string[] {
   return [
     ...run.peers.flatMap(stopped),
-    ...told(run.peers.flatMap(({ warnings }) => warnings)),
+    ...reported(run.peers.flatMap(({ warnings }) => warnings)),
     ...growing(run, instants),
     ...drifting(instants),
-    ...slowEdges(run),
+    // Without a modelled network the peers take turns in one process: nobody waits for an edge.
+    ...(isSimulated(run) && run.header.network === undefined ? [] : slowEdges(run)),
     ...run.peers.flatMap(refusing),
   ];
 }
@@ -29,8 +30,8 @@ function stopped({ peer, end }: PeerHistory): string[] {
   return end?.outcome === "stopped" ? [`peer ${peer} stopped: ${end.reason ?? "no reason was logged"}`] : [];
 }
 
-/** What the peers themselves warned of; the same words from several peers are one line. */
-function told(warnings: readonly PeerWarning[]): string[] {
+/** Warnings that the peers reported; the same one from several peers is one line. */
+export function reported(warnings: readonly PeerWarning[]): string[] {
   const byKind = new Map<string, { first: PeerWarning; peers: Set<number> }>();
   for (const warning of warnings) {
     // Alike up to the numbers measured, but not up to whom they are about.
@@ -42,8 +43,9 @@ function told(warnings: readonly PeerWarning[]): string[] {
   }
   return [...byKind.values()].map(({ first, peers }) => {
     const who = [...peers].sort((a, b) => a - b);
-    const by = who.length > NAMED_PEERS ? `${who.length} peers` : `peer ${who.join(", ")}`;
-    return `${first.text} (told by ${by}, from round ${first.round + 1} on)`;
+    const listed = `${who.length === 1 ? "peer" : "peers"} ${who.join(", ")}`;
+    const by = who.length > NAMED_PEERS ? `${who.length} peers` : listed;
+    return `${first.text} (reported by ${by}, first in round ${first.round + 1})`;
   });
 }
 

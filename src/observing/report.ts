@@ -36,7 +36,7 @@ export interface RoundReport extends Observation, CounterReport {
   readonly modelNorm: number;
   /** ‖v − C(v)‖ / ‖v‖ of what was sent; absent when nothing was. The measured contraction is 1 − its square. */
   readonly compressionError?: number;
-  /** ‖δ‖ / ‖x‖ of what compression still owes; absent when nothing was sent. */
+  /** ‖δ‖ / ‖x‖ of what compression has not sent yet; absent when nothing was sent. */
   readonly residual?: number;
   /** Neighbours that this round's exchange did without; absent when all were heard. */
   readonly missed?: readonly number[];

@@ -61,7 +61,7 @@ export const chartKinds = [
   {
     id: "residual",
     title: "Residual",
-    hint: "‖δ‖ / ‖x‖: what compression still owes",
+    hint: "‖δ‖ / ‖x‖: what compression has not sent yet",
     text: numberText,
     fromZero: true,
     lines: [

@@ -53,7 +53,7 @@ export function frontierChart({ rows, frontier, target }) {
   return {
     id: "frontier",
     title: "Accuracy of the worst peer over bytes sent",
-    hint: `every evaluation, mean over seeds, on the scale of the error; band: Pareto frontier${target === null ? "" : `; dashed: target, ${percentText(target)}`}`,
+    hint: `every evaluation, the closing consensus too, mean over seeds, on the scale of the error; band: Pareto frontier${target === null ? "" : `; dashed: target, ${percentText(target)}`}`,
     description: `Accuracy of the worst peer over bytes sent per peer, one line for each of ${lines.length} rows. ${summary}The table below has the numbers.`,
     isUpsideDown: true,
     xAxis: {

@@ -1,9 +1,10 @@
-/** What the counters in a run's logs say is wrong, one line each with what to do: what `murmur doctor` prints of a run. */
+/** What a run's logs say is wrong, by their counters and the peers' warnings, one line each with what to do: what `murmur doctor` prints of a run. */
 import { type CounterName, counterNames } from "../foundation/counters.js";
 import type { EdgeHistory, PeerHistory } from "./history.js";
 import { percentText, secondsText } from "./page/format.js";
 import { isSimulated, type Run } from "./read.js";
 import { type LostTime, type RunWaits, waitsOf } from "./waits.js";
+import { reported } from "./warnings.js";
 
 /** Reconnections of an edge from which on it counts as unsteady. */
 export const UNSTEADY_RECONNECTS = 3;
@@ -17,7 +18,7 @@ export const LOST_SHARE = 0.1;
 const SLOW_FACTOR = 1.5;
 
 export interface Finding {
-  readonly kind: "stopped" | "unsteady" | "refused" | "late" | "slow" | "unread";
+  readonly kind: "stopped" | "unsteady" | "refused" | "late" | "slow" | "warned" | "unread";
   /** The peer that is at fault, or the one that noticed where that is unknown. */
   readonly peer?: number;
   readonly neighbour?: number;
@@ -34,6 +35,7 @@ export function findingsOf(run: Pick<Run, "peers" | "graph" | "remarks">): Findi
     ...peers.flatMap(refused),
     ...peers.flatMap(late),
     ...(isSimulated(run) ? [] : slow(peers, waitsOf(peers))),
+    ...reported(peers.flatMap(({ warnings }) => warnings)).map((text): Finding => ({ kind: "warned", text })),
     ...run.remarks.map((text): Finding => ({ kind: "unread", text })),
   ];
 }

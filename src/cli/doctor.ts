@@ -32,7 +32,7 @@ export function doctorCommand(): Command {
   const command = new Command("doctor");
   command
     .description(
-      "list usable backends; with a topology, try every edge and name the first layer that fails; with the folder of a run's logs, name what its counters say is wrong",
+      "list usable backends; with a topology, try every edge and name the first layer that fails; with the folder of a run's logs, name what they say is wrong",
     )
     .argument(
       "[topology]",

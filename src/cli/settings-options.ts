@@ -79,8 +79,16 @@ function defaultText(value: unknown): string | undefined {
   return kind && JSON.stringify(kind);
 }
 
-function aboutInner({ description, kinds }: InnerField): string {
-  return [description, kinds.length > 0 && `of ${kinds.join(", ")}`].filter(Boolean).join("; ");
+function aboutInner({ description, choices, defaults, kinds }: InnerField): string {
+  const [fallback] = defaults;
+  return [
+    description,
+    [...choices].join(" | "),
+    fallback && defaults.size === 1 && `default ${fallback}`,
+    kinds.length > 0 && `of ${kinds.join(", ")}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
 }
 
 /** JSON where it is JSON (0.1, true, [64,32], {"initial":0.1}), else the text itself. */
@@ -99,6 +107,10 @@ function variantsOf(schema: JsonSchema): JsonSchema[] {
 
 interface InnerField {
   readonly description: string | undefined;
+  /** Its named values, of all kinds. */
+  readonly choices: Set<string>;
+  /** Its defaults; undefined among them where a kind has none. */
+  readonly defaults: Set<string | undefined>;
   /** The kinds that have it. */
   readonly kinds: string[];
 }
@@ -108,9 +120,14 @@ function innerFields(schema: JsonSchema): Map<string, InnerField> {
   const fields = new Map<string, InnerField>();
   for (const variant of variantsOf(schema)) {
     const kind = variant.properties?.kind?.const;
-    for (const [inner, { description }] of Object.entries(variant.properties ?? {})) {
+    for (const [inner, innerSchema] of Object.entries(variant.properties ?? {})) {
       if (inner === "kind") continue;
-      const field = fields.get(inner) ?? { kinds: [], description };
+      const { description } = innerSchema;
+      const field = fields.get(inner) ?? { kinds: [], description, choices: new Set(), defaults: new Set() };
+      for (const choice of variantsOf(innerSchema).flatMap((each) => each.enum ?? [])) {
+        field.choices.add(String(choice));
+      }
+      field.defaults.add(defaultText(innerSchema.default));
       if (typeof kind === "string") field.kinds.push(kind);
       fields.set(inner, field);
     }

@@ -18,7 +18,7 @@ const settings = z.strictObject({
     .optional()
     .describe("file with the test examples; without it some are held out"),
   header: z.boolean().default(true).describe("whether the first line names the columns"),
-  delimiter: z.string().length(1).default(","),
+  delimiter: z.string().length(1).default(",").describe("character between two columns"),
   label: z
     .union([z.string(), z.int()])
     .default(-1)

@@ -6,7 +6,10 @@ import type { ModelKind } from "../model.js";
 const settings = z.strictObject({
   kind: z.literal("mlp"),
   hidden: z.array(z.int().min(1)).max(64).default([64]).describe("units of each hidden layer"),
-  activation: z.enum(["relu", "tanh", "sigmoid", "elu", "selu", "softplus"]).default("relu"),
+  activation: z
+    .enum(["relu", "tanh", "sigmoid", "elu", "selu", "softplus"])
+    .default("relu")
+    .describe("activation of the hidden layers"),
 });
 
 /**

@@ -1,6 +1,8 @@
 import { Command, Option } from "commander";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { requirePeer } from "../graphs/topology.js";
+import type { PeerWarning } from "../inspect/history.js";
+import { reported } from "../inspect/warnings.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { isLocal } from "../runs/node/addresses.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
@@ -66,6 +68,7 @@ export function peerCommand(): Command {
       const interrupted = untilInterrupted();
       let bar: ReturnType<typeof progress> | undefined;
       let accuracy: number | undefined;
+      const warnings: PeerWarning[] = [];
       const waits = createWaitDisplay(note, (remark) => bar?.remark(remark));
       let summary: PeerSummary;
       try {
@@ -96,14 +99,16 @@ export function peerCommand(): Command {
             noteThreads(run.threads);
             bar = progress(`peer ${id}`, run.rounds);
           },
-          onRound({ round, loss, evaluation }) {
+          onRound({ round, loss, evaluation, warnings: texts = [] }) {
             waits.over();
+            for (const text of texts) warnings.push({ peer: id, round, text });
             accuracy = evaluation?.accuracy ?? accuracy;
             bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
           },
         });
       } finally {
         bar?.stop();
+        for (const warning of reported(warnings)) warn(warning);
         interrupted.release();
       }
       print(options.json ? JSON.stringify(summary) : outcomeText(summary));

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
+import type { PeerWarning } from "../inspect/history.js";
 import type { LiveServer } from "../inspect/live.js";
+import { reported } from "../inspect/warnings.js";
 import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
 import { isLocal } from "../runs/node/addresses.js";
 import type { CheckpointSettings } from "../runs/node/checkpoints/settings.js";
@@ -134,33 +136,40 @@ async function run(
   const { runNetwork } = await import("../runs/node/processes.js");
   const waits = createWaitDisplay(note, bar.remark);
   const lingering = newsOnly(note);
-  return runNetwork({
-    ...network,
-    ...(identities && { identities }),
-    ...(options.allowDifferentData && { allowDifferentData: true }),
-    save: options.save,
-    deadlineMs: options.deadline,
-    metricsPort: options.metrics,
-    threads: options.threads,
-    onThreads: noteThreads,
-    warn,
-    onProgress({ finished, loss, accuracy }) {
-      waits.over();
-      bar.update(
-        Math.min(finished, network.experiment.rounds),
-        [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
-      );
-    },
-    onEvent: (peer, event) =>
-      waits.apart((other) => {
-        if (other.kind === "lingering") lingering(other);
-        // Peers that start together miss each other for a moment, and part at the end.
-        if (other.kind === "refused" || other.kind === "unreachable") {
-          note(`peer ${peer}: ${eventText(other)}`);
-        }
-      })(event),
-    onMetrics: (peer, url) => note(`peer ${peer}: metrics: ${url}`),
-  });
+  const warnings: PeerWarning[] = [];
+  try {
+    return await runNetwork({
+      ...network,
+      ...(identities && { identities }),
+      ...(options.allowDifferentData && { allowDifferentData: true }),
+      save: options.save,
+      deadlineMs: options.deadline,
+      metricsPort: options.metrics,
+      threads: options.threads,
+      onThreads: noteThreads,
+      warn,
+      onWarning: (warning) => warnings.push(warning),
+      onProgress({ finished, loss, accuracy }) {
+        waits.over();
+        bar.update(
+          Math.min(finished, network.experiment.rounds),
+          [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
+        );
+      },
+      onEvent: (peer, event) =>
+        waits.apart((other) => {
+          if (other.kind === "lingering") lingering(other);
+          // Peers that start together miss each other for a moment, and part at the end.
+          if (other.kind === "refused" || other.kind === "unreachable") {
+            note(`peer ${peer}: ${eventText(other)}`);
+          }
+        })(event),
+      onMetrics: (peer, url) => note(`peer ${peer}: metrics: ${url}`),
+    });
+  } finally {
+    bar.stop();
+    for (const warning of reported(warnings)) warn(warning);
+  }
 }
 
 function printOutcome(

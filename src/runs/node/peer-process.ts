@@ -79,7 +79,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
         void tell({ kind: "joined", compressorName, rounds, threads, warnings }),
       onRound(report, { point, plan, rounds }) {
         const now = performance.now();
-        if (report.evaluation || now - told >= PROGRESS_MS) {
+        if (report.evaluation || report.warnings || now - told >= PROGRESS_MS) {
           told = now;
           void tell({ kind: "round", report });
         }

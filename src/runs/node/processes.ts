@@ -68,6 +68,8 @@ export interface NetworkOptions {
   /** How many threads the peers have, once the first has joined. */
   readonly onThreads?: (threads: number) => void;
   readonly onProgress?: (progress: NetworkProgress) => void;
+  /** What a peer warns of in a round. */
+  readonly onWarning?: (warning: { peer: number; round: number; text: string }) => void;
   readonly onEvent?: (peer: number, event: LinkEvent) => void;
   /** Where Prometheus reads a peer's metrics from now on. */
   readonly onMetrics?: (peer: number, url: string) => void;
@@ -189,7 +191,11 @@ async function withIdentities(
 type Watch = ReturnType<typeof createWatch>;
 
 /** What the peers have said so far. */
-function createWatch(count: number, learningRounds: number, { warn, onThreads, onProgress }: NetworkOptions) {
+function createWatch(
+  count: number,
+  learningRounds: number,
+  { warn, onThreads, onProgress, onWarning }: NetworkOptions,
+) {
   const latest = new Map<number, RoundReport>();
   const beforeClosing = new Map<number, RoundReport>();
   const done = new Map<number, PeerSummary>();
@@ -223,6 +229,7 @@ function createWatch(count: number, learningRounds: number, { warn, onThreads, o
     round(report: RoundReport): void {
       const { peer, round, loss, evaluation } = report;
       latest.set(peer, report);
+      for (const text of report.warnings ?? []) onWarning?.({ peer, round, text });
       if (round === learningRounds - 1) beforeClosing.set(peer, report);
       if (loss !== undefined) losses.set(peer, loss);
       if (evaluation?.accuracy !== undefined) accuracies.set(peer, evaluation.accuracy);

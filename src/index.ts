@@ -88,10 +88,13 @@ export {
 export * from "./foundation/errors.js";
 export { normal, permutation, type Random, random, randomFromKey } from "./foundation/random.js";
 export { createVirtualClock, type VirtualClock } from "./foundation/virtual-clock.js";
+export type { DocumentEdge, GraphDocument, GraphFormat } from "./graph-format.js";
+export { formatOf, formats, type GraphFileOptions, parseTopologyFile } from "./graph-formats/index.js";
+export { documentOf } from "./graph-formats/settings.js";
 export { type Closing, closingRates } from "./graphs/closing-rates.js";
 export type { Edge, Graph } from "./graphs/graph.js";
 export type { GraphSequence, WeightedEdge } from "./graphs/graph-sequence.js";
-export { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./graphs/index.js";
+export { createGraph, type GraphSettings, graphSettings } from "./graphs/index.js";
 export type { Mixing, MixingSequence, Neighbour } from "./graphs/mixing.js";
 export {
   maximumConsensusRate,
@@ -106,9 +109,9 @@ export {
   type SequenceDescription,
   type Topology,
   type TopologyDescription,
-  type TopologyPeer,
   topologyJsonSchema,
 } from "./graphs/topology.js";
+export type { TopologyPeer } from "./graphs/topology-peers.js";
 export { metropolisMixing, weightedMixing } from "./graphs/weights.js";
 export type { MixingRule, MixingRuleContext, MixingRuleKind } from "./mixing-rule.js";
 export {

@@ -13,7 +13,7 @@ import {
   MAX_PEERS,
   neighbours,
 } from "../src/graphs/graph.js";
-import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "../src/graphs/index.js";
+import { createGraph, type GraphSettings, graphSettings } from "../src/graphs/index.js";
 import { spectralGap, spectrum } from "../src/graphs/spectrum.js";
 import { metropolisMixing } from "../src/graphs/weights.js";
 import { type Expected, expectError } from "./support/errors.js";
@@ -274,17 +274,9 @@ describe("limits", () => {
     }
     expect(graphSettings.safeParse({ kind: "hypercube", dimension: 11 }).success).toBe(false);
     expect(graphSettings.safeParse({ kind: "margulis", side: 33 }).success).toBe(false);
-    expectError(() => parseEdgeList(`0 ${MAX_PEERS}`), InvalidTopology, {
-      code: "edge-list-peer",
-      field: "line 1",
-    });
   });
 
   it("MAX_EDGES", () => {
-    expectError(() => parseEdgeList("0 1\n".repeat(MAX_EDGES + 1)), InvalidTopology, {
-      code: "edge-list-too-long",
-      field: `line ${MAX_EDGES + 1}`,
-    });
     const edges = new Array(MAX_EDGES + 1).fill([0, 1]);
     expect(graphSettings.safeParse({ kind: "edges", edges }).success).toBe(false);
   });
@@ -310,31 +302,4 @@ it("components are found in order", () => {
   ]);
   expect(components(split)).toEqual([[0], [1, 4, 5], [2, 3]]);
   expect(isConnected(split)).toBe(false);
-});
-
-describe("an edge list", () => {
-  it("takes blanks, commas, comments, empty lines and any line ending", () => {
-    const text = "# two offices\n0 1\r\n1,2\n\n 2 ;3 % a link\r3\t0\n0 1\n";
-    expect(createGraph(parseEdgeList(text))).toEqual(graph({ kind: "ring", peers: 4 }));
-  });
-
-  it("of any graph gives that graph back", () => {
-    fc.assert(
-      fc.property(edgeLists, (settings) => {
-        const original = graph(settings);
-        const text = original.edges.map((edge) => edge.join(" ")).join("\n");
-        expect(createGraph(parseEdgeList(text))).toEqual(original);
-      }),
-    );
-  });
-
-  it.each([
-    ["0 1\n1 x", { code: "edge-list-line", field: "line 2" }],
-    ["0 1 0.5", { code: "edge-list-line", field: "line 1" }],
-    ["0 1\n\n4 4", { code: "edge-list-self-loop", field: "line 3", peer: 4 }],
-    ["# nothing", { code: "edge-list-empty" }],
-    ["-1 2", { code: "edge-list-line", field: "line 1" }],
-  ])("%j is refused", (text, expected) => {
-    expectError(() => parseEdgeList(text), InvalidTopology, expected);
-  });
 });

@@ -6,12 +6,15 @@ import { InvalidExperiment, InvalidTopology } from "../src/foundation/errors.js"
 import { spectralGap, spectrum } from "../src/graphs/spectrum.js";
 import {
   describeTopology,
-  MAX_ADDRESS_CHARACTERS,
-  MAX_ADDRESSES,
   MAX_TOPOLOGY_CHARACTERS,
   parseTopology,
   topologyJsonSchema,
 } from "../src/graphs/topology.js";
+import {
+  MAX_ADDRESS_CHARACTERS,
+  MAX_ADDRESSES,
+  MAX_PEER_NAME_CHARACTERS,
+} from "../src/graphs/topology-peers.js";
 import { checked } from "../src/settings/check.js";
 import { checkError, type Expected, expectError } from "./support/errors.js";
 
@@ -85,10 +88,9 @@ describe("a topology", () => {
     expect([...mixing.weights]).toEqual(weights.flat());
   });
 
-  it("may be JSON text, with a byte order mark, or an edge list", () => {
+  it("may be JSON text, with a byte order mark", () => {
     const expected = parseTopology({ graph }, "here");
     expect(parseTopology(`\uFEFF${JSON.stringify({ graph })}`, "here")).toEqual(expected);
-    expect(parseTopology("# a ring\n0 1\n1 2\n2 3\n3 0\n", "here").graph).toEqual(expected.graph);
   });
 });
 
@@ -194,7 +196,21 @@ describe("a topology that is refused", () => {
     [undefined, { code: "invalid-setting", field: undefined }],
     [null, { code: "invalid-setting", field: undefined }],
     ["", { code: "topology-not-parsed" }],
-    ["0 1\n1 2 3", { code: "edge-list-line", field: "line 2" }],
+    ["0 1\n1 2 3", { code: "topology-not-parsed" }],
+    [
+      { graph, peers: [{ id: 1, name: "a\tb" }] },
+      { code: "invalid-setting", field: "peers[0].name" },
+    ],
+    [
+      {
+        graph,
+        peers: [
+          { id: 1, name: "north" },
+          { id: 0, name: "north" },
+        ],
+      },
+      { code: "peer-name-repeated", field: "peers[1].name", peer: 0 },
+    ],
   ])("%j", (input, expected) => {
     complaint(input, expected);
   });
@@ -253,6 +269,13 @@ describe("a topology that is refused", () => {
 describe("limits", () => {
   it("MAX_TOPOLOGY_CHARACTERS", () => {
     complaint(" ".repeat(MAX_TOPOLOGY_CHARACTERS + 1), { code: "topology-too-long" });
+  });
+
+  it("MAX_PEER_NAME_CHARACTERS", () => {
+    const named = (name: string) => ({ graph, peers: [{ id: 0, name }] });
+    parseTopology(named("é".repeat(MAX_PEER_NAME_CHARACTERS)), "here");
+    const tooLong = named("é".repeat(MAX_PEER_NAME_CHARACTERS + 1));
+    complaint(tooLong, { code: "invalid-setting", field: "peers[0].name" });
   });
 
   it("MAX_ADDRESSES and MAX_ADDRESS_CHARACTERS", () => {

@@ -42,7 +42,7 @@ describe("the core runs in a browser", () => {
   const CORE_PACKAGES = /^(zod|ml-matrix|fastest-levenshtein|@noble\/hashes\/sha2\.js)$/;
   /** Packages without Node in them that are loaded when something needs them. */
   const LATER_PACKAGES =
-    /^(@tensorflow\/tfjs-(core|layers|backend-wasm|backend-cpu)|csv-parse\/sync|jpeg-js)$/;
+    /^(@tensorflow\/tfjs-(core|layers|backend-wasm|backend-cpu)|csv-parse\/sync|jpeg-js|saxes)$/;
   /** What is loaded in Node alone, and by which functions' files. */
   const NODE_ALONE: Readonly<Record<string, readonly string[]>> = {
     "backends/installed.ts": ["node:module"],

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { parseTopology } from "../graphs/topology.js";
 import { comparisonPage, viewComparison } from "../inspect/comparison-page.js";
 import { type Comparison, cellsOf, parseComparison } from "../runs/comparison.js";
 import { type CellResult, figuresOf, modelledTime, RATES } from "../runs/comparison-result.js";
@@ -23,7 +24,7 @@ import {
   table,
   warn,
 } from "./console.js";
-import { readJson, readTopology, writePage } from "./files.js";
+import { readJson, readTopologySettings, writePage } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 
@@ -74,8 +75,9 @@ async function resultsOf(
   const contents = new Map<string, unknown>();
   for (const name of comparison.topologies) {
     const path = resolve(dirname(file), name);
-    await readTopology(path);
-    contents.set(name, await readJson(path));
+    const content = await readTopologySettings(path);
+    parseTopology(content, path);
+    contents.set(name, content);
   }
   const cells = cellsOf(comparison, contents);
   const interrupted = untilInterrupted();

@@ -11,7 +11,7 @@ import { print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
 import { kubernetesFiles } from "./deploy-kubernetes.js";
 import { type DeploymentFile, withAddresses } from "./deployment.js";
-import { createFile, readExperiment, readJson, readTopology } from "./files.js";
+import { createFile, readExperiment, readTopology, readTopologySettings } from "./files.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** Longest name of a Kubernetes object of which pods are named. */
@@ -34,7 +34,7 @@ export function deployCommand(): Command {
         requireWhole(topology);
         const experiment = await readExperiment(experimentFile, given());
         const keys = await keysOf(topology, topologyFile, options.keys);
-        const document = (await readJson(topologyFile)) as Record<string, unknown>;
+        const document = (await readTopologySettings(topologyFile)) as Record<string, unknown>;
         const name = nameOf(topology.name);
         const files = kinds[kind]({ name, image: options.image, topology, document, experiment, keys });
         await writeAll(options.out, [{ path: "Dockerfile", content: dockerfile() }, ...files]);

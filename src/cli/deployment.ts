@@ -47,6 +47,11 @@ function addresses(host: string) {
 /** The topology file of the containers. */
 export function topologyContent({ document, topology }: Deployment, hostOf: (id: number) => string): string {
   const { $schema: _, ...content } = document;
-  const peers = topology.peers.map(({ id, peerId }) => ({ id, peerId, ...addresses(hostOf(id)) }));
+  const peers = topology.peers.map(({ id, name, peerId }) => ({
+    id,
+    name,
+    peerId,
+    ...addresses(hostOf(id)),
+  }));
   return prettyJson({ ...content, peers });
 }

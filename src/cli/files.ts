@@ -1,8 +1,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { basename, extname } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
-import { parseEdgeList } from "../graphs/edges.js";
-import { parseTopology, type Topology } from "../graphs/topology.js";
+import { type GraphFileOptions, parseTopologyFile, topologySettingsOfFile } from "../graph-formats/index.js";
+import type { Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
 import { writeWhole } from "../sinks/whole-file.js";
 import { createConditions } from "../transports/simulated/conditions.js";
@@ -58,7 +57,7 @@ export async function createFile(file: string, content: string, mode = 0o666): P
     await writeFile(file, content, { flag: "wx", mode });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" ? "it already exists; choose another folder" : message;
+    const reason = code === "EEXIST" ? "it already exists; choose another place" : message;
     throw new FileProblem(`cannot write ${file}: ${reason}`, {
       code: "file-not-created",
       field: file,
@@ -89,10 +88,24 @@ export function prettyJson(value: unknown): string {
   return `${compact}\n`;
 }
 
-/** A topology file (JSON), or an edge list (any other ending): one "i j" per line. */
+/** A topology file (JSON), or a graph file of another tool. */
 export async function readTopology(file: string): Promise<Topology> {
-  if (extname(file) === ".json") return parseTopology(await readJson(file), file);
-  return parseTopology({ name: basename(file), graph: parseEdgeList(await readText(file)) }, file);
+  return parseTopologyFile(await readText(file), file);
+}
+
+/** What `readTopology` makes a topology from. */
+export async function readTopologySettings(file: string, options?: GraphFileOptions): Promise<unknown> {
+  return (await topologySettingsOfFile(await readText(file), file, options)).settings;
+}
+
+/** The content of a topology file that is to be changed. @throws FileProblem the file is another tool's */
+export async function readTopologyDocument(file: string): Promise<unknown> {
+  const { settings, isTopologyFile } = await topologySettingsOfFile(await readText(file), file);
+  if (isTopologyFile) return settings;
+  throw new FileProblem(
+    `${file} has no place for keys and addresses: make a topology file of it with \`murmur topology ${file} --to topology.json\``,
+    { code: "not-a-topology-file", field: file },
+  );
 }
 
 /** @throws InvalidNetwork settings that cannot be used, or do not fit the graph */

@@ -4,7 +4,7 @@ import { parseTopology, requirePeer, type Topology } from "../graphs/topology.js
 import { addressesOf, DEFAULT_BASE_PORT } from "../runs/node/addresses.js";
 import type { Identity } from "../transports/libp2p/identity.js";
 import { note, print, table, warn } from "./console.js";
-import { prettyJson, readJson, replaceFile } from "./files.js";
+import { prettyJson, readTopologyDocument, replaceFile } from "./files.js";
 import { peerNumbers, portNumber } from "./option-types.js";
 
 interface KeysOptions {
@@ -45,7 +45,7 @@ export function keysCommand(): Command {
     .option("--force", "replace keys that exist already")
     .option("--json", "print as JSON")
     .action(async (file: string, options: KeysOptions) => {
-      const content = await readJson(file);
+      const content = await readTopologyDocument(file);
       const topology = parseTopology(content, file);
       const document = content as { peers?: PeerEntry[] };
       const before = JSON.stringify(document);

@@ -2,10 +2,10 @@
 import { Command, Option } from "commander";
 import { InvalidTopology } from "../foundation/errors.js";
 import { type Change, changeTopology, topologySettingsOf } from "../graphs/changes.js";
-import { describeTopology, requirePeer, type Topology } from "../graphs/topology.js";
+import { describeTopology, parseTopology, requirePeer, type Topology } from "../graphs/topology.js";
 import { addressesOf, DEFAULT_BASE_PORT } from "../runs/node/addresses.js";
 import { numberText, print, table } from "./console.js";
-import { prettyJson, readTopology, replaceFile } from "./files.js";
+import { prettyJson, readTopologyDocument, replaceFile } from "./files.js";
 import { peerNumber, peerNumbers } from "./option-types.js";
 
 export function leaveCommand(): Command {
@@ -18,7 +18,7 @@ export function leaveCommand(): Command {
     .option("--json", "print as JSON")
     .addHelpText("after", takenUp)
     .action(async (file: string, { id, json }: { id: number; json?: boolean }) => {
-      const before = await readTopology(file);
+      const before = parseTopology(await readTopologyDocument(file), file);
       requirePeer(before, id, file);
       const after = changedOrRefused(before, { kind: "leave", peer: id });
       await write(file, after);
@@ -40,7 +40,7 @@ export function growCommand(): Command {
     .option("--json", "print as JSON")
     .addHelpText("after", takenUp)
     .action(async (file: string, options: GrowOptions) => {
-      const before = await readTopology(file);
+      const before = parseTopology(await readTopologyDocument(file), file);
       const { length: id } = before.peers;
       // Loaded here, so that other commands do not wait for libp2p.
       const [{ keysFolder, writeIdentity }, { generateIdentity }] = await Promise.all([

@@ -2,6 +2,10 @@
 import { InvalidArgumentError, Option } from "commander";
 import { MAX_THREADS, MINIMUM_PARAMETERS, type ThreadCount } from "../threads/node.js";
 
+/** What commands that take any topology call it. */
+export const TOPOLOGY_FILE =
+  "topology file (JSON), or a graph file: edge list, adjacency list, GraphML, GML, DOT or node-link";
+
 /** A whole number from `minimum` to `maximum`. */
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {

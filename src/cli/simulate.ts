@@ -9,7 +9,7 @@ import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.j
 import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
 import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
-import { saveOption, threadsOption } from "./option-types.js";
+import { saveOption, TOPOLOGY_FILE, threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelledText, modelsText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -18,7 +18,7 @@ export function simulateCommand(): Command {
   const command = new Command("simulate");
   command
     .description("train a whole graph in this process")
-    .argument("<topology>", "topology file (JSON), or an edge list")
+    .argument("<topology>", TOPOLOGY_FILE)
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`)
     .addOption(threadsOption())

@@ -8,6 +8,7 @@ import { experimentJsonSchema } from "../runs/experiment.js";
 import { splitOf } from "../trainers/layers.js";
 import { note, print, table } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
+import { TOPOLOGY_FILE } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** More classes than this are not worth a column each. */
@@ -17,7 +18,7 @@ export function splitCommand(): Command {
   const command = new Command("split");
   command
     .description("show which peer trains on which data: a table of class by peer")
-    .argument("<topology>", "topology file (JSON), or an edge list")
+    .argument("<topology>", TOPOLOGY_FILE)
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--out <file>", "write the numbers of every peer's training examples there, as JSON")
     .option("--json", "print the table as JSON")

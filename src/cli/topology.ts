@@ -1,12 +1,17 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { InvalidTopology } from "../foundation/errors.js";
+import { formatOf, formats } from "../graph-formats/index.js";
+import { documentOf } from "../graph-formats/settings.js";
 import {
   describeTopology,
+  parseTopology,
   type SequenceDescription,
   type Topology,
   type TopologyDescription,
 } from "../graphs/topology.js";
 import { numberText, print, table } from "./console.js";
-import { readTopology } from "./files.js";
+import { createFile, prettyJson, readTopologySettings } from "./files.js";
+import { TOPOLOGY_FILE } from "./option-types.js";
 
 /** One line on a graph, for the top of other commands' output. */
 export function topologyLine(topology: Topology): string {
@@ -17,17 +22,68 @@ export function topologyLine(topology: Topology): string {
   return `${topology.name}: ${peers} peers, ${edges} edges, ${speed}`;
 }
 
+interface Options {
+  readonly format?: string;
+  /** False with --no-weights. */
+  readonly weights: boolean;
+  readonly to?: string;
+  readonly json?: boolean;
+}
+
 export function topologyCommand(): Command {
   return new Command("topology")
-    .description("check a topology file and print what its graph can do")
-    .argument("<topology>", "topology file (JSON), or an edge list")
+    .description("check a topology file and print what its graph can do, or write it in another format")
+    .argument("<topology>", TOPOLOGY_FILE)
+    .addOption(
+      new Option("--format <format>", "format of the file; default: by its ending").choices(
+        formats.map(({ name }) => name),
+      ),
+    )
+    .option("--no-weights", "leave out the weights that the file gives")
+    .option(
+      "--to <file>",
+      `write it in the format of this ending: .json, ${formats.flatMap(({ extensions }) => extensions).join(", ")}`,
+    )
     .option("--json", "print as JSON")
-    .action(async (file: string, options) => {
-      const topology = await readTopology(file);
+    .action(async (file: string, { format, weights, to, json }: Options) => {
+      const settings = await readTopologySettings(file, { format, weights });
+      const topology = parseTopology(settings, file);
+      if (to !== undefined) await createFile(to, contentOf(topology, settings, to));
       const described = describeTopology(topology);
-      if (options.json) return print(JSON.stringify(described));
-      print(table([described.name, ""], rowsOf(described)));
+      const names = namesOf(topology);
+      if (json) return print(JSON.stringify({ ...described, ...(names && { names }) }));
+      print(table([described.name, ""], [...rowsOf(described), ...nameRows(names)]));
+      if (to !== undefined) print(`\nwritten: ${to}`);
     });
+}
+
+/** Text of a file with the topology. @throws InvalidTopology no format has its ending, or the format cannot say it */
+function contentOf(topology: Topology, settings: unknown, file: string): string {
+  const format = formatOf(file);
+  if (format) return format.write(documentOf(topology));
+  if (file.toLowerCase().endsWith(".json")) return prettyJson(settings);
+  const endings = formats.map(({ extensions }) => extensions[0]).join(", ");
+  throw new InvalidTopology(`no format has the ending of ${file}: choose .json, ${endings}`, {
+    code: "unknown-graph-file-ending",
+    field: "to",
+  });
+}
+
+/** Names of all peers by number; undefined where none has one. */
+function namesOf({ peers }: Topology): string[] | undefined {
+  return peers.some(({ name }) => name !== undefined)
+    ? peers.map(({ id, name }) => name ?? String(id))
+    : undefined;
+}
+
+/** Most names that the table shows. */
+const SHOWN_NAMES = 16;
+
+function nameRows(names: readonly string[] | undefined): [string, string][] {
+  if (!names) return [];
+  const shown = names.slice(0, SHOWN_NAMES).map((name, peer) => `${peer} ${name}`);
+  const others = names.length - shown.length;
+  return [["names", [...shown, ...(others > 0 ? [`and ${others} more`] : [])].join("\n")]];
 }
 
 function eigenvalueRows(described: TopologyDescription): [string, string | number][] {

@@ -7,6 +7,7 @@ import type { ScheduleSettings } from "../settings/schedule.js";
 import { noteBackend } from "./backends.js";
 import { numberText, percentText, print, progress, table, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
+import { TOPOLOGY_FILE } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { topologyLine } from "./topology.js";
 
@@ -16,7 +17,7 @@ export function tuneCommand(): Command {
     .description(
       "find the consensus rate for a topology and an experiment: trials, then some rounds of training",
     )
-    .argument("<topology>", "topology file (JSON), or an edge list")
+    .argument("<topology>", TOPOLOGY_FILE)
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--json", "print as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {

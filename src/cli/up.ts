@@ -36,6 +36,7 @@ import {
   peerNumbers,
   portToServe,
   saveOption,
+  TOPOLOGY_FILE,
   threadsOption,
 } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
@@ -47,7 +48,7 @@ export function upCommand(): Command {
   const command = new Command("up");
   command
     .description("run all peers of this machine, each as a process")
-    .argument("<topology>", "topology file (JSON), or an edge list")
+    .argument("<topology>", TOPOLOGY_FILE)
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option(
       "--peers <ids>",

@@ -6,13 +6,8 @@ import { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
 import { checked } from "../settings/check.js";
 import { MAX_PEERS, presentPeers } from "./graph.js";
-import {
-  parseTopology,
-  peerSettings,
-  type Topology,
-  type TopologyPeer,
-  whyMembersAreFixed,
-} from "./topology.js";
+import { parseTopology, type Topology, whyMembersAreFixed } from "./topology.js";
+import { peerSettings, type TopologyPeer } from "./topology-peers.js";
 
 /** Most bytes of a change as JSON in UTF-8. */
 export const MAX_CHANGE_BYTES = 4096;

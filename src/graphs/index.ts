@@ -19,8 +19,6 @@ import { ring } from "./ring.js";
 import { star } from "./star.js";
 import { torus } from "./torus.js";
 
-export { parseEdgeList } from "./edges.js";
-
 const kinds = [
   ring,
   torus,

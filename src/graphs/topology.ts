@@ -4,7 +4,7 @@ import { detailsOf, InvalidTopology, MurmurationError } from "../foundation/erro
 import { checked } from "../settings/check.js";
 import { closingOf } from "./closing-rates.js";
 import { degrees, type Graph, presentPeers, withoutPeers } from "./graph.js";
-import { createGraph, type GraphSettings, graphSettings, parseEdgeList } from "./index.js";
+import { createGraph, type GraphSettings, graphSettings } from "./index.js";
 import type { Mixing, MixingSequence } from "./mixing.js";
 import { sequenceContraction, sequenceMixing } from "./sequence-mixing.js";
 import {
@@ -16,44 +16,23 @@ import {
   spectralGap,
   spectrum,
 } from "./spectrum.js";
+import { completePeers, peerSettings, type TopologyPeer } from "./topology-peers.js";
 import { metropolisMixing, pushMixing, weightedMixing } from "./weights.js";
 
 /** Most characters of a topology file: room for a written-out matrix of the largest graph. */
 export const MAX_TOPOLOGY_CHARACTERS = 2 ** 25;
 
-/** Most addresses a peer listens on, or is reached at. */
-export const MAX_ADDRESSES = 16;
-
-/** Most characters of an address. */
-export const MAX_ADDRESS_CHARACTERS = 512;
-
-const address = z
-  .string()
-  .max(MAX_ADDRESS_CHARACTERS)
-  .regex(/^\/[^\s/]+\/\S+$/, {
-    error: ({ input }) =>
-      `cannot be ${JSON.stringify(String(input).slice(0, 40))}: a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"`,
-  });
-
-export const peerSettings = z.strictObject({
-  id: z.int().min(0).describe("the peer's number in the graph"),
-  listen: z.array(address).max(MAX_ADDRESSES).optional().describe("multiaddrs the peer listens on"),
-  dial: z
-    .array(address)
-    .max(MAX_ADDRESSES)
-    .optional()
-    .describe("multiaddrs its neighbours reach it at; by default those it listens on"),
-  peerId: z.string().min(1).max(128).optional().describe("the libp2p identity the peer must prove"),
-  host: z.string().min(1).max(255).optional().describe("the machine it runs on, for people and scripts"),
-  left: z
-    .literal(true)
-    .optional()
-    .describe("the peer has left a running graph for good: it has no edges, and its number stays taken"),
-});
+/** Most characters of the name of a topology. */
+export const MAX_TOPOLOGY_NAME_CHARACTERS = 128;
 
 export const topologySettings = z.strictObject({
   $schema: z.string().optional(),
-  name: z.string().min(1).max(128).optional().describe("what logs call this topology"),
+  name: z
+    .string()
+    .min(1)
+    .max(MAX_TOPOLOGY_NAME_CHARACTERS)
+    .optional()
+    .describe("what logs call this topology"),
   graph: graphSettings.describe("who talks to whom"),
   weights: z
     .union([z.literal("metropolis"), z.array(z.array(z.number()))])
@@ -61,19 +40,6 @@ export const topologySettings = z.strictObject({
     .describe("Metropolis–Hastings weights, or the rows of a symmetric matrix whose rows sum to 1"),
   peers: z.array(peerSettings).optional().describe("who the peers are; those left out have no addresses yet"),
 });
-
-/** Who one peer is and where it is. */
-export interface TopologyPeer {
-  readonly id: number;
-  /** Multiaddrs it listens on; empty where the file says none. */
-  readonly listen: readonly string[];
-  /** Multiaddrs its neighbours reach it at. */
-  readonly dial: readonly string[];
-  readonly peerId?: string;
-  readonly host?: string;
-  /** It has left a running graph for good. */
-  readonly left?: true;
-}
 
 export interface Topology {
   readonly name: string;
@@ -87,7 +53,7 @@ export interface Topology {
 }
 
 /**
- * A topology from the text of a file (JSON, or an edge list), or from an object of the same form.
+ * A topology from the text of a topology file (JSON), or from an object of the same form.
  *
  * @param source what messages call it, for example `topology file ring-8.json`
  * @throws InvalidTopology one line with the path of what is wrong and what to change
@@ -193,13 +159,11 @@ function parseText(text: string, source: string): unknown {
       { code: "topology-too-long" },
     );
   }
-  const content = text.replace(/^\uFEFF/, "");
-  if (/^\s*[\d#%]/.test(content)) return within(source, () => ({ graph: parseEdgeList(content) }));
   try {
-    return JSON.parse(content);
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
     const reason = (cause as SyntaxError).message.replace(/\s+/g, " ");
-    throw new InvalidTopology(`${source} is neither JSON nor an edge list: ${reason}`, {
+    throw new InvalidTopology(`${source} is not JSON (${reason}): correct it there`, {
       code: "topology-not-parsed",
       cause,
     });
@@ -207,7 +171,7 @@ function parseText(text: string, source: string): unknown {
 }
 
 /** Runs a step. Its error says where it comes from, in the sentence and, below `path`, in the field. */
-function within<Result>(where: string, step: () => Result, path?: string): Result {
+export function within<Result>(where: string, step: () => Result, path?: string): Result {
   try {
     return step();
   } catch (error) {
@@ -216,46 +180,6 @@ function within<Result>(where: string, step: () => Result, path?: string): Resul
     const field = [path, details.field].filter((part) => part !== undefined).join(".") || undefined;
     throw new InvalidTopology(`${where}: ${error.message}`, { ...details, field, cause: error });
   }
-}
-
-function completePeers(given: readonly z.output<typeof peerSettings>[], count: number): TopologyPeer[] {
-  const peers = Array.from({ length: count }, (_, id): TopologyPeer => ({ id, listen: [], dial: [] }));
-  const indexById = new Map<number, number>();
-  const indexByPeerId = new Map<string, number>();
-  for (const [index, { id, listen = [], dial = listen, peerId, host, left }] of given.entries()) {
-    if (id >= count) {
-      throw new InvalidTopology(
-        `peers[${index}].id is ${id}: the graph's peers are numbered 0 to ${count - 1}`,
-        { code: "peer-id-range", peer: id, field: `peers[${index}].id` },
-      );
-    }
-    if (indexById.has(id)) {
-      throw new InvalidTopology(
-        `peers[${index}].id is ${id}, like that of peers[${indexById.get(id)}]: keep one`,
-        { code: "peer-id-repeated", peer: id, field: `peers[${index}].id` },
-      );
-    }
-    indexById.set(id, index);
-    if (peerId !== undefined) {
-      const twin = indexByPeerId.get(peerId);
-      if (twin !== undefined) {
-        throw new InvalidTopology(
-          `peers[${index}].peerId equals that of peers[${twin}]: give every peer its own key`,
-          { code: "peer-key-repeated", peer: id, field: `peers[${index}].peerId` },
-        );
-      }
-      indexByPeerId.set(peerId, index);
-    }
-    peers[id] = {
-      id,
-      listen,
-      dial,
-      ...(peerId === undefined ? {} : { peerId }),
-      ...(host === undefined ? {} : { host }),
-      ...(left && { left }),
-    };
-  }
-  return peers;
 }
 
 /** JSON Schema (draft 7) of topology files, for editors. */

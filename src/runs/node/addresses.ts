@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { createServer, isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { CannotListen } from "../../foundation/errors.js";
-import type { TopologyPeer } from "../../graphs/topology.js";
+import type { TopologyPeer } from "../../graphs/topology-peers.js";
 
 /** First port of the addresses that `murmur keys` and `murmur init` write: peer i gets this plus i. */
 export const DEFAULT_BASE_PORT = 4100;

@@ -2,8 +2,9 @@
 import { readFile, stat } from "node:fs/promises";
 import { type Clock, systemClock } from "../../foundation/clock.js";
 import { InvalidTopology } from "../../foundation/errors.js";
+import { parseTopologyFile } from "../../graph-formats/index.js";
 import { type Change, changesBetween } from "../../graphs/changes.js";
-import { parseTopology, type Topology } from "../../graphs/topology.js";
+import type { Topology } from "../../graphs/topology.js";
 
 /** Between two looks at the file. */
 export const WATCH_MS = 1000;
@@ -41,7 +42,7 @@ export function watchTopology({
     const current = await stampOf(path);
     if (current === undefined || current === stamp) return;
     try {
-      const now = parseTopology(await readFile(path, "utf8"), path);
+      const now = await parseTopologyFile(await readFile(path, "utf8"), path);
       const changes = changesBetween(last, now);
       last = now;
       stamp = current;
@@ -49,7 +50,7 @@ export function watchTopology({
       for (const change of changes) if (!isStopped) take(change);
     } catch (error) {
       unreadable++;
-      const isHalfWritten = !(error instanceof InvalidTopology) || error.code === "topology-not-parsed";
+      const isHalfWritten = !(error instanceof InvalidTopology) || error.code === "topology-file-not-parsed";
       if (isHalfWritten && unreadable < MAX_UNREADABLE_LOOKS) return;
       stamp = current;
       unreadable = 0;

@@ -1,0 +1,125 @@
+/** The peers of a topology file: who each is and where it listens. */
+import { z } from "zod";
+import { InvalidTopology } from "../foundation/errors.js";
+
+/** Most characters of the name of a peer. */
+export const MAX_PEER_NAME_CHARACTERS = 128;
+
+/** What a name cannot hold: control characters, line ends and halves of characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\u2028\u2029\uFFFE\uFFFF]/u;
+
+/** Whether a text can be a peer's name: 1 to `MAX_PEER_NAME_CHARACTERS` characters that can be printed. */
+export function isPeerName(text: string): boolean {
+  return text.length >= 1 && text.length <= MAX_PEER_NAME_CHARACTERS && !UNPRINTABLE.test(text);
+}
+
+/** Most addresses a peer listens on, or is reached at. */
+export const MAX_ADDRESSES = 16;
+
+/** Most characters of an address. */
+export const MAX_ADDRESS_CHARACTERS = 512;
+
+const address = z
+  .string()
+  .max(MAX_ADDRESS_CHARACTERS)
+  .regex(/^\/[^\s/]+\/\S+$/, {
+    error: ({ input }) =>
+      `cannot be ${JSON.stringify(String(input).slice(0, 40))}: a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"`,
+  });
+
+export const peerSettings = z.strictObject({
+  id: z.int().min(0).describe("the peer's number in the graph"),
+  name: z
+    .string()
+    .min(1)
+    .max(MAX_PEER_NAME_CHARACTERS)
+    .refine(isPeerName, { error: "must have printable characters only" })
+    .optional()
+    .describe("what people call the peer; graph files name their nodes by it"),
+  listen: z.array(address).max(MAX_ADDRESSES).optional().describe("multiaddrs the peer listens on"),
+  dial: z
+    .array(address)
+    .max(MAX_ADDRESSES)
+    .optional()
+    .describe("multiaddrs its neighbours reach it at; by default those it listens on"),
+  peerId: z.string().min(1).max(128).optional().describe("the libp2p identity the peer must prove"),
+  host: z.string().min(1).max(255).optional().describe("the machine it runs on, for people and scripts"),
+  left: z
+    .literal(true)
+    .optional()
+    .describe("the peer has left a running graph for good: it has no edges, and its number stays taken"),
+});
+
+/** Who one peer is and where it is. */
+export interface TopologyPeer {
+  readonly id: number;
+  readonly name?: string;
+  /** Multiaddrs it listens on; empty where the file says none. */
+  readonly listen: readonly string[];
+  /** Multiaddrs its neighbours reach it at. */
+  readonly dial: readonly string[];
+  readonly peerId?: string;
+  readonly host?: string;
+  /** It has left a running graph for good. */
+  readonly left?: true;
+}
+
+/**
+ * One entry per peer, in the order of their numbers.
+ *
+ * @throws InvalidTopology a number that the graph does not have, or a number, name or key that comes twice
+ */
+export function completePeers(
+  given: readonly z.output<typeof peerSettings>[],
+  count: number,
+): TopologyPeer[] {
+  const peers = Array.from({ length: count }, (_, id): TopologyPeer => ({ id, listen: [], dial: [] }));
+  const indexById = new Map<number, number>();
+  const indexByPeerId = new Map<string, number>();
+  const indexByName = new Map<string, number>();
+  for (const [index, { id, name, listen = [], dial = listen, peerId, host, left }] of given.entries()) {
+    if (id >= count) {
+      throw new InvalidTopology(
+        `peers[${index}].id is ${id}: the graph's peers are numbered 0 to ${count - 1}`,
+        { code: "peer-id-range", peer: id, field: `peers[${index}].id` },
+      );
+    }
+    if (indexById.has(id)) {
+      throw new InvalidTopology(
+        `peers[${index}].id is ${id}, like that of peers[${indexById.get(id)}]: keep one`,
+        { code: "peer-id-repeated", peer: id, field: `peers[${index}].id` },
+      );
+    }
+    indexById.set(id, index);
+    if (peerId !== undefined) {
+      const twin = indexByPeerId.get(peerId);
+      if (twin !== undefined) {
+        throw new InvalidTopology(
+          `peers[${index}].peerId equals that of peers[${twin}]: give every peer its own key`,
+          { code: "peer-key-repeated", peer: id, field: `peers[${index}].peerId` },
+        );
+      }
+      indexByPeerId.set(peerId, index);
+    }
+    if (name !== undefined) {
+      const twin = indexByName.get(name);
+      if (twin !== undefined) {
+        throw new InvalidTopology(
+          `peers[${index}].name equals that of peers[${twin}]: give every peer its own name`,
+          { code: "peer-name-repeated", peer: id, field: `peers[${index}].name` },
+        );
+      }
+      indexByName.set(name, index);
+    }
+    peers[id] = {
+      id,
+      ...(name === undefined ? {} : { name }),
+      listen,
+      dial,
+      ...(peerId === undefined ? {} : { peerId }),
+      ...(host === undefined ? {} : { host }),
+      ...(left && { left }),
+    };
+  }
+  return peers;
+}

@@ -269,6 +269,52 @@ describe("a run", () => {
   });
 });
 
+describe("murmur, given a graph file of another tool", () => {
+  const offices = () => file("offices.dot", 'graph { north -- "süd west" -- b -- north }');
+
+  it("shows the names of the peers", () => {
+    const { status, stdout } = murmur("topology", offices());
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/names\s.*0 north/);
+    expect(stdout).toContain("1 süd west");
+    const { stdout: json } = murmur("topology", offices(), "--json");
+    expect(JSON.parse(json)).toMatchObject({ peers: 3, edges: 3, names: ["north", "süd west", "b"] });
+  });
+
+  it("writes it in the format of an ending, and over no file", () => {
+    const shown = murmur("topology", offices(), "--to", "offices.graphml");
+    expect(shown.stdout).toContain("written: offices.graphml");
+    const refused = murmur("topology", offices(), "--to", "offices.graphml");
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(refused.stderr).toMatch(/^error: cannot write offices\.graphml: it already exists.*\n$/);
+    expect(murmur("topology", "offices.graphml", "--to", "offices-again.json").status).toBe(0);
+    const written = JSON.parse(readFileSync(join(scratch, "offices-again.json"), "utf8"));
+    expect(written.peers.map(({ name }: { name: string }) => name)).toEqual(["north", "süd west", "b"]);
+    const unknown = murmur("topology", offices(), "--to", "offices.xyz");
+    expect(unknown.stderr).toMatch(/^error: no format has the ending of offices\.xyz.*\n$/);
+  });
+
+  it("leaves weights out when asked to, and reads the format that is named", () => {
+    const path = file("far.list", "a b 7\nb c 9\n");
+    expect(murmur("topology", path)).toMatchObject({ status: 2 });
+    expect(murmur("topology", path, "--no-weights", "--format", "edge-list").status).toBe(0);
+  });
+
+  it("runs on it, and the logs have the names", () => {
+    expect(murmur("simulate", offices(), ...quick, "--out", "named").status).toBe(0);
+    const [header] = readFileSync(join(scratch, "named/peer-1.jsonl"), "utf8").split("\n");
+    expect(JSON.parse(header!).topology.names).toEqual(["north", "süd west", "b"]);
+  });
+
+  it("keeps keys and addresses out of it", () => {
+    for (const args of [["keys"], ["leave", "--id", "1"], ["grow", "--edges", "0"]]) {
+      const { status, stderr } = murmur(args[0]!, offices(), ...args.slice(1));
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/^error: .*offices\.dot has no place for keys and addresses: .*\n$/);
+    }
+  });
+});
+
 describe("murmur doctor", () => {
   it("says of every backend whether it starts and how to get it, as --backend does", () => {
     const { status, stdout } = murmur("doctor", "--json");

@@ -9,6 +9,7 @@ import {
   type Topology,
   type TopologyDescription,
 } from "../graphs/topology.js";
+import { namesOf } from "../graphs/topology-peers.js";
 import { numberText, print, table } from "./console.js";
 import { createFile, prettyJson, readTopologySettings } from "./files.js";
 import { TOPOLOGY_FILE } from "./option-types.js";
@@ -50,7 +51,7 @@ export function topologyCommand(): Command {
       const topology = parseTopology(settings, file);
       if (to !== undefined) await createFile(to, contentOf(topology, settings, to));
       const described = describeTopology(topology);
-      const names = namesOf(topology);
+      const names = namesOf(topology.peers);
       if (json) return print(JSON.stringify({ ...described, ...(names && { names }) }));
       print(table([described.name, ""], [...rowsOf(described), ...nameRows(names)]));
       if (to !== undefined) print(`\nwritten: ${to}`);
@@ -67,13 +68,6 @@ function contentOf(topology: Topology, settings: unknown, file: string): string 
     code: "unknown-graph-file-ending",
     field: "to",
   });
-}
-
-/** Names of all peers by number; undefined where none has one. */
-function namesOf({ peers }: Topology): string[] | undefined {
-  return peers.some(({ name }) => name !== undefined)
-    ? peers.map(({ id, name }) => name ?? String(id))
-    : undefined;
 }
 
 /** Most names that the table shows. */

@@ -1,7 +1,7 @@
 /** Every format of graph files there is. Adding one: a file here, and a line in this list. */
 import { InvalidTopology } from "../foundation/errors.js";
 import type { GraphFormat } from "../graph-format.js";
-import { MAX_TOPOLOGY_CHARACTERS, parseTopology, type Topology, within } from "../graphs/topology.js";
+import { parseText, parseTopology, requireShortText, type Topology, within } from "../graphs/topology.js";
 import { adjacencyList } from "./adjacency-list.js";
 import { dot } from "./dot.js";
 import { edgeList } from "./edge-list.js";
@@ -51,21 +51,18 @@ export async function topologySettingsOfFile(
   file: string,
   options: GraphFileOptions = {},
 ): Promise<{ readonly settings: unknown; readonly isTopologyFile: boolean }> {
-  if (text.length > MAX_TOPOLOGY_CHARACTERS) {
-    throw new InvalidTopology(
-      `${file} has ${text.length} characters: write at most ${MAX_TOPOLOGY_CHARACTERS}`,
-      { code: "graph-file-too-long", field: file },
-    );
-  }
-  const content = text.replace(/^\uFEFF/, "");
+  requireShortText(text, file);
   const named = options.format === undefined ? formatOf(file) : requireFormat(options.format);
-  const json = named || !file.toLowerCase().endsWith(".json") ? undefined : parsed(content, file);
+  const json = named || !file.toLowerCase().endsWith(".json") ? undefined : parseText(text, file);
   if (json !== undefined && !isNodeLink(json)) {
     return { settings: options.weights === false ? withoutWeights(json) : json, isTopologyFile: true };
   }
   const format = named ?? (json === undefined ? edgeList : nodeLink);
   try {
-    return { settings: settingsOf(await format.read(content), file, options), isTopologyFile: false };
+    return {
+      settings: settingsOf(await format.read(text.replace(/^\uFEFF/, "")), file, options),
+      isTopologyFile: false,
+    };
   } catch (error) {
     return within(file, () => {
       throw error;
@@ -77,17 +74,4 @@ function withoutWeights(settings: unknown): unknown {
   if (typeof settings !== "object" || settings === null || !("weights" in settings)) return settings;
   const { weights: _, ...others } = settings;
   return others;
-}
-
-function parsed(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const reason = (cause as SyntaxError).message.replace(/\s+/g, " ");
-    throw new InvalidTopology(`${file} is not JSON (${reason}): correct it there`, {
-      code: "topology-file-not-parsed",
-      field: file,
-      cause,
-    });
-  }
 }

@@ -120,7 +120,7 @@ export function documentOf({ name, graph, mixing, peers, hasOwnWeights }: Topolo
   const twin = nodes.find((each, place) => nodes.indexOf(each) < place);
   if (twin !== undefined) {
     throw new InvalidTopology(
-      `a peer of ${name} has as its name ${short(twin)} the number of a peer without one: name every peer`,
+      `${short(twin)} is the name of one peer of ${name} and the number of another without a name: name every peer`,
       { code: "peer-name-and-number", field: "peers" },
     );
   }

@@ -64,6 +64,12 @@ export interface TopologyPeer {
   readonly left?: true;
 }
 
+/** Names of all peers in the order of their numbers, which stand in for names; undefined where no peer has a name. */
+export function namesOf(peers: readonly TopologyPeer[]): string[] | undefined {
+  if (peers.every(({ name }) => name === undefined)) return undefined;
+  return peers.map(({ id, name }) => name ?? String(id));
+}
+
 /**
  * One entry per peer, in the order of their numbers.
  *

@@ -152,13 +152,13 @@ export function requirePeer({ name, peers }: Topology, id: number, source = name
   });
 }
 
-function parseText(text: string, source: string): unknown {
-  if (text.length > MAX_TOPOLOGY_CHARACTERS) {
-    throw new InvalidTopology(
-      `${source} has ${text.length} characters: write at most ${MAX_TOPOLOGY_CHARACTERS}`,
-      { code: "topology-too-long" },
-    );
-  }
+/**
+ * The content of a topology file.
+ *
+ * @throws InvalidTopology it is too long, or not JSON
+ */
+export function parseText(text: string, source: string): unknown {
+  requireShortText(text, source);
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
@@ -168,6 +168,14 @@ function parseText(text: string, source: string): unknown {
       cause,
     });
   }
+}
+
+/** @throws InvalidTopology there are more than `MAX_TOPOLOGY_CHARACTERS` */
+export function requireShortText({ length }: string, source: string): void {
+  if (length <= MAX_TOPOLOGY_CHARACTERS) return;
+  throw new InvalidTopology(`${source} has ${length} characters: write at most ${MAX_TOPOLOGY_CHARACTERS}`, {
+    code: "topology-too-long",
+  });
 }
 
 /** Runs a step. Its error says where it comes from, in the sentence and, below `path`, in the field. */

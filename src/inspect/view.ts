@@ -100,6 +100,8 @@ export interface RunView {
     readonly name: string;
     readonly peers: number;
     readonly edges: readonly (readonly [number, number])[];
+    /** What people call the peers, by number. */
+    readonly names?: readonly string[] | undefined;
   };
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly machine: Readonly<Record<string, string | number>>;

@@ -12,6 +12,7 @@ import { FRAME_VERSION } from "../exchange/frame.js";
 import { type CounterReport, counterRecord } from "../foundation/counters.js";
 import { changeSchema } from "../graphs/changes.js";
 import type { Topology } from "../graphs/topology.js";
+import { namesOf } from "../graphs/topology-peers.js";
 import type { RoundReport } from "../observing/report.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
@@ -57,6 +58,8 @@ export const logHeader = z.object({
     name: z.string(),
     peers: z.int().min(1),
     edges: z.array(z.tuple([z.int(), z.int()])),
+    /** What people call the peers, by number. */
+    names: z.array(z.string()).optional(),
   }),
   tensors: z.array(z.object({ name: z.string(), shape: z.array(z.int()) })),
   /** The peer came into the run with this round. */
@@ -150,7 +153,7 @@ export type LogResumed = z.output<typeof logResumed>;
 export function headerLine(
   peer: number | null,
   experiment: Experiment,
-  { name, graph }: Topology,
+  { name, graph, peers }: Topology,
   layout: Layout,
   machine: Machine = {},
   network?: NetworkSettings,
@@ -160,6 +163,7 @@ export function headerLine(
     peers: graph.peers,
     edges: graph.edges.map(([i, j]): [number, number] => [i, j]),
   };
+  const names = namesOf(peers);
   const tensors = layout.tensors.map((tensor) => ({ name: tensor.name, shape: [...tensor.shape] }));
   return {
     type: "header",
@@ -170,7 +174,7 @@ export function headerLine(
     seed: experiment.seed,
     fingerprint: digest({ experiment: withoutLocations(experiment), topology, tensors }),
     experiment,
-    topology,
+    topology: { ...topology, ...(names && { names }) },
     tensors,
     ...(network && { network }),
     machine,

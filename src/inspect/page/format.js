@@ -35,3 +35,14 @@ export function secondsText(seconds) {
 export function lastOf(series) {
   return series.findLast((value) => value !== null) ?? null;
 }
+
+/**
+ * A peer's number and, if it has one, its name.
+ *
+ * @param {number} peer
+ * @param {readonly string[] | undefined} names
+ */
+export function peerText(peer, names) {
+  const name = names?.[peer];
+  return name === undefined || name === String(peer) ? String(peer) : `${peer} ${name}`;
+}

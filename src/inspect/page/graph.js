@@ -1,4 +1,4 @@
-import { bytesText, secondsText } from "./format.js";
+import { bytesText, peerText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 
@@ -78,8 +78,8 @@ export function createGraphCard() {
         node.append(
           tooltip(
             log
-              ? `peer ${peer}: ${log.rounds} rounds, ${log.outcome}, sent ${bytesText(log.bytesSent)}`
-              : `peer ${peer}: no log`,
+              ? `peer ${peerText(peer, topology.names)}: ${log.rounds} rounds, ${log.outcome}, sent ${bytesText(log.bytesSent)}`
+              : `peer ${peerText(peer, topology.names)}: no log`,
           ),
         );
         return node;

@@ -1,5 +1,5 @@
 import { cardHead, create } from "./elements.js";
-import { bytesText, lastOf, numberText, percentText, secondsText } from "./format.js";
+import { bytesText, lastOf, numberText, peerText, percentText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 
@@ -68,7 +68,7 @@ export function createTiles({ series, peers, topology, projectionError, goodput,
 }
 
 /** Where a peer's time went, as a bar each. @param {RunView} run */
-export function createPeersCard({ peers }) {
+export function createPeersCard({ peers, topology }) {
   const card = create("section", undefined, "card wide");
   card.id = "peers";
   card.append(cardHead("Peers", "where each peer’s time went, and what it sent"));
@@ -95,7 +95,7 @@ export function createPeersCard({ peers }) {
     const row = body.insertRow();
     row.dataset.peer = String(peer.peer);
     row.append(
-      create("th", String(peer.peer)),
+      create("th", peerText(peer.peer, topology.names)),
       create("td", String(peer.rounds)),
       create("td", peer.outcome, peer.outcome),
       create("td", numberText(peer.loss)),

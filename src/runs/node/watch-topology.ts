@@ -50,7 +50,7 @@ export function watchTopology({
       for (const change of changes) if (!isStopped) take(change);
     } catch (error) {
       unreadable++;
-      const isHalfWritten = !(error instanceof InvalidTopology) || error.code === "topology-file-not-parsed";
+      const isHalfWritten = !(error instanceof InvalidTopology) || error.code === "topology-not-parsed";
       if (isHalfWritten && unreadable < MAX_UNREADABLE_LOOKS) return;
       stamp = current;
       unreadable = 0;

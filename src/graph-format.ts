@@ -1,4 +1,4 @@
-/** Graph files of other tools: the contract of a format, and what every format can say. */
+/** Graph files of other tools: the contract of a format, and what a file of any format describes. */
 
 /** An edge between two nodes, by their places in `nodes`. */
 export interface DocumentEdge {

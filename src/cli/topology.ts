@@ -58,7 +58,7 @@ export function topologyCommand(): Command {
     });
 }
 
-/** Text of a file with the topology. @throws InvalidTopology no format has its ending, or the format cannot say it */
+/** Text of a file with the topology. @throws InvalidTopology no format has its ending, or the format has no place for the graph */
 function contentOf(topology: Topology, settings: unknown, file: string): string {
   const format = formatOf(file);
   if (format) return format.write(documentOf(topology));

@@ -109,7 +109,7 @@ export class GraphBuilder {
   }
 }
 
-/** The number that a weight's text says. @throws InvalidTopology it is no finite number */
+/** The number in a weight's text. @throws InvalidTopology it is no finite number */
 export function weightOf(text: string, line?: number): number {
   const weight = text.trim() === "" ? Number.NaN : Number(text);
   if (Number.isFinite(weight)) return weight;

@@ -28,7 +28,7 @@ export function requirePlainNames({ nodes }: GraphDocument): void {
 }
 
 /**
- * Lines with single names, so that a reader meets the nodes in their order; empty where the edges see to that.
+ * Lines with single names, so that a reader meets the nodes in their order; empty where the edges give that order.
  * A list numbers its nodes in the order in which it names them.
  */
 export function orderingLines({ nodes, edges }: GraphDocument): string[] {

@@ -109,7 +109,7 @@ export function documentOf({ name, graph, mixing, peers, hasOwnWeights }: Topolo
   if (graph.sequence || graph.left?.length) {
     const what = graph.sequence ? "changes from round to round" : "has peers that have left a run";
     throw new InvalidTopology(
-      `the graph of ${name} ${what}, which only a topology file can say: write .json`,
+      `the graph of ${name} ${what}, which only a topology file describes: write .json`,
       {
         code: "graph-beyond-formats",
         field: "graph",

@@ -171,7 +171,7 @@ export interface ModelNumbers {
 
 /**
  * @param local shapes of what a peer keeps for itself, by name
- * @throws InvalidModel a tensor that is missing, of another shape or of another model
+ * @throws InvalidModel a tensor that is missing, of another shape or of another model, or with numbers that are not finite
  */
 export function numbersFor(
   { tensors, source }: ModelFile,
@@ -189,11 +189,17 @@ export function numbersFor(
     if (!byName.has(name)) throw unlike(`it has no tensor ${name}`, name);
     shapes.set(name, shape);
   }
-  for (const { name, shape } of tensors) {
+  for (const { name, shape, values } of tensors) {
     const own = shapes.get(name);
     if (!own) throw unlike(`the model has no tensor ${JSON.stringify(name.slice(0, 80))}`, name);
     if (own.join() !== shape.join()) {
       throw unlike(`${name} has shape [${shape.join(", ")}] there and [${own.join(", ")}] here`, name);
+    }
+    if (!values.every(Number.isFinite)) {
+      throw new InvalidModel(
+        `${source} has numbers in tensor ${name} that are not finite: its training diverged; use another file`,
+        { code: "model-not-finite", field: name },
+      );
     }
   }
   const model = new Float32Array(layout.length);

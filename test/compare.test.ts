@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { comparisonTables } from "../src/cli/compare.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
 import { parseTopology } from "../src/graphs/topology.js";
-import { cellsOf, MAX_CELLS, parseComparison } from "../src/runs/comparison.js";
+import { cellsOf, MAX_CELLS, parseComparison, weightsOf } from "../src/runs/comparison.js";
 import {
   figuresOf,
   type Measured,
@@ -40,6 +40,16 @@ const cellsFor = (settings: object, contents: ReadonlyMap<string, unknown> = new
   cellsOf(comparison(settings), contents);
 
 describe("a comparison's runs", () => {
+  it("have another key where a file of weights has other numbers", () => {
+    const named = comparison({ rows: { file: { weights: "m.safetensors" }, drawn: { weights: "seed" } } });
+    const keysWith = (digest: string) =>
+      cellsOf(named, new Map([["m.safetensors", digest]])).map(({ key }) => key);
+    expect(weightsOf(named)).toEqual(["m.safetensors", "seed"]);
+    const [before, after] = [keysWith("a"), keysWith("b")];
+    expect(after[0]).not.toBe(before[0]);
+    expect(after.slice(1)).toEqual(before.slice(1));
+  });
+
   it("are every combination once, with a name of its own for all seeds and a key of its own", () => {
     const names = fc.uniqueArray(
       fc.string({ minLength: 1, maxLength: 5 }).filter((text) => !/[,/]/.test(text)),

@@ -162,6 +162,16 @@ describe("the mean of models", () => {
     expect((await readModel(one.files[0]!)).tensors).toEqual(member(2).tensors);
   });
 
+  it.each([undefined, "mean"] as const)(
+    "is the one model of peers that agree, with --mean or without (%s)",
+    async (of) => {
+      const folder = mkdtempSync(join(scratch, "agreed-"));
+      writeFileSync(join(folder, "model.safetensors"), Buffer.concat(encodeModel(member(0))));
+      const exported = await exportModel({ source: folder, to: join(folder, "out.safetensors"), of, warn });
+      expect((await readModel(exported.files[0]!)).tensors).toEqual(member(0).tensors);
+    },
+  );
+
   it("is that of checkpoints of the newest round that all peers have", async () => {
     const { checkpoint, dispose } = await snapshot({ trainer: { kind: "quadratic", dimension: 3 } });
     const folder = join(scratch, "uneven");

@@ -55,6 +55,15 @@ const cases: Case[] = [
 const make = ({ settings, inputShape }: Pick<Case, "settings" | "inputShape">, seed = 7) =>
   createModel(modelSettings.parse(settings) as ModelSettings, { inputShape, classes: CLASSES, seed });
 
+test("a model with more numbers than an array holds is refused", async () => {
+  const error = { code: "model-too-large", field: "model" };
+  await expectRejection(
+    make({ settings: { kind: "mlp", hidden: [1e9] }, inputShape: [64] }),
+    InvalidExperiment,
+    error,
+  );
+});
+
 test("no built-in model is left out here", () => {
   const kinds = modelSettings.options.map((option) => option.shape.kind.value);
   expect([...cases.map(({ settings }) => settings.kind), "module"].sort()).toEqual([...kinds].sort());

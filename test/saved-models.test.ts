@@ -142,6 +142,19 @@ describe("a saved model", () => {
     dispose();
   });
 
+  it("does not predict from numbers whose products overflow", async () => {
+    const { saved, dispose } = await trained({ model: "softmax" });
+    saved.model.fill(3e38);
+    dispose();
+    const used = await openModel(decodeModel(joined(...encodeModel(fileOf(saved))), "m.safetensors"));
+    const { rows, features } = await openData(used, undefined);
+    const labels = fitLabels(rows, used.examples, "digits");
+    const error = { code: "logits-not-finite" };
+    await expectRejection(evaluateModel(used.classifier, features, labels), InvalidModel, error);
+    await expectRejection(predict(used.classifier, features).next(), InvalidModel, error);
+    used.classifier.dispose();
+  });
+
   it("is refused where its numbers are not those of its digest", async () => {
     const { bytes, dispose } = await trained({});
     bytes[bytes.length - 1]! ^= 1;
@@ -226,6 +239,15 @@ describe("numbers of a file", () => {
     expectError(() => numbersFor(fileWith(shapes), layout), InvalidModel, {
       code: "model-does-not-fit",
       field,
+    });
+  });
+
+  it.each([Number.NaN, Number.NEGATIVE_INFINITY])("are refused where one is %s", (number) => {
+    const read = fileWith({ a: [2, 1], b: [1], mean: [3] });
+    read.tensors.at(-1)!.values[2] = number;
+    expectError(() => numbersFor(read, layout, { mean: [3] }), InvalidModel, {
+      code: "model-not-finite",
+      field: "mean",
     });
   });
 

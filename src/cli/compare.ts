@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { parseTopology } from "../graphs/topology.js";
 import { comparisonPage, viewComparison } from "../inspect/comparison-page.js";
-import { type Comparison, cellsOf, parseComparison } from "../runs/comparison.js";
+import { type Comparison, cellsOf, parseComparison, weightsOf } from "../runs/comparison.js";
 import { type CellResult, figuresOf, modelledTime, RATES } from "../runs/comparison-result.js";
 import {
   type ComparisonRow,
@@ -78,6 +80,11 @@ async function resultsOf(
     const content = await readTopologySettings(path);
     parseTopology(content, path);
     contents.set(name, content);
+  }
+  for (const name of weightsOf(comparison)) {
+    // A run whose weights cannot be read is refused when it starts.
+    const bytes = await readFile(name).catch(() => undefined);
+    if (bytes) contents.set(name, createHash("sha256").update(bytes).digest("hex"));
   }
   const cells = cellsOf(comparison, contents);
   const interrupted = untilInterrupted();

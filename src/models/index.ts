@@ -1,6 +1,7 @@
 /** Every model there is. Adding one: a file here, and its name in this list. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { z } from "zod";
+import { InvalidExperiment } from "../foundation/errors.js";
 import type { ModelContext, ModelKind } from "../model.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { charTransformer } from "./char-transformer.js";
@@ -16,7 +17,18 @@ const kinds = [mlp, softmax, cnn, resnet, charTransformer, module] as const;
 export const modelSettings = settingsOfAny(kinds);
 export type ModelSettings = z.output<typeof modelSettings>;
 
-/** The model that these settings describe. The tfjs backend must be ready. */
-export function createModel(settings: ModelSettings, context: ModelContext): Promise<LayersModel> {
-  return (kindOf(kinds, settings) as ModelKind).create(settings, context);
+/**
+ * The model that these settings describe. The tfjs backend must be ready.
+ * @throws InvalidExperiment a tensor of more numbers than an array holds
+ */
+export async function createModel(settings: ModelSettings, context: ModelContext): Promise<LayersModel> {
+  try {
+    return await (kindOf(kinds, settings) as ModelKind).create(settings, context);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new InvalidExperiment(
+      `model ${settings.kind} is too large to be made: ${cause.message}; use fewer units, classes or inputs`,
+      { code: "model-too-large", field: "model", cause },
+    );
+  }
 }

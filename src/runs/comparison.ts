@@ -59,7 +59,7 @@ export interface Cell {
   readonly seed: number;
   /** Fields of its experiment. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Of settings and topology: equal for equal runs alone, so that results can be found again. */
+  /** Of settings, topology and weights: equal for equal runs alone, so that results can be found again. */
   readonly key: string;
 }
 
@@ -70,7 +70,7 @@ export function parseComparison(input: unknown, source: string): Comparison {
 
 /**
  * Every run of a comparison, each once.
- * @param contents what each topology file holds
+ * @param contents what each topology file holds, and for files of weights a digest, by name
  * @throws InvalidExperiment more than `MAX_CELLS`
  */
 export function cellsOf(
@@ -95,13 +95,25 @@ export function cellsOf(
         const topology = { file, content: contents.get(file) };
         for (const seed of seeds) {
           const settings = { ...base, ...Object.fromEntries(combination), ...own, seed };
-          const key = digest({ format: RESULT_FORMAT, settings, topology });
+          const weights = contents.get(String((settings as { weights?: unknown }).weights));
+          const key = digest({
+            format: RESULT_FORMAT,
+            settings,
+            topology,
+            ...(weights !== undefined && { weights }),
+          });
           cells.push({ name, topology, seed, settings, key });
         }
       }
     }
   }
   return cells;
+}
+
+/** The files of weights that the runs of a comparison name, and perhaps words that are none. */
+export function weightsOf({ base, rows, grid }: Comparison): string[] {
+  const values = [base, ...Object.values(rows)].map(({ weights }) => weights);
+  return [...values, ...(grid.weights ?? [])].filter((value) => typeof value === "string");
 }
 
 /** One value for each field of a grid. */

@@ -1,4 +1,5 @@
 /** Predictions of a trained model, and their evaluation against labels. */
+import { InvalidModel } from "../foundation/errors.js";
 import { EVALUATION_BATCH } from "../trainers/batches.js";
 import type { Classifier } from "../trainers/classifier.js";
 import { softmaxCrossEntropy } from "../trainers/cross-entropy.js";
@@ -60,12 +61,23 @@ export async function* predict(model: Classifier, features: Float32Array): Async
   }
 }
 
-/** Logits of all examples; `first` counts the positions before a batch. */
-async function* batches({ inputSize, positions, logits }: Classifier, features: Float32Array) {
+/**
+ * Logits of all examples; `first` counts the positions before a batch.
+ * @throws InvalidModel logits that have no softmax
+ */
+async function* batches({ inputSize, positions, logits: of }: Classifier, features: Float32Array) {
   const examples = features.length / inputSize;
   for (let first = 0; first < examples; first += EVALUATION_BATCH) {
     const batch = features.subarray(first * inputSize, (first + EVALUATION_BATCH) * inputSize);
-    yield { logits: await logits(batch), first: first * positions };
+    const logits = await of(batch);
+    // NaN is not less either.
+    if (!logits.every((logit) => logit < Number.POSITIVE_INFINITY)) {
+      throw new InvalidModel(
+        "the model predicts nothing: its logits are not finite; use another model, or check how the data are scaled",
+        { code: "logits-not-finite", field: "model" },
+      );
+    }
+    yield { logits, first: first * positions };
   }
 }
 

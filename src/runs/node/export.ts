@@ -9,7 +9,7 @@ import { TFJS_WEIGHTS_NAME, toTfjs } from "../../trainers/tfjs-format.js";
 import { openModel } from "../model-use.js";
 import { readCheckpoint } from "./checkpoints/file.js";
 import { newestCheckpoint } from "./checkpoints/folder.js";
-import { readModel, writeParts } from "./models.js";
+import { COMMON_NAME, readModel, writeParts } from "./models.js";
 
 export interface ExportOptions {
   /** A saved model or a checkpoint; a folder of one peer's checkpoints; or a run's folder of models or of checkpoints. */
@@ -69,6 +69,9 @@ async function modelsOf({ source, of, warn }: ExportOptions): Promise<ModelFile[
       field: "of",
     });
   }
+  // Peers that agree have one model, which is their mean too.
+  if (typeof of !== "number" && names.includes(COMMON_NAME))
+    return [await readModel(join(source, COMMON_NAME))];
   const members = membersAmong(names);
   if (of === undefined && members.length > 0) {
     throw new InvalidExperiment(

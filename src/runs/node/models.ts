@@ -7,7 +7,8 @@ import { areEqual, decodeModel, encodeModel, fileOf, type ModelFile } from "../.
 import { makeFolder } from "../../sinks/folders.js";
 import { writeWhole } from "../../sinks/whole-file.js";
 
-const COMMON_NAME = "model.safetensors";
+/** The model of all peers of a run. */
+export const COMMON_NAME = "model.safetensors";
 const peerName = (peer: number) => `peer-${peer}.safetensors`;
 const CHUNK_BYTES = 1 << 22;
 

@@ -321,6 +321,13 @@ describe("murmur compare", () => {
     return { results, stderr, page: readFileSync(page, "utf8") };
   };
 
+  it("ends with exit code 1 where no run has a result", () => {
+    write({ whole: { algorithm: "all-reduce" } });
+    const { status, stderr } = murmur("compare", file, "--out", join(folder, "refused"));
+    expect(status).toBe(1);
+    expect(stderr).toContain("whole, seed 2: algorithm all-reduce needs");
+  });
+
   it("runs what it has no result of, and nothing else; what cannot run is a row with the reason", () => {
     write({ exact: { algorithm: "dpsgd" }, whole: { algorithm: "all-reduce" } });
     const first = run();

@@ -254,6 +254,8 @@ describe("what cannot be used", () => {
     ],
     ["one peer and the mean", () => ["export", model, "--id", "0", "--mean", "--to", "x"], /--mean.*--id/],
     ["no target", () => ["export", model], /--to/],
+    ["a table over the model", () => ["predict", model, "--csv", model], /is a file that is read/],
+    ["a table over the data", () => ["evaluate", model, table, "--csv", table], /is a file that is read/],
   ];
   it.each(cases)("is refused in one line: %s", (_what, args, says) => {
     expect(refused(...args())).toMatch(says);

@@ -66,8 +66,12 @@ export function compareCommand(): Command {
       for (const result of results) {
         if ("problem" in result) warn(`${result.name}, seed ${result.seed}: ${result.problem}`);
       }
+      if (results.every((result) => "problem" in result)) process.exitCode = NO_RESULT;
     });
 }
+
+/** Exit code of a comparison of which no run came to its end. */
+const NO_RESULT = 1;
 
 async function resultsOf(
   comparison: Comparison,

@@ -1,5 +1,6 @@
 /** What the commands that use a trained model share. */
 import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { backendNames } from "../backend.js";
 import { type DataPart, dataParts } from "../datasets/index.js";
@@ -36,8 +37,14 @@ export function addModelUse(command: Command): Command {
 export async function openUse(
   path: string,
   data: string | undefined,
-  { part, backend }: ModelUseOptions,
+  { part, backend, csv }: ModelUseOptions,
 ): Promise<UsedModel & { readonly data: UsedData }> {
+  if (csv !== undefined && [path, data].some((read) => read && resolve(read) === resolve(csv))) {
+    throw new FileProblem(`--csv ${csv} is a file that is read: choose another name`, {
+      code: "table-over-input",
+      field: csv,
+    });
+  }
   const used = await openModel(await readModel(path), backend);
   return { ...used, data: await openData(used, data, part) };
 }

@@ -14,7 +14,7 @@
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
-import { createLaps, drive, type Laps } from "./drive.js";
+import { createLaps, drive } from "./drive.js";
 import {
   createExchanges,
   type EdgesSnapshot,
@@ -32,9 +32,9 @@ import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
-import type { Observation } from "./observing/observer.js";
-import type { RoundReport, RoundTimes } from "./observing/report.js";
+import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
+import { loweredRate, measure, type Turn, waitedFor, whatHappened } from "./peer-report.js";
 import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
 import type { NamedValues, State } from "./vectors/state.js";
@@ -196,15 +196,6 @@ interface Position {
   edges?: () => EdgesSnapshot;
 }
 
-/** What a round works with. */
-interface Turn {
-  readonly options: PeerOptions;
-  readonly parts: Parts;
-  readonly exchanges: Exchanges;
-  readonly laps: Laps;
-  readonly round: number;
-}
-
 async function* run(
   options: PeerOptions,
   parts: Parts,
@@ -288,9 +279,6 @@ async function learn({ options, parts, round }: Turn): Promise<number> {
   const loss = await learner.learn(algorithm.point, update, { round, learningRate });
   return Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
 }
-
-/** η of a learning round, as far as it goes by this peer. */
-const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round) / 2 ** guard.halvings();
 
 /** An edge with its weight of a round; undefined where it does not work in it. */
 function edgeOf({ id, plan }: PeerOptions, edge: Neighbour, round: number): Neighbour | undefined {
@@ -381,40 +369,6 @@ function close(turn: Turn): Promise<boolean> {
 
 const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });
 
-/** What the model and its compression are like after a round. */
-async function measure({ options, parts, exchanges, round }: Turn) {
-  const { plan, trainer } = options;
-  const { algorithm, meter, projection, norm, rounds, diverged } = parts;
-  const { point, average } = algorithm;
-  const modelNorm = norm(point);
-  if (!Number.isFinite(modelNorm)) diverged(round, "model", modelNorm);
-  const isLearning = round < plan.rounds;
-  const sent = isLearning ? meter.read() : undefined;
-  /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
-  const isDue = (every: number) =>
-    round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
-  exchanges.begin("evaluating");
-  return {
-    modelNorm,
-    ...(sent && {
-      compressionError: sent.compressionError,
-      residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
-    }),
-    ...(isLearning && conclude(parts, round, modelNorm, sent?.errorNorm ?? 0)),
-    ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
-    ...(average && isDue(plan.evaluateEvery) && { iterateAverage: await trainer.evaluate(average) }),
-    ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
-  };
-}
-
-/** What the exchanges of a learning round show, and what they warn of. */
-function conclude(parts: Parts, round: number, model: number, residual: number): Observation {
-  const { observer, guard, rate } = parts;
-  const seen = observer.conclude(loweredRate(parts, round));
-  const warnings = [...(seen.warnings ?? []), ...guard.conclude({ model, residual }, rate(round))];
-  return { ...seen, ...(warnings.length > 0 && { warnings }) };
-}
-
 /** Neighbours in this process, which need no deadline. */
 const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
 
@@ -422,23 +376,6 @@ const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
 function afterFaultOf({ needs }: AlgorithmKind): AfterFault {
   if (needs.everyEdge) return "end";
   return needs.edgeHistory ? "void-for-good" : "void";
-}
-
-/** Edges that a round went on without, frames that were refused, and neighbours that do not count after a fault. */
-function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" | "refused" | "quarantined"> {
-  const missed = exchanges.late();
-  const refused = exchanges.takeRefusals();
-  const quarantined = exchanges.quarantined();
-  return {
-    ...(missed.length > 0 && { missed }),
-    ...(refused.length > 0 && { refused }),
-    ...(quarantined.length > 0 && { quarantined }),
-  };
-}
-
-function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {
-  const last = exchanges.lastToArrive();
-  return last === undefined ? {} : { waitedFor: last };
 }
 
 const added = (a: Readonly<Traffic>, b: Readonly<Traffic>): Traffic => ({

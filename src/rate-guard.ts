@@ -20,8 +20,11 @@ export interface Growth {
 
 /** The first windows do not count: the residual starts at 0. */
 export const WARM_UP_WINDOWS = 2;
+/** Of ‖x‖. Training moves it slowly from what it starts with; gossip at too large a rate multiplies it. */
 export const MODEL_GROWTH: Growth = { rounds: 8, factor: 1.3, times: 3 };
+/** Of ‖δ‖, soon after the beginning. Growth in a line, as towards a steady residual, is below it. */
 export const RESIDUAL_GROWTH: Growth = { rounds: 16, factor: 1.4, times: 3 };
+/** Of ‖δ‖, where it grows for long. */
 export const SLOW_RESIDUAL_GROWTH: Growth = { rounds: 32, factor: 1.3, times: 4 };
 
 /** Norms after a round. */

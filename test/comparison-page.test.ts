@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { comparisonPage, MAX_CURVE_POINTS, viewComparison } from "../src/inspect/comparison-page.js";
 import type { CellResult, Measured, Point } from "../src/runs/comparison-result.js";
-import { findChromium, launchChromium } from "./support/chromium.js";
+import { findChromium, launchChromium, watchedPage } from "./support/chromium.js";
 import { newFolder } from "./support/runs.js";
 
 const hasChromium = findChromium("comparison: pages are not looked at");
@@ -63,12 +63,8 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
     await browser?.close();
   });
 
-  async function open(html: string, width = 1280, colorScheme: "light" | "dark" = "light"): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-    });
-    page.on("pageerror", (error) => problems.push(String(error)));
+  async function open(html: string, width?: number, colorScheme?: "light" | "dark"): Promise<Page> {
+    const page = await watchedPage(browser, problems, width, colorScheme);
     const file = join(newFolder(), "comparison.html");
     writeFileSync(file, html);
     await page.goto(pathToFileURL(file).href);

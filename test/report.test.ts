@@ -11,7 +11,7 @@ import { readRun } from "../src/inspect/read.js";
 import { renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
 import type { GraphRound, PeerRound } from "../src/runs/log.js";
-import { findChromium, launchChromium } from "./support/chromium.js";
+import { findChromium, launchChromium, watchedPage } from "./support/chromium.js";
 import { expectRejection } from "./support/errors.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
@@ -81,12 +81,8 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
     await browser?.close();
   });
 
-  async function open(url: string, width = 1280, colorScheme: "light" | "dark" = "light"): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-    });
-    page.on("pageerror", (error) => problems.push(String(error)));
+  async function open(url: string, width?: number, colorScheme?: "light" | "dark"): Promise<Page> {
+    const page = await watchedPage(browser, problems, width, colorScheme);
     await page.goto(url);
     await page.waitForSelector(".chart canvas");
     return page;

@@ -39,8 +39,8 @@ export interface ModularPayload {
    * for the others, whose numbers then mean nothing.
    */
   decode(payload: Uint8Array, reference: Vector, out: Vector, understood: Bytes): void;
-  /** The first number of a block, and how many it has. */
-  spanOf(block: number): readonly [first: number, count: number];
+  /** How many numbers a block has: `MODULAR_BLOCK`, and the last one the rest. */
+  countOf(block: number): number;
 }
 
 export function createModularPayload(length: number, space: VectorSpace): ModularPayload {
@@ -48,9 +48,9 @@ export function createModularPayload(length: number, space: VectorSpace): Modula
   const blockBytes = (count: number) => HEADER_BYTES + Math.ceil((count * BITS) / 8);
   const startOf = (block: number) => block * blockBytes(MODULAR_BLOCK);
   const endOf = (block: number) => Math.min(length, (block + 1) * MODULAR_BLOCK);
-  const end = startOf(blocks - 1) + blockBytes(endOf(blocks - 1) - (blocks - 1) * MODULAR_BLOCK);
+  const countOf = (block: number) => endOf(block) - block * MODULAR_BLOCK;
+  const end = startOf(blocks - 1) + blockBytes(countOf(blocks - 1));
   const own = space.bytes(end);
-  const spanOf = (block: number) => [block * MODULAR_BLOCK, endOf(block) - block * MODULAR_BLOCK] as const;
   const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
     new DataView(buffer, byteOffset, byteLength);
   /** Δ of a block of numbers from which others may be as far as its range. */
@@ -122,7 +122,7 @@ export function createModularPayload(length: number, space: VectorSpace): Modula
       }
     },
 
-    spanOf,
+    countOf,
   };
 }
 

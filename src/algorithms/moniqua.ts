@@ -1,7 +1,7 @@
 import type { AlgorithmKind } from "../algorithm.js";
 import { requireFiniteModel } from "./finite-model.js";
 import { createLostBlocks } from "./lost-blocks.js";
-import { createModularPayload, furthest, widened } from "./modular-payload.js";
+import { createModularPayload, furthest, MODULAR_BLOCK, widened } from "./modular-payload.js";
 
 /** What a block's range keeps from round to round. */
 const KEPT = 0.9;
@@ -31,22 +31,24 @@ export const moniqua: AlgorithmKind = {
     const { kernels } = space;
     const { length } = model;
     const codec = createModularPayload(length, space);
-    const [ranges, next] = [space.vector(codec.blocks), space.vector(codec.blocks)];
-    const [point, mine, verdict] = [space.vector(length), space.vector(length), space.bytes(codec.blocks)];
-    const near = edges.map(() => ({ numbers: space.vector(length), verdict: space.bytes(codec.blocks) }));
+    const { blocks } = codec;
+    const [ranges, next] = [space.vector(blocks), space.vector(blocks)];
+    const [point, mine, verdict] = [space.vector(length), space.vector(length), space.bytes(blocks)];
+    const near = edges.map(() => ({ numbers: space.vector(length), verdict: space.bytes(blocks) }));
     const lost = createLostBlocks();
     const of = (peer: number) => near[edges.findIndex((edge) => edge.peer === peer)]!;
     return {
       state: { vectors: { ranges }, scalars: lost.scalars },
       point: model,
-      maximumPayloadBytes: Math.max(codec.bytes, codec.blocks),
+      maximumPayloadBytes: Math.max(codec.bytes, blocks),
       *round(update, { round }) {
         point.set(model);
         kernels.add(model.byteOffset, update.byteOffset, length);
         requireFiniteModel(id, round, model, kernels);
         // Where nothing was seen yet, neighbours are about one update away.
-        for (const [block, range] of ranges.entries()) {
-          ranges[block] = range || furthest(model, point, ...codec.spanOf(block));
+        for (let block = 0; block < blocks; block++) {
+          const first = block * MODULAR_BLOCK;
+          ranges[block] ||= furthest(model, point, first, codec.countOf(block));
         }
         point.set(model);
         const own = codec.encode(point, ranges);
@@ -56,13 +58,14 @@ export const moniqua: AlgorithmKind = {
           codec.decode(theirs, point, of(edge.peer).numbers, of(edge.peer).verdict);
         }
         const settled = yield ({ peer }) => of(peer).verdict;
-        for (const [block, range] of ranges.entries()) next[block] = KEPT * range;
+        for (let block = 0; block < blocks; block++) next[block] = KEPT * ranges[block]!;
         for (const { edge, theirs, rate } of settled) {
           const { numbers, verdict } = of(edge.peer);
-          for (const [block, range] of ranges.entries()) {
-            const [first, count] = codec.spanOf(block);
+          for (let block = 0; block < blocks; block++) {
+            const first = block * MODULAR_BLOCK;
+            const count = codec.countOf(block);
             // The neighbour did not understand this block.
-            if (theirs[block] === 0) next[block] = Math.max(next[block]!, widened(range));
+            if (theirs[block] === 0) next[block] = Math.max(next[block]!, widened(ranges[block]!));
             const isLost = theirs[block] === 0 || verdict[block] === 0;
             lost.see(isLost);
             if (isLost) continue;

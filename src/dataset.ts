@@ -32,8 +32,10 @@ export interface Dataset extends ExamplesDescription {
   readonly name: string;
   /** Features are numbers of classes, as labels are. */
   readonly featuresAreClasses?: true;
+  /** What the numbers of an example are called, where the files say. */
+  readonly featureNames?: readonly string[];
   readonly train: Examples;
-  /** Held-out examples, the same for every peer. */
+  /** Held-out examples. */
   readonly test: Examples;
 }
 

@@ -49,6 +49,7 @@ export function createMemory(
       const stays = (name: string) =>
         name === "model" ||
         name.startsWith("optimizer/") ||
+        name.startsWith("pooled/") ||
         keeps.some((kept) => name === `algorithm/${kept}`);
       for (const [name, vector] of Object.entries(vectors)) {
         const values = stays(name) ? saved.vectors[name] : undefined;

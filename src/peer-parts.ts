@@ -11,6 +11,7 @@ import type { EdgeSchedule } from "./exchange/participation.js";
 import { divergedAt } from "./foundation/diverged.js";
 import { InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
 import type { Neighbour } from "./graphs/mixing.js";
+import type { Branch } from "./graphs/spanning-tree.js";
 import { createSimdKernels } from "./kernels/simd.js";
 import type { Membership } from "./membership/membership.js";
 import {
@@ -26,6 +27,7 @@ import { createObserver, type Observer } from "./observing/observer.js";
 import { createProjection, type Projection } from "./observing/projection.js";
 import { createOptimizer, type OptimizerSettings } from "./optimizers/index.js";
 import { createMemory, type Memory } from "./peer-memory.js";
+import { createPooling, type PeerWeights, type Pooling, pooledLength } from "./pooling.js";
 import { createRateGuard, type RateGuard } from "./rate-guard.js";
 import type { ModelCard } from "./saved-model.js";
 import type { Schedule } from "./settings/schedule.js";
@@ -50,6 +52,8 @@ export interface Plan {
   readonly optimizer: OptimizerSettings;
   /** H: optimiser steps per round. */
   readonly localSteps: number;
+  /** How much each peer's updates count; all alike where left out. */
+  readonly peerWeights?: PeerWeights;
   /** η by round. */
   readonly consensusRate: Schedule;
   /** Which edges work in a round. All where left out. */
@@ -79,8 +83,10 @@ export interface PeerOptions {
   readonly trainer: Trainer;
   /** That share the work on a large model; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
-  /** What files of its model say; without it, no such file can be made. */
-  readonly card?: ModelCard;
+  /** What files of its model say, once its first round has begun; without it, no such file can be made. */
+  readonly card?: () => ModelCard;
+  /** Its place in the tree along which peers add up what they hold; needed where trainers or weights ask for sums. */
+  readonly branch?: Branch;
   /** Who takes part, while that may change: the run then begins and ends with an epoch. */
   readonly membership?: Membership;
 }
@@ -108,6 +114,7 @@ export interface Parts {
   readonly memory: Memory;
   readonly closing: readonly ClosingRound[];
   readonly welcome: Welcome;
+  readonly pooling: Pooling;
   /** Learning rounds and closing rounds. */
   readonly rounds: number;
   /** ‖v‖ */
@@ -172,9 +179,10 @@ export function createParts(options: PeerOptions): Parts {
     compressor,
   });
   const guard = createRateGuard(algorithmKind);
+  const pooling = createPooling(options, space);
   const states = {
     ...{ algorithm: algorithm.state, optimizer: optimizer.state },
-    ...{ observer: observer.state, guard: guard.state },
+    ...{ observer: observer.state, guard: guard.state, pooled: pooling.state },
   };
 
   return {
@@ -189,6 +197,7 @@ export function createParts(options: PeerOptions): Parts {
       guard,
       closing,
       welcome,
+      pooling,
       norm,
       diverged,
     },
@@ -201,6 +210,7 @@ export function createParts(options: PeerOptions): Parts {
       if (kind === "learning" && algorithm.check) algorithm.check(payload, step, round, from);
       else if (kind === "learning") compressor.check(payload);
       else if (kind === "welcome") welcome.check(payload, step);
+      else if (kind === "reduction") pooling.check(payload, step, from);
       else if (part) part.check(payload);
       else {
         throw new MalformedPayload(`round ${round + 1} is not a closing round`, {
@@ -210,7 +220,7 @@ export function createParts(options: PeerOptions): Parts {
       }
     },
     normBound({ kind, round, step, payload }) {
-      if (kind === "welcome") return undefined;
+      if (kind === "welcome" || kind === "reduction") return undefined;
       if (kind === "closing") return closing[round - plan.rounds]?.normBound(payload);
       if (algorithm.normBound) return algorithm.normBound(payload, step, round);
       return algorithm.check ? undefined : compressor.normBound(payload);
@@ -263,7 +273,8 @@ function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): V
   // Of the whole model, and of its parts.
   const scratch = plan.algorithm.compresses ? 2 * compressorBytes(plan.compressor, trainer.layout) : 0;
   const headers = PAYLOAD_ROOM_BYTES * (1 + tensors.length);
-  const room = scratch + headers + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
+  const pooled = 4 * pooledLength({ trainer, plan }) + ALIGNMENT;
+  const room = scratch + headers + pooled + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
   const bytes = spaceBytes(vectors, length, room);
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

@@ -13,6 +13,7 @@
  */
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
+import type { Passes } from "./algorithms/tree-reduction.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import { createLaps, drive } from "./drive.js";
 import {
@@ -134,6 +135,7 @@ export function createPeer(options: PeerOptions): Peer {
     largestPayloadBytes: Math.max(
       algorithm.maximumPayloadBytes ?? compressor.maximumPayloadBytes + extraPayloadBytes,
       closingPayloadBytes(layout.length),
+      parts.pooling.payloadBytes,
     ),
     state: algorithm.state,
     point: algorithm.point,
@@ -141,6 +143,7 @@ export function createPeer(options: PeerOptions): Peer {
     async restore(checkpoint) {
       requireSameRun(checkpoint, id, await fingerprint());
       await parts.memory.restore(checkpoint);
+      parts.pooling.restored();
       position.round = checkpoint.round;
       position.traffic = checkpoint.traffic;
     },
@@ -160,7 +163,7 @@ export function createPeer(options: PeerOptions): Peer {
         ...{ peer: id, round, fingerprint: known, traffic, ...edges },
         ...parts.memory.save(own),
         ...(membership && { members: membership.saved() }),
-        ...(card && point !== undefined && { exported: { card, point } }),
+        ...(card && point !== undefined && { exported: { card: card(), point } }),
       };
     },
     saved(local) {
@@ -170,7 +173,7 @@ export function createPeer(options: PeerOptions): Peer {
           peer: id,
         });
       }
-      return { card, peer: id, round: position.round, model: algorithm.point, local };
+      return { card: card(), peer: id, round: position.round, model: algorithm.point, local };
     },
     run(network) {
       if (hasRun) {
@@ -238,8 +241,9 @@ async function* run(
 
   for (let round = position.round; round < rounds; round++) {
     if (membership?.isOver(round)) return;
-    const isFirst = round === membership?.epoch.firstRound;
+    const isFirst = round === (membership?.epoch.firstRound ?? 0);
     if (isFirst && !(await greet(round, parts, exchanges, clock))) return;
+    if (isFirst && !(await reduce(round, parts.pooling.passes(), exchanges))) return;
     exchanges.begin("computing");
     const isClosing = round > lastRound;
     const laps = createLaps(clock);
@@ -262,7 +266,7 @@ async function* run(
       ...(await measure(turn)),
       traffic: position.traffic,
       ...(isReplayed && { isReplayed }),
-      ...(isFirst && membership.epoch.number > 0 && { epoch: reported(membership.epoch) }),
+      ...(isFirst && membership && membership.epoch.number > 0 && { epoch: reported(membership.epoch) }),
       ...whatHappened(exchanges),
       ...counters.take(),
       time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
@@ -274,8 +278,8 @@ async function* run(
 
 /** u ← the local update at the algorithm's point. @returns the training loss */
 async function learn({ options, parts, round }: Turn): Promise<number> {
-  const { learner, algorithm, update, diverged } = parts;
-  const learningRate = options.plan.learningRate(round);
+  const { learner, algorithm, update, diverged, pooling } = parts;
+  const learningRate = options.plan.learningRate(round) * pooling.share();
   const loss = await learner.learn(algorithm.point, update, { round, learningRate });
   return Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
 }
@@ -350,6 +354,21 @@ function greet(
     steps: welcome.round(),
     ...{ count, kind, round, edges, wait: "all", exchanges, laps, meter },
   });
+}
+
+/** Brings together what all peers hold. @returns false when the transport was closed meanwhile */
+async function reduce(round: number, passes: Passes | undefined, exchanges: Exchanges): Promise<boolean> {
+  if (!passes) return true;
+  if (!exchanges.isOpen()) return false;
+  for (let next = passes.next(); !next.done; ) {
+    const { edges, step, outgoing } = next.value;
+    const exchange = { kind: "reduction", round, step, edges, wait: "all" } as const;
+    exchanges.offer({ ...exchange, outgoing });
+    const { settled, isClosed } = await exchanges.settle(exchange);
+    if (isClosed) return false;
+    next = passes.next(settled);
+  }
+  return true;
 }
 
 /** One round of the closing consensus. @returns false when the transport was closed meanwhile */

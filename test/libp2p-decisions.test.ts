@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { causesAmong, describeDifferences } from "../src/exchange/differences.js";
 import { listed } from "../src/exchange/fingerprint.js";
 import { MAX_VIOLATIONS } from "../src/exchange/transport.js";
 import { HandshakeRefused, InvalidExperiment } from "../src/foundation/errors.js";
-import { causesAmong, describeDifferences } from "../src/transports/libp2p/differences.js";
 import { helloOf, judge, type Self } from "../src/transports/libp2p/handshake.js";
 import {
   type Deadlines,

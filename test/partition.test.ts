@@ -21,7 +21,7 @@ function labelsOf(count: number, classes: number): number[] {
 
 const everySplit = splitSettings.options
   .map((option) => option.shape.kind.value)
-  .filter((kind) => kind !== "file")
+  .filter((kind) => kind !== "file" && kind !== "own")
   .map((kind) => splitSettings.parse({ kind }) as MadeSplit);
 
 describe.each(everySplit.map((settings) => [settings.kind, settings] as const))("%s", (_kind, settings) => {

@@ -26,7 +26,7 @@ import {
   table,
   warn,
 } from "./console.js";
-import { readJson, readTopologySettings, writePage } from "./files.js";
+import { readJson, readLocatedTopology, writePage } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 
@@ -81,7 +81,7 @@ async function resultsOf(
   const contents = new Map<string, unknown>();
   for (const name of comparison.topologies) {
     const path = resolve(dirname(file), name);
-    const content = await readTopologySettings(path);
+    const content = await readLocatedTopology(path);
     parseTopology(content, path);
     contents.set(name, content);
   }

@@ -1,16 +1,14 @@
 import { Command } from "commander";
 import { payloadsOf } from "../algorithms/index.js";
-import { loadDataset } from "../datasets/index.js";
 import type { Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
 import { type RunSummary, recordSimulation } from "../runs/node/record-simulation.js";
-import { splitOf } from "../trainers/layers.js";
 import { numberText, print, progress, warn } from "./console.js";
 import { readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
-import { splitTable } from "./split.js";
+import { partsOf, splitTable } from "./split.js";
 import { averageSummaries, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
@@ -158,14 +156,12 @@ const runProcesses: Run = async (label, topology, experiment) => {
 };
 
 async function printSetting(topology: Topology, experiment: Experiment, isReal: boolean): Promise<void> {
-  const { data, split, seed, rounds } = experiment;
-  const dataset = await loadDataset(data);
-  const parts = await splitOf(dataset, split, topology.graph.peers, seed);
+  const { about, held } = await partsOf(experiment, topology);
   print(`${topologyLine(topology)}. No server: peers only talk to their two neighbours.`);
   print("Each peer sees the handwritten digits of two classes only; the test set has all ten.\n");
-  print(splitTable(dataset, parts));
+  print(splitTable(about, held));
   print(
-    `\n${rounds} rounds; one step of SGD and one exchange each. “24 steps” exchanges after every\n24th step, and takes 1.8 times as many.`,
+    `\n${experiment.rounds} rounds; one step of SGD and one exchange each. “24 steps” exchanges after every\n24th step, and takes 1.8 times as many.`,
   );
   print("D-PSGD and DeepSqueeze end with a closing consensus; edge-choco needs none.");
   print(

@@ -1,7 +1,8 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, isAbsolute, join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
-import { type GraphFileOptions, parseTopologyFile, topologySettingsOfFile } from "../graph-formats/index.js";
-import type { Topology } from "../graphs/topology.js";
+import { type GraphFileOptions, topologySettingsOfFile } from "../graph-formats/index.js";
+import { parseTopology, type Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
 import { writeWhole } from "../sinks/whole-file.js";
 import { createConditions } from "../transports/simulated/conditions.js";
@@ -88,10 +89,32 @@ export function prettyJson(value: unknown): string {
   return `${compact}\n`;
 }
 
-/** A topology file (JSON), or a graph file of another tool. */
+/** A topology file (JSON), or a graph file of another tool. Data of its peers lie where the file says, seen from it. */
 export async function readTopology(file: string): Promise<Topology> {
-  return parseTopologyFile(await readText(file), file);
+  return parseTopology(await readLocatedTopology(file), file);
 }
+
+/** What `readTopology` parses. */
+export async function readLocatedTopology(file: string): Promise<unknown> {
+  const settings = (await readTopologySettings(file)) as { readonly peers?: unknown };
+  if (!Array.isArray(settings?.peers)) return settings;
+  return { ...settings, peers: settings.peers.map((peer: unknown) => located(peer, dirname(file))) };
+}
+
+/** Settings of a peer with the paths of its data from the working directory. */
+function located(peer: unknown, folder: string): unknown {
+  const { data } = (peer ?? {}) as { readonly data?: unknown };
+  const fromHere = (path: unknown) =>
+    typeof path === "string" && !isAbsolute(path) ? join(folder, path) : path;
+  if (typeof data === "string") return { ...(peer as object), data: fromHere(data) };
+  if (typeof data !== "object" || data === null) return peer;
+  const paths = Object.entries(data).filter(([field]) => PATHS.includes(field));
+  const moved = Object.fromEntries(paths.map(([field, path]) => [field, fromHere(path)]));
+  return { ...(peer as object), data: { ...data, ...moved } };
+}
+
+/** Settings of data that name files. */
+const PATHS = ["path", "testPath"];
 
 /** What `readTopology` makes a topology from. */
 export async function readTopologySettings(file: string, options?: GraphFileOptions): Promise<unknown> {

@@ -2,6 +2,8 @@
 import { type Command, Option } from "commander";
 
 interface JsonSchema {
+  readonly type?: string;
+  readonly items?: JsonSchema;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly anyOf?: readonly JsonSchema[];
@@ -29,26 +31,35 @@ function headingOf(field: string): string {
  * @returns the settings that were given once the command is parsed, as an experiment file would hold them
  */
 export function addSettingsOptions(command: Command, schema: JsonSchema): () => Record<string, unknown> {
-  const paths = new Map<string, readonly [field: string, inner?: string]>();
-  const add = (path: readonly [string, string?], about: string, heading: string) => {
+  const paths = new Map<
+    string,
+    { path: readonly [field: string, inner?: string]; of: readonly JsonSchema[] }
+  >();
+  const add = (
+    path: readonly [string, string?],
+    of: readonly JsonSchema[],
+    about: string,
+    heading: string,
+  ) => {
     const name = path.filter((part) => part !== undefined).map(kebab);
     const option = new Option(`--${name.join(".")} <value>`, about).helpGroup(heading);
-    paths.set(option.attributeName(), path);
+    paths.set(option.attributeName(), { path, of });
     command.addOption(option);
   };
   for (const [field, fieldSchema] of Object.entries(schema.properties ?? {})) {
     if (field === "$schema") continue;
     const inner = innerFields(fieldSchema);
     const heading = inner.size === 0 ? PLAIN_FIELDS : headingOf(field);
-    add([field], aboutField(fieldSchema), heading);
-    for (const [name, about] of inner) add([field, name], aboutInner(about), heading);
+    add([field], variantsOf(fieldSchema), aboutField(fieldSchema), heading);
+    for (const [name, about] of inner) add([field, name], about.schemas, aboutInner(about), heading);
   }
 
   return () => {
     const settings: Record<string, unknown> = {};
-    for (const [name, [field, inner]] of paths) {
+    for (const [name, { path, of }] of paths) {
       if (command.getOptionValueSource(name) !== "cli") continue;
-      const value = parseValue(command.getOptionValue(name));
+      const [field, inner] = path;
+      const value = parseValue(String(command.getOptionValue(name)), of);
       if (inner === undefined) {
         settings[field] = value;
       } else {
@@ -91,12 +102,21 @@ function aboutInner({ description, choices, defaults, kinds }: InnerField): stri
     .join("; ");
 }
 
-/** JSON where it is JSON (0.1, true, [64,32], {"initial":0.1}), else the text itself. */
-function parseValue(text: unknown): unknown {
+/**
+ * A text where nothing else is meant (`--name 2024`); else JSON where it is JSON (0.1, true, [64,32], {"initial":0.1}),
+ * entries between commas where a list is meant (`--data.classes cat,dog`), or the text itself.
+ */
+function parseValue(text: string, schemas: readonly JsonSchema[]): unknown {
+  const isText = ({ type, enum: choices }: JsonSchema) =>
+    type === "string" || (choices ?? []).some((choice) => typeof choice === "string");
+  if (schemas.length > 0 && schemas.every(isText)) return text;
   try {
-    return JSON.parse(String(text));
+    return JSON.parse(text);
   } catch {
-    return text;
+    const list = schemas.find(({ type }) => type === "array");
+    return list
+      ? text.split(",").map((entry) => parseValue(entry.trim(), variantsOf(list.items ?? {})))
+      : text;
   }
 }
 
@@ -106,6 +126,8 @@ function variantsOf(schema: JsonSchema): JsonSchema[] {
 }
 
 interface InnerField {
+  /** What it can be, of all kinds. */
+  readonly schemas: JsonSchema[];
   readonly description: string | undefined;
   /** Its named values, of all kinds. */
   readonly choices: Set<string>;
@@ -123,7 +145,11 @@ function innerFields(schema: JsonSchema): Map<string, InnerField> {
     for (const [inner, innerSchema] of Object.entries(variant.properties ?? {})) {
       if (inner === "kind") continue;
       const { description } = innerSchema;
-      const field = fields.get(inner) ?? { kinds: [], description, choices: new Set(), defaults: new Set() };
+      const field = fields.get(inner) ?? {
+        ...{ schemas: [], kinds: [], description },
+        ...{ choices: new Set<string>(), defaults: new Set<string | undefined>() },
+      };
+      field.schemas.push(...variantsOf(innerSchema));
       for (const choice of variantsOf(innerSchema).flatMap((each) => each.enum ?? [])) {
         field.choices.add(String(choice));
       }

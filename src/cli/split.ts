@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
-import type { Dataset } from "../dataset.js";
+import { type Dataset, sizeOf } from "../dataset.js";
 import { loadDataset } from "../datasets/index.js";
 import { classTable } from "../datasets/partition.js";
-import { FileProblem } from "../foundation/errors.js";
-import { experimentJsonSchema } from "../runs/experiment.js";
-import { splitOf } from "../trainers/layers.js";
+import { FileProblem, InvalidExperiment } from "../foundation/errors.js";
+import type { Topology } from "../graphs/topology.js";
+import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
+import { taskOf } from "../runs/own-data.js";
+import { splitOf } from "../trainers/peer-data.js";
 import { note, print, table } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { TOPOLOGY_FILE } from "./option-types.js";
@@ -23,44 +25,78 @@ export function splitCommand(): Command {
     .option("--out <file>", "write the numbers of every peer's training examples there, as JSON")
     .option("--json", "print the table as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
-      const { peers } = (await readTopology(topologyFile)).graph;
-      const { data, split, seed } = await readExperiment(experimentFile, given());
-      const dataset = await loadDataset(data);
-      const parts = await splitOf(dataset, split, peers, seed);
+      const topology = await readTopology(topologyFile);
+      const experiment = await readExperiment(experimentFile, given());
+      const { about, held, parts } = await partsOf(experiment, topology);
       if (options.out !== undefined) {
+        if (!parts) throw noPartsToWrite();
+        const { data, split, seed } = experiment;
         await writeNew(options.out, JSON.stringify({ data, split, seed, peers: parts }));
         note(`examples of every peer: ${options.out}`);
       }
       if (options.json) {
-        const { name, classes, classNames } = dataset;
-        return print(JSON.stringify({ name, classes, classNames, peers: countsOf(dataset, parts) }));
+        const { name, classes, classNames } = about;
+        const counts = held.flatMap((each) => (each.counts ? [each.counts] : []));
+        return print(JSON.stringify({ name, classes, classNames, peers: counts }));
       }
-      print(splitTable(dataset, parts));
+      print(splitTable(about, held));
     });
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
 }
 
-/** A row per peer and a column per class, where examples have one class each and the classes are few. */
-export function splitTable(dataset: Dataset, parts: readonly (readonly number[])[]): string {
-  const { classes, classNames } = dataset;
-  const counts = countsOf(dataset, parts);
-  const rows = parts.map((indices, peer) => [
+/** What a peer learns from. */
+export interface Held {
+  readonly examples: number;
+  /** By class, where examples have one class each and the classes are few. */
+  readonly counts: readonly number[] | undefined;
+}
+
+/** Which peer holds how much of what; `parts` are their examples in a common data set. */
+export async function partsOf(
+  experiment: Experiment,
+  topology: Topology,
+): Promise<{ about: Dataset; held: Held[]; parts?: readonly (readonly number[])[] }> {
+  const { data, split, seed } = experiment;
+  if (split.kind === "own") {
+    const ids = topology.peers.map(({ id }) => id);
+    const files = await Promise.all(
+      ids.map((id) => loadDataset(taskOf(experiment, topology, id, false).data)),
+    );
+    return { about: files[0]!, held: files.map((file) => heldOf(file, allOf(file))) };
+  }
+  const dataset = await loadDataset(data);
+  const parts = await splitOf(dataset, split, topology.graph.peers, seed);
+  return { about: dataset, held: parts.map((indices) => heldOf(dataset, indices)), parts };
+}
+
+/** A row per peer and a column per class. */
+export function splitTable({ classes, classNames }: Dataset, held: readonly Held[]): string {
+  const rows = held.map(({ counts, examples }, peer) => [
     peer,
-    ...(counts[peer]?.map((count) => (count === 0 ? "·" : count)) ?? []),
-    indices.length,
+    ...(counts?.map((count) => (count === 0 ? "·" : count)) ?? []),
+    examples,
   ]);
-  const names =
-    counts.length === 0 ? [] : Array.from({ length: classes }, (_, k) => `“${classNames?.[k] ?? k}”`);
+  const isCounted = held.every(({ counts }) => counts);
+  const names = isCounted ? Array.from({ length: classes }, (_, k) => `“${classNames?.[k] ?? k}”`) : [];
   return table(["peer", ...names, "examples"], rows);
 }
 
-function countsOf({ classes, train }: Dataset, parts: readonly (readonly number[])[]): number[][] {
-  const examples = parts.reduce((sum, indices) => sum + indices.length, 0);
-  return classes <= MAX_COLUMNS && train.labels.length === examples
-    ? classTable(train.labels, parts, classes)
-    : [];
+function heldOf({ classes, inputShape, train }: Dataset, indices: readonly number[]): Held {
+  const isSingle = train.labels.length === train.features.length / sizeOf(inputShape);
+  const counts =
+    isSingle && classes <= MAX_COLUMNS ? classTable(train.labels, [indices], classes)[0] : undefined;
+  return { examples: indices.length, counts };
 }
+
+const allOf = ({ inputShape, train }: Dataset): number[] =>
+  Array.from({ length: train.features.length / sizeOf(inputShape) }, (_, example) => example);
+
+const noPartsToWrite = () =>
+  new InvalidExperiment("split own divides no common data set: leave --out out", {
+    code: "split-own-has-no-parts",
+    field: "split.kind",
+  });
 
 /** Writes a file that must not be there yet. */
 async function writeNew(file: string, text: string): Promise<void> {

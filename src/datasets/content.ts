@@ -14,17 +14,40 @@ const digests = new WeakMap<Dataset, Promise<string>>();
  * - `data`: digest of all training and held-out examples, computed once per data set.
  */
 export async function datasetFingerprint(dataset: Dataset): Promise<Fingerprint> {
-  const { classes, classNames, inputShape } = dataset;
   let examples = digests.get(dataset);
   if (!examples) {
     examples = describeExamples(dataset);
     digests.set(dataset, examples);
   }
+  return { ...formOf(dataset), data: await examples };
+}
+
+/**
+ * Where each peer has files of its own: what their examples have in common.
+ *
+ * - `classes`, `exampleShape`: as of a common data set.
+ * - `features`: names of an example's numbers, where the files name them.
+ * - `data`: that the test examples are the peer's own, or the digest of those that all have.
+ */
+export async function ownFilesFingerprint(dataset: Dataset, test: "own" | "common"): Promise<Fingerprint> {
+  const { featureNames } = dataset;
+  return {
+    ...formOf(dataset),
+    ...(featureNames && { features: listed(featureNames) }),
+    data: test === "own" ? "each peer's own" : `each peer's own, ${await describeTest(dataset)}`,
+  };
+}
+
+function formOf({ classes, classNames, inputShape }: Dataset): Fingerprint {
   return {
     classes: listed(Array.from({ length: classes }, (_, label) => String(classNames?.[label] ?? label))),
     exampleShape: inputShape.join(" × "),
-    data: await examples,
   };
+}
+
+async function describeTest({ test, inputShape }: Dataset): Promise<string> {
+  const parts = [await digestOfNumbers(test.features), await digestOfNumbers(test.labels)];
+  return `${test.features.length / sizeOf(inputShape)} test examples of SHA-256 ${digest(parts)}`;
 }
 
 /** `splitParts`: which examples each peer holds, where a file says so; other splits follow from data and settings. */

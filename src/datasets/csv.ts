@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type DatasetKind, type Examples, sizeOf } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { type Origin, readData } from "./files.js";
-import { holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
+import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
 
 const ORIGIN: Origin = { name: "csv", remedy: "check data.path" };
 
@@ -23,6 +23,7 @@ const settings = z.strictObject({
     .union([z.string(), z.int()])
     .default(-1)
     .describe("column of the class: its name, or its number from 0; −1 is the last"),
+  classes: classList,
   shape: z
     .array(z.int().min(1))
     .min(1)
@@ -60,19 +61,26 @@ export const csv: DatasetKind<typeof settings> = {
       ...(isLabelled ? examplesOf(table, classNames) : { features: table.features }),
     };
   },
-  async load({ path, testPath, header, delimiter, label, shape, scale, testShare: share, ...limits }) {
+  async load({
+    path,
+    testPath,
+    header,
+    delimiter,
+    label,
+    classes,
+    shape,
+    scale,
+    testShare: share,
+    ...limits
+  }) {
     const read = async (file: string) => {
       const lines = await parseLines(await readData(file, ORIGIN), { header, delimiter, source: file });
-      return readTable(lines, labelColumn(label, lines, file), file);
+      const column = labelColumn(label, lines, file);
+      return { ...readTable(lines, column, file), names: lines.names?.toSpliced(column, 1) };
     };
     const table = await read(path);
     const held = testPath === undefined ? undefined : await read(testPath);
-    if (held && held.columns !== table.columns) {
-      throw new InvalidData(
-        `csv: ${path} has ${table.columns} columns of numbers and ${testPath} ${held.columns}: use the same columns in both`,
-        { code: "csv-columns-differ", field: testPath },
-      );
-    }
+    if (held) requireSameColumns(table, held, path, testPath!);
     const inputShape = shape ?? [table.columns];
     if (sizeOf(inputShape) !== table.columns) {
       throw new InvalidData(
@@ -80,7 +88,9 @@ export const csv: DatasetKind<typeof settings> = {
         { code: "csv-shape", field: "data.shape" },
       );
     }
-    const classNames = namesOf([...table.words, ...(held?.words ?? [])], path);
+    const classNames = classes ?? namesOf([...table.words, ...(held?.words ?? [])], path);
+    for (const part of [table, ...(held ? [held] : [])])
+      requireKnown(part, classNames, part === held ? testPath! : path);
     const all = examplesOf(table, classNames);
     const marks = held ? new Uint8Array(all.labels.length) : holdOut(all.labels, share);
     const train = select(all, marks, 0);
@@ -93,7 +103,11 @@ export const csv: DatasetKind<typeof settings> = {
     }
     const channels = shape ? inputShape.at(-1)! : table.columns;
     const scaling = scale === "standard" && standardize(train, test, channels);
-    const about = { name: "csv", inputShape, classes: classNames.length, classNames };
+    const featureNames = table.names;
+    const about = {
+      ...{ name: "csv", inputShape, classes: classNames.length, classNames },
+      ...(featureNames && { featureNames }),
+    };
     return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
@@ -144,6 +158,40 @@ interface Table {
   readonly columns: number;
   /** The label of each row, as written; empty where there is no column of labels. */
   readonly words: readonly string[];
+  /** Line of the file that each row ends on. */
+  readonly lines: readonly number[];
+}
+
+/** @throws InvalidData the test file has other columns, or the same in another order */
+function requireSameColumns(
+  train: Table & { readonly names: readonly string[] | undefined },
+  test: Table & { readonly names: readonly string[] | undefined },
+  path: string,
+  testPath: string,
+): void {
+  if (train.columns !== test.columns) {
+    throw new InvalidData(
+      `csv: ${path} has ${train.columns} columns of numbers and ${testPath} ${test.columns}: use the same columns in both`,
+      { code: "csv-columns-differ", field: testPath },
+    );
+  }
+  const k = train.names?.findIndex((name, column) => name !== test.names?.[column]) ?? -1;
+  if (k < 0) return;
+  throw new InvalidData(
+    `csv: column ${k + 1} beside the class is ${JSON.stringify(train.names![k])} in ${path} and ${JSON.stringify(test.names![k])} in ${testPath}: put the columns of both in one order`,
+    { code: "csv-column-names-differ", field: testPath },
+  );
+}
+
+/** @throws InvalidData a row of a class that `data.classes` does not name */
+function requireKnown({ words, lines }: Table, classNames: readonly string[], source: string): void {
+  const known = new Set(classNames);
+  const row = words.findIndex((word) => !known.has(word));
+  if (row < 0) return;
+  throw new InvalidData(
+    `csv: line ${lines[row]} of ${source} is of class ${JSON.stringify(words[row])}, which data.classes does not name: add it there, or fix the row`,
+    { code: "csv-unknown-class", field: `${source}:${lines[row]}` },
+  );
 }
 
 /** @throws InvalidData says which line of the file is wrong and how */
@@ -171,7 +219,7 @@ function readTable({ names, rows, width }: Lines, labelColumn: number | undefine
     });
   });
   const words = labelColumn === undefined ? [] : rows.map(({ record }) => record[labelColumn]!);
-  return { features, columns, words };
+  return { features, columns, words, lines: rows.map(({ info }) => info.lines) };
 }
 
 function labelColumn(label: string | number, { names, width }: Lines, source: string): number {

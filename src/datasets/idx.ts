@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { DatasetKind, Examples } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { listFolder, type Origin, readData } from "./files.js";
-import { limited, partSettings, slice, standardize, testShare } from "./parts.js";
+import { classList, limited, partSettings, slice, standardize, testShare } from "./parts.js";
 
 const ORIGIN: Origin = {
   name: "idx",
@@ -17,6 +17,7 @@ const MAX_PIXEL = 255;
 const settings = z.strictObject({
   kind: z.literal("idx"),
   path: z.string().min(1).describe("folder with the files under their usual names, or one file of images"),
+  classes: classList,
   scale: z
     .enum(["unit", "standard"])
     .default("unit")
@@ -34,7 +35,7 @@ const settings = z.strictObject({
 export const idx: DatasetKind<typeof settings> = {
   settings,
   unscaled: "unit",
-  async load({ path, scale, testShare: share, ...limits }) {
+  async load({ path, classes: classNames, scale, testShare: share, ...limits }) {
     const pairs = await findPairs(path);
     const parts = [];
     for (const pair of pairs) parts.push(await readPair(pair));
@@ -57,9 +58,24 @@ export const idx: DatasetKind<typeof settings> = {
     const train = second ? first.examples : slice(first.examples, size, 0, count - held);
     const test = second ? second.examples : slice(first.examples, size, count - held);
     const scaling = scale === "standard" && standardize(train, test, 1);
-    const classes = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
+    const found = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
+    const classes = classNames?.length ?? found;
+    if (found > classes) {
+      throw new InvalidData(
+        `idx: ${path} has a label ${found - 1}, and data.classes names ${classes} classes: name all of them`,
+        { code: "idx-label-range", field: "data.classes" },
+      );
+    }
     return limited(
-      { name: "idx", inputShape: first.inputShape, classes, ...(scaling && { scaling }), train, test },
+      {
+        name: "idx",
+        inputShape: first.inputShape,
+        classes,
+        ...(classNames && { classNames }),
+        ...(scaling && { scaling }),
+        train,
+        test,
+      },
       limits,
     );
   },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { DatasetKind, Examples } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { listFolder, type Origin, readData } from "./files.js";
-import { holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
+import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
 
 const ORIGIN: Origin = {
   name: "images",
@@ -25,6 +25,7 @@ const settings = z.strictObject({
     .union([z.literal(1), z.literal(3)])
     .default(3)
     .describe("3: colour; 1: grey"),
+  classes: classList,
   scale: z
     .enum(["unit", "standard"])
     .default("standard")
@@ -52,13 +53,20 @@ export const images: DatasetKind<typeof settings> = {
     if (!isLabelled) return { inputShape, classes: 0, features, rowNames };
     return { inputShape, classes: classNames.length, classNames, features, labels, rowNames };
   },
-  async load({ path, channels, scale, testShare: share, ...limits }) {
+  async load({ path, channels, classes, scale, testShare: share, ...limits }) {
     const top = await requireFolder(path);
     const isSplit = isDivided(top);
     const trainFiles = await filesByClass(isSplit ? `${path}/train` : path);
     const testFiles = isSplit ? await filesByClass(`${path}/test`) : undefined;
-    const classNames = [...trainFiles.keys()];
-    const strange = [...(testFiles?.keys() ?? [])].find((name) => !trainFiles.has(name));
+    const classNames = classes ?? [...trainFiles.keys()];
+    const unknown = [...trainFiles.keys()].find((name) => !classNames.includes(name));
+    if (unknown !== undefined) {
+      throw new InvalidData(
+        `images: ${path} has a class ${unknown} that data.classes does not name: add it there, or remove the folder`,
+        { code: "images-class-not-named", field: path },
+      );
+    }
+    const strange = [...(testFiles?.keys() ?? [])].find((name) => !classNames.includes(name));
     if (strange !== undefined) {
       throw new InvalidData(
         `images: ${path}/test has a class ${strange} that ${path}/train does not: add it there, or remove it`,

@@ -34,8 +34,13 @@ export function loadDataset(settings: DatasetSettings): Promise<Dataset> {
   return loading;
 }
 
+/** Whether features are brought to mean 0 and variance 1 over the training examples. */
+export function isStandardised(settings: DatasetSettings): boolean {
+  return JSON.stringify(unscaled(settings)) !== JSON.stringify(settings);
+}
+
 /** These settings with features as the files have them. */
-function unscaled(settings: DatasetSettings): DatasetSettings {
+export function unscaled(settings: DatasetSettings): DatasetSettings {
   const { unscaled: scale } = kindOf(kinds, settings) as DatasetKind;
   return scale === undefined ? settings : ({ ...settings, scale } as DatasetSettings);
 }

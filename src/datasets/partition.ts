@@ -39,15 +39,25 @@ const file = z.strictObject({
     .describe("file with the numbers of every peer's training examples, as murmur split --out writes it"),
 });
 
-/** How training data is split among peers, told apart by `kind`. */
-export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet, file]);
+const own = z.strictObject({
+  kind: z.literal("own"),
+  test: z
+    .enum(["own", "common"])
+    .default("own")
+    .describe("own: each peer evaluates on test examples of its own; common: all have the same"),
+});
+
+/** How training data is split among peers, told apart by `kind`; own: each peer has files of its own, and learns from all of them. */
+export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet, file, own]);
 
 /** Classes of a peer where the peers are enough to hold all of them. */
 const USUAL_CLASSES = 2;
 
 export type SplitSettings = z.output<typeof splitSettings>;
-/** A split that is made here; the other kind is read, and checked by {@link checkParts}. */
-export type MadeSplit = Exclude<SplitSettings, { kind: "file" }>;
+/** A split of one data set among all peers. */
+export type CommonSplit = Exclude<SplitSettings, { kind: "own" }>;
+/** A split that is made here; one of a file is read, and checked by {@link checkParts}. */
+export type MadeSplit = Exclude<CommonSplit, { kind: "file" }>;
 
 /** Splits that look at the class of each example; the others do for examples with several labels too. */
 export const splitsByClass: readonly SplitSettings["kind"][] = ["shards", "dirichlet"];

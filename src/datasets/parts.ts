@@ -12,6 +12,14 @@ export const partSettings = {
   testExamples: z.int().min(1).optional().describe("use only the first so many test examples"),
 };
 
+/** Names of all classes, for files that need not have examples of each. */
+export const classList = z
+  .array(z.string().min(1))
+  .min(1)
+  .refine((names) => new Set(names).size === names.length, { error: "names a class twice" })
+  .optional()
+  .describe("names of all classes in order, where files lack some; those of the files where left out");
+
 export const testShare = z
   .number()
   .gt(0)
@@ -77,21 +85,73 @@ export function holdOut(labels: ArrayLike<number>, share: number): Uint8Array {
  * test examples by the same numbers, which are returned. A channel that never changes becomes 0.
  */
 export function standardize(train: Examples, test: Examples, channels: number): Scaling {
-  const scaling = { mean: new Array<number>(channels), factor: new Array<number>(channels) };
-  const { features } = train;
-  for (let channel = 0; channel < channels; channel++) {
-    let sum = 0;
-    for (let i = channel; i < features.length; i += channels) sum += features[i]!;
-    const mean = sum / (features.length / channels);
-    let squares = 0;
-    for (let i = channel; i < features.length; i += channels) squares += (features[i]! - mean) ** 2;
-    const deviation = Math.sqrt(squares / (features.length / channels));
-    scaling.mean[channel] = mean;
-    scaling.factor[channel] = deviation > 0 ? 1 / deviation : 0;
-  }
+  const scaling = scalingOf(momentsOf(train.features, channels));
   for (const part of [train, test]) scale(part.features, scaling);
   return scaling;
 }
+
+/**
+ * Numbers per channel; then the mean of each channel; then the sum of its squared deviations from that.
+ * Moments of several peers can be merged without their examples.
+ */
+export type Moments = Float64Array;
+
+/** @param channels length of the last axis */
+export function momentsOf(features: Float32Array, channels: number): Moments {
+  const moments = new Float64Array(1 + 2 * channels);
+  const count = features.length / channels;
+  moments[0] = count;
+  for (let channel = 0; channel < channels; channel++) {
+    let sum = 0;
+    for (let i = channel; i < features.length; i += channels) sum += features[i]!;
+    const mean = sum / count;
+    let squares = 0;
+    for (let i = channel; i < features.length; i += channels) squares += (features[i]! - mean) ** 2;
+    moments[1 + channel] = mean;
+    moments[1 + channels + channel] = squares;
+  }
+  return moments;
+}
+
+/**
+ * Adds the moments of other examples to those of some. Differences of means are squared, not sums of squares subtracted,
+ * so that features far from 0 lose no digits.
+ *
+ * @see Chan, Golub and LeVeque 1983, “Algorithms for Computing the Sample Variance”, eq. 2.1
+ */
+export function mergeMoments(into: Moments, other: Moments): void {
+  const channels = channelsOf(into);
+  const [a, b] = [into[0]!, other[0]!];
+  const all = a + b;
+  into[0] = all;
+  for (let mean = 1; mean <= channels; mean++) {
+    const squares = mean + channels;
+    const difference = other[mean]! - into[mean]!;
+    into[mean]! += (difference * b) / all;
+    into[squares]! += other[squares]! + (difference ** 2 * a * b) / all;
+  }
+}
+
+/** What is wrong with moments; undefined where they can be merged. */
+export function problemWithMoments(moments: Moments): string | undefined {
+  if (!(Number.isSafeInteger(moments[0]) && moments[0]! > 0)) return `a count of ${moments[0]}`;
+  if (!moments.every(Number.isFinite)) return "a moment is not finite";
+  return moments.subarray(1 + channelsOf(moments)).every((squares) => squares >= 0)
+    ? undefined
+    : "a variance is negative";
+}
+
+export function scalingOf(moments: Moments): Scaling {
+  const channels = channelsOf(moments);
+  return {
+    mean: Array.from(moments.subarray(1, 1 + channels)),
+    factor: Array.from(moments.subarray(1 + channels), (squares) =>
+      squares > 0 ? 1 / Math.sqrt(squares / moments[0]!) : 0,
+    ),
+  };
+}
+
+const channelsOf = (moments: Moments): number => (moments.length - 1) / 2;
 
 /** Scales features in place. */
 export function scale(features: Float32Array, { mean, factor }: Scaling): void {

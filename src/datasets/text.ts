@@ -15,6 +15,11 @@ const MAX_VOCABULARY = 4096;
 const settings = z.strictObject({
   kind: z.literal("text"),
   path: z.string().min(1).describe("text file in UTF-8, gzip'd or not"),
+  alphabet: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("all characters, where the text lacks some; those of the text where left out"),
   sequenceLength: z.int().min(1).max(4096).default(64).describe("characters per example"),
   stride: z
     .int()
@@ -44,8 +49,8 @@ export const text: DatasetKind<typeof settings> = {
       ...sequences(tokens, sequenceLength, sequenceLength),
     };
   },
-  async load({ path, sequenceLength, stride = sequenceLength, testShare, ...limits }) {
-    const { tokens, classNames } = await readTokens(path);
+  async load({ path, alphabet, sequenceLength, stride = sequenceLength, testShare, ...limits }) {
+    const { tokens, classNames } = await readTokens(path, alphabet);
     const cut = Math.round(tokens.length * (1 - testShare));
     const [train, test] = [tokens.subarray(0, cut), tokens.subarray(cut)];
     if (Math.min(train.length, test.length) <= sequenceLength) {
@@ -75,7 +80,10 @@ const about = (sequenceLength: number, classNames: readonly string[]) =>
   }) as const;
 
 /** The text as numbers of its characters. */
-async function readTokens(path: string): Promise<{ tokens: Int32Array; classNames: string[] }> {
+async function readTokens(
+  path: string,
+  alphabet?: string,
+): Promise<{ tokens: Int32Array; classNames: string[] }> {
   const bytes = await readData(path, ORIGIN);
   let content: string;
   try {
@@ -88,7 +96,9 @@ async function readTokens(path: string): Promise<{ tokens: Int32Array; className
     });
   }
   const characters = Array.from(content);
-  const classNames = [...new Set(characters)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+  const classNames = [...new Set(alphabet ?? characters)].sort(
+    (a, b) => a.codePointAt(0)! - b.codePointAt(0)!,
+  );
   if (classNames.length > MAX_VOCABULARY) {
     throw new InvalidData(
       `text: ${path} has ${classNames.length} different characters, and at most ${MAX_VOCABULARY} are supported: use a text of one script`,
@@ -96,6 +106,13 @@ async function readTokens(path: string): Promise<{ tokens: Int32Array; className
     );
   }
   const numbers = new Map(classNames.map((character, number) => [character, number]));
+  const unknown = characters.find((character) => !numbers.has(character));
+  if (unknown !== undefined) {
+    throw new InvalidData(
+      `text: ${path} has a character ${JSON.stringify(unknown)} that data.alphabet lacks: add it there, or remove it`,
+      { code: "text-unknown-character", field: "data.alphabet" },
+    );
+  }
   const tokens = Int32Array.from(characters, (character) => numbers.get(character)!);
   return { tokens, classNames };
 }

@@ -210,7 +210,9 @@ export function takeHalves(account: Account, lastRound: number): Halves | undefi
   if (!open || (receives && arrived.length === 0)) return undefined;
   const theirs = arrived.shift();
   const theirRound = theirs?.frame.round ?? open.round;
-  account.isFinished = Math.min(account.sends ? open.round : theirRound, theirRound) >= lastRound;
+  if (open.kind !== "reduction") {
+    account.isFinished = Math.min(account.sends ? open.round : theirRound, theirRound) >= lastRound;
+  }
   account.open = undefined;
   account.exchange++;
   onTime(account);

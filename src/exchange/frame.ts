@@ -3,7 +3,7 @@
  * Little-endian:
  *
  *     byte 0       version, 3
- *     byte 1       kind, 1 = learning round, 2 = closing consensus, 3 = welcome
+ *     byte 1       kind, 1 = learning round, 2 = closing consensus, 3 = welcome, 4 = reduction
  *     byte 2       step: which of the round's exchanges this is, from 0
  *     byte 3       bit 0: a notice stands before the payload; bits 1–4: how often the sender has halved η
  *     bytes 4–7    round, uint32
@@ -28,8 +28,8 @@ export const MAX_NOTICE_BYTES = 64 * 1024;
 /** Most bytes of a frame beside its payload. */
 export const MAX_HEADER_BYTES = FRAME_HEADER_BYTES + 4 + MAX_NOTICE_BYTES;
 
-/** What an exchange belongs to; `welcome` gives newcomers a model. */
-export const frameKinds = ["learning", "closing", "welcome"] as const;
+/** What an exchange belongs to; `welcome` gives newcomers a model, `reduction` brings together what all peers hold. */
+export const frameKinds = ["learning", "closing", "welcome", "reduction"] as const;
 export type FrameKind = (typeof frameKinds)[number];
 
 export interface Frame {

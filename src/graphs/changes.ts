@@ -28,7 +28,7 @@ export const changeSchema = z
   .discriminatedUnion("kind", [
     z.strictObject({
       kind: z.literal("join"),
-      peer: peerSettings.omit({ left: true }),
+      peer: peerSettings.omit({ left: true, data: true }),
       neighbours: z.array(number).min(1).max(MAX_PEERS),
     }),
     z.strictObject({ kind: z.literal("leave"), peer: number }),
@@ -107,6 +107,12 @@ export function topologySettingsOf({ name, graph, peers }: Topology) {
       ...(dial.length > 0 && { dial: [...dial] }),
     })),
   };
+}
+
+/** What newcomers are sent: the data of peers are nobody else's business. */
+export function publicSettingsOf(topology: Topology) {
+  const { peers, ...graph } = topologySettingsOf(topology);
+  return { ...graph, peers: peers.map(({ data: _, ...peer }) => peer) };
 }
 
 /** @throws InvalidTopology the change cannot be */
@@ -228,7 +234,7 @@ export function changesBetween(before: Topology, after: Topology): Change[] {
   requireSameEdges(before, after);
   requireSameKeys(before, after);
   const joins = after.peers.slice(old.peers).map(
-    ({ left: _, ...peer }): Change => ({
+    ({ left: _left, data: _data, ...peer }): Change => ({
       kind: "join",
       peer,
       neighbours: now.edges

@@ -44,6 +44,18 @@ export const peerSettings = z.strictObject({
     .describe("multiaddrs its neighbours reach it at; by default those it listens on"),
   peerId: z.string().min(1).max(128).optional().describe("the libp2p identity the peer must prove"),
   host: z.string().min(1).max(255).optional().describe("the machine it runs on, for people and scripts"),
+  data: z
+    .union([
+      z.string().min(1),
+      z.record(z.string(), z.unknown()).refine((settings) => Object.keys(settings).length > 0, {
+        error: "cannot be empty: leave it out",
+      }),
+    ])
+    .transform((data) => (typeof data === "string" ? { path: data } : data))
+    .optional()
+    .describe(
+      "the peer's own training data, with split own: its path from the topology file, or settings of data that differ from the experiment's",
+    ),
   left: z
     .literal(true)
     .optional()
@@ -60,6 +72,8 @@ export interface TopologyPeer {
   readonly dial: readonly string[];
   readonly peerId?: string;
   readonly host?: string;
+  /** Settings of its own data, over those of the experiment. They never leave the machine. */
+  readonly data?: Readonly<Record<string, unknown>>;
   /** It has left a running graph for good. */
   readonly left?: true;
 }
@@ -83,7 +97,7 @@ export function completePeers(
   const indexById = new Map<number, number>();
   const indexByPeerId = new Map<string, number>();
   const indexByName = new Map<string, number>();
-  for (const [index, { id, name, listen = [], dial = listen, peerId, host, left }] of given.entries()) {
+  for (const [index, { id, name, listen = [], dial = listen, peerId, host, data, left }] of given.entries()) {
     if (id >= count) {
       throw new InvalidTopology(
         `peers[${index}].id is ${id}: the graph's peers are numbered 0 to ${count - 1}`,
@@ -124,6 +138,7 @@ export function completePeers(
       dial,
       ...(peerId === undefined ? {} : { peerId }),
       ...(host === undefined ? {} : { host }),
+      ...(data === undefined ? {} : { data }),
       ...(left && { left }),
     };
   }

@@ -25,7 +25,7 @@ export interface RoundReport extends Observation, CounterReport {
   readonly peer: number;
   readonly round: number;
   /** Whether the round learned, or belonged to the closing consensus. */
-  readonly kind: Exclude<FrameKind, "welcome">;
+  readonly kind: Extract<FrameKind, "learning" | "closing">;
   /** Mean training loss; absent in closing rounds. */
   readonly loss?: number;
   /** γ */

@@ -6,11 +6,13 @@ import { z } from "zod";
 import { algorithmOptionSettings } from "../algorithm-options/index.js";
 import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
 import { compressorSettings } from "../compressors/index.js";
+import { isStandardised } from "../datasets/index.js";
 import { MAX_ROUND } from "../exchange/frame.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { mixingRuleSettings } from "../mixing-rules/index.js";
 import { DEFAULT_PROJECTION_SIZE } from "../observing/projection.js";
 import { optimizerSettings } from "../optimizers/index.js";
+import { peerWeights } from "../pooling.js";
 import { checked } from "../settings/check.js";
 import { scheduleSettings } from "../settings/schedule.js";
 import { trainerSettings } from "../trainers/index.js";
@@ -109,6 +111,12 @@ export const experimentSettings = z.strictObject({
   seed: z.int().default(1).describe("every random choice of the run follows from it"),
   trainer: trainerSettings.prefault({ kind: defaultKinds.trainer }).describe("how a peer learns locally"),
   ...taskSettings.shape,
+  peerWeights: z
+    .enum(peerWeights)
+    .default("equal")
+    .describe(
+      "how much each peer's updates count; examples: in proportion to its training examples, so that all examples count alike",
+    ),
   optimizer: optimizerSettings
     .prefault({ kind: defaultKinds.optimizer })
     .describe("what turns gradients into steps"),
@@ -124,7 +132,16 @@ export type Experiment = z.output<typeof experimentSettings>;
  * @throws InvalidExperiment one line that names the field and says what to change
  */
 export function parseExperiment(input: unknown, source = "experiment"): Experiment {
-  return checked(experimentSettings, expandKinds(input), { what: source }, InvalidExperiment);
+  return checked(experimentSettings, withOwnFiles(expandKinds(input)), { what: source }, InvalidExperiment);
+}
+
+/** Stands for the path of data where each peer names its own. */
+export const OWN_FILES = "own";
+
+function withOwnFiles(input: unknown): unknown {
+  const { split, data } = (input ?? {}) as { split?: { kind?: unknown }; data?: object };
+  const isOwn = split?.kind === "own" && typeof data === "object" && !Array.isArray(data);
+  return isOwn ? { ...(input as object), data: { path: OWN_FILES, ...data } } : input;
 }
 
 /** Settings under which a peer finds files on its own machine. */
@@ -138,8 +155,11 @@ export function withoutLocations(experiment: Experiment): Partial<Record<keyof E
   const strip = (settings: object) =>
     Object.fromEntries(Object.entries(settings).filter(([field]) => !LOCATIONS.includes(field)));
   const { weights: _weights, ...others } = experiment;
-  const { data, split, model, trainer } = experiment;
-  return { ...others, data: strip(data), split: strip(split), model: strip(model), trainer: strip(trainer) };
+  const { split, model, trainer } = experiment;
+  // How peers read files of their own is their business; what is in them, they compare.
+  const data =
+    split.kind === "own" ? { isStandardised: isStandardised(experiment.data) } : strip(experiment.data);
+  return { ...others, data, split: strip(split), model: strip(model), trainer: strip(trainer) };
 }
 
 /** `"compressor": "sign"` stands for `"compressor": { "kind": "sign" }`, and `{ "bits": 4 }` for the default kind. */

@@ -9,6 +9,7 @@ export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradi
   const { localUpdate } = trainer;
   return {
     layout: trainer.layout,
+    ...(trainer.pooling && { pooling: trainer.pooling }),
     initialize: (model) => trainer.initialize(model),
     gradient: (point, out, step) => clock.during(gradientMs, () => trainer.gradient(point, out, step)),
     ...(localUpdate && {

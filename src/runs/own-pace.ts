@@ -10,6 +10,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createConditions } from "../transports/simulated/conditions.js";
 import { createSimulatedNetwork } from "../transports/simulated/network.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
+import { evaluateOn } from "./evaluators.js";
 import { withModelledCompute } from "./modelled-compute.js";
 import type { SimulationRound } from "./round.js";
 import { createRoundSums, type RoundSums } from "./round-sums.js";
@@ -19,8 +20,8 @@ export interface OwnPace {
   readonly clock: VirtualClock;
   /** The trainer of a peer, whose gradients take the time that the network's settings give it. */
   trainer(trainer: Trainer, peer: number): Trainer;
-  /** Runs the peers to their end. @param evaluator evaluates the mean model */
-  run(peers: readonly Peer[], evaluator: Trainer): AsyncGenerator<SimulationRound, void>;
+  /** Runs the peers to their end. @param evaluators of the mean model */
+  run(peers: readonly Peer[], evaluators: readonly Trainer[]): AsyncGenerator<SimulationRound, void>;
 }
 
 /**
@@ -37,7 +38,7 @@ export function createOwnPace(
   return {
     clock,
     trainer: (trainer, peer) => withModelledCompute(trainer, clock, computeMs(peer) / localSteps),
-    run: (peers, evaluator) => run({ clock, settings, neighbours, peers, evaluator }),
+    run: (peers, evaluators) => run({ clock, settings, neighbours, peers, evaluators }),
   };
 }
 
@@ -46,7 +47,7 @@ interface RunOptions {
   readonly settings: NetworkSettings;
   readonly neighbours: readonly (readonly Neighbour[])[];
   readonly peers: readonly Peer[];
-  readonly evaluator: Trainer;
+  readonly evaluators: readonly Trainer[];
 }
 
 /** A round of which some peers have reported. */
@@ -60,7 +61,7 @@ async function* run({
   settings,
   neighbours,
   peers,
-  evaluator,
+  evaluators,
 }: RunOptions): AsyncGenerator<SimulationRound, void> {
   const maximumPayloadBytes = Math.max(...peers.map((peer) => peer.largestPayloadBytes));
   const network = createSimulatedNetwork({ clock, settings, neighbours, maximumPayloadBytes });
@@ -91,7 +92,7 @@ async function* run({
   try {
     while (!hasEnded || complete.length > 0) {
       const next = complete.shift();
-      if (next) yield await concluded(next, evaluator);
+      if (next) yield await concluded(next, evaluators);
       else
         await clock.run(
           Promise.race([all, new Promise<void>((resolve) => (wake = resolve))]),
@@ -105,14 +106,14 @@ async function* run({
 
 async function concluded(
   { reports, sums, atMs }: Open & { readonly atMs: number },
-  evaluator: Trainer,
+  evaluators: readonly Trainer[],
 ): Promise<SimulationRound> {
   const byPeer = reports.toSorted((a, b) => a.peer - b.peer);
   const { round, kind, evaluation } = byPeer[0]!;
   const { mean, ...observed } = sums.conclude();
   return {
     ...{ round, kind, reports: byPeer, ...observed },
-    ...(evaluation && { meanEvaluation: await evaluator.evaluate(mean) }),
+    ...(evaluation && { meanEvaluation: await evaluateOn(evaluators, mean) }),
     elapsedMs: atMs,
   };
 }

@@ -79,6 +79,7 @@ export function createPlan(
       learningRate: createSchedule(experiment.learningRate, rounds),
       optimizer: experiment.optimizer,
       localSteps: experiment.localSteps,
+      peerWeights: experiment.peerWeights,
       consensusRate: createSchedule(consensusRate, rounds),
       edges: participation(seed, share),
       closingRates: rates,

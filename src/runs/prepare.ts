@@ -2,6 +2,8 @@
 
 import { shareOf } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
+import { presentPeers } from "../graphs/graph.js";
+import { spanningTree } from "../graphs/spanning-tree.js";
 import { requireWhole, type Topology } from "../graphs/topology.js";
 import { createMembership, type Epoch, type Membership } from "../membership/membership.js";
 import type { Proposal } from "../membership/proposal.js";
@@ -11,6 +13,7 @@ import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
 import type { Experiment } from "./experiment.js";
 import { cardOf } from "./model-card.js";
+import { requireOneTask, taskOf } from "./own-data.js";
 import { createPlan } from "./plan.js";
 
 export interface PrepareOptions {
@@ -58,9 +61,11 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
   };
   try {
     for (const peer of given ? [] : ids) {
-      made.push(await createTrainer(experiment, { peer, peers: mixing.peers, seed: experiment.seed }));
+      const task = taskOf(experiment, topology, peer, ids.length === 1);
+      made.push(await createTrainer(task, { peer, peers: mixing.peers, seed: experiment.seed }));
     }
     const trainers = given ?? made;
+    if (experiment.split.kind === "own") await requireOneTask(trainers);
     const { layout } = trainers[0]!;
     const { plan, warnings } = createPlan(experiment, mixing, trainers[0]!);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
@@ -69,6 +74,8 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const mayChange =
       members && !equalStart && plan.patience === undefined && !mixing.isDirected && !mixing.sequence;
     const works = shareOf(experiment.participation) < 1 ? plan.edges : undefined;
+    const isPooled = plan.peerWeights === "examples" || (trainers[0]!.pooling?.own.length ?? 0) > 0;
+    const tree = isPooled && spanningTree(mixing, rootOf(topology, members?.epoch.newcomers));
     const memberships = ids.map((id) =>
       mayChange ? createMembership({ ...members, id, works, lastRound: plan.rounds - 1 }) : undefined,
     );
@@ -76,7 +83,8 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
       createPeer({
         ...{ id, neighbours: mixing.neighbours[id]!, plan, threads },
         trainer: equip(trainers[k]!, id),
-        card: cardOf({ topology, experiment, plan }, trainers[k]!),
+        card: () => cardOf({ topology, experiment, plan }, trainers[k]!),
+        ...(tree && { branch: tree[id]! }),
         ...(memberships[k] && { membership: memberships[k] }),
       }),
     );
@@ -94,6 +102,11 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     dispose();
     throw error;
   }
+}
+
+/** The lowest peer that has been in the run before, or begins it. */
+function rootOf({ graph }: Topology, newcomers: readonly number[] = []): number {
+  return presentPeers(graph).find((peer) => !newcomers.includes(peer))!;
 }
 
 /** @throws InvalidExperiment peers with different initial models; over a network their handshake finds that */

@@ -14,6 +14,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
+import { evaluateOn, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
 import { createOwnPace } from "./own-pace.js";
 import { preparePeers } from "./prepare.js";
@@ -49,10 +50,10 @@ export function createSimulation({
   const peers = trainers.map((trainer, id) =>
     createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads }),
   );
-  return simulationOf(peers, trainers, clock);
+  return simulationOf(peers, trainers.slice(0, 1), clock);
 }
 
-function simulationOf(peers: readonly Peer[], trainers: readonly Trainer[], clock: Clock): Simulation {
+function simulationOf(peers: readonly Peer[], evaluators: readonly Trainer[], clock: Clock): Simulation {
   const [first] = peers;
   const transports = createMemoryTransports(peers.length, first?.largestPayloadBytes ?? 0);
   const models = peers.map(({ point }) => point);
@@ -73,7 +74,7 @@ function simulationOf(peers: readonly Peer[], trainers: readonly Trainer[], cloc
           reports,
           consensusDistance,
           meanModelNorm,
-          ...(evaluation && { meanEvaluation: await trainers[0]!.evaluate(mean) }),
+          ...(evaluation && { meanEvaluation: await evaluateOn(evaluators, mean) }),
         };
       }
     } finally {
@@ -136,9 +137,10 @@ export async function simulate(
     ...{ topology, experiment, startThreads },
     ...(pace && { equip: pace.trainer }),
   });
+  const evaluators = evaluatorsAmong(experiment, trainers);
   const simulation = pace
-    ? { peers, run: () => pace.run(peers, trainers[0]!) }
-    : simulationOf(peers, trainers, clock);
+    ? { peers, run: () => pace.run(peers, evaluators) }
+    : simulationOf(peers, evaluators, clock);
   return { ...simulation, ...prepared, layout: peers[0]!.layout };
 }
 

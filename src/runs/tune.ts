@@ -13,6 +13,7 @@ import type { ScheduleSettings } from "../settings/schedule.js";
 import { createTrainer } from "../trainers/index.js";
 import { createRateFinder, type FoundRate, findRate, type TriedRate } from "./consensus-rate.js";
 import type { Experiment } from "./experiment.js";
+import { taskOf } from "./own-data.js";
 import { createPlan } from "./plan.js";
 import { isAlone, isSlow, rateText } from "./planned-rate.js";
 import { type SimulationRound, simulate } from "./simulate.js";
@@ -94,7 +95,8 @@ export async function tune(
       { code: "nobody-to-tune-for", field: "graph.peers" },
     );
   }
-  const trainer = await createTrainer(experiment, { peer: 0, peers: mixing.peers, seed: experiment.seed });
+  const task = taskOf(experiment, topology, 0, false);
+  const trainer = await createTrainer(task, { peer: 0, peers: mixing.peers, seed: experiment.seed });
   try {
     const { warnings } = createPlan({ ...experiment, consensusRate: "auto" }, mixing, trainer);
     const { compressor } = experiment;

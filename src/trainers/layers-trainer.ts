@@ -11,7 +11,7 @@ import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
 import { modelFingerprint } from "./layers-fingerprint.js";
 import { flatten, weightsOf } from "./layers-weights.js";
-import type { Evaluation, Trainer } from "./trainer.js";
+import type { Evaluation, Trainer, TrainerPooling } from "./trainer.js";
 
 /** Mean loss of a batch from its labels, shape [batch, …], and the model's output for it. */
 export type Loss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
@@ -31,6 +31,8 @@ export interface LayersTrainerOptions {
   readonly augment?: Augmentation;
   /** What the model takes and predicts, for its saved file. */
   readonly examples?: ExamplesDescription;
+  /** What is asked of all peers' examples before the first gradient. */
+  readonly pooling?: TrainerPooling;
   /** What peers of a run compare of the data that the examples are from; the model is compared in any case. */
   readonly fingerprint?: () => Promise<Fingerprint>;
   readonly seed: number;
@@ -94,6 +96,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   return {
     layout,
     ...(options.examples && { examples: options.examples }),
+    ...(options.pooling && { pooling: options.pooling }),
     stateShapes: weights.localShapes,
     initialize: weights.initialize,
     async gradient(point, out, step) {

@@ -30,11 +30,27 @@ export interface LocalSteps {
   readonly learningRate: number;
 }
 
+/** What a trainer needs to know of all peers' training examples before its first gradient; see `src/pooling.ts`. */
+export interface TrainerPooling {
+  /** Training examples of this peer, at least 1. */
+  readonly examples: number;
+  /** What it contributes, as many numbers at every peer; empty where it needs nothing of the others. */
+  readonly own: Float64Array;
+  /** Merges another peer's numbers, or several peers', into those of this one. */
+  merge(into: Float64Array, other: Float64Array): void;
+  /** What is wrong with numbers of others; undefined where they can be merged. */
+  problemOf(numbers: Float64Array): string | undefined;
+  /** Takes what all peers' numbers come to, once, before the first gradient and evaluation. */
+  take(total: Float64Array): void;
+}
+
 export interface Trainer {
   /** The tensors that gossip, in the order in which they lie in the model vector. */
   readonly layout: Layout;
   /** What the model takes and predicts, for its saved file; left out where its data are no examples of classes. */
   readonly examples?: ExamplesDescription;
+  /** How it counts its examples, and what it asks of those of all peers. */
+  readonly pooling?: TrainerPooling;
   /**
    * Shapes, by name, of what `state` returns and the file of a model has too, such as running statistics. What is left out
    * is part of checkpoints alone, such as the state of an optimiser.

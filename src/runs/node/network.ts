@@ -228,11 +228,11 @@ async function firstOf(
   return { number, firstRound, newcomers, topology: now, changes: [] };
 }
 
-/** A topology with the addresses that this peer's own file has. */
+/** A topology with the addresses and data that this peer's own file has. */
 function withAddressesOf({ peers: own }: Topology, topology: Topology): Topology {
   const peers = topology.peers.map((peer) => {
-    const { listen = peer.listen, dial = peer.dial } = own[peer.id] ?? {};
-    return own[peer.id]?.peerId === peer.peerId ? { ...peer, listen, dial } : peer;
+    const { listen = peer.listen, dial = peer.dial, data } = own[peer.id] ?? {};
+    return own[peer.id]?.peerId === peer.peerId ? { ...peer, listen, dial, ...(data && { data }) } : peer;
   });
   return { ...topology, peers };
 }

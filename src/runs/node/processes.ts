@@ -11,8 +11,10 @@ import { shareOf } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
+import { createEvaluators, evaluateOn } from "../evaluators.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine } from "../log.js";
+import { taskOf } from "../own-data.js";
 import { observe, type SimulationRound } from "../simulate.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
@@ -392,22 +394,21 @@ async function look(
   models: string,
   watch: Watch,
 ): Promise<{ beforeClosing: SimulationRound; last: SimulationRound }> {
-  const { peers } = topology.mixing;
-  const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
+  const evaluators = await createEvaluators(experiment, topology);
   try {
     const lookAt = async (byPeer: ReadonlyMap<number, RoundReport>): Promise<SimulationRound> => {
       const reports = [...byPeer.values()].sort((a, b) => a.peer - b.peer);
       const { round, kind } = reports[0]!;
       const vectors = await Promise.all(reports.map(({ peer }) => readModel(modelFile(models, peer, round))));
-      const mean = new Float32Array(trainer.layout.length);
+      const mean = new Float32Array(evaluators[0]!.layout.length);
       const observed = observe(vectors, mean);
-      return { round, kind, reports, ...observed, meanEvaluation: await trainer.evaluate(mean) };
+      return { round, kind, reports, ...observed, meanEvaluation: await evaluateOn(evaluators, mean) };
     };
     const beforeClosing = await lookAt(watch.beforeClosing);
     const hasClosing = watch.latest.get(0)!.round > beforeClosing.round;
     return { beforeClosing, last: hasClosing ? await lookAt(watch.latest) : beforeClosing };
   } finally {
-    trainer.dispose();
+    for (const evaluator of evaluators) evaluator.dispose();
   }
 }
 
@@ -425,7 +426,8 @@ async function writeGraphLog(
   isResumed: boolean,
 ): Promise<void> {
   const { peers } = topology.mixing;
-  const trainer = await createTrainer(experiment, { peer: 0, peers, seed: experiment.seed });
+  const task = taskOf(experiment, topology, 0, false);
+  const trainer = await createTrainer(task, { peer: 0, peers, seed: experiment.seed });
   const header = headerLine(null, experiment, topology, trainer.layout, describeMachine());
   trainer.dispose();
   const log = await openLog(join(directory, GRAPH_LOG_NAME), header, isResumed ? 0 : undefined);

@@ -4,7 +4,7 @@ import { allowDifferentData } from "../../datasets/content.js";
 import { systemClock } from "../../foundation/clock.js";
 import type { Counters } from "../../foundation/counters.js";
 import { HandshakeRefused } from "../../foundation/errors.js";
-import { topologySettingsOf } from "../../graphs/changes.js";
+import { publicSettingsOf } from "../../graphs/changes.js";
 import type { Epoch, Membership } from "../../membership/membership.js";
 import type { Network, Peer, Plan } from "../../peer.js";
 import type { Trainer } from "../../trainers/trainer.js";
@@ -115,5 +115,5 @@ function membersOf(membership: Membership, { algorithm: { name, needs } }: Plan)
   const takesNobodyBack = needs.everyEdge
     ? `algorithm ${name} needs every edge in every round, and cannot go on without a peer until the run's next epoch: stop all peers and start the run anew`
     : undefined;
-  return { membership, takesNobodyBack, settingsOf: topologySettingsOf };
+  return { membership, takesNobodyBack, settingsOf: publicSettingsOf };
 }

@@ -1,8 +1,8 @@
 /** The handshake, without its IO: hellos in, a verdict out. */
 
+import { causesAmong, describeDifferences, remedyFor } from "../../exchange/differences.js";
 import { compareFingerprints, type Fingerprint } from "../../exchange/fingerprint.js";
 import { HandshakeRefused } from "../../foundation/errors.js";
-import { causesAmong, describeDifferences, remedyFor } from "./differences.js";
 import type { Hello } from "./hello.js";
 import { PROTOCOL_VERSION } from "./limits.js";
 

@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { type Fingerprint, MAX_LIST_BYTES } from "../../exchange/fingerprint.js";
 import { MalformedFrame } from "../../foundation/errors.js";
+import { printable } from "../../foundation/printable.js";
 import { MAX_HELLO_BYTES, MAX_REASON_CHARACTERS } from "./limits.js";
 
-const MAX_FIELDS = 32;
+const MAX_FIELDS = 48;
 const MAX_FIELD_CHARACTERS = 128;
 /** Room for a list, such as the names of the classes. */
 const MAX_VALUE_CHARACTERS = MAX_LIST_BYTES;
@@ -78,11 +79,6 @@ export function encodeRefusal({ code, reason }: HelloRefusal): Uint8Array {
 export function decodeRefusal(bytes: Uint8Array): HelloRefusal {
   const { code, reason } = decodeJson(bytes, refusalSchema, "refusal");
   return { code, reason: printable(reason) };
-}
-
-/** Text from the network, safe to print on a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?");
 }
 
 function encodeJson(value: unknown): Uint8Array {

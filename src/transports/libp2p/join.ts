@@ -7,7 +7,7 @@ import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { Uint8ArrayList } from "uint8arraylist";
 import { z } from "zod";
 import { MalformedFrame } from "../../foundation/errors.js";
-import { printable } from "./hello.js";
+import { printable } from "../../foundation/printable.js";
 import { MAX_JOIN_BYTES, MAX_REASON_CHARACTERS, MAX_STREAMS_PER_CONNECTION, PROTOCOL } from "./limits.js";
 
 export const JOIN_PROTOCOL = `${PROTOCOL}/join`;

@@ -1,5 +1,5 @@
 /** Descriptions of failures: which layer failed, and what to check. */
-import { printable } from "./hello.js";
+import { printable } from "../../foundation/printable.js";
 
 /** Layer by layer, the first text that fits. Matches libp2p's error names and Node's error codes. */
 const causes: readonly (readonly [RegExp, string])[] = [

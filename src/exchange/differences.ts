@@ -1,6 +1,6 @@
 /** Differences between two peers' fingerprints in words, and what to do about them. */
-import { type Difference, readListed } from "../../exchange/fingerprint.js";
-import { printable } from "./hello.js";
+import { printable } from "../foundation/printable.js";
+import { type Difference, readListed } from "./fingerprint.js";
 
 /** Longest value that is shown, in characters. */
 const SHOWN_CHARACTERS = 128;
@@ -10,6 +10,7 @@ const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
 
 /** How entries of a list are called, by their number from 0, and all of them. */
 const lists: Readonly<Record<string, { readonly entry: (k: number) => string; readonly all: string }>> = {
+  features: { entry: (k) => `column ${k + 1} of the examples`, all: "columns of the examples" },
   classes: { entry: (k) => `class ${k}`, all: "classes" },
   modelLayers: { entry: (k) => `layer ${k + 1} of the model`, all: "layers of the model" },
   splitParts: { entry: (k) => `the part of peer ${k}`, all: "parts of the split" },

@@ -1,0 +1,119 @@
+/** What one peer learns from and is evaluated on: its part of a common data set, or files of its own. */
+import type { Dataset, Examples, ExamplesDescription } from "../dataset.js";
+import { descriptionOf, sizeOf } from "../dataset.js";
+import { datasetFingerprint, ownFilesFingerprint, partsFingerprint } from "../datasets/content.js";
+import { isStandardised, loadDataset, unscaled } from "../datasets/index.js";
+import { type CommonSplit, partition, splitsByClass } from "../datasets/partition.js";
+import { mergeMoments, momentsOf, problemWithMoments, scale, scalingOf } from "../datasets/parts.js";
+import { readSplit } from "../datasets/split-file.js";
+import type { Fingerprint } from "../exchange/fingerprint.js";
+import { InvalidExperiment } from "../foundation/errors.js";
+import type { Task } from "./task.js";
+import type { TrainerContext, TrainerPooling } from "./trainer.js";
+
+export interface PeerData {
+  readonly train: Examples;
+  readonly test: Examples;
+  /** With the scaling that all peers' examples have, once they agree on it. */
+  readonly description: ExamplesDescription;
+  readonly pooling: TrainerPooling;
+  /** What peers of a run compare of it. */
+  fingerprint(): Promise<Fingerprint>;
+}
+
+/** @throws InvalidData or InvalidExperiment files, or a split of them, that cannot be used */
+export async function loadPeerData(
+  { data, split }: Pick<Task, "data" | "split">,
+  { peer, peers, seed }: TrainerContext,
+): Promise<PeerData> {
+  if (split.kind === "own") {
+    const dataset = await loadDataset(unscaled(data));
+    const fingerprint = () => ownFilesFingerprint(dataset, split.test);
+    return isStandardised(data)
+      ? standardisedTogether(dataset, fingerprint)
+      : { ...dataset, description: descriptionOf(dataset), pooling: counting(dataset), fingerprint };
+  }
+  const dataset = await loadDataset(data);
+  const parts = await splitOf(dataset, split, peers, seed);
+  const train = selectExamples(dataset.train, parts[peer]!, sizeOf(dataset.inputShape));
+  return {
+    train,
+    test: dataset.test,
+    description: descriptionOf(dataset),
+    pooling: counting({ ...dataset, train }),
+    fingerprint: async () => ({
+      ...(await datasetFingerprint(dataset)),
+      ...(split.kind === "file" && partsFingerprint(parts)),
+    }),
+  };
+}
+
+/** A trainer's pooling that asks nothing of the others. */
+const counting = ({ train, inputShape }: Pick<Dataset, "train" | "inputShape">): TrainerPooling => ({
+  examples: train.features.length / sizeOf(inputShape),
+  own: new Float64Array(0),
+  merge() {},
+  problemOf: () => undefined,
+  take() {},
+});
+
+/** Examples in copies, which are scaled once the moments of all peers' training examples are known. */
+function standardisedTogether(dataset: Dataset, fingerprint: PeerData["fingerprint"]): PeerData {
+  const [train, test] = [dataset.train, dataset.test].map((part) => ({
+    ...part,
+    features: part.features.slice(),
+  })) as [Examples, Examples];
+  const description: { -readonly [field in keyof ExamplesDescription]: ExamplesDescription[field] } =
+    descriptionOf(dataset);
+  const pooling: TrainerPooling = {
+    ...counting(dataset),
+    own: momentsOf(train.features, dataset.inputShape.at(-1)!),
+    merge: mergeMoments,
+    problemOf: problemWithMoments,
+    take(moments) {
+      const scaling = scalingOf(moments);
+      description.scaling = scaling;
+      for (const part of [train, test]) scale(part.features, scaling);
+    },
+  };
+  return { train, test, description, pooling, fingerprint };
+}
+
+/**
+ * Which training examples of a data set each peer holds.
+ *
+ * @throws InvalidExperiment a split by class of examples that have several labels, or one that does not fit
+ * @throws InvalidData a split file that cannot be read
+ */
+export async function splitOf(
+  dataset: Dataset,
+  split: CommonSplit,
+  peers: number,
+  seed: number,
+): Promise<number[][]> {
+  const { classes, inputShape, train } = dataset;
+  const count = train.features.length / sizeOf(inputShape);
+  if (split.kind === "file") return readSplit(split.path, { examples: count, peers });
+  const hasOneLabel = train.labels.length === count;
+  if (!hasOneLabel && splitsByClass.includes(split.kind)) {
+    throw new InvalidExperiment(
+      `split ${split.kind} needs one class per example, and ${dataset.name} has several: use contiguous or iid`,
+      { code: "split-needs-classes", field: "split.kind" },
+    );
+  }
+  const labels = hasOneLabel ? train.labels : new Int32Array(count);
+  return partition(labels, split, { classes, peers, seed });
+}
+
+/** A copy of the examples with these indices, each of `size` features. */
+function selectExamples(examples: Examples, indices: readonly number[], size: number): Examples {
+  const perExample = examples.labels.length / (examples.features.length / size);
+  const features = new Float32Array(indices.length * size);
+  const labels = examples.labels.slice(0, indices.length * perExample);
+  indices.forEach((index, i) => {
+    features.set(examples.features.subarray(index * size, (index + 1) * size), i * size);
+    for (let k = 0; k < perExample; k++)
+      labels[i * perExample + k] = examples.labels[index * perExample + k]!;
+  });
+  return { features, labels };
+}

@@ -50,6 +50,7 @@ export function createMemory(
         name === "model" ||
         name.startsWith("optimizer/") ||
         name.startsWith("pooled/") ||
+        name.startsWith("stopper/") ||
         keeps.some((kept) => name === `algorithm/${kept}`);
       for (const [name, vector] of Object.entries(vectors)) {
         const values = stays(name) ? saved.vectors[name] : undefined;

@@ -4,6 +4,7 @@ import { type ClosingRound, createClosing, totalRounds } from "./algorithms/clos
 import { createWelcome, type Welcome } from "./algorithms/welcome.js";
 import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, compressorBytes, createCompressor } from "./compressors/index.js";
+import { createStopper, type EarlyStopping, type Stopper, stopperBytes } from "./early-stopping.js";
 import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
 import type { Frame } from "./exchange/frame.js";
@@ -52,6 +53,8 @@ export interface Plan {
   readonly optimizer: OptimizerSettings;
   /** H: optimiser steps per round. */
   readonly localSteps: number;
+  /** When all peers stop before the last round; never where left out. */
+  readonly stopping?: EarlyStopping;
   /** How much each peer's updates count; all alike where left out. */
   readonly peerWeights?: PeerWeights;
   /** η by round. */
@@ -115,6 +118,8 @@ export interface Parts {
   readonly closing: readonly ClosingRound[];
   readonly welcome: Welcome;
   readonly pooling: Pooling;
+  /** Where all peers may stop early. */
+  readonly stopper: Stopper | undefined;
   /** Learning rounds and closing rounds. */
   readonly rounds: number;
   /** ‖v‖ */
@@ -179,10 +184,20 @@ export function createParts(options: PeerOptions): Parts {
     compressor,
   });
   const guard = createRateGuard(algorithmKind);
-  const pooling = createPooling(options, space);
+  const { branch, membership } = options;
+  const pooling = createPooling({ id, edges, branch, plan, trainer, epoch: membership?.epoch, space });
+  const { point } = algorithm;
+  const stopper = createStopper({ id, edges, branch, plan, trainer, point, space });
   const states = {
     ...{ algorithm: algorithm.state, optimizer: optimizer.state },
     ...{ observer: observer.state, guard: guard.state, pooled: pooling.state },
+    ...(stopper && { stopper: stopper.state }),
+  };
+
+  const reductionOf = (step: number): Pick<Pooling, "check"> => {
+    const reduction = [pooling, stopper].find((each) => each?.has(step));
+    if (reduction) return reduction;
+    throw new MalformedPayload("sums are not due", { code: "sums-not-due" });
   };
 
   return {
@@ -198,6 +213,7 @@ export function createParts(options: PeerOptions): Parts {
       closing,
       welcome,
       pooling,
+      stopper,
       norm,
       diverged,
     },
@@ -210,7 +226,7 @@ export function createParts(options: PeerOptions): Parts {
       if (kind === "learning" && algorithm.check) algorithm.check(payload, step, round, from);
       else if (kind === "learning") compressor.check(payload);
       else if (kind === "welcome") welcome.check(payload, step);
-      else if (kind === "reduction") pooling.check(payload, step, from);
+      else if (kind === "reduction") reductionOf(step).check(payload, step, from);
       else if (part) part.check(payload);
       else {
         throw new MalformedPayload(`round ${round + 1} is not a closing round`, {
@@ -274,7 +290,8 @@ function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): V
   const scratch = plan.algorithm.compresses ? 2 * compressorBytes(plan.compressor, trainer.layout) : 0;
   const headers = PAYLOAD_ROOM_BYTES * (1 + tensors.length);
   const pooled = 4 * pooledLength({ trainer, plan }) + ALIGNMENT;
-  const room = scratch + headers + pooled + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
+  const kept = stopperBytes({ plan, trainer, length });
+  const room = scratch + headers + pooled + kept + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
   const bytes = spaceBytes(vectors, length, room);
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

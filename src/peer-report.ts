@@ -18,7 +18,9 @@ export interface Turn {
 export const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round) / 2 ** guard.halvings();
 
 /** What the model and its compression are like after a round. */
-export async function measure({ options, parts, exchanges, round }: Turn) {
+export type Measured = Pick<RoundReport, "modelNorm" | "evaluation" | "verdict"> & Partial<RoundReport>;
+
+export async function measure({ options, parts, exchanges, round }: Turn): Promise<Measured> {
   const { plan, trainer } = options;
   const { algorithm, meter, projection, norm, rounds, diverged } = parts;
   const { point, average } = algorithm;
@@ -40,6 +42,16 @@ export async function measure({ options, parts, exchanges, round }: Turn) {
     ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
     ...(average && isDue(plan.evaluateEvery) && { iterateAverage: await trainer.evaluate(average) }),
     ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
+  };
+}
+
+/** The same of a model that replaces that of the round. */
+export async function remeasure({ options, parts }: Turn): Promise<Measured> {
+  const { algorithm, norm, projection } = parts;
+  return {
+    modelNorm: norm(algorithm.point),
+    evaluation: await options.trainer.evaluate(algorithm.point),
+    ...(projection && { projection: projection.project(algorithm.point) }),
   };
 }
 

@@ -35,7 +35,15 @@ import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
-import { loweredRate, measure, type Turn, waitedFor, whatHappened } from "./peer-report.js";
+import {
+  loweredRate,
+  type Measured,
+  measure,
+  remeasure,
+  type Turn,
+  waitedFor,
+  whatHappened,
+} from "./peer-report.js";
 import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
 import type { NamedValues, State } from "./vectors/state.js";
@@ -136,6 +144,7 @@ export function createPeer(options: PeerOptions): Peer {
       algorithm.maximumPayloadBytes ?? compressor.maximumPayloadBytes + extraPayloadBytes,
       closingPayloadBytes(layout.length),
       parts.pooling.payloadBytes,
+      parts.stopper?.payloadBytes ?? 0,
     ),
     state: algorithm.state,
     point: algorithm.point,
@@ -151,6 +160,7 @@ export function createPeer(options: PeerOptions): Peer {
       // That of the initial model.
       await fingerprint();
       parts.memory.adopt(earlier, plan.algorithm.keeps ?? []);
+      if (membership && membership.epoch.newcomers.length > 0) parts.stopper?.forget();
       position.traffic = traffic;
     },
     trainerState: trainer.state,
@@ -239,13 +249,13 @@ async function* run(
   position.edges = exchanges.snapshot;
   const began = clock.now();
 
-  for (let round = position.round; round < rounds; round++) {
-    if (membership?.isOver(round)) return;
+  for (let round = position.round; round < rounds; round = position.round) {
+    const isClosing = round > lastRound;
+    if (!isClosing && membership?.isOver(round)) return;
     const isFirst = round === (membership?.epoch.firstRound ?? 0);
     if (isFirst && !(await greet(round, parts, exchanges, clock))) return;
     if (isFirst && !(await reduce(round, parts.pooling.passes(), exchanges))) return;
     exchanges.begin("computing");
-    const isClosing = round > lastRound;
     const laps = createLaps(clock);
     const isReplayed = exchanges.isReplaying();
     const turn = { options, parts, exchanges, laps, round };
@@ -254,7 +264,10 @@ async function* run(
     const isConnected = isClosing ? await close(turn) : await gossip(turn);
     if (!isConnected) return;
 
-    position.round = round + 1;
+    const measured = isClosing ? await measure(turn) : await judge(turn, await measure(turn));
+    if (!measured) return;
+    // Where all stop early, closing begins.
+    position.round = measured.verdict?.isLast ? plan.rounds : round + 1;
     position.traffic = traffic();
     const report: RoundReport = {
       peer: id,
@@ -263,7 +276,7 @@ async function* run(
       ...(loss !== undefined && { loss }),
       learningRate: isClosing ? 0 : plan.learningRate(round),
       consensusRate: isClosing ? rate(round) : loweredRate(parts, round),
-      ...(await measure(turn)),
+      ...measured,
       traffic: position.traffic,
       ...(isReplayed && { isReplayed }),
       ...(isFirst && membership && membership.epoch.number > 0 && { epoch: reported(membership.epoch) }),
@@ -354,6 +367,21 @@ function greet(
     steps: welcome.round(),
     ...{ count, kind, round, edges, wait: "all", exchanges, laps, meter },
   });
+}
+
+/**
+ * Where peers may stop early: what all of them make of an evaluation. Learning that is over leaves the model that is kept.
+ * @returns undefined when the transport was closed meanwhile
+ */
+async function judge(turn: Turn, measured: Measured): Promise<Measured | undefined> {
+  const { options, parts, exchanges, round } = turn;
+  const { stopper } = parts;
+  if (!stopper || !measured.evaluation) return measured;
+  if (!(await reduce(round, stopper.passes(measured.evaluation.loss), exchanges))) return undefined;
+  const verdict = await stopper.conclude(round);
+  const isOver = verdict.isLast || round === options.plan.rounds - 1;
+  const again = isOver && (await stopper.bringBack()) ? await remeasure(turn) : {};
+  return { ...measured, ...again, verdict };
 }
 
 /** Brings together what all peers hold. @returns false when the transport was closed meanwhile */

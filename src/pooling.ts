@@ -3,8 +3,10 @@
  * of features. It is brought together before the first round; newcomers take it from those that have it.
  */
 import { createTreeReduction, type Passes, type TreeReduction } from "./algorithms/tree-reduction.js";
-import { InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
-import type { PeerOptions } from "./peer-parts.js";
+import { InvalidExperiment } from "./foundation/errors.js";
+import type { Neighbour } from "./graphs/mixing.js";
+import type { Branch } from "./graphs/spanning-tree.js";
+import type { Epoch } from "./membership/membership.js";
 import type { Trainer } from "./trainers/trainer.js";
 import type { State } from "./vectors/state.js";
 import type { Bytes, VectorSpace } from "./vectors/vector.js";
@@ -28,22 +30,35 @@ export interface Pooling {
   restored(): void;
   /** n_i / n̄: examples of this peer in those of the mean one; 1 where all count alike. */
   share(): number;
+  has(step: number): boolean;
   /** @throws MalformedPayload */
   check(payload: Bytes, step: number, from: number): void;
 }
 
+export interface PoolingOptions {
+  readonly id: number;
+  readonly edges: readonly Neighbour[];
+  /** This peer's place in the tree of all; needed where there is something to bring together. */
+  readonly branch: Branch | undefined;
+  readonly trainer: Pick<Trainer, "pooling">;
+  readonly plan: { readonly peerWeights?: PeerWeights };
+  /** The run's first where left out. */
+  readonly epoch: Pick<Epoch, "number" | "newcomers"> | undefined;
+  readonly space: VectorSpace;
+}
+
 /** Float32 numbers in the peer's memory that hold what is pooled. */
-export function pooledLength(options: Pick<PeerOptions, "trainer" | "plan">): number {
-  const { pooling } = options.trainer;
-  const isNeeded = (pooling?.own.length ?? 0) > 0 || options.plan.peerWeights === "examples";
+export function pooledLength({ trainer, plan }: Pick<PoolingOptions, "trainer" | "plan">): number {
+  const { pooling } = trainer;
+  const isNeeded = (pooling?.own.length ?? 0) > 0 || plan.peerWeights === "examples";
   return isNeeded ? 2 * (COUNTS + (pooling?.own.length ?? 0)) : 0;
 }
 
 /** @throws InvalidExperiment weights by examples with a trainer that does not count them, or peers without a tree */
-export function createPooling(options: PeerOptions, space: VectorSpace): Pooling {
+export function createPooling(options: PoolingOptions): Pooling {
   const length = pooledLength(options);
   if (length === 0) return noPooling;
-  const { id, plan, trainer, membership, neighbours: edges, branch } = options;
+  const { id, edges, branch, plan, trainer, epoch, space } = options;
   const pooling = trainer.pooling ?? refuse(id);
   if (!branch) {
     throw new InvalidExperiment(
@@ -62,7 +77,7 @@ export function createPooling(options: PeerOptions, space: VectorSpace): Pooling
     },
     problemOf: (theirs) => problemWithCounts(theirs) ?? pooling.problemOf(theirs.subarray(COUNTS)),
   });
-  const { number = 0, newcomers = [] } = membership?.epoch ?? {};
+  const { number = 0, newcomers = [] } = epoch ?? {};
   const take = () => pooling.take(ofTrainers);
 
   function* passes(reduction: TreeReduction): Passes {
@@ -86,6 +101,7 @@ export function createPooling(options: PeerOptions, space: VectorSpace): Pooling
       const [peers, examples] = numbers;
       return plan.peerWeights === "examples" ? (pooling.examples * peers!) / examples! : 1;
     },
+    has: reduction.has,
     check: reduction.check,
   };
 }
@@ -96,9 +112,8 @@ const noPooling: Pooling = {
   passes: () => undefined,
   restored() {},
   share: () => 1,
-  check() {
-    throw new MalformedPayload("sums are not due", { code: "sums-not-due" });
-  },
+  has: () => false,
+  check() {},
 };
 
 function problemWithCounts([peers, examples]: Float64Array): string | undefined {

@@ -11,7 +11,7 @@ import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { saveOption, TOPOLOGY_FILE, threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { modelledText, modelsText, summaryTable } from "./summary.js";
+import { modelledText, modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function simulateCommand(): Command {
@@ -72,6 +72,7 @@ export function simulateCommand(): Command {
         interrupted.release();
       }
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
+      if (summary.stopping && !options.json) print(`\n${stoppingText(summary)}`);
       if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
       if (summary.models && !options.json) print(`\n${modelsText(summary.models)}`);
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);

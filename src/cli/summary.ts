@@ -50,6 +50,23 @@ export function modelsText(files: readonly string[]): string {
   return `models:\n${files.join("\n")}\ntheir mean: ${mean}`;
 }
 
+/** When all peers stopped learning, and which models the run ends with. */
+export function stoppingText({ rounds, stopping }: RunSummary): string | undefined {
+  if (!stopping) return undefined;
+  const { lastRound, bestRound, keptBest } = stopping;
+  const end =
+    lastRound < rounds
+      ? `learning stopped after round ${lastRound} of ${rounds}`
+      : `learning took all ${rounds} rounds`;
+  const kept =
+    bestRound === lastRound
+      ? "the last models are the best"
+      : keptBest
+        ? "those models were kept"
+        : "the last models were kept";
+  return `${end}: the mean held-out loss was least after round ${bestRound}; ${kept}`;
+}
+
 /** What the closing consensus led to: the peers' accuracies, or else their consensus distance. */
 function closedText(
   { worstAccuracy, bestAccuracy, consensusDistance }: Standing,

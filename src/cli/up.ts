@@ -41,7 +41,7 @@ import {
 } from "./option-types.js";
 import { accuracyText, lossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { modelsText, summaryTable } from "./summary.js";
+import { modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
 
 export function upCommand(): Command {
@@ -178,6 +178,7 @@ function printOutcome(
   directory: string | undefined,
 ): void {
   if (summary) print(`\n${summaryTable([summary])}`);
+  if (summary?.stopping) print(`\n${stoppingText(summary)}`);
   print(`\n${peersTable(peers)}`);
   if (goodput !== undefined) print(`\ngoodput ${percentText(goodput)} % of wall time in useful steps`);
   if (models) print(`\n${modelsText(models)}`);

@@ -51,11 +51,13 @@ export function reported(warnings: readonly PeerWarning[]): string[] {
 
 function growing(run: Run, instants: readonly Instant[]): string[] {
   const { columns } = run.graph;
-  const exact = Array.from({ length: columns.round.length }, (_, row) => columns.consensusDistance.at(row));
   const learning = run.header.experiment.rounds;
+  const exact = [...columns.round.values()].flatMap((round, row) =>
+    round < learning ? columns.consensusDistance.at(row) : [],
+  );
   const distances =
     exact.length > 0
-      ? exact.slice(0, learning)
+      ? exact
       : instants.filter(({ closing }) => !closing).map(({ consensusDistance }) => consensusDistance);
   if (distances.length < 8) return [];
   const middle = distances[Math.floor(distances.length / 2)]!;

@@ -7,6 +7,7 @@ import { algorithmOptionSettings } from "../algorithm-options/index.js";
 import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
 import { compressorSettings } from "../compressors/index.js";
 import { isStandardised } from "../datasets/index.js";
+import { keptModels } from "../early-stopping.js";
 import { MAX_ROUND } from "../exchange/frame.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { mixingRuleSettings } from "../mixing-rules/index.js";
@@ -97,6 +98,24 @@ export const experimentSettings = z.strictObject({
       "exact exchanges after the last round, so that all models are equal to float32 precision; auto: none with mixing clip and trimmed",
     ),
   evaluateEvery: z.int().min(0).default(50).describe("rounds between evaluations; 0: only at the end"),
+  earlyStopping: z
+    .union([
+      z.literal("off"),
+      z.strictObject({
+        patience: z
+          .int()
+          .min(1)
+          .default(5)
+          .describe("evaluations in a row that do not improve the mean held-out loss of all peers"),
+        minimumImprovement: z.number().min(0).default(0).describe("least decrease of that loss that counts"),
+        keep: z
+          .enum(keptModels)
+          .default("best")
+          .describe("models that the run ends with; best: those of the evaluation with the least mean loss"),
+      }),
+    ])
+    .default("off")
+    .describe("when all peers stop learning before the last round"),
   projectEvery: z
     .int()
     .min(0)

@@ -106,6 +106,9 @@ export const peerRound = z.object({
   consensusEstimate: z.number().optional(),
   warnings: z.array(z.string()).optional(),
   evaluation: evaluation.optional(),
+  verdict: z
+    .object({ meanLoss: z.number(), bestRound: z.int().nonnegative(), isLast: z.literal(true).optional() })
+    .optional(),
   iterateAverage: evaluation.optional(),
   /** float32, little-endian, in base64. */
   projection: z.string().optional(),

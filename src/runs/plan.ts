@@ -3,6 +3,7 @@ import type { AlgorithmKind } from "../algorithm.js";
 import { withOptions } from "../algorithm-options/index.js";
 import { algorithms } from "../algorithms/index.js";
 import { createCompressor } from "../compressors/index.js";
+import type { EarlyStopping } from "../early-stopping.js";
 import { digest, type Fingerprint } from "../exchange/fingerprint.js";
 import { participation, shareOf } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
@@ -53,6 +54,7 @@ export function createPlan(
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
+  const stopping = stoppingOf(experiment);
   const { consensusRate, warnings: ofRate } = planRate(experiment, mixing, trainer, plain);
   const warnings = [...ofRate];
   const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, trainer.layout);
@@ -80,6 +82,7 @@ export function createPlan(
       optimizer: experiment.optimizer,
       localSteps: experiment.localSteps,
       peerWeights: experiment.peerWeights,
+      ...(stopping && { stopping }),
       consensusRate: createSchedule(consensusRate, rounds),
       edges: participation(seed, share),
       closingRates: rates,
@@ -99,6 +102,24 @@ export function createPlan(
     },
     warnings,
   };
+}
+
+/** @throws InvalidExperiment rounds that nobody evaluates, or that peers are in at different times */
+function stoppingOf({ earlyStopping, evaluateEvery, patience }: Experiment): EarlyStopping | undefined {
+  if (earlyStopping === "off") return undefined;
+  if (evaluateEvery === 0) {
+    throw new InvalidExperiment(
+      "early stopping looks at evaluations, and evaluateEvery is 0: set it to rounds between two evaluations",
+      { code: "stopping-without-evaluations", field: "evaluateEvery" },
+    );
+  }
+  if (patience !== "barrier") {
+    throw new InvalidExperiment(
+      "early stopping ends all peers in one round, and with patience they are in different ones: remove one of them",
+      { code: "stopping-with-patience", field: "earlyStopping" },
+    );
+  }
+  return earlyStopping;
 }
 
 function patienceOf(patience: Exclude<Experiment["patience"], "barrier">): NonNullable<Plan["patience"]> {
@@ -228,7 +249,10 @@ function settingsFingerprint(experiment: Experiment): Fingerprint {
     ...shared
   } = withoutLocations(experiment);
   const { data } = experiment;
+  const { earlyStopping, evaluateEvery } = experiment;
   return {
+    // Who stops early by evaluations makes them in the same rounds.
+    ...(earlyStopping !== "off" && { evaluateEvery: String(evaluateEvery) }),
     ...Object.fromEntries(Object.entries(shared).map(([field, value]) => [field, shown(value)])),
     featureScale: "scale" in data ? data.scale : "none",
   };

@@ -8,6 +8,7 @@ import { requireWhole, type Topology } from "../graphs/topology.js";
 import { createMembership, type Epoch, type Membership } from "../membership/membership.js";
 import type { Proposal } from "../membership/proposal.js";
 import { createPeer, type Peer, type Plan } from "../peer.js";
+import { pooledLength } from "../pooling.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
@@ -74,8 +75,8 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const mayChange =
       members && !equalStart && plan.patience === undefined && !mixing.isDirected && !mixing.sequence;
     const works = shareOf(experiment.participation) < 1 ? plan.edges : undefined;
-    const isPooled = plan.peerWeights === "examples" || (trainers[0]!.pooling?.own.length ?? 0) > 0;
-    const tree = isPooled && spanningTree(mixing, rootOf(topology, members?.epoch.newcomers));
+    const needsTree = plan.stopping || pooledLength({ plan, trainer: trainers[0]! }) > 0;
+    const tree = needsTree && spanningTree(mixing, rootOf(topology, members?.epoch.newcomers));
     const memberships = ids.map((id) =>
       mayChange ? createMembership({ ...members, id, works, lastRound: plan.rounds - 1 }) : undefined,
     );

@@ -83,7 +83,8 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
           told = now;
           void tell({ kind: "round", report });
         }
-        if (report.round !== plan.rounds - 1 && report.round !== rounds - 1) return;
+        const endsLearning = report.round === plan.rounds - 1 || report.verdict?.isLast;
+        if (!endsLearning && report.round !== rounds - 1) return;
         // A copy: the model moves on while the file is written.
         const bytes = new Uint8Array(point.buffer, point.byteOffset, point.byteLength).slice();
         writes.push(writeFile(modelFile(models, start.id, report.round), bytes));

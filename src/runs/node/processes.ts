@@ -229,10 +229,11 @@ function createWatch(
       isFirst = false;
     },
     round(report: RoundReport): void {
-      const { peer, round, loss, evaluation } = report;
+      const { peer, round, kind, loss, evaluation } = report;
       latest.set(peer, report);
       for (const text of report.warnings ?? []) onWarning?.({ peer, round, text });
-      if (round === learningRounds - 1) beforeClosing.set(peer, report);
+      // The report that ends learning evaluates, and always comes here.
+      if (kind === "learning") beforeClosing.set(peer, report);
       if (loss !== undefined) losses.set(peer, loss);
       if (evaluation?.accuracy !== undefined) accuracies.set(peer, evaluation.accuracy);
       const slowest =

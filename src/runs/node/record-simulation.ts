@@ -33,6 +33,8 @@ export interface RunSummary {
   /** Bytes that a peer sent, mean over peers. */
   readonly bytesSentPerPeer: number;
   readonly seconds: number;
+  /** Where all peers may stop early: when learning ended, and the round of the least mean held-out loss, both from 1. */
+  readonly stopping?: { readonly lastRound: number; readonly bestRound: number; readonly keptBest: boolean };
   /** What a simulated network makes of it. */
   readonly modelled?: ModelledTimes;
   /** Files of the models, where they were saved. */
@@ -170,7 +172,18 @@ export function summarise({
     beforeClosing: standing(beforeClosing),
     bytesSentPerPeer: average(last.reports.map(bytesSent)),
     seconds,
+    ...stoppingIn(experiment, beforeClosing),
   };
+}
+
+function stoppingIn(
+  { earlyStopping }: Experiment,
+  { round, reports }: SimulationRound,
+): Pick<RunSummary, "stopping"> {
+  const { verdict } = reports[0]!;
+  if (!verdict || earlyStopping === "off") return {};
+  const keptBest = earlyStopping.keep === "best";
+  return { stopping: { lastRound: round + 1, bestRound: verdict.bestRound + 1, keptBest } };
 }
 
 export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {

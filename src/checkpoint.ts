@@ -9,7 +9,7 @@ import { InvalidCheckpoint } from "./foundation/errors.js";
 import type { SavedMembers } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import type { ModelCard } from "./saved-model.js";
-import type { NamedValues } from "./vectors/state.js";
+import type { NamedValues, TensorGroup } from "./vectors/state.js";
 
 export interface Checkpoint extends EdgesSnapshot {
   readonly peer: number;
@@ -55,6 +55,13 @@ export interface CheckpointStore {
    * @throws FileProblem it cannot be written
    */
   save(checkpoint: Checkpoint): Promise<number>;
+  /**
+   * Keeps the tensors that the run leaves as they are, once, so that checkpoints need not have them. Without it, models of
+   * these checkpoints cannot be exported.
+   * @returns bytes that were written; 0 where they are there already
+   * @throws FileProblem they cannot be written
+   */
+  saveFrozen?(frozen: TensorGroup): Promise<number>;
   /** Adds to the journal. The record survives this process once the call returns. @returns its bytes */
   append(record: JournalRecord): number;
   close(): Promise<void>;
@@ -62,12 +69,17 @@ export interface CheckpointStore {
 
 /** Saves where a peer is, while its run waits at a report. @returns bytes of the checkpoint */
 export async function saveCheckpoint(
-  peer: { trainerState(): Promise<NamedValues>; snapshot(own: NamedValues): Checkpoint },
+  peer: {
+    readonly frozen?: TensorGroup | undefined;
+    trainerState(): Promise<NamedValues>;
+    snapshot(own: NamedValues): Checkpoint;
+  },
   store: CheckpointStore,
 ): Promise<number> {
+  const before = (peer.frozen && (await store.saveFrozen?.(peer.frozen))) ?? 0;
   const own = await peer.trainerState();
   // In one turn, so that no frame arrives between the snapshot and its journal.
-  return await store.save(peer.snapshot(own));
+  return before + (await store.save(peer.snapshot(own)));
 }
 
 /** @throws InvalidCheckpoint a checkpoint of another peer or run; the first difference is named */

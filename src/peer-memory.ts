@@ -74,9 +74,13 @@ export function createMemory(
 
 /**
  * The model in a checkpoint, as its file has it.
+ * @param frozen the tensors that the run leaves as they are, which checkpoints do not have
  * @throws InvalidCheckpoint the checkpoint does not say what model it is of
  */
-export function modelIn({ peer, round, vectors, exported }: Checkpoint): SavedModel {
+export function modelIn(
+  { peer, round, vectors, exported }: Checkpoint,
+  frozen: NamedValues = {},
+): SavedModel {
   const model = exported && vectors[exported.point];
   if (!model) {
     throw new InvalidCheckpoint(
@@ -84,7 +88,7 @@ export function modelIn({ peer, round, vectors, exported }: Checkpoint): SavedMo
       { code: "checkpoint-without-model", peer, round },
     );
   }
-  return { card: exported.card, peer, round, model, local: ownOf(vectors) };
+  return { card: exported.card, peer, round, model, local: ownOf(vectors), frozen };
 }
 
 /** What the trainer keeps, without the owner before its names. */

@@ -46,7 +46,7 @@ import {
 } from "./peer-report.js";
 import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
-import type { NamedValues, State } from "./vectors/state.js";
+import type { NamedValues, State, TensorGroup } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
 
 export type { PeerOptions, Plan } from "./peer-parts.js";
@@ -92,6 +92,8 @@ export interface Peer {
   adopt(earlier: Checkpoint): Promise<void>;
   /** What the trainer keeps between rounds; for `snapshot`. */
   trainerState(): Promise<NamedValues>;
+  /** Tensors of the model that the run leaves as they are, where there are any. */
+  readonly frozen: TensorGroup | undefined;
   /**
    * A checkpoint of the last report's round; its vectors are the live ones. Only while the run waits at a report, or
    * has not begun.
@@ -103,7 +105,7 @@ export interface Peer {
    * is over.
    * @throws InvalidExperiment this peer was made without a card
    */
-  saved(own: NamedValues): SavedModel;
+  saved(): Promise<SavedModel>;
   /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
   run(network: Network): AsyncGenerator<RoundReport, void>;
 }
@@ -164,6 +166,7 @@ export function createPeer(options: PeerOptions): Peer {
       position.traffic = traffic;
     },
     trainerState: trainer.state,
+    frozen: trainer.frozen,
     snapshot(own) {
       if (!known) throw tooLate();
       const edges = position.edges?.() ?? { edges: [], held: [] };
@@ -176,14 +179,15 @@ export function createPeer(options: PeerOptions): Peer {
         ...(card && point !== undefined && { exported: { card: card(), point } }),
       };
     },
-    saved(local) {
+    async saved() {
       if (!card) {
         throw new InvalidExperiment(`peer ${id} has no card for the file of its model: give createPeer one`, {
           code: "no-model-card",
           peer: id,
         });
       }
-      return { card: card(), peer: id, round: position.round, model: algorithm.point, local };
+      const [local, frozen = {}] = [await trainer.state(), await trainer.frozen?.read()];
+      return { card: card(), peer: id, round: position.round, model: algorithm.point, local, frozen };
     },
     run(network) {
       if (hasRun) {

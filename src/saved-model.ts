@@ -11,6 +11,8 @@ export interface ModelCard {
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
   /** Of what each peer keeps for itself and its file has, such as running statistics; what is left out it has not. */
   readonly localShapes: Readonly<Record<string, readonly number[]>>;
+  /** Of the tensors that a run leaves as they are. */
+  readonly frozenShapes: Readonly<Record<string, readonly number[]>>;
   /** Metadata of the file: model, data and run, by key. */
   readonly about: Readonly<Record<string, string>>;
 }
@@ -23,6 +25,8 @@ export interface SavedModel {
   readonly model: Float32Array;
   /** What the peer keeps for itself. */
   readonly local: NamedValues;
+  /** The tensors that the run leaves as they are. */
+  readonly frozen: NamedValues;
 }
 
 /** A model as its file has it. */
@@ -57,14 +61,15 @@ export function encodeModel({ tensors, metadata }: ModelFile): Uint8Array[] {
 }
 
 /** Views of a model's tensors, those that gossip first. */
-function tensorsOf({ card, model, local }: SavedModel): NamedTensor[] {
+function tensorsOf({ card, model, local, frozen }: SavedModel): NamedTensor[] {
   const { tensors } = createLayout(card.tensors);
+  const shapes = { ...card.localShapes, ...card.frozenShapes };
   return [
     ...tensors.map(({ name, shape, offset, length }) => {
       return { name, shape, values: model.subarray(offset, offset + length) };
     }),
-    ...Object.entries(local).flatMap(([name, values]) =>
-      Object.hasOwn(card.localShapes, name) ? [{ name, shape: card.localShapes[name]!, values }] : [],
+    ...Object.entries({ ...local, ...frozen }).flatMap(([name, values]) =>
+      Object.hasOwn(shapes, name) ? [{ name, shape: shapes[name]!, values }] : [],
     ),
   ];
 }
@@ -167,16 +172,19 @@ export interface ModelNumbers {
   readonly model: Float32Array;
   /** What its peer kept for itself; only what the file has. */
   readonly local: NamedValues;
+  readonly frozen: NamedValues;
 }
 
 /**
  * @param local shapes of what a peer keeps for itself, by name
+ * @param frozen shapes of the tensors that are in no model vector, by name
  * @throws InvalidModel a tensor that is missing, of another shape or of another model, or with numbers that are not finite
  */
 export function numbersFor(
   { tensors, source }: ModelFile,
   layout: Layout,
   local: Readonly<Record<string, readonly number[]>> = {},
+  frozen: Readonly<Record<string, readonly number[]>> = {},
 ): ModelNumbers {
   const unlike = (what: string, field: string) =>
     new InvalidModel(
@@ -185,7 +193,8 @@ export function numbersFor(
     );
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const shapes = new Map(Object.entries(local));
-  for (const { name, shape } of layout.tensors) {
+  const required = Object.entries(frozen).map(([name, shape]) => ({ name, shape }));
+  for (const { name, shape } of [...layout.tensors, ...required]) {
     if (!byName.has(name)) throw unlike(`it has no tensor ${name}`, name);
     shapes.set(name, shape);
   }
@@ -204,8 +213,11 @@ export function numbersFor(
   }
   const model = new Float32Array(layout.length);
   for (const { name, offset } of layout.tensors) model.set(byName.get(name)!.values, offset);
-  const kept = Object.keys(local).filter((name) => byName.has(name));
-  return { model, local: Object.fromEntries(kept.map((name) => [name, byName.get(name)!.values])) };
+  const valuesOf = (shapes: object) => {
+    const names = Object.keys(shapes).filter((name) => byName.has(name));
+    return Object.fromEntries(names.map((name) => [name, byName.get(name)!.values]));
+  };
+  return { model, local: valuesOf(local), frozen: valuesOf(frozen) };
 }
 
 /** How far two equal models may be apart, in units of a tensor's largest magnitude. */

@@ -66,6 +66,7 @@ const exported: fc.Arbitrary<NonNullable<Checkpoint["exported"]>> = fc.record({
   card: fc.record({
     tensors: fc.array(fc.record({ name: fc.string(), shape: fc.array(count) })),
     localShapes: fc.dictionary(fc.string(), fc.array(count), { noNullPrototype: true }),
+    frozenShapes: fc.dictionary(fc.string(), fc.array(count), { noNullPrototype: true }),
     about: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
   }),
   point: fc.string(),

@@ -21,6 +21,7 @@ import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { generateIdentity, type JoinOptions, joinRun } from "../src/runs/node/network.js";
 import { modelFingerprint } from "../src/trainers/layers-fingerprint.js";
 import { createLayersTrainer } from "../src/trainers/layers-trainer.js";
+import { weightsOf } from "../src/trainers/layers-weights.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { encodeSafetensors } from "../src/vectors/safetensors.js";
 import { checkError, expectRejection } from "./support/errors.js";
@@ -339,7 +340,7 @@ describe("the content of a model", () => {
     return model;
   };
   const textOf = async (model: LayersModel) => {
-    const content = await modelFingerprint(model);
+    const content = await modelFingerprint(model, weightsOf(model));
     model.dispose();
     return JSON.stringify(content);
   };
@@ -397,6 +398,8 @@ describe("the content of a model", () => {
     model.layers[0]!.getConfig = () => {
       throw new Error("not\nimplemented");
     };
-    await expectRejection(modelFingerprint(model), InvalidExperiment, { code: "model-not-described" });
+    await expectRejection(modelFingerprint(model, weightsOf(model)), InvalidExperiment, {
+      code: "model-not-described",
+    });
   });
 });

@@ -47,7 +47,7 @@ async function snapshot(settings: object, topology = ring) {
     point[k] = 0.25 * k;
   });
   const checkpoint = peer!.snapshot(await peer!.trainerState());
-  const expected = fileOf(peer!.saved(await peer!.trainerState()));
+  const expected = fileOf(await peer!.saved());
   return { checkpoint, expected, dispose };
 }
 
@@ -134,11 +134,13 @@ describe("the mean of models", () => {
       card: {
         tensors: [{ name: "w", shape: [1] }],
         localShapes: { seen: [1] },
+        frozenShapes: {},
         about: { experiment: "{}" },
       },
       ...{ peer, round },
       model: Float32Array.from(numbers[peer]!.slice(0, 1)),
       local: { seen: Float32Array.from(numbers[peer]!.slice(1)) },
+      frozen: {},
     });
 
   it("is of all peers in a folder, and names them", async () => {
@@ -251,7 +253,8 @@ describe("a model for TensorFlow.js", () => {
       // Statistics that no initialiser has.
       const local = await trainers[0]!.state();
       for (const values of Object.values(local)) values.set(values.map((_, k) => 0.5 + 0.1 * k));
-      const file = fileOf(peers[0]!.saved(local));
+      await trainers[0]!.restore(local);
+      const file = fileOf(await peers[0]!.saved());
       const source = join(scratch, `${name}.safetensors`);
       writeFileSync(source, Buffer.concat(encodeModel(file)));
       await exportModel({ source, to: join(scratch, name, "model.json"), warn });

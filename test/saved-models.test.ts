@@ -57,7 +57,7 @@ async function trained(settings: object, peers = 2) {
       peer.model[k]! -= 0.1 * gradient;
     });
   }
-  const saved = peer.saved(await peer.trainerState());
+  const saved = await peer.saved();
   return {
     experiment,
     saved,

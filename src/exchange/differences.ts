@@ -19,9 +19,10 @@ const lists: Readonly<Record<string, { readonly entry: (k: number) => string; re
 /** Fields that differ of themselves when one of others does. */
 const consequences: Readonly<Record<string, readonly string[]>> = {
   data: ["classes", "exampleShape", "featureScale"],
-  modelLayers: ["exampleShape", "model"],
-  layout: ["exampleShape", "model", "modelLayers"],
-  initialModel: ["exampleShape", "model", "modelLayers", "layout", "seed"],
+  modelLayers: ["exampleShape", "model", "trainable"],
+  frozenWeights: ["exampleShape", "model", "modelLayers", "trainable", "seed"],
+  layout: ["exampleShape", "model", "modelLayers", "trainable"],
+  initialModel: ["exampleShape", "model", "modelLayers", "trainable", "layout", "seed"],
 };
 
 /** The differences that do not follow from others of them. */

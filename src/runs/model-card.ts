@@ -31,12 +31,13 @@ export interface Run {
  */
 export function cardOf(
   { topology: { name, mixing }, experiment, plan }: Run,
-  { layout, stateShapes = {}, examples }: Trainer,
+  { layout, stateShapes = {}, frozen, examples }: Trainer,
 ): ModelCard {
   const { topology: digest } = plan.fingerprint ?? {};
   return {
     tensors: layout.tensors.map(({ name, shape }) => ({ name, shape })),
     localShapes: stateShapes,
+    frozenShapes: frozen?.shapes ?? {},
     about: {
       murmuration: VERSION,
       topology: JSON.stringify({ name, peers: mixing.peers, digest }),

@@ -6,10 +6,11 @@ import type { Trainer } from "../trainers/trainer.js";
  * Evaluations take no time: they are observed, not part of the run.
  */
 export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradientMs: number): Trainer {
-  const { localUpdate } = trainer;
+  const { localUpdate, frozen } = trainer;
   return {
     layout: trainer.layout,
     ...(trainer.pooling && { pooling: trainer.pooling }),
+    ...(frozen && { frozen }),
     initialize: (model) => trainer.initialize(model),
     gradient: (point, out, step) => clock.during(gradientMs, () => trainer.gradient(point, out, step)),
     ...(localUpdate && {

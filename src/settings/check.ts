@@ -6,6 +6,9 @@ import type { ErrorDetails, MurmurationError } from "../foundation/errors.js";
 /** Most characters of a wrong value that a message repeats. */
 const SHOWN_CHARACTERS = 40;
 
+/** Most names that a message lists. */
+export const SHOWN_NAMES = 40;
+
 /**
  * The value as the schema sees it, with defaults filled in.
  *
@@ -39,7 +42,13 @@ export function suggestion(given: string, known: readonly string[]): string {
   const nearest = closest(given, known);
   return distance(given, nearest) <= Math.max(2, given.length / 3)
     ? `: did you mean "${nearest}"?`
-    : `: it is one of ${known.join(", ")}`;
+    : `: it is one of ${upTo(known)}`;
+}
+
+/** Names in a row, the first of them where they are many. */
+export function upTo(names: readonly string[]): string {
+  const more = names.length - SHOWN_NAMES;
+  return more > 0 ? `${names.slice(0, SHOWN_NAMES).join(", ")} and ${more} more` : names.join(", ");
 }
 
 type Path = readonly PropertyKey[];

@@ -37,7 +37,7 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
   const { file, model: settings, examples, backend, seed } = options;
   const { useBackend } = await import("../backends/index.js");
   await useBackend(backend);
-  const [tf, { flatten, weightsOf }, { shapesOf }] = await Promise.all([
+  const [tf, { weightsOf }, { shapesOf }] = await Promise.all([
     import("@tensorflow/tfjs-core"),
     import("./layers-weights.js"),
     import("./layers-checks.js"),
@@ -52,10 +52,11 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
         { code: "model-input-changed", field: "model" },
       );
     }
-    const weights = weightsOf(model, flatten(model.layers));
-    const numbers = numbersFor(file, weights.layout, weights.localShapes);
-    weights.upload(numbers.model);
-    weights.writeLocal(numbers.local);
+    const { layout, local, frozen, upload } = weightsOf(model);
+    const numbers = numbersFor(file, layout, local.shapes, frozen.shapes);
+    upload(numbers.model);
+    local.write(numbers.local);
+    frozen.write(numbers.frozen);
     return {
       positions: shapes.answers,
       classes: shapes.classes,

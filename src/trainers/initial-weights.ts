@@ -6,8 +6,8 @@ import type { Trainer } from "./trainer.js";
 const ORIGIN: Origin = { name: "weights", remedy: "name a .safetensors file" };
 
 /**
- * The trainer with the numbers of a file in place of those drawn from the seed, also for what stays with the peer where
- * the file has it.
+ * The trainer with the numbers of a file in place of those drawn from the seed, frozen tensors included, and what stays with
+ * the peer where the file has it.
  *
  * @throws InvalidData a file that cannot be read
  * @throws InvalidModel a damaged file, or tensors other than the model's. The trainer is disposed of then
@@ -15,8 +15,14 @@ const ORIGIN: Origin = { name: "weights", remedy: "name a .safetensors file" };
 export async function startFrom(trainer: Trainer, path: string): Promise<Trainer> {
   try {
     const file = decodeModel(await readData(path, ORIGIN), path);
-    const { model, local } = numbersFor(file, trainer.layout, trainer.stateShapes);
+    const { model, local, frozen } = numbersFor(
+      file,
+      trainer.layout,
+      trainer.stateShapes,
+      trainer.frozen?.shapes,
+    );
     await trainer.restore({ ...(await trainer.state()), ...local });
+    trainer.frozen?.write(frozen);
     return { ...trainer, initialize: (out) => out.set(model) };
   } catch (error) {
     trainer.dispose();

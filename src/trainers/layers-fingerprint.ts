@@ -3,12 +3,11 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { digestOfNumbers } from "../datasets/digest-of-numbers.js";
 import { digest, type Fingerprint, listed } from "../exchange/fingerprint.js";
 import { InvalidExperiment } from "../foundation/errors.js";
+import { RUNNING } from "./layers-freezing.js";
+import type { ModelWeights } from "./layers-weights.js";
 
 /** Hexadecimal digits of a layer's digest. */
 const LAYER_DIGITS = 12;
-
-/** Statistics that a layer keeps of its own peer's data; they differ once peers have learned. */
-const RUNNING = /(^|\/)moving_(mean|variance)$/;
 
 /** One layer in a model's configuration, as tfjs writes it for Keras. */
 interface LayerSettings {
@@ -21,16 +20,22 @@ interface LayerSettings {
  * - `modelLayers`: class, activation and a digest of the settings and inputs of each layer, by which models of equal
  *   layout are told apart. It is made of the model that was built, so the modules that build it may differ. What a
  *   layer of one's own leaves out of its `getConfig` is not seen.
- * - `frozenWeights`: digest of the weights that no gradient moves and no layer updates; absent where there are none.
+ * - `frozenWeights`: digest of the weights that neither gradients nor layers change, by name; absent where there are none.
  *
  * @throws InvalidExperiment a layer whose `getConfig` fails
  */
-export async function modelFingerprint(model: LayersModel): Promise<Fingerprint> {
-  const frozen = [];
-  for (const weight of model.nonTrainableWeights) {
-    if (RUNNING.test(weight.originalName)) continue;
-    const values = await weight.read().data();
-    frozen.push(await digestOfNumbers(Float32Array.from(values)));
+export async function modelFingerprint(
+  model: LayersModel,
+  { local, frozen: unchanged }: Pick<ModelWeights, "local" | "frozen">,
+): Promise<Fingerprint> {
+  const frozen: [name: string, digest: string][] = [];
+  const add = async (name: string, values: Float32Array) => {
+    frozen.push([name, await digestOfNumbers(values)]);
+  };
+  for (const [name, values] of Object.entries(await unchanged.read())) await add(name, values);
+  for (const [name, values] of Object.entries(await local.read())) {
+    // Running statistics differ once peers have learned.
+    if (!RUNNING.test(name)) await add(name, values);
   }
   return {
     modelLayers: listed(layersOf(model)),

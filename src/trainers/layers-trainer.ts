@@ -10,7 +10,7 @@ import { createBatches, EVALUATION_BATCH } from "./batches.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
 import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
 import { modelFingerprint } from "./layers-fingerprint.js";
-import { flatten, weightsOf } from "./layers-weights.js";
+import { weightsOf } from "./layers-weights.js";
 import type { Evaluation, Trainer, TrainerPooling } from "./trainer.js";
 
 /** Mean loss of a batch from its labels, shape [batch, …], and the model's output for it. */
@@ -29,6 +29,11 @@ export interface LayersTrainerOptions {
   readonly batchSize?: number;
   /** Changes a batch's features in place before they are learned from; none where left out. */
   readonly augment?: Augmentation;
+  /**
+   * Patterns of the layers (`dense2`) or tensors (`dense2/kernel`) that learn, with `*` for any characters; all where left
+   * out. The others are frozen in the model.
+   */
+  readonly trainable?: readonly string[];
   /** What the model takes and predicts, for its saved file. */
   readonly examples?: ExamplesDescription;
   /** What is asked of all peers' examples before the first gradient. */
@@ -42,9 +47,10 @@ export interface LayersTrainerOptions {
 /**
  * A trainer for any tf.LayersModel, on the backend that is active.
  *
- * Trainable weights are the model vector, in the order of `model.trainableWeights`. Weights that no gradient moves,
- * such as the running statistics of batch normalisation, stay with the peer. The vector is the truth: every gradient
- * and evaluation starts by writing it into the model.
+ * Trainable weights are the model vector, in the order of `model.trainableWeights`. Weights that layers update themselves,
+ * such as the running statistics of batch normalisation, stay with the peer. Frozen weights, by `trainable` or by a layer's
+ * own flag, stay as they are, and no gradient is computed below the first layer that learns. The vector is the truth: every
+ * gradient and evaluation starts by writing it into the model.
  *
  * Give every initialiser a seed, or load the weights, so that all peers start alike. Same seed, same bits on
  * one backend: dropout layers get their seeds from here, and layers whose noise cannot be seeded are refused.
@@ -58,11 +64,10 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   const labelsPerExample = checkData({ ...options, name: model.name }, shapes, !customLoss);
   requireCount("batchSize", batchSize);
 
-  const layers = flatten(model.layers);
+  const weights = weightsOf(model, options.trainable);
+  const { layers, layout, variables, local, frozen } = weights;
   refuseAmbientNoise(layers);
   const dropouts = layers.filter((layer) => "rate" in layer && "seed" in layer) as unknown as SeededLayer[];
-  const weights = weightsOf(model, layers);
-  const { layout, variables } = weights;
   // Asked of the layers, because a sequential model forgets its own.
   const penalties = () => layers.flatMap((layer) => layer.calculateLosses());
   const isRegularised = tf.tidy(() => penalties().length > 0);
@@ -97,7 +102,8 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     layout,
     ...(options.examples && { examples: options.examples }),
     ...(options.pooling && { pooling: options.pooling }),
-    stateShapes: weights.localShapes,
+    stateShapes: local.shapes,
+    ...(Object.keys(frozen.shapes).length > 0 && { frozen }),
     initialize: weights.initialize,
     async gradient(point, out, step) {
       weights.upload(point);
@@ -114,11 +120,14 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       weights.upload(point);
       return evaluateOn();
     },
-    state: weights.readLocal,
+    state: local.read,
     async restore(state) {
-      weights.writeLocal(state);
+      local.write(state);
     },
-    fingerprint: async () => ({ ...(await modelFingerprint(model)), ...(await options.fingerprint?.()) }),
+    fingerprint: async () => ({
+      ...(await modelFingerprint(model, weights)),
+      ...(await options.fingerprint?.()),
+    }),
     dispose() {
       model.dispose();
     },

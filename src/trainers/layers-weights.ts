@@ -1,39 +1,48 @@
-/** The weights of a layers model: those that lie in the model vector, and those that stay with the peer. */
+/** The weights of a layers model: those that lie in the model vector, those that stay with the peer, and those that stay as they are. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readInto, writeInto } from "../backends/memory.js";
 import { InvalidData, InvalidExperiment } from "../foundation/errors.js";
 import { createLayout, type Layout } from "../vectors/layout.js";
-import type { NamedValues } from "../vectors/state.js";
+import type { TensorGroup } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
+import { freeze, type Layer, leavesOf, tensorName } from "./layers-freezing.js";
 
-type Layer = layersModule.Layer;
 type Weight = Layer["weights"][number];
 
 export interface ModelWeights {
+  /** All layers in order, those inside nested models included. */
+  readonly layers: readonly Layer[];
   /** Of the trainable weights, in the order of `model.trainableWeights`. */
   readonly layout: Layout;
   /** The trainable weights, tensor by tensor of the layout. */
   readonly variables: readonly tf.Variable[];
-  /** Shapes of the other weights, by name. */
-  readonly localShapes: Readonly<Record<string, readonly number[]>>;
+  /** Weights that layers which learn update themselves, such as running statistics. */
+  readonly local: TensorGroup;
+  /** Weights that nothing changes. */
+  readonly frozen: TensorGroup;
   /** Writes the trainable weights that the model had when this was made. */
   initialize(out: Vector): void;
   /** Sets the trainable weights. */
   upload(vector: Vector): void;
-  /** Copies of the other weights, by name. */
-  readLocal(): Promise<NamedValues>;
-  /** Sets the other weights. @throws InvalidData names or lengths that are not theirs */
-  writeLocal(values: NamedValues): void;
+}
+
+interface Named {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly variable: tf.Variable;
 }
 
 /**
- * @param layers all layers of the model, those inside nested models included
- * @throws InvalidExperiment no trainable weights, or weights that cannot be read at once
+ * @param trainable patterns of what learns, see `layers-freezing.ts`; what they leave out is frozen in the model
+ * @throws InvalidExperiment no trainable weights, weights that cannot be read at once, or patterns that do not fit
  */
-export function weightsOf(model: LayersModel, layers: readonly Layer[]): ModelWeights {
-  const names = namesOf(layers);
-  const named = (weights: readonly Weight[]) =>
+export function weightsOf(model: LayersModel, trainable: readonly string[] = ["*"]): ModelWeights {
+  const leaves = freeze(leavesOf(model.layers), trainable);
+  const names = new Map(
+    leaves.flatMap((leaf) => leaf.layer.weights.map((weight) => [weight.id, tensorName(leaf, weight)])),
+  );
+  const named = (weights: readonly Weight[]): Named[] =>
     weights
       .filter(({ shape }) => shape.every((side) => side !== 0))
       .map((weight, i) => ({
@@ -41,22 +50,25 @@ export function weightsOf(model: LayersModel, layers: readonly Layer[]): ModelWe
         shape: weight.shape as number[],
         variable: weight.read() as tf.Variable,
       }));
-  const trainable = named(model.trainableWeights);
-  const local = named(model.nonTrainableWeights);
-  if (trainable.length === 0) {
+  const learning = named(model.trainableWeights);
+  if (learning.length === 0) {
     throw new InvalidExperiment(`model ${model.name} has no trainable weights: add a trainable layer`, {
       code: "no-trainable-weights",
       field: "model",
     });
   }
-  const layout = createLayout(trainable.map(({ name, shape }) => ({ name, shape })));
-  const variables = trainable.map(({ variable }) => variable);
+  const layout = createLayout(learning.map(({ name, shape }) => ({ name, shape })));
+  const variables = learning.map(({ variable }) => variable);
   const start = variables.map((variable) => startOf(variable, model));
+  const statistics = new Set(leaves.flatMap((leaf) => leaf.statistics.map(({ id }) => id)));
+  const others = model.nonTrainableWeights;
 
   return {
+    layers: leaves.map(({ layer }) => layer),
     layout,
     variables,
-    localShapes: Object.fromEntries(local.map(({ name, shape }) => [name, shape])),
+    local: groupOf(model, named(others.filter(({ id }) => statistics.has(id)))),
+    frozen: groupOf(model, named(others.filter(({ id }) => !statistics.has(id)))),
     initialize(out) {
       layout.tensors.forEach(({ offset }, i) => {
         out.set(start[i]!, offset);
@@ -67,24 +79,30 @@ export function weightsOf(model: LayersModel, layers: readonly Layer[]): ModelWe
         writeInto(variables[i]!, vector.subarray(offset, offset + length));
       });
     },
-    async readLocal() {
+  };
+}
+
+function groupOf(model: LayersModel, tensors: readonly Named[]): TensorGroup {
+  return {
+    shapes: Object.fromEntries(tensors.map(({ name, shape }) => [name, shape])),
+    async read() {
       const values: Record<string, Float32Array> = {};
-      for (const { name, variable } of local) {
+      for (const { name, variable } of tensors) {
         values[name] = new Float32Array(variable.size);
         await readInto(variable, values[name]);
       }
       return values;
     },
-    writeLocal(values) {
+    write(values) {
       const given = Object.keys(values);
-      const fits = local.every(({ name, variable }) => values[name]?.length === variable.size);
-      if (!fits || given.length !== local.length) {
+      const fits = tensors.every(({ name, variable }) => values[name]?.length === variable.size);
+      if (!fits || given.length !== tensors.length) {
         throw new InvalidData(
-          `the state does not fit model ${model.name}: it has ${given.join(", ") || "nothing"}, and the model needs ${local.map(({ name, variable }) => `${name} of ${variable.size} numbers`).join(", ") || "nothing"}`,
+          `the state does not fit model ${model.name}: it has ${given.join(", ") || "nothing"}, and the model needs ${tensors.map(({ name, variable }) => `${name} of ${variable.size} numbers`).join(", ") || "nothing"}`,
           { code: "state-of-another-model" },
         );
       }
-      for (const { name, variable } of local) writeInto(variable, values[name]!);
+      for (const { name, variable } of tensors) writeInto(variable, values[name]!);
     },
   };
 }
@@ -99,30 +117,4 @@ function startOf(variable: tf.Variable, model: LayersModel): Float32Array {
       { code: "weights-not-readable", field: "model", cause },
     );
   }
-}
-
-/**
- * Names of weights by their ids. They count layers of a class within the model, for example `dense2/kernel`, because
- * tfjs's own names count all layers of the process and would differ between peers.
- */
-function namesOf(layers: readonly Layer[]): Map<number, string> {
-  const counts = new Map<string, number>();
-  const names = new Map<number, string>();
-  for (const layer of layers) {
-    const className = layer.getClassName().toLowerCase();
-    const count = (counts.get(className) ?? 0) + 1;
-    counts.set(className, count);
-    for (const { id, originalName } of layer.weights) {
-      names.set(id, `${className}${count}/${originalName.split("/").at(-1)}`);
-    }
-  }
-  return names;
-}
-
-/** All layers, those inside nested models included, in order. */
-export function flatten(layers: readonly Layer[]): Layer[] {
-  return layers.flatMap((layer) => {
-    const nested = (layer as { layers?: Layer[] }).layers;
-    return nested ? flatten(nested) : [layer];
-  });
 }

@@ -30,6 +30,7 @@ export const layers: TrainerKind<typeof settings> = {
       model: await createModel(task.model, { inputShape, classes, seed }),
       ...{ train, test, pooling, fingerprint, seed, peer },
       batchSize: task.batchSize,
+      trainable: task.trainable,
       examples: description,
       ...(augment && { augment }),
     });

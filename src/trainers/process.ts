@@ -7,6 +7,7 @@ import type { Vector } from "../vectors/vector.js";
 import { countOf, DEADLINES, deadlineSettings, MAX_NUMBERS, replies } from "./process-messages.js";
 import { type Program, startProgram } from "./process-program.js";
 import { createSharedFolder, type SharedFolder } from "./process-vectors.js";
+import { refuseFreezing } from "./task.js";
 import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
 
 const updates = ["gradient", "own"] as const;
@@ -56,7 +57,12 @@ interface Description {
  */
 export const processTrainer: TrainerKind<typeof settings> = {
   settings,
-  async create(settings, context) {
+  async create(settings, context, task) {
+    refuseFreezing(
+      task,
+      "process",
+      ", and freeze parameters in the program, in PyTorch with requires_grad_(False)",
+    );
     const { command, deadlines } = settings;
     const { peer } = context;
     const folder = await createSharedFolder();

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { normal, random } from "../foundation/random.js";
 import { createLayout } from "../vectors/layout.js";
+import { refuseFreezing } from "./task.js";
 import { stateless, type TrainerKind } from "./trainer.js";
 
 const settings = z.strictObject({
@@ -26,7 +27,8 @@ const settings = z.strictObject({
  */
 export const quadratic: TrainerKind<typeof settings> = {
   settings,
-  async create({ dimension, heterogeneity, noise, condition }, { peer, peers, seed }) {
+  async create({ dimension, heterogeneity, noise, condition }, { peer, peers, seed }, task) {
+    refuseFreezing(task, "quadratic", "");
     const lengths = typeof dimension === "number" ? [dimension] : dimension;
     const layout = createLayout(lengths.map((length, i) => ({ name: `x${i + 1}`, shape: [length] })));
     const size = layout.length;

@@ -8,7 +8,7 @@ import type { z } from "zod";
 import type { ExamplesDescription } from "../dataset.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Layout } from "../vectors/layout.js";
-import type { NamedValues } from "../vectors/state.js";
+import type { NamedValues, TensorGroup } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
 import type { Task } from "./task.js";
 
@@ -56,6 +56,11 @@ export interface Trainer {
    * is part of checkpoints alone, such as the state of an optimiser.
    */
   readonly stateShapes?: Readonly<Record<string, readonly number[]>>;
+  /**
+   * Tensors of the model that no gradient, layer or neighbour changes, the same at every peer. They are part of the file of
+   * a model, and of neither the model vector nor `state`; they are set before the run alone.
+   */
+  readonly frozen?: TensorGroup;
   /** Write the initial model, the same for every peer of one seed. */
   initialize(model: Vector): void;
   /**

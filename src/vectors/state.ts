@@ -15,6 +15,15 @@ export interface State {
 /** Copies of arrays by name, for state that lies outside the vector space. */
 export type NamedValues = Readonly<Record<string, Float32Array>>;
 
+/** Tensors by name that are no part of the model vector. */
+export interface TensorGroup {
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  /** Copies of their numbers. */
+  read(): Promise<NamedValues>;
+  /** @throws InvalidData names or lengths that are not theirs; nothing is changed then */
+  write(values: NamedValues): void;
+}
+
 /** Names for vectors that belong to one edge each, for example `copy 3`. */
 export function byPeer(
   name: string,

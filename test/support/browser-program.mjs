@@ -34,7 +34,7 @@ export async function train(settings) {
   }
   const digests = simulation.peers.map(({ model }) => modelDigest(model));
   const [peer] = simulation.peers;
-  const saved = await evaluateFile(encodeModel(fileOf(peer.saved(await peer.trainerState()))));
+  const saved = await evaluateFile(encodeModel(fileOf(await peer.saved())));
   simulation.dispose();
   return { digests, accuracy, saved };
 }

@@ -1,6 +1,7 @@
 /** From what a run has saved to a file of its model. */
 import { readdir, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
+import type { Checkpoint } from "../../checkpoint.js";
 import { FileProblem, InvalidCheckpoint, InvalidExperiment } from "../../foundation/errors.js";
 import { modelIn } from "../../peer-memory.js";
 import { encodeModel, fileOf, type ModelFile, meanOf, peersOf } from "../../saved-model.js";
@@ -9,6 +10,7 @@ import { TFJS_WEIGHTS_NAME, toTfjs } from "../../trainers/tfjs-format.js";
 import { openModel } from "../model-use.js";
 import { readCheckpoint } from "./checkpoints/file.js";
 import { newestCheckpoint } from "./checkpoints/folder.js";
+import { readFrozen } from "./checkpoints/frozen-file.js";
 import { COMMON_NAME, readModel, writeParts } from "./models.js";
 
 export interface ExportOptions {
@@ -93,7 +95,9 @@ async function modelsOf({ source, of, warn }: ExportOptions): Promise<ModelFile[
 }
 
 const readOne = async (path: string): Promise<ModelFile> =>
-  extname(path) === ".safetensors" ? readModel(path) : fileOf(modelIn(await readCheckpoint(path)), path);
+  extname(path) === ".safetensors"
+    ? readModel(path)
+    : modelOf(await readCheckpoint(path), dirname(path), path);
 
 /** Models of the newest checkpoints, of the newest round that all have. */
 async function newestModels(folders: readonly string[], warn: (text: string) => void): Promise<ModelFile[]> {
@@ -103,9 +107,15 @@ async function newestModels(folders: readonly string[], warn: (text: string) => 
   for (const [k, folder] of folders.entries()) {
     const last = newest[k];
     const checkpoint = last && last.round > round ? await newestCheckpoint(folder, { warn }, round) : last;
-    if (checkpoint) models.push(fileOf(modelIn(checkpoint), folder));
+    if (checkpoint) models.push(await modelOf(checkpoint, folder, folder));
   }
   return models;
+}
+
+/** @param folder where the checkpoint lies, and beside it the tensors that its run leaves as they are */
+async function modelOf(checkpoint: Checkpoint, folder: string, source: string): Promise<ModelFile> {
+  const shapes = checkpoint.exported?.card.frozenShapes ?? {};
+  return fileOf(modelIn(checkpoint, await readFrozen(folder, shapes)), source);
 }
 
 /** Names in a folder; undefined where the path is a file. @throws FileProblem nothing is there */

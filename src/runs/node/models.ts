@@ -83,19 +83,16 @@ export async function readModel(path: string): Promise<ModelFile> {
 }
 
 /** Saves the model of one peer. @returns its file */
-export async function savePeer(
-  folder: string,
-  peer: Pick<Peer, "id" | "saved" | "trainerState">,
-): Promise<string> {
+export async function savePeer(folder: string, peer: Pick<Peer, "id" | "saved">): Promise<string> {
   const path = join(folder, peerName(peer.id));
-  await writeModel(path, fileOf(peer.saved(await peer.trainerState())));
+  await writeModel(path, fileOf(await peer.saved()));
   return path;
 }
 
 /** Saves the models of all peers of a run. @returns their files */
 export async function saveAll(folder: string, peers: readonly Peer[]): Promise<string[]> {
   const models: ModelFile[] = [];
-  for (const peer of peers) models.push(fileOf(peer.saved(await peer.trainerState())));
+  for (const peer of peers) models.push(fileOf(await peer.saved()));
   const isOne = models.every((model) => areEqual(models[0]!, model));
   const files = isOne ? [join(folder, COMMON_NAME)] : peers.map(({ id }) => join(folder, peerName(id)));
   for (const [k, path] of files.entries()) await writeModel(path, models[k]!);

@@ -73,6 +73,7 @@ const header = z.object({
       card: z.object({
         tensors: z.array(z.object({ name: z.string(), shape: z.array(count) })),
         localShapes: z.record(z.string(), z.array(count)),
+        frozenShapes: z.record(z.string(), z.array(count)).default({}),
         about: z.record(z.string(), z.string()),
       }),
       point: z.string(),

@@ -1,6 +1,7 @@
 /**
  * One peer's checkpoints in a folder: `round-120.checkpoint`, and beside it `round-120.journal` with what happened since.
- * The two newest checkpoints stay, so that one that is damaged costs rounds, not the run.
+ * The two newest checkpoints stay, so that one that is damaged costs rounds, not the run. Tensors that the run leaves as they
+ * are lie beside them, once.
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { InvalidCheckpoint } from "../../../foundation/errors.js";
 import { makeFolder } from "../../../sinks/folders.js";
 import { DRAFT_SUFFIX } from "../../../sinks/whole-file.js";
 import { readCheckpoint, writeCheckpoint } from "./file.js";
+import { writeFrozen } from "./frozen-file.js";
 import { type JournalFile, openJournal, readJournal } from "./journal-file.js";
 
 /** Checkpoints that stay in the folder. */
@@ -86,6 +88,8 @@ export async function createCheckpointFolder(
       }
       return bytes;
     },
+
+    saveFrozen: (frozen) => writeFrozen(folder, frozen),
 
     append(record) {
       if (isBroken) return 0;

@@ -123,6 +123,37 @@ describe("peers on loopback", () => {
     await expectRefusal(others, "initialModel", [/"initialModel" is .*; start both/, /"initialModel" is /]);
   });
 
+  it("refuse each other where tensors differ that the run leaves as they are, and where others learn", async () => {
+    const started = (frozen: number) => {
+      const shapes = {
+        "dense1/kernel": [2, 4],
+        "dense1/bias": [4],
+        "dense2/kernel": [4, 2],
+        "dense2/bias": [2],
+      };
+      const tensors = Object.entries(shapes).map(([name, shape]) => ({
+        ...{ name, shape },
+        values: new Float32Array(shape.reduce((n, side) => n * side, 1)).fill(
+          name === "dense1/kernel" ? frozen : 0.25,
+        ),
+      }));
+      return {
+        ...csv(table(["cat", "dog"])),
+        ...{ model: { kind: "mlp", hidden: [4] }, trainable: ["dense2"] },
+        weights: ownFile("m.safetensors", joined(...encodeSafetensors({ tensors, metadata: {} }))),
+      };
+    };
+    expect(await meet([started(1), started(1)])).toEqual([true, true]);
+    await expectRefusal([started(1), started(2)], "frozenWeights", [
+      /: "frozenWeights" is "\w{12}…" here and "\w{12}…" at peer 1; start both from the same files and settings$/,
+      /: "frozenWeights" is "\w{12}…" here and "\w{12}…" at peer 0; start both from the same files and settings$/,
+    ]);
+    await expectRefusal([started(1), { ...started(1), trainable: ["dense*"] }], "trainable", [
+      /: "trainable" is \S+dense2\S+ here and \S+dense\*\S+ at peer 1; start both from the same files and settings$/,
+      /: "trainable" is \S+dense\*\S+ here and \S+dense2\S+ at peer 0; start both from the same files and settings$/,
+    ]);
+  });
+
   it("refuse each other where one has a class more", async () => {
     await expectRefusal([csv(table(["cat", "dog"])), csv(table(["cat", "dog", "fox"]))], "classes", [
       /class 2 is absent here and "fox" at peer 1/,

@@ -15,7 +15,7 @@ import { HandshakeRefused, MalformedFrame, Unreachable } from "../src/foundation
 import { banMs, FIRST_BAN_MS, MAX_BAN_DOUBLINGS } from "../src/transports/ban.js";
 import type { Channel } from "../src/transports/libp2p/channel.js";
 import { encodeHeartbeat, MAX_HEARTBEAT_BYTES } from "../src/transports/libp2p/heartbeat.js";
-import { decodeHello, encodeHello } from "../src/transports/libp2p/hello.js";
+import { decodeHello, encodeHello, MAX_FIELDS } from "../src/transports/libp2p/hello.js";
 import type { Libp2pTransport, Libp2pTransportOptions, LinkEvent } from "../src/transports/libp2p/index.js";
 import {
   CREDIT_STEP_BYTES,
@@ -460,7 +460,7 @@ describe("limits", () => {
 
   it("a fingerprint too large for the handshake is refused at home", async () => {
     const topology = await members(2);
-    const fields = Object.fromEntries(Array.from({ length: 49 }, (_, k) => [`field ${k}`, "1"]));
+    const fields = Object.fromEntries(Array.from({ length: MAX_FIELDS + 1 }, (_, k) => [`field ${k}`, "1"]));
     for (const fingerprint of [{ layout: "x".repeat(MAX_LIST_BYTES + 1) }, fields]) {
       await expectRejection(join(topology, 0, { fingerprint }), MalformedFrame, { code: "hello-too-large" });
     }
@@ -575,9 +575,9 @@ describe("fingerprints", () => {
     expect(readListed(listed(["é".repeat(MAX_LIST_BYTES / 2 - 3)]))).toEqual({ count: 1 });
   });
 
-  it("with the longest lists and 29 digests fit into a hello", () => {
+  it("with the longest lists and as many digests as a hello has fields fit into a hello", () => {
     const longest = listed(["x".repeat(MAX_LIST_BYTES - 8)]);
-    const fields = Array.from({ length: 32 }, (_, k) => [
+    const fields = Array.from({ length: MAX_FIELDS }, (_, k) => [
       `field number ${k}`,
       k < 3 ? longest : digest(String(k)),
     ]);

@@ -228,6 +228,7 @@ describe("numbers of a file", () => {
     expect(numbersFor(read, layout, { mean: [3], variance: [3] })).toEqual({
       model: Float32Array.from([1, 1, 1]),
       local: { mean: Float32Array.from([4, 4, 4]) },
+      frozen: {},
     });
   });
 

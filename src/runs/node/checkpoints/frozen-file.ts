@@ -1,13 +1,14 @@
 /** Tensors that a run leaves as they are: one file beside a peer's checkpoints, which do not have them. */
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { modelDigest } from "../../../exchange/fingerprint.js";
-import { InvalidCheckpoint } from "../../../foundation/errors.js";
-import { numbersFor } from "../../../saved-model.js";
+import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
+import { decodeModel, numbersFor } from "../../../saved-model.js";
+import { writeWhole } from "../../../sinks/whole-file.js";
 import { createLayout } from "../../../vectors/layout.js";
+import { encodeSafetensors } from "../../../vectors/safetensors.js";
 import type { NamedValues, TensorGroup } from "../../../vectors/state.js";
-import { readModel, writeModel } from "../models.js";
 
 const NAME = "frozen.safetensors";
 
@@ -19,18 +20,28 @@ export async function writeFrozen(folder: string, { shapes, read }: TensorGroup)
   const { tensors, length } = createLayout(Object.entries(shapes).map(([name, shape]) => ({ name, shape })));
   const all = new Float32Array(length);
   for (const { name, offset } of tensors) all.set(values[name]!, offset);
-  await writeModel(path, {
-    source: path,
+  const parts = encodeSafetensors({
     tensors: tensors.map(({ name, shape }) => ({ name, shape, values: values[name]! })),
     metadata: { vector: JSON.stringify(tensors.map(({ name }) => name)), digest: modelDigest(all) },
   });
-  return (await stat(path)).size;
+  try {
+    await writeWhole(path, async (file) => {
+      for (const part of parts) await file.writeFile(part);
+    });
+  } catch (cause) {
+    throw new FileProblem(`cannot write the frozen tensors ${path}: ${(cause as Error).message}`, {
+      code: "frozen-not-written",
+      field: path,
+      cause,
+    });
+  }
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /**
  * The tensors of these shapes; nothing is read where there are none.
- * @throws InvalidCheckpoint the file is missing
- * @throws FileProblem, InvalidModel it cannot be read, is damaged or has other tensors
+ * @throws InvalidCheckpoint the file cannot be read
+ * @throws InvalidModel it is damaged, or has other tensors
  */
 export async function readFrozen(
   folder: string,
@@ -38,11 +49,14 @@ export async function readFrozen(
 ): Promise<NamedValues> {
   if (Object.keys(shapes).length === 0) return {};
   const path = join(folder, NAME);
-  if (!existsSync(path)) {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
     throw new InvalidCheckpoint(
-      `${path} is missing, and the checkpoints beside it have only the tensors that learn: copy it there too`,
-      { code: "frozen-missing", field: path },
+      `${path} cannot be read, and the checkpoints beside it have only the tensors that learn: copy it there from where the run was`,
+      { code: "frozen-missing", field: path, cause },
     );
   }
-  return numbersFor(await readModel(path), createLayout([]), {}, shapes).frozen;
+  return numbersFor(decodeModel(bytes, path), createLayout([]), {}, shapes).frozen;
 }

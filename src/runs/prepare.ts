@@ -1,5 +1,6 @@
 /** From an experiment to its peers, before any of them has a network. */
 
+import { modelDigest } from "../exchange/fingerprint.js";
 import { shareOf } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { presentPeers } from "../graphs/graph.js";
@@ -12,6 +13,7 @@ import { pooledLength } from "../pooling.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
+import type { NamedValues } from "../vectors/state.js";
 import type { Experiment } from "./experiment.js";
 import { cardOf } from "./model-card.js";
 import { requireOneTask, taskOf } from "./own-data.js";
@@ -89,7 +91,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
         ...(memberships[k] && { membership: memberships[k] }),
       }),
     );
-    requireOneStart(peers);
+    await requireOneStart(peers);
     return {
       plan,
       peers,
@@ -110,10 +112,22 @@ function rootOf({ graph }: Topology, newcomers: readonly number[] = []): number 
   return presentPeers(graph).find((peer) => !newcomers.includes(peer))!;
 }
 
+function areAlike(ours: NamedValues = {}, theirs: NamedValues = {}): boolean {
+  const names = Object.keys(ours);
+  return (
+    names.length === Object.keys(theirs).length &&
+    names.every((name) => theirs[name] && modelDigest(ours[name]!) === modelDigest(theirs[name]))
+  );
+}
+
 /** @throws InvalidExperiment peers with different initial models; over a network their handshake finds that */
-function requireOneStart(peers: readonly Peer[]): void {
+async function requireOneStart(peers: readonly Peer[]): Promise<void> {
   const [first] = peers;
-  const other = peers.find(({ model }) => !model.every((value, k) => value === first!.model[k]));
+  const frozen = await first!.frozen?.read();
+  const isUnlike = async ({ model, frozen: own }: Peer) =>
+    !model.every((value, k) => value === first!.model[k]) || !areAlike(frozen, await own?.read());
+  let other: Peer | undefined;
+  for (const peer of peers.slice(1)) if (await isUnlike(peer)) other ??= peer;
   if (!other) return;
   throw new InvalidExperiment(
     `peers ${first!.id} and ${other.id} start from different models: initialise them from the seed of the run alone`,

@@ -86,7 +86,7 @@ function requireMatches(leaves: readonly Leaf[], patterns: readonly string[]): v
   if (unmatched !== undefined) {
     const known = names.filter((name) => name.includes("/") === unmatched.includes("/"));
     throw new InvalidExperiment(
-      `trainable: ${JSON.stringify(unmatched)} matches no layer or tensor of the model${suggestion(unmatched, known)}`,
+      `no layer or tensor of the model matches ${JSON.stringify(unmatched)} of trainable; correct it${suggestion(unmatched, known)}`,
       { code: "trainable-matches-nothing", field: "trainable" },
     );
   }

@@ -19,6 +19,7 @@ describe("murmur init", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/12 peers/);
     expect(readdirSync(folder).sort()).toEqual([
+      "README.md",
       "experiment.json",
       "experiment.schema.json",
       "topology.json",

@@ -3,61 +3,55 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { defaultAlgorithm } from "../algorithms/index.js";
-import { FileProblem, MurmurationError } from "../foundation/errors.js";
+import { loadDataset } from "../datasets/index.js";
+import { FileProblem, InvalidExperiment, MurmurationError } from "../foundation/errors.js";
 import { sizedGraph } from "../graphs/index.js";
-import { parseTopology, topologyJsonSchema } from "../graphs/topology.js";
-import { experimentJsonSchema, parseExperiment } from "../runs/experiment.js";
+import { parseTopology, type Topology, topologyJsonSchema } from "../graphs/topology.js";
+import { type Experiment, experimentJsonSchema, parseExperiment } from "../runs/experiment.js";
+import { createPlan } from "../runs/plan.js";
 import { makeFolder } from "../sinks/folders.js";
+import { splitOf } from "../trainers/layers.js";
+import { createLayout } from "../vectors/layout.js";
 import { print } from "./console.js";
 import { createFile, prettyJson } from "./files.js";
 import { wholeNumber } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
+import type { Template } from "./template.js";
+import { FIRST_MODEL, readmeOf } from "./template-readme.js";
+import { defaultTemplate, templateNames, templateOf } from "./templates/index.js";
 import { topologyLine } from "./topology.js";
 
-const DEFAULT_PEERS = 8;
+/** What a new experiment file shows besides the fields of its template. */
+const START = { algorithm: defaultAlgorithm, compressor: "sign", rounds: 500, seed: 1 };
 
-/** What a new experiment file shows, for people to change; everything else has its default. */
-const START = {
-  algorithm: defaultAlgorithm,
-  compressor: "sign",
-  rounds: 500,
-  learningRate: 0.1,
-  seed: 1,
-};
+/** Fields that are asked for, in order. */
+const QUESTIONS = ["algorithm", "compressor", "rounds", "learningRate", "seed"] as const;
+
+interface InitOptions {
+  readonly template: string;
+  readonly peers?: number;
+  readonly yes?: boolean;
+}
 
 export function initCommand(): Command {
   const command = new Command("init");
   command
-    .description("write a topology and an experiment to start from; prompts when interactive")
-    .argument("[folder]", "where to write them", ".")
-    .option("--peers <count>", `how many peers; default ${DEFAULT_PEERS}`, wholeNumber(1))
+    .description("write a folder to start from, with the commands that run it; prompts when interactive")
+    .argument("[folder]", "where to write it", ".")
+    .option("--template <name>", `what it trains: ${templateNames.join(", ")}`, defaultTemplate.name)
+    .option("--peers <count>", "how many peers; the template's number where left out", wholeNumber(1))
     .option("--yes", "do not prompt; use defaults for what is not given")
-    .action(async (folder: string, options: { peers?: number; yes?: boolean }) => {
+    .action(async (folder: string, options: InitOptions) => {
       let answers: Answers = {
+        template: templateOf(options.template),
         settings: given(),
         ...(options.peers !== undefined && { peers: options.peers }),
       };
       if (process.stdin.isTTY && !options.yes) answers = await ask(answers, process.stdin, process.stderr);
-      const { topology, experiment } = compose(answers);
-      const files = {
-        "topology.json": { $schema: "./topology.schema.json", ...topology },
-        "experiment.json": { $schema: "./experiment.schema.json", ...experiment },
-        "topology.schema.json": topologyJsonSchema(),
-        "experiment.schema.json": experimentJsonSchema(),
-      };
-      const existing = Object.keys(files).filter((name) => existsSync(join(folder, name)));
-      if (existing.length > 0) {
-        throw new FileProblem(`${folder} already has ${existing.join(", ")}: choose another folder`, {
-          code: "init-files-exist",
-          field: folder,
-        });
-      }
-      await makeFolder(folder);
-      for (const [name, content] of Object.entries(files)) {
-        await createFile(join(folder, name), prettyJson(content));
-      }
-      print(`${topologyLine(parseTopology(topology, "topology"))}\n`);
+      const { topology } = await writeFolder(folder, answers);
+      print(`${topologyLine(topology)}\n`);
       print(`murmur up ${join(folder, "topology.json")} ${join(folder, "experiment.json")}`);
+      print(`every command, in order: ${join(folder, "README.md")}`);
     });
   const { graph } = topologyJsonSchema().properties as { graph: object };
   const given = addSettingsOptions(command, {
@@ -73,18 +67,85 @@ export interface Answers {
   /** As `addSettingsOptions` gives them: `graph` and the fields of an experiment. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly peers?: number;
+  /** The default one where left out. */
+  readonly template?: Template;
+}
+
+/**
+ * Writes every file of a new folder, or nothing.
+ * @throws InvalidTopology, InvalidExperiment, InvalidData what no command could run
+ * @throws FileProblem one of the files is there
+ */
+export async function writeFolder(folder: string, answers: Answers): Promise<{ topology: Topology }> {
+  const { template = defaultTemplate } = answers;
+  const content = compose(answers);
+  const topology = parseTopology(content.topology, "topology");
+  const experiment = parseExperiment(content.experiment);
+  await requireRunnable(topology, experiment, answers);
+  const files = (await template.files?.()) ?? [];
+  const written: Readonly<Record<string, string>> = {
+    "topology.json": prettyJson({ $schema: "./topology.schema.json", ...content.topology }),
+    "experiment.json": prettyJson({ $schema: "./experiment.schema.json", ...content.experiment }),
+    "topology.schema.json": prettyJson(topologyJsonSchema()),
+    "experiment.schema.json": prettyJson(experimentJsonSchema()),
+    ...Object.fromEntries(files.map(({ name, content }) => [name, content])),
+    "README.md": readmeOf({
+      ...{ template, files, peers: topology.peers.length },
+      evaluate: evaluationOf(template, experiment),
+    }),
+  };
+  const existing = Object.keys(written).filter((name) => existsSync(join(folder, name)));
+  if (existing.length > 0) {
+    throw new FileProblem(`${folder} already has ${existing.join(", ")}: choose another folder`, {
+      code: "init-files-exist",
+      field: folder,
+    });
+  }
+  await makeFolder(folder);
+  for (const [name, content] of Object.entries(written)) await createFile(join(folder, name), content);
+  return { topology };
 }
 
 /** What goes into the two files. @throws InvalidTopology or InvalidExperiment */
-export function compose({ settings, peers = DEFAULT_PEERS }: Answers) {
+export function compose({ settings, peers, template = defaultTemplate }: Answers) {
   const { graph = "ring", ...fields } = settings;
   const given = typeof graph === "string" ? { kind: graph } : (graph as { kind?: string });
   const kind = given.kind ?? "ring";
-  const topology = { graph: { ...sizedGraph(kind, peers), ...given } };
-  const experiment = { ...START, ...fields };
+  const topology = { graph: { ...sizedGraph(kind, peers ?? template.peers), ...given } };
+  const experiment: Record<string, unknown> = { ...START, ...template.experiment, ...fields };
   parseTopology(topology, "topology");
   parseExperiment(experiment);
   return { topology, experiment };
+}
+
+/**
+ * Nothing is written that no command could run.
+ * @throws InvalidExperiment an algorithm that cannot work on the graph, or too few examples for the peers
+ */
+async function requireRunnable(
+  { mixing }: Topology,
+  experiment: Experiment,
+  { settings, template = defaultTemplate }: Answers,
+): Promise<void> {
+  // Trials of η depend on the model, and stop at nothing that this looks for.
+  const layout = createLayout([{ name: "x", shape: [4] }]);
+  createPlan({ ...experiment, consensusRate: 1 }, mixing, { layout, initialize() {} });
+  const { mostPeers } = template;
+  const isOfTemplate = settings.data === undefined && settings.trainer === undefined;
+  if (mostPeers !== undefined && isOfTemplate && mixing.peers > mostPeers) {
+    throw new InvalidExperiment(
+      `template ${template.name} has examples for at most ${mostPeers} peers, and the graph has ${mixing.peers}: use fewer peers, or another template`,
+      { code: "template-too-small", field: "peers" },
+    );
+  }
+  const { trainer, data, split, seed } = experiment;
+  if (trainer.kind !== "layers" || "path" in data || "path" in split) return;
+  await splitOf(await loadDataset(data), split, mixing.peers, seed);
+}
+
+function evaluationOf(template: Template, { trainer }: Experiment): string | undefined {
+  if (trainer.kind === "layers") return `murmur evaluate ${FIRST_MODEL}`;
+  return trainer.kind === "process" ? template.evaluate?.(FIRST_MODEL) : undefined;
 }
 
 /** Asks for what was not given; asks again where an answer cannot be used. */
@@ -93,6 +154,8 @@ export async function ask(
   input: NodeJS.ReadableStream,
   output: NodeJS.WritableStream,
 ): Promise<Answers> {
+  const { template = defaultTemplate } = given;
+  const defaults: Readonly<Record<string, unknown>> = { ...START, ...template.experiment };
   const terminal = createInterface({ input, output });
   const question = async (text: string, fallback: string | number, check: (answer: string) => unknown) => {
     for (;;) {
@@ -113,16 +176,18 @@ export async function ask(
       compose({ settings: { graph: kind } }),
     );
     peers ??= Number(
-      await question("peers", DEFAULT_PEERS, (count) =>
+      await question("peers", template.peers, (count) =>
         compose({ settings: { graph: settings.graph }, peers: wholeNumber(1)(count) }),
       ),
     );
-    for (const [field, fallback] of Object.entries(START)) {
+    for (const field of QUESTIONS) {
       settings[field] ??= parsedAnswer(
-        await question(field, fallback, (answer) => parseExperiment({ [field]: parsedAnswer(answer) })),
+        await question(field, defaults[field] as string | number, (answer) =>
+          parseExperiment({ [field]: parsedAnswer(answer) }),
+        ),
       );
     }
-    return { settings, peers };
+    return { template, settings, peers };
   } finally {
     terminal.close();
   }

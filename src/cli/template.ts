@@ -1,0 +1,29 @@
+/**
+ * A folder to start from, as `murmur init` writes it. A new template is a file in `templates/` and a line in
+ * `templates/index.ts`.
+ */
+export interface Template {
+  /** The name that users write. */
+  readonly name: string;
+  /** What learns from what, as a sentence. */
+  readonly about: string;
+  /** Peers where the user gives no number. */
+  readonly peers: number;
+  /** Most peers that the examples in its files are enough for; the split decides where left out. */
+  readonly mostPeers?: number;
+  /** Fields of the experiment, for people to change; everything else has its default. */
+  readonly experiment: Readonly<Record<string, unknown>>;
+  /** Files besides the topology, the experiment, their schemas and the README. */
+  files?(): Promise<readonly TemplateFile[]>;
+  /** What the README says before its first command, in Markdown. */
+  setup?(): string;
+  /** Command that evaluates the model of the first peer; `murmur evaluate` where left out. */
+  evaluate?(model: string): string;
+}
+
+export interface TemplateFile {
+  readonly name: string;
+  /** What it is for: a clause in the README's table. */
+  readonly about: string;
+  readonly content: string;
+}

@@ -70,9 +70,7 @@ async function finished(topology: ReturnType<typeof topologyOf>, settings: Recor
   const simulation = await simulate(topology, experimentOf(settings));
   try {
     for await (const _ of simulation.run());
-    const saved = await Promise.all(
-      simulation.peers.map(async (peer) => peer.saved(await peer.trainerState())),
-    );
+    const saved = await Promise.all(simulation.peers.map((peer) => peer.saved()));
     const scalings = saved.map(({ card }) => JSON.parse(card.about.examples!).scaling as Scaling | undefined);
     return { scalings, models: saved.map(({ model }) => model) };
   } finally {

@@ -10,8 +10,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { readLocatedTopology } from "../src/cli/files.js";
 import { compose, writeFolder } from "../src/cli/init.js";
 import { templateNames, templateOf } from "../src/cli/templates/index.js";
 import { modelDigest } from "../src/exchange/fingerprint.js";
@@ -60,7 +61,7 @@ async function withFreePorts(folder: string): Promise<void> {
   const path = join(folder, "topology.json");
   const topology = JSON.parse(readFileSync(path, "utf8"));
   const addresses = await freeLoopbackAddresses(topology.graph.peers);
-  const peers = addresses.map((address, id) => ({ id, listen: [address] }));
+  const peers = addresses.map((address, id) => ({ id, ...topology.peers?.[id], listen: [address] }));
   writeFileSync(path, JSON.stringify({ ...topology, peers }));
 }
 
@@ -75,8 +76,11 @@ describe("a written folder", () => {
         expect(murmur("init", folder, ...flags)).toMatchObject({ status: 0, stderr: "" });
         const before = readdirSync(folder);
         const readme = readFileSync(join(folder, "README.md"), "utf8");
-        for (const name of before.filter((name) => !/^README|\.schema\.json$/.test(name)))
-          expect(readme).toContain(`| \`${name}\` |`);
+        for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+          const name = relative(folder, join(file.parentPath, file.name));
+          if (file.isFile() && !/^README|\.schema\.json$/.test(name))
+            expect(readme).toContain(`| \`${name}\` |`);
+        }
         await withFreePorts(folder);
 
         const { script, status, stdout, stderr } = runReadme(folder);
@@ -95,7 +99,7 @@ describe("a written folder", () => {
 
   it("ends with the models of a simulation", async () => {
     const folder = join(scratch, "mlp");
-    const { topology, experiment } = read(folder);
+    const { topology, experiment } = await read(folder);
     const simulation = await simulate(topology, experiment);
     for await (const _ of simulation.run());
     const digests = simulation.peers.map(({ point }) => modelDigest(point));
@@ -106,16 +110,13 @@ describe("a written folder", () => {
 });
 
 /** The files of a folder, as commands that run in it read them. */
-function read(folder: string) {
-  const json = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8"));
-  const { data, ...experiment } = json("experiment.json");
-  return {
-    topology: parseTopology(json("topology.json"), "topology"),
-    experiment: parseExperiment({
-      ...experiment,
-      data: data?.path === undefined ? data : { ...data, path: join(folder, data.path) },
-    }),
-  };
+async function read(folder: string) {
+  const settings = JSON.parse(readFileSync(join(folder, "experiment.json"), "utf8"));
+  for (const field of ["path", "testPath"]) {
+    if (settings.data?.[field]) settings.data[field] = join(folder, settings.data[field]);
+  }
+  const topology = await readLocatedTopology(join(folder, "topology.json"));
+  return { topology: parseTopology(topology, "topology"), experiment: parseExperiment(settings) };
 }
 
 describe("what cannot run", () => {
@@ -127,6 +128,9 @@ describe("what cannot run", () => {
     ["mlp", { algorithm: "all-reduce" }, 4, /^algorithm all-reduce needs .* not complete: use a graph/],
     ["mlp", { split: { kind: "shards", classesPerPeer: 2 } }, 4, /cannot hold all 10 classes: set/],
     ["mlp", { mixing: "trimmed", algorithm: "dpsgd" }, 2, /trim/],
+    ["own-data", {}, 65, /^template own-data has examples for at most 64 peers/],
+    ["own-data", { split: "iid" }, 4, /^experiment: data.path is missing/],
+    ["cnn", { data: { kind: "csv" }, split: "own" }, 4, /^peer 0 has no data of its own: name its file/],
     ["mlp", { graph: "torus" }, 3, /^topology: graph.rows is 1, which makes the torus a ring: use/],
   ])("is refused, and nothing is written: %s %j for %i peers", async (name, settings, peers, says) => {
     const folder = join(scratch, "never");
@@ -161,7 +165,7 @@ describe("what cannot run", () => {
     for (const name of templateNames) {
       const folder = join(scratch, `${name}-${peers}`);
       await writeFolder(folder, { template: templateOf(name), settings: { rounds: 1 }, peers });
-      const { topology, experiment } = read(folder);
+      const { topology, experiment } = await read(folder);
       expect(topology.peers).toHaveLength(peers);
       if (experiment.trainer.kind === "process") continue;
       const simulation = await simulate(topology, experiment);

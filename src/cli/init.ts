@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { defaultAlgorithm } from "../algorithms/index.js";
@@ -8,17 +8,18 @@ import { FileProblem, InvalidExperiment, MurmurationError } from "../foundation/
 import { sizedGraph } from "../graphs/index.js";
 import { parseTopology, type Topology, topologyJsonSchema } from "../graphs/topology.js";
 import { type Experiment, experimentJsonSchema, parseExperiment } from "../runs/experiment.js";
+import { taskOf } from "../runs/own-data.js";
 import { createPlan } from "../runs/plan.js";
 import { makeFolder } from "../sinks/folders.js";
-import { splitOf } from "../trainers/layers.js";
+import { splitOf } from "../trainers/peer-data.js";
 import { createLayout } from "../vectors/layout.js";
 import { print } from "./console.js";
 import { createFile, prettyJson } from "./files.js";
 import { wholeNumber } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
-import type { Template } from "./template.js";
-import { FIRST_MODEL, readmeOf } from "./template-readme.js";
 import { defaultTemplate, templateNames, templateOf } from "./templates/index.js";
+import { FIRST_MODEL, readmeOf } from "./templates/readme.js";
+import type { Template } from "./templates/template.js";
 import { topologyLine } from "./topology.js";
 
 /** What a new experiment file shows besides the fields of its template. */
@@ -82,7 +83,7 @@ export async function writeFolder(folder: string, answers: Answers): Promise<{ t
   const topology = parseTopology(content.topology, "topology");
   const experiment = parseExperiment(content.experiment);
   await requireRunnable(topology, experiment, answers);
-  const files = (await template.files?.()) ?? [];
+  const files = (await template.files?.(topology.peers.length)) ?? [];
   const written: Readonly<Record<string, string>> = {
     "topology.json": prettyJson({ $schema: "./topology.schema.json", ...content.topology }),
     "experiment.json": prettyJson({ $schema: "./experiment.schema.json", ...content.experiment }),
@@ -101,7 +102,7 @@ export async function writeFolder(folder: string, answers: Answers): Promise<{ t
       field: folder,
     });
   }
-  await makeFolder(folder);
+  for (const inside of new Set(Object.keys(written).map(dirname))) await makeFolder(join(folder, inside));
   for (const [name, content] of Object.entries(written)) await createFile(join(folder, name), content);
   return { topology };
 }
@@ -111,22 +112,24 @@ export function compose({ settings, peers, template = defaultTemplate }: Answers
   const { graph = "ring", ...fields } = settings;
   const given = typeof graph === "string" ? { kind: graph } : (graph as { kind?: string });
   const kind = given.kind ?? "ring";
-  const topology = { graph: { ...sizedGraph(kind, peers ?? template.peers), ...given } };
+  const graphOf = { graph: { ...sizedGraph(kind, peers ?? template.peers), ...given } };
+  const { peers: all } = parseTopology(graphOf, "topology");
+  const topology = { ...graphOf, ...(template.peer && { peers: all.map(({ id }) => template.peer!(id)) }) };
   const experiment: Record<string, unknown> = { ...START, ...template.experiment, ...fields };
-  parseTopology(topology, "topology");
   parseExperiment(experiment);
   return { topology, experiment };
 }
 
 /**
  * Nothing is written that no command could run.
- * @throws InvalidExperiment an algorithm that cannot work on the graph, or too few examples for the peers
+ * @throws InvalidExperiment an algorithm that cannot work on the graph, or peers without examples
  */
 async function requireRunnable(
-  { mixing }: Topology,
+  topology: Topology,
   experiment: Experiment,
   { settings, template = defaultTemplate }: Answers,
 ): Promise<void> {
+  const { mixing } = topology;
   // Trials of η depend on the model, and stop at nothing that this looks for.
   const layout = createLayout([{ name: "x", shape: [4] }]);
   createPlan({ ...experiment, consensusRate: 1 }, mixing, { layout, initialize() {} });
@@ -139,13 +142,17 @@ async function requireRunnable(
     );
   }
   const { trainer, data, split, seed } = experiment;
-  if (trainer.kind !== "layers" || "path" in data || "path" in split) return;
+  if (trainer.kind !== "layers") return;
+  for (const { id } of topology.peers) taskOf(experiment, topology, id, false);
+  if ("path" in data || "path" in split || split.kind === "own") return;
   await splitOf(await loadDataset(data), split, mixing.peers, seed);
 }
 
+/** The command that evaluates a model; undefined where there is none for what the user has changed. */
 function evaluationOf(template: Template, { trainer }: Experiment): string | undefined {
-  if (trainer.kind === "layers") return `murmur evaluate ${FIRST_MODEL}`;
-  return trainer.kind === "process" ? template.evaluate?.(FIRST_MODEL) : undefined;
+  const { kind } = parseExperiment(template.experiment).trainer;
+  const usual = trainer.kind === "layers" ? `murmur evaluate ${FIRST_MODEL}` : undefined;
+  return trainer.kind === kind ? (template.evaluate?.(FIRST_MODEL) ?? usual) : usual;
 }
 
 /** Asks for what was not given; asks again where an answer cannot be used. */

@@ -1,13 +1,14 @@
 /** Every template there is. Adding one: a file here, and its name in this list. */
 import { InvalidExperiment } from "../../foundation/errors.js";
 import { suggestion } from "../../settings/check.js";
-import type { Template } from "../template.js";
 import { cnn } from "./cnn.js";
 import { mlp } from "./mlp.js";
+import { ownData } from "./own-data.js";
 import { pytorch } from "./pytorch.js";
+import type { Template } from "./template.js";
 import { text } from "./text.js";
 
-const all: readonly Template[] = [mlp, cnn, text, pytorch];
+const all: readonly Template[] = [mlp, cnn, text, pytorch, ownData];
 
 export const templateNames = all.map(({ name }) => name);
 export const defaultTemplate = mlp;

@@ -1,4 +1,4 @@
-import type { Template } from "../template.js";
+import type { Template } from "./template.js";
 
 export const mlp: Template = {
   name: "mlp",

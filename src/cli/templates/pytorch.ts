@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Template, TemplateFile } from "../template.js";
+import type { Template, TemplateFile } from "./template.js";
 
 /** The files that are written, and the Python client of this installation. */
 const programs = new URL("pytorch/", import.meta.url);

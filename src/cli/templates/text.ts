@@ -1,5 +1,5 @@
 import { random } from "../../foundation/random.js";
-import type { Template } from "../template.js";
+import type { Template } from "./template.js";
 
 const SENTENCES = 600;
 const SEQUENCE_LENGTH = 32;

@@ -1,6 +1,5 @@
 /**
- * A folder to start from, as `murmur init` writes it. A new template is a file in `templates/` and a line in
- * `templates/index.ts`.
+ * A folder to start from, as `murmur init` writes it. A new template is a file here and a line in `index.ts`.
  */
 export interface Template {
   /** The name that users write. */
@@ -13,15 +12,18 @@ export interface Template {
   readonly mostPeers?: number;
   /** Fields of the experiment, for people to change; everything else has its default. */
   readonly experiment: Readonly<Record<string, unknown>>;
+  /** What the topology says of a peer; nothing where left out. */
+  peer?(id: number): { readonly id: number };
   /** Files besides the topology, the experiment, their schemas and the README. */
-  files?(): Promise<readonly TemplateFile[]>;
+  files?(peers: number): Promise<readonly TemplateFile[]>;
   /** What the README says before its first command, in Markdown. */
   setup?(): string;
-  /** Command that evaluates the model of the first peer; `murmur evaluate` where left out. */
+  /** Command that evaluates a saved model; `murmur evaluate` where left out. */
   evaluate?(model: string): string;
 }
 
 export interface TemplateFile {
+  /** Path in the folder. */
   readonly name: string;
   /** What it is for: a clause in the README's table. */
   readonly about: string;

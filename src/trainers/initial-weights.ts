@@ -1,9 +1,13 @@
 /** Runs that start from a model of a file. */
 import { type Origin, readData } from "../datasets/files.js";
 import { decodeModel, numbersFor } from "../saved-model.js";
+import { readTfjs, TFJS_ENDING } from "./tfjs-weights.js";
 import type { Trainer } from "./trainer.js";
 
-const ORIGIN: Origin = { name: "weights", remedy: "name a .safetensors file" };
+const ORIGIN: Origin = {
+  name: "weights",
+  remedy: "name a .safetensors file, or a model.json of TensorFlow.js",
+};
 
 /**
  * The trainer with the numbers of a file in place of those drawn from the seed, frozen tensors included, and what stays with
@@ -14,7 +18,9 @@ const ORIGIN: Origin = { name: "weights", remedy: "name a .safetensors file" };
  */
 export async function startFrom(trainer: Trainer, path: string): Promise<Trainer> {
   try {
-    const file = decodeModel(await readData(path, ORIGIN), path);
+    const file = path.endsWith(TFJS_ENDING)
+      ? await readTfjs(path, ORIGIN)
+      : decodeModel(await readData(path, ORIGIN), path);
     const { model, local, frozen } = numbersFor(
       file,
       trainer.layout,

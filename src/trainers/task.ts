@@ -29,7 +29,9 @@ export const taskSettings = z.strictObject({
     .string()
     .min(1)
     .default(FROM_SEED)
-    .describe("model that all peers start from: a .safetensors file, or drawn from the seed"),
+    .describe(
+      "model that all peers start from: a .safetensors file, a model.json of TensorFlow.js, or drawn from the seed",
+    ),
   trainable: z
     .array(z.string().min(1).max(MAX_PATTERN_LENGTH))
     .min(1)

@@ -34,6 +34,8 @@ export const ownData: Template = {
     split: { kind: "own", test: "common" },
     peerWeights: "examples",
   },
+  setup: () =>
+    `On machines of their own, a peer needs besides the files of all only its own file and \`${HELD_OUT}\`: no example leaves its owner.`,
   peer: (id) => ({ id, data: pathOf(id) }),
   async files(peers) {
     const own = Array.from({ length: peers }, (_, id): TemplateFile => {

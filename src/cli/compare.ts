@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
@@ -15,6 +14,7 @@ import {
   secondsAtRates,
 } from "../runs/comparison-rows.js";
 import { compare } from "../runs/node/compare.js";
+import { bytesOfWeights } from "../trainers/initial-weights.js";
 import {
   bytesText,
   note,
@@ -87,8 +87,11 @@ async function resultsOf(
   }
   for (const name of weightsOf(comparison)) {
     // A run whose weights cannot be read is refused when it starts.
-    const bytes = await readFile(name).catch(() => undefined);
-    if (bytes) contents.set(name, createHash("sha256").update(bytes).digest("hex"));
+    const parts = await bytesOfWeights(name).catch(() => undefined);
+    if (!parts) continue;
+    const hash = createHash("sha256");
+    for (const part of parts) hash.update(part);
+    contents.set(name, hash.digest("hex"));
   }
   const cells = cellsOf(comparison, contents);
   const interrupted = untilInterrupted();

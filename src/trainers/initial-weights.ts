@@ -1,13 +1,20 @@
 /** Runs that start from a model of a file. */
 import { type Origin, readData } from "../datasets/files.js";
 import { decodeModel, numbersFor } from "../saved-model.js";
-import { readTfjs, TFJS_ENDING } from "./tfjs-weights.js";
+import { readTfjs, readTfjsFiles, TFJS_ENDING } from "./tfjs-weights.js";
 import type { Trainer } from "./trainer.js";
 
 const ORIGIN: Origin = {
   name: "weights",
   remedy: "name a .safetensors file, or a model.json of TensorFlow.js",
 };
+
+/** Everything that a file of initial weights consists of, for its digest. @throws InvalidData, InvalidModel */
+export async function bytesOfWeights(path: string): Promise<readonly Uint8Array[]> {
+  if (!path.endsWith(TFJS_ENDING)) return [await readData(path, ORIGIN)];
+  const { json, shards } = await readTfjsFiles(path, ORIGIN);
+  return [json, ...shards];
+}
 
 /**
  * The trainer with the numbers of a file in place of those drawn from the seed, frozen tensors included, and what stays with

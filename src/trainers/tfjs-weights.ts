@@ -32,6 +32,25 @@ const manifest = z.object({
   ),
 });
 
+/** A model's own file, and those of its weights. */
+interface TfjsFiles {
+  readonly json: Uint8Array;
+  readonly manifest: z.output<typeof manifest>;
+  readonly shards: readonly Uint8Array[];
+}
+
+/** @throws InvalidData, InvalidModel as {@link readTfjs} does */
+export async function readTfjsFiles(path: string, origin: Origin): Promise<TfjsFiles> {
+  const json = await readData(path, origin);
+  const found = checked(manifest, parsed(json, path), { what: `model ${path}` }, InvalidModel);
+  const folder = path.replace(/[^/\\]*$/, "");
+  const shards: Uint8Array[] = [];
+  for (const { paths } of found.weightsManifest) {
+    for (const name of paths) shards.push(await readData(folder + name, origin));
+  }
+  return { json, manifest: found, shards };
+}
+
 /**
  * The tensors of a layers model under the names that they have here, such as `dense1/kernel`. A backend must be ready.
  *
@@ -39,17 +58,8 @@ const manifest = z.object({
  * @throws InvalidModel a file that is damaged, is of a graph model or has numbers other than float32
  */
 export async function readTfjs(path: string, origin: Origin): Promise<ModelFile> {
-  const { modelTopology, weightsManifest } = checked(
-    manifest,
-    parsed(await readData(path, origin), path),
-    { what: `model ${path}` },
-    InvalidModel,
-  );
-  const folder = path.slice(0, path.length - path.replace(/^.*[/\\]/s, "").length);
-  const shards: Uint8Array[] = [];
-  for (const { paths } of weightsManifest) {
-    for (const name of paths) shards.push(await readData(folder + name, origin));
-  }
+  const { manifest, shards } = await readTfjsFiles(path, origin);
+  const { modelTopology, weightsManifest } = manifest;
   const weightSpecs = weightsManifest.flatMap(({ weights }) =>
     weights.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
   );
@@ -79,8 +89,9 @@ async function tensorsOf(artifacts: io.ModelArtifacts, path: string): Promise<Na
       model.dispose();
     }
   } catch (cause) {
+    const [reason] = String((cause as Error).message).split("\n");
     throw new InvalidModel(
-      `model ${path} is not one that TensorFlow.js loads: ${String((cause as Error).message).split("\n")[0]}; save it again, or name a .safetensors file`,
+      `model ${path} is not one that TensorFlow.js loads: ${reason}; save it again, or name a .safetensors file`,
       { code: "tfjs-not-loaded", field: path, cause },
     );
   }

@@ -15,6 +15,7 @@ import { exportModel } from "../src/runs/node/export.js";
 import { readModel } from "../src/runs/node/models.js";
 import { recordSimulation } from "../src/runs/node/record-simulation.js";
 import { evaluateModel } from "../src/runs/predictions.js";
+import { preparePeers } from "../src/runs/prepare.js";
 import { simulate } from "../src/runs/simulate.js";
 import { fileOf, type ModelFile } from "../src/saved-model.js";
 import { SHOWN_NAMES, upTo } from "../src/settings/check.js";
@@ -319,6 +320,24 @@ describe("a trainer of some layers", () => {
     trainer.dispose();
     return counts;
   }
+
+  it("is refused beside one whose frozen tensors differ", async () => {
+    const trainers = await Promise.all(
+      [0, 0.5].map(async (more) => {
+        const { trainer } = await trainerOf(normalised(), examples, { trainable: ["dense3"] });
+        const values = Object.entries(await trainer.frozen!.read());
+        trainer.frozen!.write(
+          Object.fromEntries(values.map(([name, own]) => [name, own.map((x) => x + more)])),
+        );
+        return trainer;
+      }),
+    );
+    const topology = parseTopology({ graph: { kind: "chain", peers: 2 } }, "pair");
+    const prepared = preparePeers({ topology, experiment: parseExperiment(short), trainers });
+    const error = { code: "different-start", peer: 0, neighbour: 1 };
+    await expectRejection(prepared, InvalidExperiment, error);
+    for (const trainer of trainers) trainer.dispose();
+  });
 
   it("computes no gradient below the first layer that learns", async () => {
     const [all, top, last] = [await kernels(["*"]), await kernels(["dense*"]), await kernels(["dense2"])];

@@ -1,6 +1,5 @@
 /** From an experiment to its peers, before any of them has a network. */
 
-import { modelDigest } from "../exchange/fingerprint.js";
 import { shareOf } from "../exchange/participation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { presentPeers } from "../graphs/graph.js";
@@ -113,10 +112,12 @@ function rootOf({ graph }: Topology, newcomers: readonly number[] = []): number 
 }
 
 function areAlike(ours: NamedValues = {}, theirs: NamedValues = {}): boolean {
-  const names = Object.keys(ours);
+  const entries = Object.entries(ours);
+  const isEqual = (a: Float32Array, b: Float32Array | undefined) =>
+    a.length === b?.length && a.every((value, k) => value === b[k]);
   return (
-    names.length === Object.keys(theirs).length &&
-    names.every((name) => theirs[name] && modelDigest(ours[name]!) === modelDigest(theirs[name]))
+    entries.length === Object.keys(theirs).length &&
+    entries.every(([name, values]) => isEqual(values, theirs[name]))
   );
 }
 
@@ -126,8 +127,8 @@ async function requireOneStart(peers: readonly Peer[]): Promise<void> {
   const frozen = await first!.frozen?.read();
   const isUnlike = async ({ model, frozen: own }: Peer) =>
     !model.every((value, k) => value === first!.model[k]) || !areAlike(frozen, await own?.read());
-  let other: Peer | undefined;
-  for (const peer of peers.slice(1)) if (await isUnlike(peer)) other ??= peer;
+  const unlike = await Promise.all(peers.map(isUnlike));
+  const other = peers[unlike.indexOf(true)];
   if (!other) return;
   throw new InvalidExperiment(
     `peers ${first!.id} and ${other.id} start from different models: initialise them from the seed of the run alone`,

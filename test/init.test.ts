@@ -34,6 +34,8 @@ describe("murmur init", () => {
       $schema: "./experiment.schema.json",
       compressor: "sign",
     });
+    // No command evaluates what this trainer makes.
+    expect(readFileSync(join(folder, "README.md"), "utf8")).not.toContain("murmur evaluate");
     const run = murmur("simulate", join(folder, "topology.json"), join(folder, "experiment.json"), "--json");
     expect(JSON.parse(run.stdout)).toMatchObject({ rounds: 3, compressor: "sign(tensor)" });
 

@@ -30,7 +30,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** Another interpreter, such as one of a virtual environment with PyTorch: MURMUR_PYTHON=…/bin/python */
 const python = process.env.MURMUR_PYTHON ?? "python3";
-const needs = ["numpy", "torch", "safetensors"];
+const needs = ["pip", "numpy", "torch", "safetensors"];
 const hasTorch = spawnSync(python, ["-c", `import ${needs.join(", ")}`]).status === 0;
 /** Where `murmur` is the built command, and `python3` the interpreter. */
 const bin = join(scratch, "bin");

@@ -31,7 +31,7 @@ export const pytorch: Template = {
     );
   },
   setup:
-    () => `\`python3\` needs PyTorch and the Python client, which is part of this installation of Murmuration. The second line makes Python
+    () => `\`python3\`, best of a virtual environment, needs PyTorch and the Python client, which is part of this installation of Murmuration. The second line makes Python
 find it, in every terminal in which peers start; \`pip install "${client}"\` does so for good.
 
 \`\`\`sh

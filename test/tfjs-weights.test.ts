@@ -90,7 +90,7 @@ describe("a model of TensorFlow.js as the start", () => {
       "has a shape that does not fit",
       () => edited("s.json", (m) => (m.weightsManifest[0]!.weights[0]!.shape = [9, 9])),
       undefined,
-      /^model \S+ is not one that TensorFlow.js loads: .*; save it again/,
+      /^model \S+ lists \d+ numbers, and its files .*: save/,
     ],
     [
       "has no layers",
@@ -103,6 +103,19 @@ describe("a model of TensorFlow.js as the start", () => {
     if (text !== undefined) writeFileSync(file, text);
     const error = await expectRejection(trainerFrom(file), InvalidModel);
     expect(error.message).toMatch(says);
+  });
+
+  it.each([-4, -1, 1, 4])("is refused where its weights are %i bytes longer", async (more) => {
+    const bytes = readFileSync(join(folder, "weights.bin"));
+    const name = `weights${more}.bin`;
+    writeFileSync(
+      join(folder, name),
+      more < 0 ? bytes.subarray(0, more) : Buffer.concat([bytes, Buffer.alloc(more)]),
+    );
+    const cut = edited(`length${more}.json`, (model) => {
+      model.weightsManifest[0]!.paths = [name];
+    });
+    await expectRejection(trainerFrom(cut), InvalidModel, { code: "tfjs-weights-length", field: cut });
   });
 
   it("is refused where a file of weights is missing, or the model is another", async () => {

@@ -1,6 +1,7 @@
 /** A model of TensorFlow.js or Keras as the start of a run: `model.json` with its files of weights. */
 import type { io } from "@tensorflow/tfjs-core";
 import { z } from "zod";
+import { sizeOf } from "../dataset.js";
 import { type Origin, readData } from "../datasets/files.js";
 import { InvalidModel } from "../foundation/errors.js";
 import type { ModelFile } from "../saved-model.js";
@@ -9,6 +10,8 @@ import type { NamedTensor } from "../vectors/safetensors.js";
 
 /** What ends the name of such a file. */
 export const TFJS_ENDING = ".json";
+
+const FLOAT_BYTES = 4;
 
 const manifest = z.object({
   modelTopology: z.record(z.string(), z.unknown()),
@@ -63,7 +66,15 @@ export async function readTfjs(path: string, origin: Origin): Promise<ModelFile>
   const weightSpecs = weightsManifest.flatMap(({ weights }) =>
     weights.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
   );
-  const tensors = await tensorsOf({ modelTopology, weightSpecs, weightData: joined(shards) }, path);
+  const weightData = joined(shards);
+  const numbers = weightSpecs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  if (weightData.byteLength !== FLOAT_BYTES * numbers) {
+    throw new InvalidModel(
+      `model ${path} lists ${numbers} numbers, and its files of weights have ${weightData.byteLength} bytes: save or download it again`,
+      { code: "tfjs-weights-length", field: path },
+    );
+  }
+  const tensors = await tensorsOf({ modelTopology, weightSpecs, weightData }, path);
   return { source: path, tensors, metadata: {} };
 }
 
@@ -81,9 +92,12 @@ async function tensorsOf(artifacts: io.ModelArtifacts, path: string): Promise<Na
         leaf.layer.weights.map((weight) => ({ name: tensorName(leaf, weight), tensor: weight.read() })),
       );
       return await Promise.all(
-        weights.map(async ({ name, tensor }): Promise<NamedTensor> => {
-          return { name, shape: tensor.shape, values: Float32Array.from(await tensor.data()) };
-        }),
+        // Empty tensors have no place in a model vector.
+        weights
+          .filter(({ tensor: { shape } }) => sizeOf(shape as number[]) > 0)
+          .map(async ({ name, tensor }): Promise<NamedTensor> => {
+            return { name, shape: tensor.shape, values: Float32Array.from(await tensor.data()) };
+          }),
       );
     } finally {
       model.dispose();

@@ -5,7 +5,7 @@ import { MalformedFrame } from "../../foundation/errors.js";
 import { printable } from "../../foundation/printable.js";
 import { MAX_HELLO_BYTES, MAX_REASON_CHARACTERS } from "./limits.js";
 
-const MAX_FIELDS = 48;
+const MAX_FIELDS = 64;
 const MAX_FIELD_CHARACTERS = 128;
 /** Room for a list, such as the names of the classes. */
 const MAX_VALUE_CHARACTERS = MAX_LIST_BYTES;

@@ -8,6 +8,7 @@ import { useBackend } from "../src/backends/index.js";
 import type { Dataset, Targets } from "../src/dataset.js";
 import { fitLabels } from "../src/datasets/fit.js";
 import { type DatasetSettings, loadDataset, loadRows } from "../src/datasets/index.js";
+import type { CommonSplit } from "../src/datasets/partition.js";
 import { qualityOf } from "../src/evaluation.js";
 import { InvalidData, InvalidExperiment } from "../src/foundation/errors.js";
 import { parseTopology } from "../src/graphs/topology.js";
@@ -15,7 +16,7 @@ import { createLoss, type LossSettings } from "../src/losses/index.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { openData, openModel } from "../src/runs/model-use.js";
 import { evaluateModel, predict } from "../src/runs/predictions.js";
-import { simulate } from "../src/runs/simulate.js";
+import { type SimulationRound, simulate } from "../src/runs/simulate.js";
 import { decodeModel, encodeModel, fileOf } from "../src/saved-model.js";
 import { shapesOf } from "../src/trainers/layers-checks.js";
 import { createLayersTrainer } from "../src/trainers/layers-trainer.js";
@@ -192,7 +193,7 @@ describe("targets from a module", () => {
 
 describe("a split by class", () => {
   it.each(["shards", "dirichlet"] as const)("%s is refused where targets are no classes", async (kind) => {
-    const { split } = parseExperiment({ split: kind });
+    const split = parseExperiment({ split: kind }).split as CommonSplit;
     for (const data of [numbersOf(), marksOf()]) {
       const dataset = await loadDataset(data);
       const error = { code: "split-needs-classes", field: "split.kind" };
@@ -201,7 +202,7 @@ describe("a split by class", () => {
   });
 
   it.each(["iid", "contiguous"] as const)("is not needed: %s", async (kind) => {
-    const { split } = parseExperiment({ split: kind });
+    const split = parseExperiment({ split: kind }).split as CommonSplit;
     const parts = await splitOf(await loadDataset(numbersOf()), split, 4, 1);
     expect(parts.map(({ length }) => length)).toEqual([40, 40, 40, 40]);
   });
@@ -323,6 +324,36 @@ describe("a ring of four learns", () => {
     // A single peer's part has another optimum: what is tested is not met by learning alone.
     const alone = leastSquares({ train: firstOf(dataset, 40) });
     expect(Math.max(...alone.map((value, k) => Math.abs(value - best[k]!)))).toBeGreaterThan(1e-3);
+  });
+
+  it("numbers from files of their own, which are scaled as all of them together", async () => {
+    const [head, ...lines] = tables.numbers.trim().split("\n");
+    const cheap = lines.filter((line) => Number(line.split(",")[3]) < tables.PRICE.constant);
+    const parts = [cheap, lines.filter((line) => !cheap.includes(line))].map((own) =>
+      [head, ...own].join("\n"),
+    );
+    const topology = parseTopology(
+      { graph: { kind: "chain", peers: 2 }, peers: parts.map((own, id) => ({ id, data: file(own) })) },
+      "two files",
+    );
+    const data = { kind: "csv", targets: "numbers", label: ["price", "rate"] };
+    const experiment = { ...linear, data, split: "own", rounds: 100, evaluateEvery: 0, projectEvery: 0 };
+    const simulation = await simulate(topology, parseExperiment(experiment));
+    let last: SimulationRound | undefined;
+    for await (const round of simulation.run()) last = round;
+    const [peer] = simulation.peers;
+    const { card } = peer!.saved(await peer!.trainerState());
+    simulation.dispose();
+    const own = await Promise.all(
+      parts.map((part) => loadDataset(csv(part, { ...data, scale: "none", targetScale: "none" }))),
+    );
+    const prices = own.flatMap(({ train }) => Array.from(train.labels).filter((_, k) => k % 2 === 0));
+    const mean = prices.reduce((sum, price) => sum + price, 0) / prices.length;
+    const { targets } = JSON.parse(card.about.examples!);
+    expect(targets.scaling.mean[0] / mean).toBeCloseTo(1, 12);
+    // Of the mean of all models, on the held-out examples of each peer.
+    expect(last!.meanEvaluation).toMatchObject({ metric: { name: "r2", better: "higher" } });
+    expect(qualityOf(last!.meanEvaluation!)!.value).toBeGreaterThan(0.8);
   });
 
   it.each<LossSettings["kind"]>(["mae", "huber"])(

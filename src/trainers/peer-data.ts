@@ -59,6 +59,14 @@ const counting = ({ train, inputShape }: Pick<Dataset, "train" | "inputShape">):
   take() {},
 });
 
+/** What is scaled together of all peers' examples: features or targets. */
+interface ScaledNumbers {
+  readonly channels: number;
+  in(examples: Examples): Float32Array;
+  /** Says in the description how they are scaled. */
+  note(scaling: Scaling): void;
+}
+
 type Mutable<Type> = { -readonly [field in keyof Type]: Type[field] };
 
 /** Examples in copies, of which features, targets or both are scaled once the moments of all peers' training examples are known. */
@@ -73,37 +81,32 @@ function standardisedTogether(
   })) as [Examples, Examples];
   const targets: Mutable<Targets> = { ...dataset.targets };
   const description: Mutable<ExamplesDescription> = { ...descriptionOf(dataset), targets };
-  const scaled: { channels: number; of(part: Examples): Float32Array; note(scaling: Scaling): void }[] = [];
-  if (features) {
-    scaled.push({
-      channels: dataset.inputShape.at(-1)!,
-      of: (part) => part.features,
-      note: (scaling) => {
-        description.scaling = scaling;
-      },
-    });
-  }
-  if (areTargets) {
-    scaled.push({
-      channels: targets.count,
-      of: (part) => part.labels as Float32Array,
-      note: (scaling) => {
-        targets.scaling = scaling;
-      },
-    });
-  }
-  const own = scaled.map(({ channels, of }) => momentsOf(of(train), channels));
-  /** The moments of each that is scaled, as views. */
-  const partsOf = (moments: Float64Array) => {
-    let end = 0;
-    return own.map(({ length }) => moments.subarray(end, (end += length)));
+  const ofFeatures: ScaledNumbers = {
+    channels: dataset.inputShape.at(-1)!,
+    in: (part) => part.features,
+    note(scaling) {
+      description.scaling = scaling;
+    },
   };
+  const ofTargets: ScaledNumbers = {
+    channels: targets.count,
+    in: (part) => part.labels as Float32Array,
+    note(scaling) {
+      targets.scaling = scaling;
+    },
+  };
+  const scaled = [...(features ? [ofFeatures] : []), ...(areTargets ? [ofTargets] : [])];
+  const own = scaled.map((numbers) => momentsOf(numbers.in(train), numbers.channels));
+  const starts = own.map((_, k) => own.slice(0, k).reduce((sum, { length }) => sum + length, 0));
+  /** The moments of each that is scaled, as views. */
+  const partsOf = (moments: Float64Array) =>
+    own.map(({ length }, k) => moments.subarray(starts[k], starts[k]! + length));
   const pooling: TrainerPooling = {
     ...counting(dataset),
     own: Float64Array.from(own.flatMap((moments) => [...moments])),
     merge(into, other) {
       const others = partsOf(other);
-      partsOf(into).forEach((moments, k) => void mergeMoments(moments, others[k]!));
+      for (const [k, moments] of partsOf(into).entries()) mergeMoments(moments, others[k]!);
     },
     problemOf: (moments) =>
       partsOf(moments)
@@ -111,9 +114,9 @@ function standardisedTogether(
         .find((problem) => problem !== undefined),
     take(moments) {
       const totals = partsOf(moments).map(scalingOf);
-      for (const [k, { of, note }] of scaled.entries()) {
-        note(totals[k]!);
-        for (const part of [train, test]) scale(of(part), totals[k]!);
+      for (const [k, numbers] of scaled.entries()) {
+        numbers.note(totals[k]!);
+        for (const part of [train, test]) scale(numbers.in(part), totals[k]!);
       }
     },
   };

@@ -48,7 +48,7 @@ async function createRun(kind) {
   const trainer = await createMeasuredTrainer({
     model: await createModel(modelSettings.parse({ kind, ...settings }), {
       inputShape,
-      classes: CLASSES,
+      outputs: CLASSES,
       seed: 1,
     }),
     examples,

@@ -96,7 +96,7 @@ async function startTorch() {
 
 /** Steps of the plain program and of our trainer, over the same model. */
 async function prepare({ model: settings, inputShape }) {
-  const create = () => createModel(modelSettings.parse(settings), { inputShape, classes: CLASSES, seed: 1 });
+  const create = () => createModel(modelSettings.parse(settings), { inputShape, outputs: CLASSES, seed: 1 });
   const draws = random(1, "features");
   const features = Float32Array.from({ length: BATCH * sizeOf(inputShape) }, (_, k) => draws.uniform(k));
   const labels = Int32Array.from({ length: BATCH }, (_, k) => k % CLASSES);

@@ -70,17 +70,17 @@ for (const seed of values.seeds.split(",").map(Number)) {
         if (round % 100 === 99) console.error(`${settings.name} ${round + 1}/${total} ${consensusDistance}`);
       },
     });
-    if (topology === complete) reference = final.worstAccuracy;
+    if (topology === complete) reference = final.worst;
     const below = (accuracy) => (reference === undefined ? "–" : percent(reference - accuracy));
     const cells = [
       seed,
       settings.name,
       topology.name,
-      percent(beforeClosing.worstAccuracy),
-      percent(beforeClosing.bestAccuracy),
-      percent(final.worstAccuracy),
-      below(beforeClosing.worstAccuracy),
-      below(final.worstAccuracy),
+      percent(beforeClosing.worst),
+      percent(beforeClosing.best),
+      percent(final.worst),
+      below(beforeClosing.worst),
+      below(final.worst),
       `${(bytesSentPerPeer / 1e6).toFixed(1)} MB`,
       seconds.toFixed(0),
     ];

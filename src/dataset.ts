@@ -1,17 +1,36 @@
-/** Labelled data. A data set is plain arrays that peers read and nobody writes. */
+/** Data with targets. A data set is plain arrays that peers read and nobody writes. */
 import type { z } from "zod";
 
 export interface Examples {
   /** All features, one example after another: `count · Π inputShape` numbers. */
   readonly features: Float32Array;
   /**
-   * One class per example, or equally many per example where a model answers at several positions (text).
-   * A class is 0 … classes − 1. Numbers that are not classes (regression) need a loss of their own.
+   * The targets of all examples, as {@link Targets} says. Classes: one per example, or equally many per example where a model
+   * answers at several positions (text). Marks and numbers: `count` per example.
    */
   readonly labels: Int32Array | Float32Array;
 }
 
-/** What every channel, the last axis of an example, was brought to: (value − mean) · factor, in float64. */
+/**
+ * What a model learns to predict.
+ *
+ * - `classes`: one of `count` classes, 0 … count − 1.
+ * - `marks`: for each of `count` properties whether an example has it, 1 or 0; any number of them at a time (multi-label).
+ * - `numbers`: `count` finite numbers (regression).
+ */
+export interface Targets {
+  readonly kind: "classes" | "marks" | "numbers";
+  readonly count: number;
+  /** What the classes, properties or numbers are called, where that is known. */
+  readonly names?: readonly string[];
+  /** How numbers differ from those of the files; left out where they do not. */
+  readonly scaling?: Scaling;
+}
+
+/**
+ * What every channel was brought to: (value − mean) · factor, in float64. Channels are the last axis of an example, or the
+ * numbers of a target.
+ */
 export interface Scaling {
   readonly mean: readonly number[];
   readonly factor: readonly number[];
@@ -21,9 +40,7 @@ export interface Scaling {
 export interface ExamplesDescription {
   /** Shape of one example, for example [8, 8, 1]: height, width, channels. */
   readonly inputShape: readonly number[];
-  readonly classes: number;
-  /** What the classes are called, where that is known. */
-  readonly classNames?: readonly string[];
+  readonly targets: Targets;
   /** How the features differ from those of the files; left out where they do not. */
   readonly scaling?: Scaling;
 }
@@ -53,8 +70,8 @@ export interface Rows extends ExamplesDescription {
 export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
   /** Schema of the settings, every field with a default; its `kind` is the name users write. */
   readonly settings: Settings;
-  /** Value of the setting `scale` at which features are those of the files; left out where they always are. */
-  readonly unscaled?: string;
+  /** Settings with which features and targets are those of the files; left out where they always are. */
+  readonly unscaled?: Readonly<Record<string, string>>;
   /** @throws InvalidData missing, truncated or malformed files */
   load(settings: z.output<Settings>): Promise<Dataset>;
   /**
@@ -74,6 +91,11 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** A data set without its examples. */
 export function descriptionOf(dataset: Dataset): ExamplesDescription {
-  const { inputShape, classes, classNames, scaling } = dataset;
-  return { inputShape, classes, ...(classNames && { classNames }), ...(scaling && { scaling }) };
+  const { inputShape, targets, scaling } = dataset;
+  return { inputShape, targets, ...(scaling && { scaling }) };
+}
+
+/** Names of all targets; those without a name go by their number. */
+export function targetNames({ count, names }: Targets): string[] {
+  return Array.from({ length: count }, (_, k) => String(names?.[k] ?? k));
 }

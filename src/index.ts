@@ -28,7 +28,7 @@ export { mix } from "./algorithms/mix.js";
 export { type Checkpoint, type CheckpointStore, type Saved, saveCheckpoint } from "./checkpoint.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
-export type { Dataset, Examples, ExamplesDescription, Scaling } from "./dataset.js";
+export type { Dataset, Examples, ExamplesDescription, Scaling, Targets } from "./dataset.js";
 export { datasetFingerprint } from "./datasets/content.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export {
@@ -38,6 +38,7 @@ export {
   partition,
   type SplitSettings,
 } from "./datasets/partition.js";
+export { type Evaluation, type Metric, type Quality, qualityOf } from "./evaluation.js";
 export {
   createExchanges,
   type Exchanges,
@@ -113,6 +114,8 @@ export {
 } from "./graphs/topology.js";
 export type { TopologyPeer } from "./graphs/topology-peers.js";
 export { metropolisMixing, weightedMixing } from "./graphs/weights.js";
+export type { Loss, LossKind, Tally } from "./loss.js";
+export { createLoss, type LossForTargets, type LossSettings, lossSettings } from "./losses/index.js";
 export type { MixingRule, MixingRuleContext, MixingRuleKind } from "./mixing-rule.js";
 export {
   createMixingRule,
@@ -131,7 +134,13 @@ export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from
 export { type Experiment, experimentJsonSchema, parseExperiment } from "./runs/experiment.js";
 export { openModel, type UsedModel } from "./runs/model-use.js";
 export { createPlan, type Prepared } from "./runs/plan.js";
-export { evaluateModel, type ModelEvaluation, type Prediction, predict } from "./runs/predictions.js";
+export {
+  evaluateModel,
+  type ModelEvaluation,
+  type PredictedTarget,
+  type Prediction,
+  predict,
+} from "./runs/predictions.js";
 export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/prepare.js";
 export {
   createSimulation,
@@ -153,7 +162,6 @@ export {
 } from "./saved-model.js";
 export { createSchedule, type Schedule, type ScheduleSettings } from "./settings/schedule.js";
 export { oneThread, type StartThreads, type Threads } from "./threads/threads.js";
-export type { Classifier } from "./trainers/classifier.js";
 export { createTrainer, type TrainerSettings } from "./trainers/index.js";
 export {
   createLearner,
@@ -162,8 +170,8 @@ export {
   type LocalRound,
   learnerVectors,
 } from "./trainers/learner.js";
+export type { Predictor } from "./trainers/predictor.js";
 export {
-  type Evaluation,
   type LocalSteps,
   stateless,
   type Trainer,

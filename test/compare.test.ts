@@ -188,6 +188,7 @@ describe("a comparison's figures", () => {
       fc.property(curves, (all) => {
         const rows = all.map((curve, k) => ({
           name: String(k),
+          metric: { name: "accuracy", better: "higher" } as const,
           curve: curve.map(([bytes, worst]) => ({ rounds: 1, bytes, worst })),
         }));
         const frontier = frontierOf(rows);
@@ -281,6 +282,24 @@ describe("a comparison's tables", () => {
     expect(tablesOf([measured("one", [[100, 0.92]])]).cost[0]).toMatch(
       /^one +80\.2 ms +80 ms +80 ms +80 ms$/,
     );
+  });
+
+  it("of errors have the smallest first, and a target that is an upper bound", () => {
+    const metric = { name: "mae", better: "lower" } as const;
+    const byError = (name: string, ...curve: [number, number][]) => ({ ...measured(name, curve), metric });
+    const results = [
+      byError("bad", [100, 9]),
+      byError("good", [100, 5], [300, 2]),
+      byError("dear", [900, 1]),
+    ];
+    const { quality, cost } = tablesOf(results, 3);
+    expect(linesOf(results, 3)[0]).toMatch(/^run +worst mae +mean model mae +closed mae/);
+    expect(quality.map((line) => line.split(" ")[0])).toEqual(["good", "dear", "bad"]);
+    expect(cost[0]).toMatch(/^good +300 B +20 /);
+    expect(frontierOf(rowsOf(results, settings)).map(({ worst }) => worst)).toEqual([5, 2, 1]);
+    const mixed = linesOf([...results, measured("accurate", [[100, 0.9]])]);
+    expect(mixed[0]).toMatch(/^run +worst +mean model +closed +metric/);
+    expect(mixed.join("\n")).toMatch(/accurate +90\.0 +90\.0 +– +accuracy %/);
   });
 
   it("fit 100 columns, whatever the names are", () => {

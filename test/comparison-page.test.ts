@@ -145,6 +145,21 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
     await page.close();
   });
 
+  it("draws an error as what it is, and an accuracy beside it in the table alone", async () => {
+    const metric = { name: "mae", better: "lower" } as const;
+    const results = [{ ...measured("of errors", 3), metric }, measured("of classes", 0)];
+    const page = await open(pageOf([results[0]!], { ...settings, target: 0.5 }));
+    expect(await page.textContent("#chart-frontier h2")).toBe("mae of the worst peer over bytes sent");
+    const text = await page.textContent("#rows");
+    expect(text).toMatch(/to 0\.5 in every peer/);
+    expect(text).not.toContain("%");
+    await page.close();
+    const mixed = await open(pageOf(results));
+    expect(await charts(mixed)).toContain("chart-frontier");
+    expect(await mixed.textContent("#rows")).toMatch(/accuracy.*mae|mae.*accuracy/);
+    await mixed.close();
+  });
+
   it("says why a chart is not there", async () => {
     const unreached = await open(pageOf(rows(2), { ...settings, target: 0.999 }));
     expect(await charts(unreached)).toEqual(["chart-frontier"]);
@@ -157,7 +172,7 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
       ),
     );
     expect(await charts(withoutClasses)).toEqual(["chart-modelled-time"]);
-    expect(await withoutClasses.textContent(".notes")).toContain("there are no accuracies");
+    expect(await withoutClasses.textContent(".notes")).toContain("there is nothing to draw");
     await withoutClasses.close();
     const empty = await open(pageOf([failed]));
     expect(await charts(empty)).toEqual([]);

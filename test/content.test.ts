@@ -237,7 +237,8 @@ describe("peers on loopback", () => {
 
 describe("a trainer of one's own", () => {
   const examples = someExamples(12, 2, 2);
-  const dataset: Dataset = { name: "own", inputShape: [2], classes: 2, train: examples, test: examples };
+  const targets = { kind: "classes", count: 2 } as const;
+  const dataset: Dataset = { name: "own", inputShape: [2], targets, train: examples, test: examples };
   /** The trainer of each peer, with a description of its data where it has one. */
   const trainers = (...fingerprints: readonly (() => Promise<Fingerprint> | undefined)[]) =>
     fingerprints.map((fingerprint, peer) => {
@@ -283,17 +284,20 @@ describe("the content of a data set", () => {
       features: Float32Array.from({ length: 2 * count }, (_, k) => k / 7),
       labels: Int32Array.from({ length: count }, (_, k) => k % 3),
     });
-    const made = { name: "a", inputShape: [2], classes: 3, train: part(9), test: part(4), ...about };
+    const targets = { kind: "classes", count: 3 } as const;
+    const made = { name: "a", inputShape: [2], targets, train: part(9), test: part(4), ...about };
     change(made);
     return made;
   };
+
+  const named = (...names: string[]) => dataset(() => {}, { targets: { kind: "classes", count: 3, names } });
 
   it("is that of its examples, not of its name", async () => {
     const content = await datasetFingerprint(dataset());
     expect(await datasetFingerprint(dataset(() => {}, { name: "b" }))).toEqual(content);
     expect(content).toMatchObject({ classes: '["0","1","2"]', exampleShape: "2" });
     // Names that say no more than the labels are no difference.
-    expect(await datasetFingerprint(dataset(() => {}, { classNames: ["0", "1", "2"] }))).toEqual(content);
+    expect(await datasetFingerprint(named("0", "1", "2"))).toEqual(content);
   });
 
   it.each<["train" | "test", "features" | "labels", number, number]>([
@@ -309,8 +313,8 @@ describe("the content of a data set", () => {
   });
 
   it("differs with the order of the labels", async () => {
-    const named = (...classNames: string[]) => datasetFingerprint(dataset(() => {}, { classNames }));
-    expect((await named("a", "b", "c")).classes).not.toBe((await named("a", "c", "b")).classes);
+    const [one, other] = [named("a", "b", "c"), named("a", "c", "b")].map(datasetFingerprint);
+    expect((await one!).classes).not.toBe((await other!).classes);
   });
 
   it("is computed once per data set", async () => {

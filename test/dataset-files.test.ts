@@ -67,9 +67,9 @@ describe("idx", () => {
     const zipped = folder(single(10, gzipSync));
     const named = join(plain, "t10k-images-idx3-ubyte");
     for (const path of [plain, zipped, named]) {
-      const { inputShape, classes, train, test: held } = await load({ kind: "idx", path });
+      const { inputShape, targets, train, test: held } = await load({ kind: "idx", path });
       expect(inputShape).toEqual([2, 3, 1]);
-      expect(classes).toBe(4);
+      expect(targets).toEqual({ kind: "classes", count: 4 });
       expect(Array.from(train.labels)).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
       expect(Array.from(held.labels)).toEqual([0, 1]);
       expect(train.features[6 * 7]).toBeCloseTo(7 / 255, 7);
@@ -195,7 +195,7 @@ describe("csv", () => {
   test("columns beside the class are features, and words are classes in alphabetical order", async () => {
     const {
       inputShape,
-      classNames,
+      targets,
       train,
       test: held,
     } = await load({
@@ -205,7 +205,7 @@ describe("csv", () => {
       scale: "none",
     });
     expect(inputShape).toEqual([2]);
-    expect(classNames).toEqual(["birch", "oak"]);
+    expect(targets).toEqual({ kind: "classes", count: 2, names: ["birch", "oak"] });
     expect([train.labels.length, held.labels.length]).toEqual([16, 4]);
     for (const { features, labels } of [train, held]) {
       labels.forEach((label: number, i: number) => {
@@ -219,14 +219,14 @@ describe("csv", () => {
     const path = file(
       Array.from({ length: 30 }, (_, i) => [1, 2, 3, 4, i % 3 ? 10 : 9].join(";")).join("\n"),
     );
-    const { classNames, inputShape } = await load({
+    const { targets, inputShape } = await load({
       kind: "csv",
       path,
       header: false,
       delimiter: ";",
       shape: [2, 2, 1],
     });
-    expect(classNames).toEqual(["9", "10"]);
+    expect(targets.names).toEqual(["9", "10"]);
     expect(inputShape).toEqual([2, 2, 1]);
   });
 
@@ -264,14 +264,15 @@ describe("text", () => {
 
   test("labels are the text one character later, and the end is held out", async () => {
     const dataset = await load({ kind: "text", path: file(story), sequenceLength: 7 });
-    const { classNames, train, test: held, inputShape } = dataset;
+    const { targets, train, test: held, inputShape } = dataset;
     expect(inputShape).toEqual([7]);
-    expect(classNames).toEqual(
+    expect(targets.names).toEqual(
       [..." \naceh mnost🐈"]
         .sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!)
         .filter((c, i, all) => c !== all[i - 1]),
     );
-    const words = (values: ArrayLike<number>) => Array.from(values, (token) => classNames![token]).join("");
+    const words = (values: ArrayLike<number>) =>
+      Array.from(values, (token) => targets.names![token]).join("");
     expect(words(train.features)).toBe(Array.from(story).slice(0, train.features.length).join(""));
     expect(words(train.labels)).toBe(
       Array.from(story)
@@ -326,8 +327,8 @@ describe("images", () => {
 
   test("classes are folders in order of their names, and each gives its share to the test part", async () => {
     const path = folder({ oak: some(10, 100), birch: some(5, 0), "notes.txt": "left alone", empty: {} });
-    const { classNames, inputShape, train, test: held } = await load({ kind: "images", path, scale: "unit" });
-    expect(classNames).toEqual(["birch", "oak"]);
+    const { targets, inputShape, train, test: held } = await load({ kind: "images", path, scale: "unit" });
+    expect(targets).toEqual({ kind: "classes", count: 2, names: ["birch", "oak"] });
     expect(inputShape).toEqual([4, 4, 3]);
     const counts = (labels: ArrayLike<number>) =>
       [0, 1].map((label) => Array.from(labels).filter((one) => one === label).length);
@@ -437,7 +438,7 @@ describe.skipIf(!existsSync(shared))("data sets of ../shared", () => {
   ])("%o has its known shape", async (settings, inputShape, classes, train, held) => {
     const dataset = await load(settings);
     expect(dataset.inputShape).toEqual(inputShape);
-    expect(dataset.classes).toBe(classes);
+    expect(dataset.targets.count).toBe(classes);
     const counts = [dataset.train, dataset.test].map(({ features }) => features.length / sizeOf(inputShape));
     expect(counts).toEqual([train, held]);
     expect(dataset.train.features.every(Number.isFinite)).toBe(true);

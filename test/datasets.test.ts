@@ -12,7 +12,7 @@ const digits = await loadDataset({ kind: "digits" });
 
 test("digits: 1437 images to train and 360 to test, of ten classes, scaled to [0, 1]", () => {
   expect(digits.inputShape).toEqual([8, 8, 1]);
-  expect(digits.classes).toBe(10);
+  expect(digits.targets).toEqual({ kind: "classes", count: 10 });
   for (const [examples, count] of [
     [digits.train, 1437],
     [digits.test, 360],

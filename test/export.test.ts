@@ -259,11 +259,14 @@ describe("a model for TensorFlow.js", () => {
       writeFileSync(source, Buffer.concat(encodeModel(file)));
       await exportModel({ source, to: join(scratch, name, "model.json"), warn });
 
-      const { classifier, examples } = await openModel(file);
-      const input = Float32Array.from({ length: 2 * classifier.inputSize }, (_, k) => k % examples.classes);
+      const { predictor, examples } = await openModel(file);
+      const input = Float32Array.from(
+        { length: 2 * predictor.inputSize },
+        (_, k) => k % examples.targets.count,
+      );
       features.set(name, [...input]);
-      expected.set(name, [...(await classifier.logits(input))]);
-      classifier.dispose();
+      expected.set(name, [...(await predictor.run(input))]);
+      predictor.dispose();
       dispose();
     }
   });

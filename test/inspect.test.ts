@@ -12,7 +12,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { CannotListen, FileProblem, InvalidLog } from "../src/foundation/errors.js";
-import { writeCsv } from "../src/inspect/csv.js";
+import { metricColumn, writeCsv } from "../src/inspect/csv.js";
 import { peerColumnNames } from "../src/inspect/history.js";
 import { MAX_LINE_BYTES } from "../src/inspect/lines.js";
 import { parseLine } from "../src/inspect/parse.js";
@@ -92,6 +92,13 @@ describe("log lines", () => {
       edgeCounters: [{ neighbour: 1, reconnects: 2 }],
     };
     for (const line of lines.slice(3, 5)) lines.push(JSON.stringify({ ...JSON.parse(line), ...counted }));
+    const metric = { name: "mae", better: "lower" };
+    const evaluation = { loss: 0.5, metric, metrics: { mae: 2.5, r2: null } };
+    for (const line of lines.slice(3, 5)) {
+      for (const judged of [evaluation, { loss: 1, metric: "mae" }, { loss: 1, metrics: { mae: "2" } }]) {
+        lines.push(JSON.stringify({ ...JSON.parse(line), evaluation: judged, meanEvaluation: judged }));
+      }
+    }
     const values = fc.constantFrom(
       null,
       -1,
@@ -299,7 +306,9 @@ describe("exports", () => {
     const path = join(newFolder(), "run.csv");
     writeCsv(readRun(directory), path);
     const [head, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n");
-    expect(head).toBe(["peer", ...peerColumnNames].join(","));
+    const names = peerColumnNames.map((name) => metricColumn(name, { name: "accuracy", better: "higher" }));
+    expect(head).toBe(["peer", ...names].join(","));
+    expect(names).toContain("iterateAverageAccuracy");
     const rounds = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((peer) => roundsOf(directory, peer));
     expect(rows).toHaveLength(rounds.length);
     const lossAt = head!.split(",").indexOf("loss");
@@ -428,7 +437,7 @@ describe("sinks", () => {
       edgeCounters: [{ neighbour: 0, reconnects: 2 }],
     };
     const { time } = report(19);
-    sink.write({ ...report(18), ...counted });
+    sink.write({ ...report(18), ...counted, evaluation: { loss: 1, metrics: { mae: 2.5 } } });
     sink.write({ ...report(19), ...counted, time: { ...time, elapsedMs: 1000, waitedFor: 2 } });
     const text = await (await fetch(sink.url)).text();
     const metric = (name: string) => Number(new RegExp(`^murmuration_${name} (\\S+)$`, "m").exec(text)?.[1]);
@@ -441,6 +450,7 @@ describe("sinks", () => {
     expect(metric('neighbour_waits_total{peer="1",neighbour="2"}')).toBeGreaterThanOrEqual(1);
     expect(metric('round{peer="1"}')).toBe(19);
     expect(metric('loss{peer="1"}')).toBe(report(19).loss);
+    expect(metric('metric{peer="1",name="mae"}')).toBe(2.5);
     expect(metric('evaluation_loss{peer="1"}')).toBe(report(19).evaluation!.loss);
     expect(metric(`sent_bytes_total{peer="1",neighbour="${edge!.neighbour}"}`)).toBe(edge!.bytesSent);
     expect((await fetch(sink.url.replace("metrics", "other"))).status).toBe(404);

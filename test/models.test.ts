@@ -53,7 +53,7 @@ const cases: Case[] = [
 ];
 
 const make = ({ settings, inputShape }: Pick<Case, "settings" | "inputShape">, seed = 7) =>
-  createModel(modelSettings.parse(settings) as ModelSettings, { inputShape, classes: CLASSES, seed });
+  createModel(modelSettings.parse(settings) as ModelSettings, { inputShape, outputs: CLASSES, seed });
 
 test("a model with more numbers than an array holds is refused", async () => {
   const error = { code: "model-too-large", field: "model" };

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PNG } from "pngjs";
 import { afterAll, describe, expect, it } from "vitest";
-import type { ExamplesDescription, Rows } from "../src/dataset.js";
+import type { ExamplesDescription, Rows, Targets } from "../src/dataset.js";
 import { fitFeatures, fitLabels } from "../src/datasets/fit.js";
 import { loadDataset, loadRows } from "../src/datasets/index.js";
 import { InvalidData, InvalidModel } from "../src/foundation/errors.js";
@@ -11,7 +11,7 @@ import { parseTopology } from "../src/graphs/topology.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { originsOf } from "../src/runs/model-card.js";
 import { openData, openModel } from "../src/runs/model-use.js";
-import { evaluateModel, predict } from "../src/runs/predictions.js";
+import { evaluateModel, type PredictedTarget, predict } from "../src/runs/predictions.js";
 import { preparePeers } from "../src/runs/prepare.js";
 import {
   areEqual,
@@ -92,22 +92,23 @@ describe("a saved model", () => {
     try {
       const data = await openData(used, undefined);
       const labels = fitLabels(data.rows, used.examples, data.source);
-      const { loss, accuracy, confusion } = await evaluateModel(used.classifier, data.features, labels);
+      const { loss, accuracy, confusion } = await evaluateModel(used.predictor, data.features, labels);
       expect({ loss, accuracy }).toEqual(expected);
-      const counts = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
-      expect(counts).toEqual(confusion.map((_, label) => labels.filter((each) => each === label).length));
+      const counts = confusion!.map((row) => row.reduce((sum, count) => sum + count, 0));
+      expect(counts).toEqual(confusion!.map((_, label) => labels.filter((each) => each === label).length));
 
       let right = 0;
       let answers = 0;
-      for await (const { row, position, label, probabilities } of predict(used.classifier, data.features)) {
-        expect(row * used.classifier.positions + position).toBe(answers);
+      for await (const { row, position, ...target } of predict(used.predictor, data.features)) {
+        const { label, probabilities } = target as PredictedTarget & { kind: "classes" };
+        expect(row * used.predictor.positions + position).toBe(answers);
         if (label === labels[answers++]) right++;
         expect(probabilities.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
         expect(probabilities.indexOf(Math.max(...probabilities))).toBe(label);
       }
       expect([right / answers, answers]).toEqual([accuracy, labels.length]);
     } finally {
-      used.classifier.dispose();
+      used.predictor.dispose();
       dispose();
     }
   });
@@ -120,6 +121,7 @@ describe("a saved model", () => {
       "topology",
       "experiment",
       "examples",
+      "outputs",
       "peer",
       "round",
       "vector",
@@ -149,10 +151,10 @@ describe("a saved model", () => {
     const used = await openModel(decodeModel(joined(...encodeModel(fileOf(saved))), "m.safetensors"));
     const { rows, features } = await openData(used, undefined);
     const labels = fitLabels(rows, used.examples, "digits");
-    const error = { code: "logits-not-finite" };
-    await expectRejection(evaluateModel(used.classifier, features, labels), InvalidModel, error);
-    await expectRejection(predict(used.classifier, features).next(), InvalidModel, error);
-    used.classifier.dispose();
+    const error = { code: "outputs-not-finite" };
+    await expectRejection(evaluateModel(used.predictor, features, labels), InvalidModel, error);
+    await expectRejection(predict(used.predictor, features).next(), InvalidModel, error);
+    used.predictor.dispose();
   });
 
   it("is refused where its numbers are not those of its digest", async () => {
@@ -283,17 +285,27 @@ describe("numbers of a file", () => {
 
 describe("metadata that cannot be used", () => {
   const experiment = JSON.stringify(parseExperiment({}));
-  const examples = '{"inputShape":[8,8,1],"classes":10}';
+  const targets = { kind: "classes", count: 10 };
+  const examples = JSON.stringify({ inputShape: [8, 8, 1], targets });
+  const scaling = { mean: [0], factor: [1] };
   it.each([
     ["none", {}, /does not say what model it is of/],
     ["no examples", { experiment }, /does not say what its model takes/],
     ["no JSON", { experiment: "{", examples }, /"experiment" that are not JSON/],
     ["settings of no model", { experiment: '{"rouns":3}', examples }, /rouns.*did you mean "rounds"/],
-    ["no classes", { experiment, examples: '{"inputShape":[8]}' }, /examples: classes/],
+    ["no targets", { experiment, examples: '{"inputShape":[8]}' }, /examples: targets/],
     [
       "a scale of other channels",
-      { experiment, examples: '{"inputShape":[2],"classes":2,"scaling":{"mean":[0],"factor":[1]}}' },
-      /scales 1 channels of examples that have 2/,
+      { experiment, examples: JSON.stringify({ inputShape: [2], targets, scaling }) },
+      /scales 1 channels, of which there are 2/,
+    ],
+    [
+      "a scale of other targets",
+      {
+        experiment,
+        examples: JSON.stringify({ inputShape: [2], targets: { kind: "numbers", count: 3, scaling } }),
+      },
+      /scales 1 targets, of which there are 3/,
     ],
   ])("are refused in one line: %s", (_what, metadata, says) => {
     expect(() => originsOf(fileWith({}, metadata))).toThrow(says);
@@ -316,7 +328,7 @@ describe("examples for a trained model", () => {
     const other = file("other.csv", ["long,wide,species", ...flowers(["rose", "lily"], 4)].join("\n"));
     const rows = await loadRows(csv(other), "all", dataset.inputShape);
     expect(Array.from(rows.features.filter((_, k) => k % 2 === 0))).toEqual([0, 101, 2, 103]);
-    expect(dataset.classNames).toEqual(["iris", "lily", "rose"]);
+    expect(dataset.targets.names).toEqual(["iris", "lily", "rose"]);
     expect(Array.from(fitLabels(rows, dataset, other))).toEqual([2, 1, 2, 1]);
   });
 
@@ -340,16 +352,20 @@ describe("examples for a trained model", () => {
     });
   });
 
-  const model: ExamplesDescription = { inputShape: [2], classes: 3, classNames: ["a", "b", "c"] };
+  const classes = (...names: string[]): Targets => ({ kind: "classes", count: names.length, names });
+  const model: ExamplesDescription = {
+    inputShape: [2],
+    targets: { kind: "classes", count: 3, names: ["a", "b", "c"] },
+  };
   it("keep the numbers of characters apart that another text gives them", async () => {
     const rows: Rows = {
-      ...{ inputShape: [2], classes: 2, classNames: ["a", "c"], featuresAreClasses: true },
+      ...{ inputShape: [2], targets: classes("a", "c"), featuresAreClasses: true },
       features: Float32Array.from([1, 0]),
       labels: Int32Array.from([0, 1]),
     };
     expect(Array.from(fitFeatures(rows, model, "it"))).toEqual([2, 0]);
     expect(Array.from(fitLabels(rows, model, "it"))).toEqual([0, 2]);
-    const stranger = { ...rows, classNames: ["a", "€"] };
+    const stranger = { ...rows, targets: classes("a", "€") };
     expectError(() => fitFeatures(stranger, model, "it"), InvalidData, {
       code: "class-unknown-to-model",
     });
@@ -363,13 +379,14 @@ describe("examples for a trained model", () => {
         [2],
       );
     const rows = await load("cabbc");
-    const letters = (numbers: ArrayLike<number>) => Array.from(numbers, (k) => rows.classNames![k]).join("");
+    const letters = (numbers: ArrayLike<number>) =>
+      Array.from(numbers, (k) => rows.targets.names![k]).join("");
     expect([letters(rows.features), letters(rows.labels!)]).toEqual(["cabb", "abbc"]);
     await expectRejection(load("ca"), InvalidData, { code: "text-shorter-than-example" });
   });
 
   it("of another shape are refused", async () => {
-    const rows = { inputShape: [1, 2], classes: 0, features: new Float32Array(2) };
+    const rows = { inputShape: [1, 2], targets: classes(), features: new Float32Array(2) };
     expectError(() => fitFeatures(rows, model, "it"), InvalidData, { code: "rows-of-another-shape" });
   });
 
@@ -391,7 +408,7 @@ describe("examples for a trained model", () => {
       loadRows(parseExperiment({ data: { kind: "images", path, channels: 1 } }).data, "all", [2, 2, 1]);
     const rows = await load(folder);
     expect(rows.rowNames).toEqual(["cat/1.png", "cat/2.png", "dog/3.png"].map((name) => `${folder}/${name}`));
-    expect(rows).toMatchObject({ inputShape: [2, 2, 1], classNames: ["cat", "dog"] });
+    expect(rows).toMatchObject({ inputShape: [2, 2, 1], targets: { names: ["cat", "dog"] } });
     expect(Array.from(rows.labels!)).toEqual([0, 0, 1]);
     expect(rows.features[0]).toBeCloseTo(0.2, 6);
     const own = await load(join(folder, "cat"));

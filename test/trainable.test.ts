@@ -128,11 +128,11 @@ describe("a model whose lower layers are frozen", () => {
     }
     expect(JSON.parse(file.metadata.vector!)).toEqual(["dense3/kernel", "dense3/bias"]);
 
-    const { classifier } = await openModel(file);
+    const { predictor } = await openModel(file);
     const { test } = await loadDataset(parseExperiment({}).data);
-    const { loss, accuracy } = await evaluateModel(classifier, test.features, test.labels as Int32Array);
-    classifier.dispose();
-    expect(accuracy).toBe(summary.final.meanModelAccuracy);
+    const { loss, accuracy } = await evaluateModel(predictor, test.features, test.labels);
+    predictor.dispose();
+    expect(accuracy).toBe(summary.final.meanModel);
     expect(loss).toBeCloseTo(summary.final.meanModelLoss, 6);
     // The run in which everything learns starts from it too.
     const next = await createTrainer(

@@ -7,7 +7,7 @@ import { softmaxRegression } from "./support/reference-models.js";
 test("the cpu backend has the same gradients, and the vector it was lent is its own again afterwards", async () => {
   await useBackend("cpu");
   const examples = someExamples(40, 6, 4);
-  const model = await createModel({ kind: "softmax" }, { inputShape: [6], classes: 4, seed: 7 });
+  const model = await createModel({ kind: "softmax" }, { inputShape: [6], outputs: 4, seed: 7 });
   const { trainer, vector } = await trainerOf(model, examples, { batchSize: 40 });
   const { loss, gradient } = softmaxRegression(vector, examples, 6, 4);
   const expected = vector.map((value, k) => value - gradient[k]!);

@@ -21,7 +21,7 @@ import { softmaxRegression } from "./support/reference-models.js";
 
 const INPUTS = 6;
 const CLASSES = 4;
-const context = { inputShape: [2, 3], classes: CLASSES, seed: 7 };
+const context = { inputShape: [2, 3], outputs: CLASSES, seed: 7 };
 const examples = someExamples(40, INPUTS, CLASSES);
 
 const regression = () => createModel({ kind: "softmax" }, context);
@@ -381,7 +381,7 @@ test.each([
     () =>
       createModel(
         { kind: "cnn", filters: [2, 3], kernelSize: 3, hidden: [] },
-        { inputShape: [6, 6, 1], classes: CLASSES, seed: 1 },
+        { inputShape: [6, 6, 1], outputs: CLASSES, seed: 1 },
       ),
     someExamples(20, 36, CLASSES),
   ],

@@ -14,7 +14,7 @@ const reason = await useBackend("webgpu").then(
 describe.skipIf(reason)(`training on WebGPU${reason ? ` (${reason})` : ""}`, () => {
   test("gives the gradients and the evaluation of a reference", async () => {
     const examples = someExamples(40, 6, 4);
-    const model = await createModel({ kind: "softmax" }, { inputShape: [6], classes: 4, seed: 7 });
+    const model = await createModel({ kind: "softmax" }, { inputShape: [6], outputs: 4, seed: 7 });
     const { trainer, vector } = await trainerOf(model, examples, { batchSize: 40 });
     const { loss, gradient } = softmaxRegression(vector, examples, 6, 4);
     expect((await trainer.evaluate(vector)).loss).toBeCloseTo(loss, 5);
@@ -30,7 +30,7 @@ describe.skipIf(reason)(`training on WebGPU${reason ? ` (${reason})` : ""}`, () 
     const examples = someExamples(64, 6, 4);
     const model = await createModel(
       { kind: "mlp", hidden: [16], activation: "relu" },
-      { inputShape: [6], classes: 4, seed: 7 },
+      { inputShape: [6], outputs: 4, seed: 7 },
     );
     const { trainer, vector } = await trainerOf(model, examples, { optimizer: { kind: "adam" } });
     const before = await trainer.evaluate(vector);

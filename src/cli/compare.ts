@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { ACCURACY, type Metric } from "../evaluation.js";
 import { parseTopology } from "../graphs/topology.js";
 import { comparisonPage, viewComparison } from "../inspect/comparison-page.js";
 import { type Comparison, cellsOf, parseComparison, weightsOf } from "../runs/comparison.js";
@@ -17,13 +18,15 @@ import { compare } from "../runs/node/compare.js";
 import { bytesOfWeights } from "../trainers/initial-weights.js";
 import {
   bytesText,
+  metricTitle,
   note,
   numberText,
-  percentText,
   print,
   progress,
   secondsText,
   table,
+  valueText,
+  valueTitle,
   warn,
 } from "./console.js";
 import { readJson, readLocatedTopology, writePage } from "./files.js";
@@ -124,14 +127,24 @@ function jsonOf(result: CellResult, comparison: RowSettings): string {
 /** What the rows reached and sent, and what the target, or the whole run without one, takes. */
 export function comparisonTables(rows: readonly ComparisonRow[], { target }: RowSettings): string {
   const names = rows.map(wrappedName);
+  const metric = rows[0]?.metric ?? ACCURACY;
+  const isMixed = rows.some((row) => row.metric.name !== metric.name);
+  const titles = ["worst", "mean model", "closed"].map((words) =>
+    isMixed ? words : metricTitle(words, metric),
+  );
   const quality = table(
-    ["run", "worst %", "mean model %", "closed %", "consensus", "sent/peer", "bits/par./step"],
-    rows.map(({ learned, closed, bytes, bitsPerParameterAndStep }, k) => [
-      ...[names[k]!, rangeText(learned?.worst), rangeText(learned?.meanModel), rangeText(closed?.worst)],
+    ["run", ...titles, ...(isMixed ? ["metric"] : []), "consensus", "sent/peer", "bits/par./step"],
+    rows.map(({ learned, closed, bytes, bitsPerParameterAndStep, metric }, k) => [
+      names[k]!,
+      ...[learned?.worst, learned?.meanModel, closed?.worst].map((spread) => rangeText(metric, spread)),
+      ...(isMixed ? [valueTitle(metric)] : []),
       ...[numberText(learned?.consensusDistance.mean), bytesText(bytes), numberText(bitsPerParameterAndStep)],
     ]),
   );
-  const head = target === undefined ? ["whole run"] : [`to ${percentText(target)} %`, "sent/peer", "round"];
+  const head =
+    target === undefined
+      ? ["whole run"]
+      : [`to ${valueText(metric, target)}${metric.name === ACCURACY.name ? " %" : ""}`, "sent/peer", "round"];
   const cost = table(
     [...head, ...Object.keys(RATES)],
     rows.map((row, k) => [names[k]!, ...costOf(row, target)]),
@@ -161,9 +174,9 @@ function wrappedName({ name, failed, seeds }: ComparisonRow): string {
   return [...lines, rest].join("\n");
 }
 
-/** The mean in percent, and how far its values lie apart. */
-function rangeText(spread: Spread | undefined): string {
+/** The mean, and how far its values lie apart. */
+function rangeText(metric: Metric, spread: Spread | undefined): string {
   if (!spread) return "–";
   const half = (spread.high - spread.low) / 2;
-  return `${percentText(spread.mean)}${half > 0 ? ` ± ${percentText(half)}` : ""}`;
+  return `${valueText(metric, spread.mean)}${half > 0 ? ` ± ${valueText(metric, half)}` : ""}`;
 }

@@ -2,6 +2,8 @@
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import pc from "picocolors";
+import { ACCURACY, type Metric } from "../evaluation.js";
+import { numberText } from "../inspect/page/format.js";
 
 /** Numbers read the same in the terminal as on the page. */
 export { bytesText, numberText, secondsText } from "../inspect/page/format.js";
@@ -102,6 +104,28 @@ export function progress(label: string, total: number): Progress {
     remark: (remark) => bar.update({ remark }),
     stop: () => bar.stop(),
   };
+}
+
+/** A metric's value without its name: accuracies in percent, others as numbers; or – when there is none. */
+export function valueText({ name }: Pick<Metric, "name"> = ACCURACY, value?: number | null): string {
+  return name === ACCURACY.name ? percentText(value ?? undefined) : numberText(value);
+}
+
+/** “accuracy 93.1 %”, “r2 0.984” */
+export function qualityText(quality: { metric: Pick<Metric, "name">; value: number } | undefined): string {
+  if (!quality) return "";
+  const { metric, value } = quality;
+  return `${metric.name} ${valueText(metric, value)}${metric.name === ACCURACY.name ? " %" : ""}`;
+}
+
+/** What heads a column of values: “accuracy %”, “r2”. */
+export function valueTitle({ name }: Pick<Metric, "name">): string {
+  return name === ACCURACY.name ? `${name} %` : name;
+}
+
+/** What heads a column of some of the values: “worst %” of accuracies, “worst r2” of another metric. */
+export function metricTitle(words: string, { name }: Pick<Metric, "name"> = ACCURACY): string {
+  return `${words} ${name === ACCURACY.name ? "%" : name}`;
 }
 
 /** A share in percent with one decimal, or – when there is none. */

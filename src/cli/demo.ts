@@ -3,11 +3,11 @@ import { payloadsOf } from "../algorithms/index.js";
 import type { Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
 import { type RunSummary, recordSimulation } from "../runs/node/record-simulation.js";
-import { numberText, print, progress, warn } from "./console.js";
+import { numberText, print, progress, qualityText, warn } from "./console.js";
 import { readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
-import { accuracyText, lossText } from "./peer.js";
+import { lossText } from "./peer.js";
 import { partsOf, splitTable } from "./split.js";
 import { averageSummaries, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -142,10 +142,10 @@ const runProcesses: Run = async (label, topology, experiment) => {
       experiment,
       signal: interrupted.signal,
       warn,
-      onProgress: ({ finished, loss, accuracy }) =>
+      onProgress: ({ finished, loss, quality }) =>
         bar.update(
           Math.min(finished, experiment.rounds),
-          [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
+          [lossText(loss), qualityText(quality)].filter(Boolean).join(", "),
         ),
     });
     return summary!;
@@ -177,9 +177,9 @@ function verdicts(averages: readonly RunSummary[]): string[] {
   const [reference, ...others] = averages;
   return others.map(({ name, algorithm, final, beforeClosing, bytesSentPerPeer }) => {
     if (payloadsOf(algorithm) === "nothing") {
-      return `${name}: without exchange no peer exceeds ${(100 * final.bestAccuracy!).toFixed(1)} %.`;
+      return `${name}: without exchange no peer exceeds ${(100 * final.best!).toFixed(1)} %.`;
     }
-    const points = 100 * (final.worstAccuracy! - reference!.final.worstAccuracy!);
+    const points = 100 * (final.worst! - reference!.final.worst!);
     const when = final.round === beforeClosing.round ? "" : " after closing";
     const ratio = (reference!.bytesSentPerPeer / bytesSentPerPeer).toFixed(1);
     const relation = `${Math.abs(points).toFixed(1)} points ${points < 0 ? "below" : "above"}`;

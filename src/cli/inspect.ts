@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { writeCsv } from "../inspect/csv.js";
+import type { Metric } from "../evaluation.js";
+import { metricColumn, writeCsv } from "../inspect/csv.js";
 import { createLiveServer } from "../inspect/live.js";
 import { type Line, plot } from "../inspect/plot.js";
 import { isSimulated, type Run, readRun } from "../inspect/read.js";
@@ -7,7 +8,19 @@ import { renderPage } from "../inspect/report.js";
 import { writeTensorboard } from "../inspect/tensorboard.js";
 import { type RunView, type SeriesName, seriesNames, viewRun } from "../inspect/view.js";
 import { type LostTime, type Wait, waitsOf, waitText } from "../inspect/waits.js";
-import { bytesText, note, numberText, percentText, print, secondsText, table, warn } from "./console.js";
+import {
+  bytesText,
+  metricTitle,
+  note,
+  numberText,
+  percentText,
+  print,
+  secondsText,
+  table,
+  valueText,
+  valueTitle,
+  warn,
+} from "./console.js";
 import { writePage } from "./files.js";
 import { portToServe } from "./option-types.js";
 
@@ -121,16 +134,16 @@ function printRun(view: RunView, by: Axis): void {
   const x = axisSeries[by];
   const lines = (names: readonly (readonly [SeriesName, string])[]) =>
     names.filter(([name]) => has(view, name)).map(([name, label]) => lineOf(view, x, name, label));
-  printPlots(by, {
+  printPlots(by, view.metric, {
     consensus: lines([
       ["consensusExact", "exact"],
       ["consensusProjected", errorText(view)],
       ["consensusOnline", "peers' own estimate"],
     ]),
     loss: lines([["loss", "loss"]]),
-    accuracy: lines([
-      ["accuracyWorst", "worst peer"],
-      ["accuracyBest", "best peer"],
+    metric: lines([
+      ["metricWorst", "worst peer"],
+      ["metricBest", "best peer"],
     ]),
   });
 }
@@ -177,16 +190,19 @@ function printComparison(views: readonly RunView[], by: Axis): void {
   const last = ({ series }: RunView, name: SeriesName) =>
     series[name].findLast((value) => value !== null) ?? undefined;
   const number = (value: number | undefined) => (value === undefined ? "–" : numberText(value));
+  const { metric } = views[0]!;
+  const isMixed = views.some((view) => view.metric.name !== metric.name);
+  const worst = isMixed ? "worst peer" : metricTitle("worst", metric);
   print(
     table(
-      ["run", "algorithm", "graph", "rounds", "loss", "worst %", "consensus", "sent/peer", "seconds"],
+      ["run", "algorithm", "graph", "rounds", "loss", worst, "consensus", "sent/peer", "seconds"],
       views.map((view) => [
         view.name,
         String(view.experiment.algorithm),
         view.topology.name,
         last(view, "round") ?? 0,
         number(last(view, "loss")),
-        percentText(last(view, "accuracyWorst")),
+        `${valueText(view.metric, last(view, "metricWorst"))}${isMixed ? ` ${valueTitle(view.metric)}` : ""}`,
         number(consensusBeforeClosing(view)),
         bytesText(Math.round(last(view, "bytes") ?? 0)),
         number(last(view, "seconds")),
@@ -194,25 +210,32 @@ function printComparison(views: readonly RunView[], by: Axis): void {
     ),
   );
   const x = axisSeries[by];
-  const overlay = (names: readonly SeriesName[]) =>
-    views.flatMap((view) => {
+  const overlay = (names: readonly SeriesName[], shown = views) =>
+    shown.flatMap((view) => {
       const name = names.find((candidate) => has(view, candidate));
       return name ? [lineOf(view, x, name, view.name)] : [];
     });
-  printPlots(by, {
+  printPlots(by, metric, {
     consensus: overlay(["consensusExact", "consensusProjected", "consensusOnline"]),
     loss: overlay(["loss"]),
-    accuracy: overlay(["accuracyWorst"]),
+    metric: overlay(
+      ["metricWorst"],
+      views.filter((view) => view.metric.name === metric.name),
+    ),
   });
 }
 
-function printPlots(by: Axis, lines: Record<"consensus" | "loss" | "accuracy", readonly Line[]>): void {
+function printPlots(
+  by: Axis,
+  metric: Metric,
+  lines: Record<"consensus" | "loss" | "metric", readonly Line[]>,
+): void {
   const xText = by === "bytes" ? (value: number) => bytesText(Math.round(value)) : numberText;
   const x = by === "round" ? "rounds" : by === "bytes" ? "sent per peer" : "seconds";
   const plots = [
     plot(lines.consensus, { title: "consensus distance", x, xText, text: numberText, log: true }),
     plot(lines.loss, { title: "training loss", x, xText, text: numberText }),
-    plot(lines.accuracy, { title: "accuracy %", x, xText, text: percentText }),
+    plot(lines.metric, { title: valueTitle(metric), x, xText, text: (value) => valueText(metric, value) }),
   ];
   for (const drawn of plots) if (drawn !== undefined) print(`\n${drawn}`);
 }
@@ -238,19 +261,19 @@ function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, n
 }
 
 /** Rounds count from 1 here, as on the page: what was reached after so many. */
-function roundsTable({ series, experiment }: RunView): string {
-  // Rounds with accuracies say most; when there are too many, or none, evenly spaced ones.
+function roundsTable({ series, metric, experiment }: RunView): string {
+  // Rounds with evaluations say most; when there are too many, or none, evenly spaced ones.
   const points = series.round.map((_, point) => point);
-  const evaluated = points.filter((point) => series.accuracyWorst[point] !== null);
+  const evaluated = points.filter((point) => series.metricWorst[point] !== null);
   const candidates = evaluated.length > 1 ? evaluated : points;
   const step = Math.max(1, Math.ceil(candidates.length / TABLE_ROWS));
   const shown = candidates.filter((_, k) => (candidates.length - 1 - k) % step === 0);
   const number = (value: number | null | undefined) => (value == null ? "–" : numberText(value));
   const columns: readonly (readonly [SeriesName, string, (value: number | null | undefined) => string])[] = [
     ["loss", "loss", number],
-    ["accuracyWorst", "worst %", (value) => percentText(value ?? undefined)],
-    ["accuracyBest", "best %", (value) => percentText(value ?? undefined)],
-    ["accuracyMeanModel", "mean model %", (value) => percentText(value ?? undefined)],
+    ["metricWorst", metricTitle("worst", metric), (value) => valueText(metric, value)],
+    ["metricBest", metricTitle("best", metric), (value) => valueText(metric, value)],
+    ["metricMeanModel", metricTitle("mean model", metric), (value) => valueText(metric, value)],
     ["consensusExact", "consensus", number],
     ["consensusProjected", "projected", number],
     ["residual", "‖δ‖/‖x‖", number],
@@ -271,11 +294,11 @@ function roundsTable({ series, experiment }: RunView): string {
 function printJson(run: Run): void {
   const { longest, ...waits } = waitsOf(isSimulated(run) ? [] : run.peers);
   const longestOf = new Map(longest.map(({ round, ...wait }) => [round, wait]));
-  const { series, goodput, peers, counts } = viewRun(run, Number.POSITIVE_INFINITY);
+  const { series, metric, goodput, peers, counts } = viewRun(run, Number.POSITIVE_INFINITY);
   for (const [point, round] of series.round.entries()) {
     const entries = seriesNames.slice(1).flatMap((name) => {
       const value = series[name][point] ?? null;
-      return value === null ? [] : [[name, value] as const];
+      return value === null ? [] : [[metricColumn(name, metric), value] as const];
     });
     const longestWait = longestOf.get(round! - 1);
     print(

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { type Quality, qualityOf } from "../evaluation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { requirePeer } from "../graphs/topology.js";
 import type { PeerWarning } from "../inspect/history.js";
@@ -8,7 +9,17 @@ import { isLocal } from "../runs/node/addresses.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
 import { watchTopology } from "../runs/node/watch-topology.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
-import { bytesText, note, noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
+import {
+  bytesText,
+  note,
+  noteThreads,
+  numberText,
+  percentText,
+  print,
+  progress,
+  qualityText,
+  warn,
+} from "./console.js";
 import { createWaitDisplay, newsOnly } from "./events.js";
 import { readExperiment, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
@@ -67,7 +78,7 @@ export function peerCommand(): Command {
       requireOneStart(command, options);
       const interrupted = untilInterrupted();
       let bar: ReturnType<typeof progress> | undefined;
-      let accuracy: number | undefined;
+      let quality: Quality | undefined;
       const warnings: PeerWarning[] = [];
       const waits = createWaitDisplay(note, (remark) => bar?.remark(remark));
       let summary: PeerSummary;
@@ -102,8 +113,8 @@ export function peerCommand(): Command {
           onRound({ round, loss, evaluation, warnings: texts = [] }) {
             waits.over();
             for (const text of texts) warnings.push({ peer: id, round, text });
-            accuracy = evaluation?.accuracy ?? accuracy;
-            bar?.update(round + 1, [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "));
+            quality = (evaluation && qualityOf(evaluation)) ?? quality;
+            bar?.update(round + 1, [lossText(loss), qualityText(quality)].filter(Boolean).join(", "));
           },
         });
       } finally {
@@ -131,15 +142,11 @@ export function lossText(loss: number | undefined): string {
   return loss === undefined ? "" : `loss ${numberText(loss)}`;
 }
 
-export function accuracyText(accuracy: number | undefined): string {
-  return accuracy === undefined ? "" : `accuracy ${percentText(accuracy)} %`;
-}
-
 function outcomeText(summary: PeerSummary): string {
-  const { peer, loss, accuracy, bytesSent, goodput, modelDigest, model } = summary;
+  const { peer, loss, bytesSent, goodput, modelDigest, model } = summary;
   const file = model === undefined ? "" : `\n${modelsText([model])}`;
   const left = summary.hasLeft ? `left after round ${summary.rounds}, ` : "";
-  const quality = accuracyText(accuracy) || lossText(loss);
+  const quality = qualityText(qualityOf(summary)) || lossText(loss);
   const useful = goodput === undefined ? "" : `goodput ${percentText(goodput)} %, `;
   return `peer ${peer}: ${left}${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}${file}`;
 }

@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import { backendNames } from "../backend.js";
+import { qualityOf } from "../evaluation.js";
 import type { PeerWarning } from "../inspect/history.js";
 import { reported } from "../inspect/warnings.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import { type RunSummary, recordSimulation, standing } from "../runs/node/record-simulation.js";
+import { type RunSummary, recordSimulation } from "../runs/node/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
-import { noteThreads, numberText, percentText, print, progress, warn } from "./console.js";
+import { noteThreads, numberText, print, progress, qualityText, warn } from "./console.js";
 import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { saveOption, TOPOLOGY_FILE, threadsOption } from "./option-types.js";
@@ -55,8 +56,8 @@ export function simulateCommand(): Command {
             noteThreads(threads);
           },
           onRound(round) {
-            const accuracy = round.meanEvaluation && standing(round).meanModelAccuracy;
-            const remark = accuracy === undefined ? "" : `mean model ${percentText(accuracy)} %, `;
+            const quality = qualityText(round.meanEvaluation && qualityOf(round.meanEvaluation));
+            const remark = quality && `mean model: ${quality}, `;
             for (const { peer, warnings: texts = [] } of round.reports) {
               for (const text of texts) warnings.push({ peer, round: round.round, text });
             }

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
-import { type Dataset, sizeOf } from "../dataset.js";
+import { type Dataset, sizeOf, targetNames } from "../dataset.js";
 import { loadDataset } from "../datasets/index.js";
 import { classTable } from "../datasets/partition.js";
 import { FileProblem, InvalidExperiment } from "../foundation/errors.js";
@@ -35,9 +35,9 @@ export function splitCommand(): Command {
         note(`examples of every peer: ${options.out}`);
       }
       if (options.json) {
-        const { name, classes, classNames } = about;
+        const { name, targets } = about;
         const counts = held.flatMap((each) => (each.counts ? [each.counts] : []));
-        return print(JSON.stringify({ name, classes, classNames, peers: counts }));
+        return print(JSON.stringify({ name, targets, peers: counts }));
       }
       print(splitTable(about, held));
     });
@@ -71,21 +71,24 @@ export async function partsOf(
 }
 
 /** A row per peer and a column per class. */
-export function splitTable({ classes, classNames }: Dataset, held: readonly Held[]): string {
+export function splitTable({ targets }: Dataset, held: readonly Held[]): string {
   const rows = held.map(({ counts, examples }, peer) => [
     peer,
     ...(counts?.map((count) => (count === 0 ? "·" : count)) ?? []),
     examples,
   ]);
   const isCounted = held.every(({ counts }) => counts);
-  const names = isCounted ? Array.from({ length: classes }, (_, k) => `“${classNames?.[k] ?? k}”`) : [];
+  const names = isCounted ? targetNames(targets).map((name) => `“${name}”`) : [];
   return table(["peer", ...names, "examples"], rows);
 }
 
-function heldOf({ classes, inputShape, train }: Dataset, indices: readonly number[]): Held {
-  const isSingle = train.labels.length === train.features.length / sizeOf(inputShape);
+function heldOf({ targets, inputShape, train }: Dataset, indices: readonly number[]): Held {
+  const isSingle =
+    targets.kind === "classes" && train.labels.length === train.features.length / sizeOf(inputShape);
   const counts =
-    isSingle && classes <= MAX_COLUMNS ? classTable(train.labels, [indices], classes)[0] : undefined;
+    isSingle && targets.count <= MAX_COLUMNS
+      ? classTable(train.labels, [indices], targets.count)[0]
+      : undefined;
   return { examples: indices.length, counts };
 }
 

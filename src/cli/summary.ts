@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { payloadsOf } from "../algorithms/index.js";
 import type { ModelledTimes } from "../runs/modelled-times.js";
 import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
-import { bytesText, numberText, percentText, table } from "./console.js";
+import { bytesText, metricTitle, numberText, percentText, table, valueText } from "./console.js";
 
 /**
  * One row per run, narrow enough for a terminal of 100 columns. Worst, best and mean model are before the closing consensus. Bytes are what a peer sent, closing consensus included; the ratio is to the first run that
@@ -11,12 +11,14 @@ import { bytesText, numberText, percentText, table } from "./console.js";
 export function summaryTable(runs: readonly RunSummary[]): string {
   const reference = runs.find(({ algorithm }) => payloadsOf(algorithm) === "exact")?.bytesSentPerPeer;
   const withRatio = reference !== undefined && runs.length > 1;
-  const withAccuracy = runs.some(({ final }) => final.averageAccuracy !== undefined);
+  const metric = runs.find(({ final }) => final.metric)?.final.metric;
   const head = [
     "run",
-    ...(withAccuracy ? ["worst %", "best %", "mean model %"] : ["loss of mean model"]),
+    ...(metric
+      ? ["worst", "best", "mean model"].map((words) => metricTitle(words, metric))
+      : ["loss of mean model"]),
     "consensus",
-    withAccuracy ? "closed %" : "closed to",
+    metric ? metricTitle("closed", metric) : "closed to",
     "sent/peer",
     ...(withRatio ? ["fewer bytes"] : []),
     "seconds",
@@ -25,15 +27,13 @@ export function summaryTable(runs: readonly RunSummary[]): string {
     const isClosed = final.round !== beforeClosing.round;
     return [
       name,
-      ...(withAccuracy
-        ? [
-            percentText(beforeClosing.worstAccuracy),
-            percentText(beforeClosing.bestAccuracy),
-            percentText(beforeClosing.meanModelAccuracy),
-          ]
+      ...(metric
+        ? [beforeClosing.worst, beforeClosing.best, beforeClosing.meanModel].map((value) =>
+            valueText(metric, value),
+          )
         : [numberText(beforeClosing.meanModelLoss)]),
       numberText(beforeClosing.consensusDistance),
-      isClosed ? closedText(final, withAccuracy) : "–",
+      isClosed ? closedText(final) : "–",
       bytesText(bytesSentPerPeer),
       ...(withRatio ? [bytesSentPerPeer === 0 ? "–" : `${(reference / bytesSentPerPeer).toFixed(1)}×`] : []),
       seconds.toFixed(1),
@@ -67,13 +67,10 @@ export function stoppingText({ rounds, stopping }: RunSummary): string | undefin
   return `${end}: the mean held-out loss was least after round ${bestRound}; ${kept}`;
 }
 
-/** What the closing consensus led to: the peers' accuracies, or else their consensus distance. */
-function closedText(
-  { worstAccuracy, bestAccuracy, consensusDistance }: Standing,
-  withAccuracy: boolean,
-): string {
-  if (!withAccuracy) return numberText(consensusDistance);
-  const [worst, best] = [percentText(worstAccuracy), percentText(bestAccuracy)];
+/** What the closing consensus led to: how good the peers' models are, or else their consensus distance. */
+function closedText({ metric, consensusDistance, ...values }: Standing): string {
+  if (!metric) return numberText(consensusDistance);
+  const [worst, best] = [valueText(metric, values.worst), valueText(metric, values.best)];
   return worst === best ? worst : `${worst} – ${best}`;
 }
 

@@ -1,11 +1,12 @@
 import { Command } from "commander";
+import { ACCURACY, qualityOf } from "../evaluation.js";
 import { systemClock } from "../foundation/clock.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { rateText } from "../runs/planned-rate.js";
 import { type Tuning, tune } from "../runs/tune.js";
 import type { ScheduleSettings } from "../settings/schedule.js";
 import { noteBackend } from "./backends.js";
-import { numberText, percentText, print, progress, table, warn } from "./console.js";
+import { numberText, percentText, print, progress, table, valueText, valueTitle, warn } from "./console.js";
 import { readExperiment, readTopology } from "./files.js";
 import { TOPOLOGY_FILE } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
@@ -61,16 +62,18 @@ function tuningText(tuning: Tuning): string {
     numberText(roundsToMix),
     numberText(drift),
   ]);
-  const runs = trained.map(({ consensusRate, rounds, loss, accuracy }) => [
+  const qualities = trained.map(qualityOf);
+  const metric = qualities.find((quality) => quality)?.metric ?? ACCURACY;
+  const runs = trained.map(({ consensusRate, rounds, loss }, k) => [
     rateText(consensusRate),
     rounds,
     Number.isFinite(loss) ? numberText(loss) : "diverged",
-    percentText(accuracy),
+    valueText(metric, qualities[k]?.value),
   ]);
   return [
     table(["η", "stable", "floor, % of ‖x‖", "rounds to mix", "updates between models"], rows),
     "",
-    table(["η in training", "rounds", "loss of the mean model", "accuracy %"], runs),
+    table(["η in training", "rounds", "loss of the mean model", valueTitle(metric)], runs),
     "",
     verdict(tuning),
   ].join("\n");

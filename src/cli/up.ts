@@ -2,6 +2,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
+import { ACCURACY, qualityOf } from "../evaluation.js";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
 import type { PeerWarning } from "../inspect/history.js";
@@ -24,7 +25,10 @@ import {
   percentText,
   print,
   progress,
+  qualityText,
   table,
+  valueText,
+  valueTitle,
   warn,
 } from "./console.js";
 import { createWaitDisplay, eventText, newsOnly } from "./events.js";
@@ -39,7 +43,7 @@ import {
   TOPOLOGY_FILE,
   threadsOption,
 } from "./option-types.js";
-import { accuracyText, lossText } from "./peer.js";
+import { lossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -150,11 +154,11 @@ async function run(
       onThreads: noteThreads,
       warn,
       onWarning: (warning) => warnings.push(warning),
-      onProgress({ finished, loss, accuracy }) {
+      onProgress({ finished, loss, quality }) {
         waits.over();
         bar.update(
           Math.min(finished, network.experiment.rounds),
-          [lossText(loss), accuracyText(accuracy)].filter(Boolean).join(", "),
+          [lossText(loss), qualityText(quality)].filter(Boolean).join(", "),
         );
       },
       onEvent: (peer, event) =>
@@ -239,12 +243,14 @@ async function identitiesOf(
 }
 
 function peersTable(peers: readonly PeerSummary[]): string {
+  const qualities = peers.map(qualityOf);
+  const metric = qualities.find((quality) => quality)?.metric ?? ACCURACY;
   return table(
-    ["peer", "loss", "accuracy %", "sent", "goodput %", "SHA-256 of the model"],
-    peers.map(({ peer, loss, accuracy, bytesSent, goodput, modelDigest }) => [
+    [...["peer", "loss", valueTitle(metric)], ...["sent", "goodput %", "SHA-256 of the model"]],
+    peers.map(({ peer, loss, bytesSent, goodput, modelDigest }, k) => [
       peer,
       loss === undefined ? "–" : numberText(loss),
-      percentText(accuracy),
+      valueText(metric, qualities[k]?.value),
       bytesText(bytesSent),
       percentText(goodput),
       modelDigest,

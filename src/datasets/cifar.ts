@@ -29,7 +29,7 @@ const settings = z.strictObject({
 /** CIFAR-10 in its binary form: 32 × 32 colour images of ten classes. As many training batches as there are. */
 export const cifar: DatasetKind<typeof settings> = {
   settings,
-  unscaled: "unit",
+  unscaled: { scale: "unit" },
   async load({ path, scale, ...limits }) {
     const names = (await listFolder(path, ORIGIN)) ?? [];
     const batches = names.filter((name) => /^data_batch_\d+\.bin(\.gz)?$/.test(name));
@@ -46,8 +46,9 @@ export const cifar: DatasetKind<typeof settings> = {
       return joined(parts);
     };
     const [train, test] = [await read(batches), await read(held)];
-    const scaling = scale === "standard" && standardize(train, test, CHANNELS);
-    const about = { name: "cifar", inputShape: [SIDE, SIDE, CHANNELS], classes: CLASSES };
+    const scaling = scale === "standard" && standardize(train.features, test.features, CHANNELS);
+    const targets = { kind: "classes", count: CLASSES } as const;
+    const about = { name: "cifar", inputShape: [SIDE, SIDE, CHANNELS], targets };
     return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };

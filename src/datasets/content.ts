@@ -1,5 +1,5 @@
 /** What a data set is, wherever its files lie: what peers of a run compare before they exchange anything. */
-import { type Dataset, type Examples, sizeOf } from "../dataset.js";
+import { type Dataset, type Examples, sizeOf, targetNames } from "../dataset.js";
 import { digest, type Fingerprint, listed } from "../exchange/fingerprint.js";
 import { digestOfNumbers } from "./digest-of-numbers.js";
 
@@ -9,7 +9,7 @@ const ANY_DATA = "any";
 const digests = new WeakMap<Dataset, Promise<string>>();
 
 /**
- * - `classes`: their names in the order of their labels; a class without a name goes by its number.
+ * - `classes`, `marks` or `numbers`: names of the targets in their order; one without a name goes by its number.
  * - `exampleShape`: of one example.
  * - `data`: digest of all training and held-out examples, computed once per data set.
  */
@@ -25,7 +25,7 @@ export async function datasetFingerprint(dataset: Dataset): Promise<Fingerprint>
 /**
  * Where each peer has files of its own: what their examples have in common.
  *
- * - `classes`, `exampleShape`: as of a common data set.
+ * - `classes`, `marks` or `numbers`, and `exampleShape`: as of a common data set.
  * - `features`: names of an example's numbers, where the files name them.
  * - `data`: that the test examples are the peer's own, or the digest of those that all have.
  */
@@ -38,9 +38,9 @@ export async function ownFilesFingerprint(dataset: Dataset, test: "own" | "commo
   };
 }
 
-function formOf({ classes, classNames, inputShape }: Dataset): Fingerprint {
+function formOf({ targets, inputShape }: Dataset): Fingerprint {
   return {
-    classes: listed(Array.from({ length: classes }, (_, label) => String(classNames?.[label] ?? label))),
+    [targets.kind]: listed(targetNames(targets)),
     exampleShape: inputShape.join(" × "),
   };
 }
@@ -58,7 +58,7 @@ export function partsFingerprint(parts: readonly (readonly number[])[]): Fingerp
 }
 
 /**
- * The fingerprint of a peer that accepts neighbours with other examples. Classes, shape and everything else still
+ * The fingerprint of a peer that accepts neighbours with other examples. Targets, shape and everything else still
  * count, and a neighbour must accept as much, so that nobody learns beside other data unawares.
  */
 export function allowDifferentData(fingerprint: Fingerprint): Fingerprint {

@@ -1,17 +1,17 @@
 import { z } from "zod";
-import { type DatasetKind, type Examples, sizeOf } from "../dataset.js";
+import { type DatasetKind, type Examples, type Scaling, sizeOf, type Targets } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
+import { labelsOf, requireClasses, type TargetTable, targetsOf } from "./csv-targets.js";
 import { type Origin, readData } from "./files.js";
 import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
 
 const ORIGIN: Origin = { name: "csv", remedy: "check data.path" };
 
-/** More classes than this in a column mean that it holds no classes. */
-const MAX_CLASSES = 10_000;
+const column = z.union([z.string(), z.int()]);
 
 const settings = z.strictObject({
   kind: z.literal("csv"),
-  path: z.string().min(1).describe("file of numbers and one column of classes, gzip'd or not"),
+  path: z.string().min(1).describe("table of numbers with columns of targets, gzip'd or not"),
   testPath: z
     .string()
     .min(1)
@@ -19,10 +19,18 @@ const settings = z.strictObject({
     .describe("file with the test examples; without it some are held out"),
   header: z.boolean().default(true).describe("whether the first line names the columns"),
   delimiter: z.string().length(1).default(",").describe("character between two columns"),
+  targets: z
+    .enum(["classes", "numbers", "marks"])
+    .default("classes")
+    .describe(
+      "what is predicted: a class; numbers (regression); marks, columns of 0 and 1 of which several may be 1 (multi-label)",
+    ),
   label: z
-    .union([z.string(), z.int()])
+    .union([column, z.array(column).min(1)])
     .default(-1)
-    .describe("column of the class: its name, or its number from 0; −1 is the last"),
+    .describe(
+      "column of the class, or columns of the numbers or marks: a name, or a number from 0; −1 is the last",
+    ),
   classes: classList,
   shape: z
     .array(z.int().min(1))
@@ -34,49 +42,42 @@ const settings = z.strictObject({
     .enum(["none", "standard"])
     .default("standard")
     .describe("standard: every column gets mean 0 and variance 1 over the training examples"),
+  targetScale: z
+    .enum(["none", "standard"])
+    .default("standard")
+    .describe(
+      "the same for targets that are numbers; errors and predictions are reported in the units of the file",
+    ),
   testShare,
   ...partSettings,
 });
 
-/** A table of numbers with one column of classes, which may be words. */
+/** A table of numbers with columns of targets; classes may be words. */
 export const csv: DatasetKind<typeof settings> = {
   settings,
-  unscaled: "none",
-  async readAll({ path, header, delimiter, label }, inputShape) {
+  unscaled: { scale: "none", targetScale: "none" },
+  async readAll({ path, header, delimiter, label, targets: kind }, inputShape) {
     const lines = await parseLines(await readData(path, ORIGIN), { header, delimiter, source: path });
     const columns = sizeOf(inputShape);
     const isLabelled = lines.width !== columns;
-    const table = readTable(lines, isLabelled ? labelColumn(label, lines, path) : undefined, path);
+    const table = readTable(lines, isLabelled ? labelColumns(label, lines, path) : [], path);
     if (table.columns !== columns) {
       throw new InvalidData(
-        `csv: ${path} has ${table.columns} columns of numbers, and the model takes ${columns}: give it the columns of its training data, with the class or without`,
+        `csv: ${path} has ${table.columns} columns of numbers, and the model takes ${columns}: give it the columns of its training data, with the targets or without`,
         { code: "csv-columns-of-model", field: path },
       );
     }
-    const classNames = isLabelled ? namesOf(table.words, path) : [];
-    return {
-      inputShape,
-      classes: classNames.length,
-      classNames,
-      ...(isLabelled ? examplesOf(table, classNames) : { features: table.features }),
-    };
+    if (!isLabelled) return { inputShape, targets: { kind, count: 0 }, features: table.features };
+    const targets = targetsOf(kind, [table]);
+    return { inputShape, targets, ...examplesOf(table, targets) };
   },
-  async load({
-    path,
-    testPath,
-    header,
-    delimiter,
-    label,
-    classes,
-    shape,
-    scale,
-    testShare: share,
-    ...limits
-  }) {
+  async load({ path, testPath, header, delimiter, label, shape, scale, testShare: share, ...others }) {
+    const { targets: kind, targetScale, classes, ...limits } = others;
     const read = async (file: string) => {
       const lines = await parseLines(await readData(file, ORIGIN), { header, delimiter, source: file });
-      const column = labelColumn(label, lines, file);
-      return { ...readTable(lines, column, file), names: lines.names?.toSpliced(column, 1) };
+      const table = readTable(lines, labelColumns(label, lines, file), file);
+      if (kind === "classes") requireClasses(table);
+      return table;
     };
     const table = await read(path);
     const held = testPath === undefined ? undefined : await read(testPath);
@@ -88,24 +89,26 @@ export const csv: DatasetKind<typeof settings> = {
         { code: "csv-shape", field: "data.shape" },
       );
     }
-    const classNames = classes ?? namesOf([...table.words, ...(held?.words ?? [])], path);
-    for (const part of [table, ...(held ? [held] : [])])
-      requireKnown(part, classNames, part === held ? testPath! : path);
-    const all = examplesOf(table, classNames);
-    const marks = held ? new Uint8Array(all.labels.length) : holdOut(all.labels, share);
+    const targets = targetsOf(kind, held ? [table, held] : [table], classes);
+    const all = examplesOf(table, targets);
+    const marks = held
+      ? new Uint8Array(table.rows.length)
+      : holdOut(kind === "classes" ? all.labels : new Int32Array(table.rows.length), share);
     const train = select(all, marks, 0);
-    const test = held ? examplesOf(held, classNames) : select(all, marks, 1);
+    const test = held ? examplesOf(held, targets) : select(all, marks, 1);
     if (train.labels.length === 0 || test.labels.length === 0) {
       throw new InvalidData(
-        `csv: ${path} has ${all.labels.length} rows, too few for a held-out part: add rows or set data.testPath`,
+        `csv: ${path} has ${table.rows.length} rows, too few for a held-out part: add rows or set data.testPath`,
         { code: "csv-too-few-rows", field: path },
       );
     }
     const channels = shape ? inputShape.at(-1)! : table.columns;
-    const scaling = scale === "standard" && standardize(train, test, channels);
-    const featureNames = table.names;
+    const scaling = scale === "standard" && standardize(train.features, test.features, channels);
+    const ofTargets = targetScale === "standard" && scaleTargets(train, test, targets);
+    const { featureNames } = table;
     const about = {
-      ...{ name: "csv", inputShape, classes: classNames.length, classNames },
+      ...{ name: "csv", inputShape },
+      targets: { ...targets, ...(ofTargets && { scaling: ofTargets }) },
       ...(featureNames && { featureNames }),
     };
     return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
@@ -115,7 +118,7 @@ export const csv: DatasetKind<typeof settings> = {
 interface Lines {
   readonly names: readonly string[] | undefined;
   readonly rows: readonly { readonly record: readonly string[]; readonly info: { readonly lines: number } }[];
-  /** Count of columns, the label's included. */
+  /** Count of columns, those of the targets included. */
   readonly width: number;
 }
 
@@ -151,78 +154,85 @@ async function parseLines(
   return { names, rows, width: rows[0]!.record.length };
 }
 
-interface Table {
+interface Table extends TargetTable {
   /** Row by row. */
   readonly features: Float32Array;
-  /** Count of columns, the label's apart. */
+  /** Count of columns, those of the targets apart. */
   readonly columns: number;
-  /** The label of each row, as written; empty where there is no column of labels. */
-  readonly words: readonly string[];
-  /** Line of the file that each row ends on. */
-  readonly lines: readonly number[];
+  readonly featureNames: readonly string[] | undefined;
 }
 
 /** @throws InvalidData the test file has other columns, or the same in another order */
-function requireSameColumns(
-  train: Table & { readonly names: readonly string[] | undefined },
-  test: Table & { readonly names: readonly string[] | undefined },
-  path: string,
-  testPath: string,
-): void {
+function requireSameColumns(train: Table, test: Table, path: string, testPath: string): void {
   if (train.columns !== test.columns) {
     throw new InvalidData(
       `csv: ${path} has ${train.columns} columns of numbers and ${testPath} ${test.columns}: use the same columns in both`,
       { code: "csv-columns-differ", field: testPath },
     );
   }
-  const k = train.names?.findIndex((name, column) => name !== test.names?.[column]) ?? -1;
+  const [ours, theirs] = [train, test].map(({ featureNames }) => featureNames);
+  const k = ours?.findIndex((name, column) => name !== theirs?.[column]) ?? -1;
   if (k < 0) return;
   throw new InvalidData(
-    `csv: column ${k + 1} beside the class is ${JSON.stringify(train.names![k])} in ${path} and ${JSON.stringify(test.names![k])} in ${testPath}: put the columns of both in one order`,
+    `csv: column ${k + 1} beside the targets is ${JSON.stringify(ours![k])} in ${path} and ${JSON.stringify(theirs![k])} in ${testPath}: put the columns of both in one order`,
     { code: "csv-column-names-differ", field: testPath },
   );
 }
 
-/** @throws InvalidData a row of a class that `data.classes` does not name */
-function requireKnown({ words, lines }: Table, classNames: readonly string[], source: string): void {
-  const known = new Set(classNames);
-  const row = words.findIndex((word) => !known.has(word));
-  if (row < 0) return;
-  throw new InvalidData(
-    `csv: line ${lines[row]} of ${source} is of class ${JSON.stringify(words[row])}, which data.classes does not name: add it there, or fix the row`,
-    { code: "csv-unknown-class", field: `${source}:${lines[row]}` },
-  );
-}
-
 /** @throws InvalidData says which line of the file is wrong and how */
-function readTable({ names, rows, width }: Lines, labelColumn: number | undefined, source: string): Table {
-  const columns = labelColumn === undefined ? width : width - 1;
+function readTable({ names, rows, width }: Lines, labels: readonly number[], source: string): Table {
+  const columns = width - labels.length;
   if (columns === 0)
-    throw new InvalidData(`csv: ${source} has one column: add columns of numbers beside the class`, {
-      code: "csv-one-column",
-      field: source,
-    });
+    throw new InvalidData(
+      `csv: ${source} has no column but its targets: add columns of numbers beside them`,
+      {
+        code: "csv-one-column",
+        field: source,
+      },
+    );
 
   const features = new Float32Array(rows.length * columns);
   rows.forEach(({ record, info }, row) => {
     let to = row * columns;
     record.forEach((field, column) => {
-      if (column === labelColumn) return;
-      const value = field === "" ? Number.NaN : Number(field);
+      if (labels.includes(column)) return;
+      const value = field === "" ? Number.NaN : Math.fround(Number(field));
       if (!Number.isFinite(value)) {
         throw new InvalidData(
-          `csv: line ${info.lines} of ${source}: column ${names?.[column] ?? column} is ${JSON.stringify(field.slice(0, 20))}, not a number: fix it, or remove the column`,
+          `csv: line ${info.lines} of ${source}: column ${names?.[column] ?? column} is ${JSON.stringify(field.slice(0, 20))}, not a finite float32 number: fix it, or remove the column`,
           { code: "csv-not-a-number", field: `${source}:${info.lines}` },
         );
       }
       features[to++] = value;
     });
   });
-  const words = labelColumn === undefined ? [] : rows.map(({ record }) => record[labelColumn]!);
-  return { features, columns, words, lines: rows.map(({ info }) => info.lines) };
+  return {
+    ...{ features, columns, source },
+    names: names && labels.map((column) => names[column]!),
+    featureNames: names?.filter((_, column) => !labels.includes(column)),
+    rows: rows.map(({ record, info }) => ({
+      words: labels.map((column) => record[column]!),
+      line: info.lines,
+    })),
+  };
 }
 
-function labelColumn(label: string | number, { names, width }: Lines, source: string): number {
+/** Places of the target columns, in the order in which the setting names them. */
+function labelColumns(
+  label: z.output<typeof settings>["label"],
+  lines: Lines,
+  source: string,
+): readonly number[] {
+  const places = (Array.isArray(label) ? label : [label]).map((each) => placeOf(each, lines, source));
+  const repeated = places.find((place, k) => places.indexOf(place) < k);
+  if (repeated === undefined) return places;
+  throw new InvalidData(
+    `csv: data.label names column ${lines.names?.[repeated] ?? repeated} of ${source} twice: name each column once`,
+    { code: "csv-label-repeated", field: "data.label" },
+  );
+}
+
+function placeOf(label: string | number, { names, width }: Lines, source: string): number {
   const column = typeof label === "string" ? (names ?? []).indexOf(label) : label < 0 ? width + label : label;
   if (column >= 0 && column < width) return column;
   const known = names ? `its columns are ${names.join(", ")}` : `it has ${width} columns`;
@@ -232,20 +242,12 @@ function labelColumn(label: string | number, { names, width }: Lines, source: st
   });
 }
 
-/** Classes in order: of numbers by value, of words by code unit. */
-function namesOf(words: readonly string[], source: string): string[] {
-  const names = [...new Set(words)];
-  if (names.length > MAX_CLASSES) {
-    throw new InvalidData(
-      `csv: the label column of ${source} has more than ${MAX_CLASSES} different values: choose another with data.label`,
-      { code: "csv-too-many-classes", field: "data.label" },
-    );
-  }
-  const areNumbers = names.every((name) => name !== "" && Number.isFinite(Number(name)));
-  return names.sort((a, b) => (areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1));
+function examplesOf(table: Table, targets: Targets): Examples {
+  return { features: table.features, labels: labelsOf(table, targets) };
 }
 
-function examplesOf({ features, words }: Table, classNames: readonly string[]): Examples {
-  const numbers = new Map(classNames.map((name, number) => [name, number]));
-  return { features, labels: Int32Array.from(words, (word) => numbers.get(word)!) };
+/** Brings numbers to mean 0 and variance 1; classes and marks stay as they are. */
+function scaleTargets(train: Examples, test: Examples, { kind, count }: Targets): Scaling | undefined {
+  if (kind !== "numbers") return undefined;
+  return standardize(train.labels as Float32Array, test.labels as Float32Array, count);
 }

@@ -68,7 +68,7 @@ export function parseDigits(text: string): Dataset {
   return {
     name: "digits",
     inputShape: [8, 8, 1],
-    classes: CLASSES,
+    targets: { kind: "classes", count: CLASSES },
     train: examplesOf(rows.filter((_, i) => !isTest[i])),
     test: examplesOf(rows.filter((_, i) => isTest[i])),
   };

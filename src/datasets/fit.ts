@@ -1,5 +1,5 @@
 /** Examples from elsewhere, brought to what a trained model takes. */
-import type { ExamplesDescription, Rows } from "../dataset.js";
+import { type ExamplesDescription, type Rows, type Targets, targetNames } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { scale } from "./parts.js";
 
@@ -22,23 +22,32 @@ export function fitFeatures(rows: Rows, model: ExamplesDescription, source: stri
 }
 
 /**
- * Labels as numbers of the model's classes.
- * @throws InvalidData no labels, or a class that the model does not know
+ * Labels as the model's training data had them: numbers of its classes, marks, or numbers as it scales them.
+ * @throws InvalidData no labels, labels of other targets, or a class that the model does not know
  */
-export function fitLabels(rows: Rows, model: ExamplesDescription, source: string): Int32Array {
+export function fitLabels(rows: Rows, model: ExamplesDescription, source: string): Int32Array | Float32Array {
+  const { kind, count, scaling } = model.targets;
   if (!rows.labels) {
     throw new InvalidData(
-      `${source} has no classes to compare predictions with: add them, or use murmur predict`,
+      `${source} has no ${kind} to compare predictions with: add them, or use murmur predict`,
       { code: "rows-without-labels", field: "data" },
     );
   }
-  return classesIn(rows.labels, rows, model, source);
+  if (rows.targets.kind === "classes" && kind === "classes")
+    return classesIn(rows.labels, rows, model, source);
+  if (rows.targets.kind !== kind || rows.targets.count !== count) {
+    throw new InvalidData(
+      `the targets of ${source} are ${textOf(rows.targets)}, and the model predicts ${textOf(model.targets)}: use data like those that it was trained on`,
+      { code: "rows-of-other-targets", field: "data" },
+    );
+  }
+  if (!scaling) return rows.labels;
+  const labels = Float32Array.from(rows.labels);
+  scale(labels, scaling);
+  return labels;
 }
 
-/** Names of all classes; those without a name go by their number. */
-export function classNamesOf({ classes, classNames }: ExamplesDescription): string[] {
-  return Array.from({ length: classes }, (_, label) => String(classNames?.[label] ?? label));
-}
+const textOf = ({ kind, count }: Targets) => `${count} ${kind}`;
 
 /** Numbers of the rows' classes as numbers of the model's, by name. */
 function classesIn(
@@ -47,8 +56,8 @@ function classesIn(
   model: ExamplesDescription,
   source: string,
 ): Int32Array {
-  const known = new Map(classNamesOf(model).map((name, label) => [name, label]));
-  const names = classNamesOf(rows);
+  const known = new Map(targetNames(model.targets).map((name, label) => [name, label]));
+  const names = targetNames(rows.targets);
   const translated = names.map((name) => known.get(name));
   return Int32Array.from(numbers, (number: number) => {
     const label = translated[number];
@@ -64,7 +73,7 @@ function classesIn(
 const LISTED_CLASSES = 20;
 
 function listOf(model: ExamplesDescription): string {
-  const names = classNamesOf(model);
+  const names = targetNames(model.targets);
   const more = names.length > LISTED_CLASSES ? ` and ${names.length - LISTED_CLASSES} more` : "";
   return `${names.slice(0, LISTED_CLASSES).join(", ")}${more}`;
 }

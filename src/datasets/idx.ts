@@ -34,8 +34,8 @@ const settings = z.strictObject({
  */
 export const idx: DatasetKind<typeof settings> = {
   settings,
-  unscaled: "unit",
-  async load({ path, classes: classNames, scale, testShare: share, ...limits }) {
+  unscaled: { scale: "unit" },
+  async load({ path, classes: names, scale, testShare: share, ...limits }) {
     const pairs = await findPairs(path);
     const parts = [];
     for (const pair of pairs) parts.push(await readPair(pair));
@@ -47,37 +47,28 @@ export const idx: DatasetKind<typeof settings> = {
       );
     }
     const size = first.inputShape.reduce((product, side) => product * side, 1);
-    const count = first.examples.labels.length;
-    const held = Math.max(1, Math.round(count * share));
-    if (!second && held >= count) {
+    const images = first.examples.labels.length;
+    const held = Math.max(1, Math.round(images * share));
+    if (!second && held >= images) {
       throw new InvalidData(
-        `idx: ${pairs[0]} has ${count} images, too few for a held-out part; ${ORIGIN.remedy}`,
+        `idx: ${pairs[0]} has ${images} images, too few for a held-out part; ${ORIGIN.remedy}`,
         { code: "idx-too-few-images", field: pairs[0] },
       );
     }
-    const train = second ? first.examples : slice(first.examples, size, 0, count - held);
-    const test = second ? second.examples : slice(first.examples, size, count - held);
-    const scaling = scale === "standard" && standardize(train, test, 1);
+    const train = second ? first.examples : slice(first.examples, size, 0, images - held);
+    const test = second ? second.examples : slice(first.examples, size, images - held);
+    const scaling = scale === "standard" && standardize(train.features, test.features, 1);
     const found = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
-    const classes = classNames?.length ?? found;
-    if (found > classes) {
+    const count = names?.length ?? found;
+    if (found > count) {
       throw new InvalidData(
-        `idx: ${path} has a label ${found - 1}, and data.classes names ${classes} classes: name all of them`,
+        `idx: ${path} has a label ${found - 1}, and data.classes names ${count} classes: name all of them`,
         { code: "idx-label-range", field: "data.classes" },
       );
     }
-    return limited(
-      {
-        name: "idx",
-        inputShape: first.inputShape,
-        classes,
-        ...(classNames && { classNames }),
-        ...(scaling && { scaling }),
-        train,
-        test,
-      },
-      limits,
-    );
+    const targets = { kind: "classes", count, ...(names && { names }) } as const;
+    const about = { name: "idx", inputShape: first.inputShape, targets };
+    return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { DatasetKind, Examples } from "../dataset.js";
+import type { DatasetKind, Examples, Targets } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { listFolder, type Origin, readData } from "./files.js";
 import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
@@ -37,7 +37,7 @@ const settings = z.strictObject({
 /** PNG and JPEG files, all of one size, in a folder per class; classes are in order of their folders' names. */
 export const images: DatasetKind<typeof settings> = {
   settings,
-  unscaled: "unit",
+  unscaled: { scale: "unit" },
   async readAll({ path, channels }) {
     const top = await requireFolder(path);
     const parts = isDivided(top) ? [`${path}/train`, `${path}/test`] : [path];
@@ -50,8 +50,8 @@ export const images: DatasetKind<typeof settings> = {
     const classNames = [...files.keys()];
     const { features, labels, height, width } = await decodeAll(files, classNames, channels);
     const inputShape = [height, width, channels];
-    if (!isLabelled) return { inputShape, classes: 0, features, rowNames };
-    return { inputShape, classes: classNames.length, classNames, features, labels, rowNames };
+    if (!isLabelled) return { inputShape, targets: classesOf([]), features, rowNames };
+    return { inputShape, targets: classesOf(classNames), features, labels, rowNames };
   },
   async load({ path, channels, classes, scale, testShare: share, ...limits }) {
     const top = await requireFolder(path);
@@ -84,9 +84,9 @@ export const images: DatasetKind<typeof settings> = {
         { code: "images-too-few", field: path },
       );
     }
-    const scaling = scale === "standard" && standardize(train, test, channels);
+    const scaling = scale === "standard" && standardize(train.features, test.features, channels);
     const inputShape = [first.height, first.width, channels];
-    const about = { name: "images", inputShape, classes: classNames.length, classNames };
+    const about = { name: "images", inputShape, targets: classesOf(classNames) };
     return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
@@ -100,6 +100,8 @@ async function requireFolder(path: string): Promise<string[]> {
     });
   return names;
 }
+
+const classesOf = (names: readonly string[]): Targets => ({ kind: "classes", count: names.length, names });
 
 const isDivided = (top: readonly string[]) => top.includes("train") && top.includes("test");
 

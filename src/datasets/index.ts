@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Dataset, DatasetKind, Examples, Rows } from "../dataset.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
+import { checkDataset } from "./check.js";
 import { cifar } from "./cifar.js";
 import { csv } from "./csv.js";
 import { digits } from "./digits.js";
@@ -27,23 +28,35 @@ export function loadDataset(settings: DatasetSettings): Promise<Dataset> {
   const known = loaded.get(key);
   if (known) return known;
 
-  const loading = (kindOf(kinds, settings) as DatasetKind).load(settings);
+  const loading = (kindOf(kinds, settings) as DatasetKind).load(settings).then(checkDataset);
   loaded.set(key, loading);
   // A file that was missing may be there at the next attempt.
   loading.catch(() => loaded.delete(key));
   return loading;
 }
 
-/** Whether features are brought to mean 0 and variance 1 over the training examples. */
-export function isStandardised(settings: DatasetSettings): boolean {
-  return JSON.stringify(unscaled(settings)) !== JSON.stringify(settings);
+/** What is brought to mean 0 and variance 1 over the training examples. */
+export interface Standardised {
+  readonly features: boolean;
+  /** Targets that are numbers. */
+  readonly targets: boolean;
 }
 
-/** These settings with features as the files have them. */
-export function unscaled(settings: DatasetSettings): DatasetSettings {
-  const { unscaled: scale } = kindOf(kinds, settings) as DatasetKind;
-  return scale === undefined ? settings : ({ ...settings, scale } as DatasetSettings);
+export function standardised(settings: DatasetSettings): Standardised {
+  const { scale, targetScale }: Readonly<Record<string, string>> = unscaledOf(settings);
+  return {
+    features: "scale" in settings && settings.scale !== scale,
+    targets:
+      "targetScale" in settings && settings.targets === "numbers" && settings.targetScale !== targetScale,
+  };
 }
+
+/** These settings with features and targets as the files have them. */
+export function unscaled(settings: DatasetSettings): DatasetSettings {
+  return { ...settings, ...unscaledOf(settings) } as DatasetSettings;
+}
+
+const unscaledOf = (settings: DatasetSettings) => (kindOf(kinds, settings) as DatasetKind).unscaled ?? {};
 
 /** Which examples of a data set a model is used on. */
 export const dataParts = ["test", "train", "all"] as const;

@@ -49,14 +49,19 @@ export function slice({ features, labels }: Examples, size: number, first: numbe
   };
 }
 
-/** Copies of the examples whose mark is `wanted`. */
+/** Copies of the examples, as many as marks, whose mark is `wanted`. */
 export function select({ features, labels }: Examples, marks: Uint8Array, wanted: 0 | 1): Examples {
-  const size = features.length / labels.length;
+  const size = features.length / marks.length;
+  const perExample = labels.length / marks.length;
   const chosen = Array.from(marks.keys()).filter((i) => marks[i] === wanted);
-  const picked = { features: new Float32Array(chosen.length * size), labels: new Int32Array(chosen.length) };
+  const Labels = labels instanceof Int32Array ? Int32Array : Float32Array;
+  const picked = {
+    features: new Float32Array(chosen.length * size),
+    labels: new Labels(chosen.length * perExample),
+  };
   chosen.forEach((from, i) => {
     picked.features.set(features.subarray(from * size, (from + 1) * size), i * size);
-    picked.labels[i] = labels[from]!;
+    picked.labels.set(labels.subarray(from * perExample, (from + 1) * perExample), i * perExample);
   });
   return picked;
 }
@@ -81,12 +86,13 @@ export function holdOut(labels: ArrayLike<number>, share: number): Uint8Array {
 }
 
 /**
- * Brings every channel (the last axis) to mean 0 and variance 1 over the training examples, in place, and the
- * test examples by the same numbers, which are returned. A channel that never changes becomes 0.
+ * Brings every channel to mean 0 and variance 1 over the training examples, in place, and the test examples by the same
+ * numbers, which are returned: features by the last axis of an example, targets each by itself. A channel that never changes
+ * becomes 0.
  */
-export function standardize(train: Examples, test: Examples, channels: number): Scaling {
-  const scaling = scalingOf(momentsOf(train.features, channels));
-  for (const part of [train, test]) scale(part.features, scaling);
+export function standardize(train: Float32Array, test: Float32Array, channels: number): Scaling {
+  const scaling = scalingOf(momentsOf(train, channels));
+  for (const part of [train, test]) scale(part, scaling);
   return scaling;
 }
 
@@ -96,17 +102,17 @@ export function standardize(train: Examples, test: Examples, channels: number): 
  */
 export type Moments = Float64Array;
 
-/** @param channels length of the last axis */
-export function momentsOf(features: Float32Array, channels: number): Moments {
+/** @param channels length of the last axis, or targets per example */
+export function momentsOf(numbers: Float32Array, channels: number): Moments {
   const moments = new Float64Array(1 + 2 * channels);
-  const count = features.length / channels;
+  const count = numbers.length / channels;
   moments[0] = count;
   for (let channel = 0; channel < channels; channel++) {
     let sum = 0;
-    for (let i = channel; i < features.length; i += channels) sum += features[i]!;
+    for (let i = channel; i < numbers.length; i += channels) sum += numbers[i]!;
     const mean = sum / count;
     let squares = 0;
-    for (let i = channel; i < features.length; i += channels) squares += (features[i]! - mean) ** 2;
+    for (let i = channel; i < numbers.length; i += channels) squares += (numbers[i]! - mean) ** 2;
     moments[1 + channel] = mean;
     moments[1 + channels + channel] = squares;
   }
@@ -115,7 +121,7 @@ export function momentsOf(features: Float32Array, channels: number): Moments {
 
 /**
  * Adds the moments of other examples to those of some. Differences of means are squared, not sums of squares subtracted,
- * so that features far from 0 lose no digits.
+ * so that numbers far from 0 lose no digits.
  *
  * @see Chan, Golub and LeVeque 1983, “Algorithms for Computing the Sample Variance”, eq. 2.1
  */
@@ -153,11 +159,20 @@ export function scalingOf(moments: Moments): Scaling {
 
 const channelsOf = (moments: Moments): number => (moments.length - 1) / 2;
 
-/** Scales features in place. */
-export function scale(features: Float32Array, { mean, factor }: Scaling): void {
+/** Scales numbers in place. */
+export function scale(numbers: Float32Array, { mean, factor }: Scaling): void {
   const channels = mean.length;
   for (let channel = 0; channel < channels; channel++) {
     const [m, f] = [mean[channel]!, factor[channel]!];
-    for (let i = channel; i < features.length; i += channels) features[i] = (features[i]! - m) * f;
+    for (let i = channel; i < numbers.length; i += channels) numbers[i] = (numbers[i]! - m) * f;
   }
+}
+
+/** Undoes `scale`, in float64; numbers that never changed are their mean. */
+export function unscale(numbers: ArrayLike<number>, { mean, factor }: Scaling): Float64Array {
+  const channels = mean.length;
+  return Float64Array.from(numbers, (value, i) => {
+    const channel = i % channels;
+    return mean[channel]! + (factor[channel] === 0 ? 0 : value / factor[channel]!);
+  });
 }

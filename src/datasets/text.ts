@@ -74,8 +74,7 @@ export const text: DatasetKind<typeof settings> = {
 const about = (sequenceLength: number, classNames: readonly string[]) =>
   ({
     inputShape: [sequenceLength],
-    classes: classNames.length,
-    classNames,
+    targets: { kind: "classes", count: classNames.length, names: classNames },
     featuresAreClasses: true,
   }) as const;
 

@@ -12,13 +12,15 @@ const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
 const lists: Readonly<Record<string, { readonly entry: (k: number) => string; readonly all: string }>> = {
   features: { entry: (k) => `column ${k + 1} of the examples`, all: "columns of the examples" },
   classes: { entry: (k) => `class ${k}`, all: "classes" },
+  marks: { entry: (k) => `mark ${k}`, all: "marks" },
+  numbers: { entry: (k) => `number ${k}`, all: "numbers" },
   modelLayers: { entry: (k) => `layer ${k + 1} of the model`, all: "layers of the model" },
   splitParts: { entry: (k) => `the part of peer ${k}`, all: "parts of the split" },
 };
 
 /** Fields that differ of themselves when one of others does. */
 const consequences: Readonly<Record<string, readonly string[]>> = {
-  data: ["classes", "exampleShape", "featureScale"],
+  data: ["classes", "marks", "numbers", "exampleShape", "featureScale", "targetScale"],
   modelLayers: ["exampleShape", "model", "trainable"],
   frozenWeights: ["exampleShape", "model", "modelLayers", "trainable", "seed"],
   layout: ["exampleShape", "model", "modelLayers", "trainable"],
@@ -40,9 +42,12 @@ export function describeDifferences(differences: readonly Difference[], neighbou
 
 /** What to do about these differences. */
 export function remedyFor(differences: readonly Difference[]): string {
-  const isSilent = differences.some(
-    ({ field, ours, theirs }) => field === "classes" && (ours === undefined) !== (theirs === undefined),
+  // Peers with targets of different kinds differ in two of these.
+  const [targets, ...others] = differences.filter(({ field }) =>
+    ["classes", "marks", "numbers"].includes(field),
   );
+  const isOneSided = targets && (targets.ours === undefined) !== (targets.theirs === undefined);
+  const isSilent = isOneSided && others.length === 0;
   if (isSilent) return "a trainer of one's own describes its data with fingerprint()";
   const data = differences.find(({ field }) => field === "data");
   const isDataAlone = differences.every(({ field }) => field === "data" || field === "splitParts");

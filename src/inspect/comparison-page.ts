@@ -1,4 +1,5 @@
-/** One page that shows a comparison: accuracy over bytes, time over bandwidth, and the table behind them. */
+/** One page that shows a comparison: how good models are over bytes, time over bandwidth, and the table behind them. */
+import { ACCURACY, type Metric } from "../evaluation.js";
 import type { Comparison } from "../runs/comparison.js";
 import { type CellResult, RATES } from "../runs/comparison-result.js";
 import { type ComparisonRow, frontierOf, rowsOf } from "../runs/comparison-rows.js";
@@ -10,6 +11,8 @@ export const MAX_CURVE_POINTS = 200;
 /** What the page is given. */
 export interface ComparisonView {
   readonly title: string;
+  /** What the rows that the frontier is of are judged by; the other rows are in the table alone. */
+  readonly metric: Metric;
   readonly target: number | null;
   readonly stepMs: number;
   readonly latencyMs: number;
@@ -47,6 +50,7 @@ export function viewComparison(
 ): ComparisonView {
   const rows = rowsOf(results, { target, stepMs, latencyMs });
   return {
+    metric: rows[0]?.metric ?? ACCURACY,
     ...{ title, target: target ?? null, stepMs, latencyMs, rates: RATES },
     rows: rows.map((row) => ({ ...row, curve: thinned(row.curve) })),
     frontier: frontierOf(rows),

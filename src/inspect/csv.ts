@@ -1,14 +1,22 @@
 /** One line per peer and round, for spreadsheets and data frames. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { Metric } from "../evaluation.js";
 import { FileProblem } from "../foundation/errors.js";
 import { peerColumnNames } from "./history.js";
-import type { Run } from "./read.js";
+import { metricOf, type Run } from "./read.js";
 
 /** Lines written at once. */
 const BATCH_LINES = 2048;
 
+/** What columns and series of a metric are called in a run, for example “accuracyWorst” and “iterateAverageAccuracy”. */
+export function metricColumn(name: string, { name: metric }: Metric): string {
+  return name
+    .replace(/^metric/, metric)
+    .replace(/Metric$/, `${metric.slice(0, 1).toUpperCase()}${metric.slice(1)}`);
+}
+
 /**
- * Columns: the peer, then those of `peerColumnNames`; a round without a value has none. Rounds count from 0, as in
+ * Columns: the peer, then those of `peerColumnNames`, metrics by their own names; a round without a value has none. Rounds count from 0, as in
  * the logs.
  *
  * @throws FileProblem when the file cannot be written
@@ -17,7 +25,9 @@ export function writeCsv(run: Run, path: string): void {
   try {
     const file = openSync(path, "w");
     try {
-      writeSync(file, `${["peer", ...peerColumnNames].join(",")}\n`);
+      const metric = metricOf(run);
+      const names = peerColumnNames.map((name) => metricColumn(name, metric));
+      writeSync(file, `${["peer", ...names].join(",")}\n`);
       for (const { peer, columns } of run.peers) {
         for (let start = 0; start < columns.round.length; start += BATCH_LINES) {
           let text = "";

@@ -1,4 +1,5 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
+import { ACCURACY, type Evaluation, type Metric, qualityOf } from "../evaluation.js";
 import { addAll, type CounterReport, type CounterValues } from "../foundation/counters.js";
 import type { Change } from "../graphs/changes.js";
 import { usefulMs } from "../observing/goodput.js";
@@ -10,9 +11,9 @@ export const peerColumnNames = [
   "round",
   "closing",
   "loss",
-  "accuracy",
+  "metric",
   "evaluationLoss",
-  "iterateAverageAccuracy",
+  "iterateAverageMetric",
   "iterateAverageLoss",
   "learningRate",
   "consensusRate",
@@ -73,6 +74,8 @@ export interface PeerHistory {
   readonly usefulMs: number;
   readonly elapsedMs: number;
   readonly end: LogEnd | undefined;
+  /** What its models are judged by; undefined before an evaluation. */
+  readonly metric: Metric | undefined;
   /** Rounds that the log told again, after a restart. */
   readonly repeatedRounds: number;
   /** Changes of the run's members, by the round that they began with. */
@@ -88,6 +91,7 @@ export function createPeerHistory(peer: number): PeerHistory {
   const warnings: PeerWarning[] = [];
   const clock = createRunClock();
   let end: LogEnd | undefined;
+  let metric: Metric | undefined;
   let repeatedRounds = 0;
   let lastRound = -1;
   let useful = 0;
@@ -111,6 +115,9 @@ export function createPeerHistory(peer: number): PeerHistory {
     get end() {
       return end;
     },
+    get metric() {
+      return metric;
+    },
     get repeatedRounds() {
       return repeatedRounds;
     },
@@ -129,6 +136,7 @@ export function createPeerHistory(peer: number): PeerHistory {
         return;
       }
       lastRound = line.round;
+      if (line.evaluation) metric = line.evaluation.metric ?? ACCURACY;
       if (line.epoch) epochs.set(line.round, line.epoch.changes as readonly Change[]);
       useful += usefulMs(line.time);
       for (const text of line.warnings ?? []) {
@@ -212,9 +220,9 @@ function rowOf(line: PeerRound, counts: Counters, elapsedMs: number): Record<Pee
     round: line.round,
     closing: line.kind === "closing" ? 1 : 0,
     loss: line.loss,
-    accuracy: line.evaluation?.accuracy,
+    metric: metricIn(line.evaluation),
     evaluationLoss: line.evaluation?.loss,
-    iterateAverageAccuracy: line.iterateAverage?.accuracy,
+    iterateAverageMetric: metricIn(line.iterateAverage),
     iterateAverageLoss: line.iterateAverage?.loss,
     learningRate: line.learningRate,
     consensusRate: line.consensusRate,
@@ -234,6 +242,13 @@ function rowOf(line: PeerRound, counts: Counters, elapsedMs: number): Record<Pee
   };
 }
 
+/** The value of the metric that models are judged by. */
+function metricIn(evaluation: LoggedEvaluation | undefined): number | undefined {
+  return evaluation && qualityOf(evaluation as Evaluation)?.value;
+}
+
+type LoggedEvaluation = NonNullable<PeerRound["evaluation"]>;
+
 /** What a simulation saw from outside. */
 export interface GraphHistory {
   readonly columns: Readonly<Record<GraphColumn, Column>>;
@@ -244,7 +259,7 @@ export const graphColumnNames = [
   "round",
   "consensusDistance",
   "meanModelNorm",
-  "meanAccuracy",
+  "meanMetric",
   "meanLoss",
 ] as const;
 export type GraphColumn = (typeof graphColumnNames)[number];
@@ -260,7 +275,7 @@ export function createGraphHistory(): GraphHistory {
       columns.round.push(round);
       columns.consensusDistance.push(consensusDistance);
       columns.meanModelNorm.push(meanModelNorm);
-      columns.meanAccuracy.push(meanEvaluation?.accuracy);
+      columns.meanMetric.push(metricIn(meanEvaluation));
       columns.meanLoss.push(meanEvaluation?.loss);
     },
   };

@@ -51,7 +51,17 @@ const isOptional = (value: unknown, check: (value: unknown) => boolean) =>
   value === undefined || check(value);
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((text) => typeof text === "string");
 const isEvaluation = (value: unknown) =>
-  isRecord(value) && isNumber(value.loss) && isOptional(value.accuracy, isNumber);
+  isRecord(value) &&
+  isNumber(value.loss) &&
+  isOptional(value.accuracy, isNumber) &&
+  isOptional(value.metric, isMetric) &&
+  isOptional(value.metrics, isFigures);
+const isMetric = (value: unknown) =>
+  isRecord(value) &&
+  typeof value.name === "string" &&
+  (value.better === "higher" || value.better === "lower");
+const isFigures = (value: unknown) =>
+  isRecord(value) && Object.values(value).every((figure) => figure === null || isNumber(figure));
 
 function isPeerRound(line: Fields): boolean {
   const { time, traffic } = line;

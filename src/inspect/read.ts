@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { ACCURACY, type Metric } from "../evaluation.js";
 import { InvalidLog } from "../foundation/errors.js";
 import { changeText } from "../graphs/changes.js";
 import { LOG_NAME_PATTERN, type LogHeader, type PeerRound } from "../runs/log.js";
@@ -30,6 +31,11 @@ export interface Run {
   readonly consensus: ConsensusReader;
   /** What could not be read, one line each. */
   readonly remarks: readonly string[];
+}
+
+/** What models of a run are judged by: accuracy, before an evaluation says otherwise. */
+export function metricOf({ peers }: Pick<Run, "peers">): Metric {
+  return peers.find(({ metric }) => metric)?.metric ?? ACCURACY;
 }
 
 /**

@@ -9,14 +9,17 @@ import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
 import type { PeerColumn } from "./history.js";
-import type { Run } from "./read.js";
+import { metricOf, type Run } from "./read.js";
+
+/** The metric that models are judged by has its own name in place of `METRIC`. */
+const METRIC = "metric";
 
 const peerTags: readonly (readonly [tag: string, column: PeerColumn])[] = [
   ["loss/training", "loss"],
   ["loss/held-out", "evaluationLoss"],
-  ["accuracy", "accuracy"],
+  [METRIC, "metric"],
   ["iterate average/loss", "iterateAverageLoss"],
-  ["iterate average/accuracy", "iterateAverageAccuracy"],
+  [`iterate average/${METRIC}`, "iterateAverageMetric"],
   ["consensus/own estimate", "consensusEstimate"],
   ["compression/residual", "residual"],
   ["compression/error", "compressionError"],
@@ -36,13 +39,14 @@ const peerTags: readonly (readonly [tag: string, column: PeerColumn])[] = [
  * @throws FileProblem when a file cannot be written
  */
 export function writeTensorboard(run: Run, directory: string, startedAt: number): void {
+  const { name: metric } = metricOf(run);
   try {
     for (const { peer, columns } of run.peers) {
       const events = createEventFile(join(directory, `peer-${peer}`), startedAt);
       for (let row = 0; row < columns.round.length; row++) {
         const wallTime = startedAt + columns.elapsedMs.at(row) / 1000;
         const scalars = peerTags
-          .map(([tag, column]): Scalar => [tag, columns[column].at(row)])
+          .map(([tag, column]): Scalar => [tag.replace(METRIC, metric), columns[column].at(row)])
           .filter(([, value]) => !Number.isNaN(value));
         events.write(wallTime, columns.round.at(row), scalars);
       }
@@ -52,8 +56,8 @@ export function writeTensorboard(run: Run, directory: string, startedAt: number)
     const { columns } = run.graph;
     for (let row = 0; row < columns.round.length; row++) {
       const scalars: Scalar[] = [["consensus/distance", columns.consensusDistance.at(row)]];
-      const accuracy = columns.meanAccuracy.at(row);
-      if (!Number.isNaN(accuracy)) scalars.push(["accuracy", accuracy]);
+      const value = columns.meanMetric.at(row);
+      if (!Number.isNaN(value)) scalars.push([metric, value]);
       events.write(startedAt, columns.round.at(row), scalars);
     }
     for (const { round, consensusDistance } of run.consensus.instants()) {

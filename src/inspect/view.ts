@@ -3,12 +3,13 @@
  * points, each standing for the rounds since the one before.
  */
 import { payloadsOf } from "../algorithms/index.js";
+import type { Metric } from "../evaluation.js";
 import type { LogHeader } from "../runs/log.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import { type CountView, countsOf } from "./counts.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
-import { isSimulated, type Run } from "./read.js";
+import { isSimulated, metricOf, type Run } from "./read.js";
 import { goodputOf, viewWaits } from "./time.js";
 import type { RunWaits } from "./waits.js";
 import { warningsOf } from "./warnings.js";
@@ -30,10 +31,10 @@ export const seriesNames = [
   "loss",
   "lossLow",
   "lossHigh",
-  "accuracyWorst",
-  "accuracyBest",
-  "accuracyMean",
-  "accuracyMeanModel",
+  "metricWorst",
+  "metricBest",
+  "metricMean",
+  "metricMeanModel",
   "consensusExact",
   "consensusProjected",
   "consensusOnline",
@@ -69,7 +70,8 @@ export interface PeerView {
   readonly outcome: "completed" | "stopped" | "unfinished";
   readonly reason?: string;
   readonly loss: number | null;
-  readonly accuracy: number | null;
+  /** Of the run's metric. */
+  readonly metric: number | null;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly computeMs: number;
@@ -105,6 +107,8 @@ export interface RunView {
   };
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly machine: Readonly<Record<string, string | number>>;
+  /** What the models are judged by; its values are in the series `metric…` and with the peers. */
+  readonly metric: Metric;
   readonly series: Readonly<Record<SeriesName, Series>>;
   readonly peers: readonly PeerView[];
   readonly edges: readonly EdgeView[];
@@ -130,7 +134,8 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
   const { header, peers, consensus } = run;
   const instants = consensus.instants();
   const simulated = isSimulated(run);
-  const series = thin(mergeRounds(peers), points);
+  const metric = metricOf(run);
+  const series = thin(mergeRounds(peers, metric), points);
   addGraph(series, run);
   addInstants(series, instants);
   const projectedPeers = [...new Set(instants.flatMap((instant) => instant.peers))].sort((a, b) => a - b);
@@ -146,6 +151,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     topology: header.topology,
     tensors: header.tensors,
     machine: header.machine,
+    metric,
     series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
     peers: peers.map((peer) => viewPeer(peer, simulated)),
     edges: viewEdges(run),
@@ -179,7 +185,7 @@ const emptySeries = (rounds: number): Merged =>
   recordOf(seriesNames, () => new Float64Array(rounds).fill(Number.NaN));
 
 /** Every round that any peer logged; means over the peers that did. */
-function mergeRounds(peers: readonly PeerHistory[]): Merged {
+function mergeRounds(peers: readonly PeerHistory[], { better }: Metric): Merged {
   const seen = new Set<number>();
   for (const { columns } of peers) for (const round of columns.round.values()) seen.add(round);
   const rounds = Float64Array.from(seen).sort();
@@ -201,7 +207,10 @@ function mergeRounds(peers: readonly PeerHistory[]): Merged {
     merged[name] = summary.means();
     if (name === "seconds") merged.peers = summary.counts;
     if (name === "loss") [merged.lossLow, merged.lossHigh] = [summary.lows, summary.highs];
-    if (name === "accuracyMean") [merged.accuracyWorst, merged.accuracyBest] = [summary.lows, summary.highs];
+    if (name === "metricMean") {
+      const { lows, highs } = summary;
+      [merged.metricWorst, merged.metricBest] = better === "higher" ? [lows, highs] : [highs, lows];
+    }
     if (name === "residual") merged.residualHigh = summary.highs;
     if (name === "contraction") {
       // What was summed up are errors e; the contraction is 1 − e².
@@ -226,7 +235,7 @@ const averaged: readonly (readonly [SeriesName, PeerColumn, number])[] = [
   ["bytes", "bytesSent", 1],
   ["seconds", "elapsedMs", 1e-3],
   ["loss", "loss", 1],
-  ["accuracyMean", "accuracy", 1],
+  ["metricMean", "metric", 1],
   ["consensusOnline", "consensusEstimate", 1],
   ["residual", "residual", 1],
   ["contraction", "compressionError", 1],
@@ -270,9 +279,9 @@ const latest = new Set<SeriesName>([
   "bytes",
   "seconds",
   "peers",
-  "accuracyWorst",
-  "accuracyBest",
-  "accuracyMean",
+  "metricWorst",
+  "metricBest",
+  "metricMean",
   "consensusOnline",
 ]);
 const lowest = new Set<SeriesName>(["lossLow", "contractionLow"]);
@@ -301,8 +310,8 @@ function addGraph(series: Merged, { graph: { columns } }: Run): void {
     const point = pointOf(series.round, columns.round.at(row) + 1);
     if (point < 0) continue;
     series.consensusExact[point] = columns.consensusDistance.at(row);
-    const accuracy = columns.meanAccuracy.at(row);
-    if (!Number.isNaN(accuracy)) series.accuracyMeanModel[point] = accuracy;
+    const value = columns.meanMetric.at(row);
+    if (!Number.isNaN(value)) series.metricMeanModel[point] = value;
   }
 }
 
@@ -342,7 +351,7 @@ function viewPeer(history: PeerHistory, simulated: boolean): PeerView {
     outcome: end?.outcome ?? "unfinished",
     ...(end?.reason !== undefined && { reason: end.reason }),
     loss: short(lastOf("loss")),
-    accuracy: short(lastOf("accuracy")),
+    metric: short(lastOf("metric")),
     bytesSent: rows === 0 ? 0 : columns.bytesSent.at(rows - 1),
     bytesReceived: rows === 0 ? 0 : columns.bytesReceived.at(rows - 1),
     computeMs: total("computeMs"),

@@ -24,7 +24,7 @@ const settings = z.strictObject({
  */
 export const charTransformer: ModelKind<typeof settings> = {
   settings,
-  async create({ width, heads, blocks }, { inputShape, classes, seed }) {
+  async create({ width, heads, blocks }, { inputShape, outputs, classes = outputs, seed }) {
     if (inputShape.length !== 1) {
       throw new InvalidExperiment(
         `model char-transformer takes a sequence of tokens, but an example has shape [${inputShape.join(", ")}]: use the data set text`,
@@ -72,6 +72,6 @@ export const charTransformer: ModelKind<typeof settings> = {
       x = plus(x, new CausalAttention({ heads, seeds: seeds() }).apply(normalized(x)));
       x = plus(x, dense(dense(normalized(x), INNER_WIDTHS * width, "relu"), width));
     }
-    return model({ inputs, outputs: dense(normalized(x), classes) });
+    return model({ inputs, outputs: dense(normalized(x), outputs) });
   },
 };

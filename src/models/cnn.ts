@@ -21,7 +21,7 @@ const settings = z.strictObject({
  */
 export const cnn: ModelKind<typeof settings> = {
   settings,
-  async create({ filters, kernelSize, hidden }, { inputShape, classes, seed }) {
+  async create({ filters, kernelSize, hidden }, { inputShape, outputs, seed }) {
     const { initializers, layers, sequential } = await import("@tensorflow/tfjs-layers");
     const next = initialSeeds(seed);
     const shape = imageShape("cnn", inputShape);
@@ -45,7 +45,7 @@ export const cnn: ModelKind<typeof settings> = {
         layers.dense({ units, activation: "relu", kernelInitializer: initializers.heNormal(next()) }),
       );
     }
-    model.add(layers.dense({ units: classes, kernelInitializer: initializers.glorotNormal(next()) }));
+    model.add(layers.dense({ units: outputs, kernelInitializer: initializers.glorotNormal(next()) }));
     return model;
   },
 };

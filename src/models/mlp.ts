@@ -18,11 +18,11 @@ const settings = z.strictObject({
  */
 export const mlp: ModelKind<typeof settings> = {
   settings,
-  async create({ hidden, activation }, { inputShape, classes, seed }) {
+  async create({ hidden, activation }, { inputShape, outputs, seed }) {
     const { initializers, layers, sequential } = await import("@tensorflow/tfjs-layers");
     const rectifies = ["relu", "elu", "selu"].includes(activation);
     const model = sequential();
-    [...hidden, classes].forEach((units, index) => {
+    [...hidden, outputs].forEach((units, index) => {
       const isOutput = index === hidden.length;
       const start = { seed: random(seed, "initialise", index).bits(0) };
       model.add(

@@ -19,7 +19,7 @@ export type ModelFunction = (
 
 /**
  * A model of the user's own: a module that exports a tf.LayersModel, which every peer gets a copy of, or a
- * {@link ModelFunction}. It ends in one logit per class, without a softmax.
+ * {@link ModelFunction}. It ends in `context.outputs` logits or numbers, without an activation.
  *
  * @throws InvalidExperiment no model, or a function that makes different weights from the same seed
  */

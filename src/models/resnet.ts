@@ -36,7 +36,7 @@ const settings = z.strictObject({
  */
 export const resnet: ModelKind<typeof settings> = {
   settings,
-  async create({ blocks, filters, normalization, groups }, { inputShape, classes, seed }) {
+  async create({ blocks, filters, normalization, groups }, { inputShape, outputs, seed }) {
     const [{ initializers, input, layers, model }, { GroupNormalization }] = await Promise.all([
       import("@tensorflow/tfjs-layers"),
       import("./layers/group-normalization.js"),
@@ -86,7 +86,7 @@ export const resnet: ModelKind<typeof settings> = {
       }
     }
     const pooled = layers.globalAveragePooling2d({}).apply(x) as SymbolicTensor;
-    const last = layers.dense({ units: classes, kernelInitializer: initializers.glorotNormal(next()) });
+    const last = layers.dense({ units: outputs, kernelInitializer: initializers.glorotNormal(next()) });
     return model({ inputs, outputs: last.apply(pooled) as SymbolicTensor });
   },
 };

@@ -4,7 +4,7 @@ import { mlp } from "./mlp.js";
 
 const settings = z.strictObject({ kind: z.literal("softmax") });
 
-/** Softmax (multinomial logistic) regression: one dense layer. Its loss is convex. */
+/** One dense layer: softmax, logistic or linear regression, by the loss. With the losses of `losses/` it is convex. */
 export const softmax: ModelKind<typeof settings> = {
   settings,
   create: (_, context) => mlp.create({ kind: "mlp", hidden: [], activation: "relu" }, context),

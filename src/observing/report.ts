@@ -1,12 +1,12 @@
 /** What a round reports, and where reports go. */
 
 import type { Verdict } from "../early-stopping.js";
+import type { Evaluation } from "../evaluation.js";
 import type { FrameKind } from "../exchange/frame.js";
 import type { Refusal } from "../exchange/ledger.js";
 import type { Traffic } from "../exchange/transport.js";
 import type { CounterReport } from "../foundation/counters.js";
 import type { Change } from "../graphs/changes.js";
-import type { Evaluation } from "../trainers/trainer.js";
 import type { Observation } from "./observer.js";
 
 /** Milliseconds that a round's parts took, by the clock the peer was given. The only part that differs between equal runs. */

@@ -1,4 +1,5 @@
 /** What is measured of a run of a comparison, and the figures that follow from it. */
+import { ACCURACY, isBetter, type Metric } from "../evaluation.js";
 
 /** What a run has cost so far. */
 export interface Cost {
@@ -14,7 +15,7 @@ export interface Cost {
   readonly messages: number;
 }
 
-/** How good the models are. Accuracies are on held-out data, from 0 to 1. */
+/** How good the models are on held-out data, by the metric that the task is judged by. */
 export interface Standing {
   /** Of the worst peer. */
   readonly worst: number;
@@ -46,7 +47,9 @@ interface Named {
 export interface Measured extends Named {
   /** Of the model. */
   readonly parameters: number;
-  /** In the order of the rounds; empty where the data have no classes. */
+  /** What the models are judged by; accuracy, a share in [0, 1], where left out. */
+  readonly metric?: Metric;
+  /** In the order of the rounds; empty where the loss alone says how good models are. */
   readonly points: readonly Point[];
   readonly total: Cost;
   /** How long it really took. */
@@ -97,19 +100,25 @@ export function modelledTime(
 
 /** Figures of one run. */
 export interface Figures {
-  /** After the last learning round; absent where the data have no classes. */
+  /** After the last learning round; absent where the loss alone says how good models are. */
   readonly learned?: Standing;
   /** After closing; absent where the run does not close. */
   readonly closed?: Standing;
   readonly bitsPerParameterAndStep: number;
-  /** The first evaluation at which every peer had the target accuracy. */
+  /** The first evaluation at which every peer had reached the target. */
   readonly target?: Point;
 }
 
-export function figuresOf({ points, total, parameters }: Measured, target: number | undefined): Figures {
+export function figuresOf(
+  { points, total, parameters, metric = ACCURACY }: Measured,
+  target: number | undefined,
+): Figures {
   const learned = points.findLast(({ isClosing }) => !isClosing);
   const closed = points.findLast(({ isClosing }) => isClosing);
-  const reached = target === undefined ? undefined : points.find(({ worst }) => worst >= target);
+  const reached =
+    target === undefined
+      ? undefined
+      : points.find(({ worst }) => worst === target || isBetter(metric, worst, target));
   return {
     ...(learned && { learned }),
     ...(closed && { closed }),

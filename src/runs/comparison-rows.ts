@@ -1,4 +1,5 @@
 /** The rows of a comparison: each a name, over all of its seeds. */
+import { ACCURACY, isBetter, type Metric } from "../evaluation.js";
 import {
   type CellResult,
   type Figures,
@@ -24,7 +25,7 @@ export interface CurvePoint {
   readonly rounds: number;
   /** Sent per peer. */
   readonly bytes: number;
-  /** Accuracy of the worst peer, from 0 to 1. */
+  /** Of the worst peer, in the metric of the row. */
   readonly worst: number;
 }
 
@@ -35,7 +36,9 @@ export interface ComparisonRow {
   readonly seeds: readonly number[];
   /** Runs without a result: figures leave them out, and they do not reach the target. */
   readonly failed: number;
-  /** Before closing; absent where the data have no classes. */
+  /** What its models are judged by. */
+  readonly metric: Metric;
+  /** Before closing; absent where the loss alone says how good models are. */
   readonly learned?: Summary;
   /** After closing; absent where the row does not close. */
   readonly closed?: Summary;
@@ -55,7 +58,7 @@ export interface RowSettings extends TimeModel {
   readonly target?: number | undefined;
 }
 
-/** Rows with a result: the fewest bytes to the target first, then the best accuracy, then the fewest bytes. */
+/** Rows with a result: the fewest bytes to the target first, then the best models, then the fewest bytes. */
 export function rowsOf(results: readonly CellResult[], settings: RowSettings): ComparisonRow[] {
   const groups = new Map<string, CellResult[]>();
   for (const result of results) groups.set(result.name, [...(groups.get(result.name) ?? []), result]);
@@ -65,10 +68,14 @@ export function rowsOf(results: readonly CellResult[], settings: RowSettings): C
     if (runs.length > 0) rows.push(rowOf(name, runs, group.length - runs.length, settings));
   }
   const toTarget = ({ target }: ComparisonRow) => target?.bytes ?? Number.POSITIVE_INFINITY;
-  const accuracy = ({ closed, learned }: ComparisonRow) => (closed ?? learned)?.worst.mean ?? 0;
-  return rows.sort((a, b) =>
-    toTarget(a) === toTarget(b) ? accuracy(b) - accuracy(a) || a.bytes - b.bytes : toTarget(a) - toTarget(b),
-  );
+  const goodness = ({ closed, learned, metric }: ComparisonRow) => {
+    const value = (closed ?? learned)?.worst.mean;
+    return value === undefined ? Number.NEGATIVE_INFINITY : metric.better === "higher" ? value : -value;
+  };
+  return rows.sort((a, b) => {
+    if (toTarget(a) !== toTarget(b)) return toTarget(a) - toTarget(b);
+    return goodness(a) === goodness(b) ? a.bytes - b.bytes : goodness(b) - goodness(a);
+  });
 }
 
 function rowOf(
@@ -82,7 +89,7 @@ function rowOf(
   const learned = summaryOf(figures, "learned");
   const closed = summaryOf(figures, "closed");
   return {
-    ...{ name, seeds: runs.map(({ seed }) => seed), failed },
+    ...{ name, seeds: runs.map(({ seed }) => seed), failed, metric: runs[0]!.metric ?? ACCURACY },
     ...(learned && { learned }),
     ...(closed && { closed }),
     bytes: meanOf(runs, ({ total }) => total.bytes),
@@ -143,16 +150,22 @@ function curveOf(runs: readonly Measured[]): CurvePoint[] {
   });
 }
 
-/** The evaluations of all rows that no other one beats in both accuracy and bytes, by ascending bytes. */
+/**
+ * The evaluations of rows that no other one beats in both metric and bytes, by ascending bytes; of all rows that are judged as
+ * the first is.
+ */
 export function frontierOf(
-  rows: readonly Pick<ComparisonRow, "name" | "curve">[],
+  rows: readonly Pick<ComparisonRow, "name" | "curve" | "metric">[],
 ): (CurvePoint & { readonly name: string })[] {
-  const points = rows.flatMap(({ name, curve }) => curve.map((point) => ({ ...point, name })));
-  let best = Number.NEGATIVE_INFINITY;
+  const metric = rows[0]?.metric ?? ACCURACY;
+  const points = rows
+    .filter((row) => row.metric.name === metric.name)
+    .flatMap(({ name, curve }) => curve.map((point) => ({ ...point, name })));
+  let best: number | undefined;
   return points
-    .sort((a, b) => a.bytes - b.bytes || b.worst - a.worst)
+    .sort((a, b) => a.bytes - b.bytes || (isBetter(metric, a.worst, b.worst) ? -1 : 1))
     .filter(({ worst }) => {
-      if (worst <= best) return false;
+      if (best !== undefined && !isBetter(metric, worst, best)) return false;
       best = worst;
       return true;
     });

@@ -9,7 +9,7 @@ export const MAX_CELLS = 10_000;
 /** Most characters of a row's name. */
 const MAX_NAME_CHARACTERS = 64;
 /** Part of every run's key; it changes when results hold something else, so that older ones are measured again. */
-const RESULT_FORMAT = 3;
+const RESULT_FORMAT = 4;
 
 const overrides = z.record(z.string(), z.unknown());
 
@@ -31,11 +31,9 @@ export const comparisonSettings = z.strictObject({
   seeds: z.array(z.int()).min(1).default([1]).describe("every run is repeated with each"),
   target: z
     .number()
-    .gt(0)
-    .max(1)
     .optional()
     .describe(
-      "accuracy that every peer is to reach: the table then has the bytes, rounds and time that it takes",
+      "what every peer is to reach, accuracy (from 0 to 1) or what else the task is judged by: the table then has the bytes, rounds and time that it takes",
     ),
   stepMs: z
     .number()

@@ -1,7 +1,8 @@
 /** Who evaluates a model that belongs to no peer, such as the mean of all. */
+import type { Evaluation } from "../evaluation.js";
 import type { Topology } from "../graphs/topology.js";
 import { createTrainer } from "../trainers/index.js";
-import type { Evaluation, Trainer } from "../trainers/trainer.js";
+import type { Trainer } from "../trainers/trainer.js";
 import type { Experiment } from "./experiment.js";
 import { taskOf } from "./own-data.js";
 
@@ -18,9 +19,17 @@ export async function evaluateOn(evaluators: readonly Trainer[], model: Float32A
   const mean = (of: (evaluation: Evaluation) => number) =>
     evaluations.reduce((sum, evaluation) => sum + of(evaluation), 0) / evaluations.length;
   const isRated = evaluations.every(({ accuracy }) => accuracy !== undefined);
+  const [{ metric, metrics = {} }] = evaluations as [Evaluation];
+  const shared = Object.keys(metrics).filter((name) =>
+    evaluations.every((evaluation) => evaluation.metrics?.[name] !== undefined),
+  );
   return {
     loss: mean(({ loss }) => loss),
     ...(isRated && { accuracy: mean(({ accuracy }) => accuracy!) }),
+    ...(metric && { metric }),
+    ...(shared.length > 0 && {
+      metrics: Object.fromEntries(shared.map((name) => [name, mean((each) => each.metrics![name]!)])),
+    }),
   };
 }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { algorithmOptionSettings } from "../algorithm-options/index.js";
 import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
 import { compressorSettings } from "../compressors/index.js";
-import { isStandardised } from "../datasets/index.js";
+import { standardised } from "../datasets/index.js";
 import { keptModels } from "../early-stopping.js";
 import { MAX_ROUND } from "../exchange/frame.js";
 import { InvalidExperiment } from "../foundation/errors.js";
@@ -39,6 +39,7 @@ const defaultKinds = {
   model: "mlp",
   data: "digits",
   split: "shards",
+  loss: "auto",
   optimizer: "sgd",
 } as const;
 
@@ -177,7 +178,7 @@ export function withoutLocations(experiment: Experiment): Partial<Record<keyof E
   const { split, model, trainer } = experiment;
   // How peers read files of their own is their business; what is in them, they compare.
   const data =
-    split.kind === "own" ? { isStandardised: isStandardised(experiment.data) } : strip(experiment.data);
+    split.kind === "own" ? { standardised: standardised(experiment.data) } : strip(experiment.data);
   return { ...others, data, split: strip(split), model: strip(model), trainer: strip(trainer) };
 }
 

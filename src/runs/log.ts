@@ -33,7 +33,13 @@ export const LOG_NAME_PATTERN = /^(?:peer-\d+|graph)\.jsonl$/;
 /** Where and when a log was written: nothing that the run depends on. */
 export type Machine = Readonly<Record<string, string | number>>;
 
-const evaluation = z.object({ loss: z.number(), accuracy: z.number().optional() });
+const evaluation = z.object({
+  loss: z.number(),
+  accuracy: z.number().optional(),
+  metric: z.object({ name: z.string(), better: z.enum(["higher", "lower"]) }).optional(),
+  /** JSON has null for numbers that are not finite. */
+  metrics: z.record(z.string(), z.number().nullable()).optional(),
+});
 
 export const logHeader = z.object({
   type: z.literal("header"),

@@ -4,12 +4,12 @@ import { fitFeatures } from "../datasets/fit.js";
 import { type DataPart, type DatasetSettings, datasetKinds, loadRows } from "../datasets/index.js";
 import { InvalidData } from "../foundation/errors.js";
 import type { ModelFile } from "../saved-model.js";
-import { type Classifier, createClassifier } from "../trainers/classifier.js";
+import { createPredictor, type Predictor } from "../trainers/predictor.js";
 import { type Experiment, parseExperiment } from "./experiment.js";
 import { originsOf } from "./model-card.js";
 
 export interface UsedModel {
-  readonly classifier: Classifier;
+  readonly predictor: Predictor;
   readonly experiment: Experiment;
   readonly examples: ExamplesDescription;
 }
@@ -17,15 +17,15 @@ export interface UsedModel {
 /** The model of a file, on a backend. @param backend the run's where left out */
 export async function openModel(file: ModelFile, backend?: string): Promise<UsedModel> {
   const { experiment, examples } = originsOf(file);
-  const { model, seed } = experiment;
+  const { model, loss, seed } = experiment;
   // Checked as the setting that it stands for.
   const { trainer } =
     backend === undefined ? experiment : parseExperiment({ trainer: { backend } }, "--backend");
-  const classifier = await createClassifier({
-    ...{ file, model, examples, seed },
+  const predictor = await createPredictor({
+    ...{ file, model, loss, examples, seed },
     backend: trainer.kind === "layers" ? trainer.backend : "wasm",
   });
-  return { classifier, experiment, examples };
+  return { predictor, experiment, examples };
 }
 
 /** The examples that a model is used on. */

@@ -3,6 +3,7 @@ import type { AlgorithmKind } from "../algorithm.js";
 import { withOptions } from "../algorithm-options/index.js";
 import { algorithms } from "../algorithms/index.js";
 import { createCompressor } from "../compressors/index.js";
+import { standardised } from "../datasets/index.js";
 import type { EarlyStopping } from "../early-stopping.js";
 import { digest, type Fingerprint } from "../exchange/fingerprint.js";
 import { participation, shareOf } from "../exchange/participation.js";
@@ -255,6 +256,7 @@ function settingsFingerprint(experiment: Experiment): Fingerprint {
     ...(earlyStopping !== "off" && { evaluateEvery: String(evaluateEvery) }),
     ...Object.fromEntries(Object.entries(shared).map(([field, value]) => [field, shown(value)])),
     featureScale: "scale" in data ? data.scale : "none",
+    targetScale: standardised(data).targets ? "standard" : "none",
   };
 }
 

@@ -1,91 +1,129 @@
 /** Predictions of a trained model, and their evaluation against labels. */
+import { unscale } from "../datasets/parts.js";
+import type { Evaluation } from "../evaluation.js";
 import { InvalidModel } from "../foundation/errors.js";
+import { largest } from "../losses/cross-entropy.js";
+import { sigmoid } from "../losses/sigmoid.js";
 import { EVALUATION_BATCH } from "../trainers/batches.js";
-import type { Classifier } from "../trainers/classifier.js";
-import { softmaxCrossEntropy } from "../trainers/cross-entropy.js";
+import type { Predictor } from "../trainers/predictor.js";
 
-export interface ModelEvaluation {
-  /** Mean cross entropy over the labels. */
-  readonly loss: number;
-  /** Share of correct predictions in [0, 1]. */
-  readonly accuracy: number;
-  /** Count of labels: examples times positions. */
+export interface ModelEvaluation extends Evaluation {
+  /** Count of labels: examples times positions, or times targets. */
   readonly labels: number;
-  /** `confusion[label][class]`: how often `class` was predicted where `label` is correct. */
-  readonly confusion: readonly (readonly number[])[];
+  /** Of classes: `confusion[label][class]` is how often `class` was predicted where `label` is correct. */
+  readonly confusion?: readonly (readonly number[])[];
+  /** Of marks and numbers: figures of each, in the order of the targets. */
+  readonly byTarget?: readonly Readonly<Record<string, number>>[];
 }
 
-/** @param labels one per position of each example, below the model's count of classes */
+/** @param labels of each example, as the model was trained with: its classes, marks, or scaled numbers */
 export async function evaluateModel(
-  model: Classifier,
+  model: Predictor,
   features: Float32Array,
-  labels: Int32Array,
+  labels: Int32Array | Float32Array,
 ): Promise<ModelEvaluation> {
-  const { classes } = model;
-  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  let loss = 0;
-  let correct = 0;
-  for await (const { logits, first } of batches(model, features)) {
-    const own = labels.subarray(first, first + logits.length / classes);
-    const score = softmaxCrossEntropy(logits, own, classes);
-    loss += score.loss;
-    correct += score.correct;
+  const { loss } = model;
+  const { kind, count } = loss.targets;
+  const confusion = Array.from({ length: count }, () => new Array<number>(count).fill(0));
+  const perPosition = kind === "classes" ? 1 : model.outputs;
+  const tally = loss.createTally();
+  let sum = 0;
+  for await (const { outputs, first } of batches(model, features)) {
+    const last = first + outputs.length / model.outputs;
+    const own = labels.subarray(first * perPosition, last * perPosition);
+    sum += loss.score(outputs, own);
+    tally.add(outputs, own);
+    if (kind !== "classes") continue;
     own.forEach((label, row) => {
-      confusion[label]![largest(logits, row * classes, classes)]!++;
+      confusion[label]![classAt(outputs, row * model.outputs, model.outputs)]!++;
     });
   }
-  const count = labels.length;
-  return { loss: loss / count, accuracy: correct / count, labels: count, confusion };
+  return {
+    loss: sum / labels.length,
+    ...tally.figures(),
+    labels: labels.length,
+    ...(kind === "classes" ? { confusion } : { byTarget: tally.byTarget() }),
+  };
 }
 
 /** The prediction for one position of an example. */
-export interface Prediction {
+export type Prediction = {
   /** Number of the example. */
   readonly row: number;
   /** Position within the example, from 0. */
   readonly position: number;
-  readonly label: number;
-  /** Of each class; they sum to 1. */
-  readonly probabilities: Float64Array;
-}
+} & PredictedTarget;
 
-export async function* predict(model: Classifier, features: Float32Array): AsyncGenerator<Prediction, void> {
-  const { classes, positions } = model;
-  for await (const { logits, first } of batches(model, features)) {
-    for (let start = 0; start < logits.length; start += classes) {
-      const number = first + start / classes;
-      const label = largest(logits, start, classes);
-      const probabilities = softmax(logits.subarray(start, start + classes), logits[start + label]!);
-      yield { row: Math.floor(number / positions), position: number % positions, label, probabilities };
+export type PredictedTarget =
+  | {
+      readonly kind: "classes";
+      readonly label: number;
+      /** Of each class; they sum to 1. */
+      readonly probabilities: Float64Array;
+    }
+  | {
+      readonly kind: "marks";
+      /** Of each mark; it is predicted where this is above 1/2. */
+      readonly probabilities: Float64Array;
+    }
+  | {
+      readonly kind: "numbers";
+      /** In the units of the data's files. */
+      readonly numbers: Float64Array;
+    };
+
+export async function* predict(model: Predictor, features: Float32Array): AsyncGenerator<Prediction, void> {
+  const { outputs: width, positions } = model;
+  for await (const { outputs, first } of batches(model, features)) {
+    for (let start = 0; start < outputs.length; start += width) {
+      const number = first + start / width;
+      const place = { row: Math.floor(number / positions), position: number % positions };
+      yield { ...place, ...targetOf(model, outputs.subarray(start, start + width)) };
     }
   }
+}
+
+/** What a model's outputs at one position predict. */
+function targetOf({ loss: { targets } }: Predictor, outputs: Float32Array): PredictedTarget {
+  const { kind, scaling } = targets;
+  if (kind === "numbers") {
+    return { kind, numbers: scaling ? unscale(outputs, scaling) : Float64Array.from(outputs) };
+  }
+  if (kind === "marks") return { kind, probabilities: Float64Array.from(outputs, sigmoid) };
+  const label = classAt(outputs, 0, outputs.length);
+  const [logit] = outputs;
+  const probabilities =
+    outputs.length === 1
+      ? Float64Array.of(sigmoid(-logit!), sigmoid(logit!))
+      : softmax(outputs, outputs[label]!);
+  return { kind, label, probabilities };
 }
 
 /**
- * Logits of all examples; `first` counts the positions before a batch.
- * @throws InvalidModel logits that have no softmax
+ * Outputs of all examples; `first` counts the positions before a batch.
+ * @throws InvalidModel outputs that predict nothing
  */
-async function* batches({ inputSize, positions, logits: of }: Classifier, features: Float32Array) {
+async function* batches(model: Predictor, features: Float32Array) {
+  const { inputSize, positions, loss } = model;
   const examples = features.length / inputSize;
+  // A class may have the logit −∞, whose probability is 0.
+  const isUsable = loss.outputs === "logits" ? (z: number) => z < Number.POSITIVE_INFINITY : Number.isFinite;
   for (let first = 0; first < examples; first += EVALUATION_BATCH) {
     const batch = features.subarray(first * inputSize, (first + EVALUATION_BATCH) * inputSize);
-    const logits = await of(batch);
-    // NaN is not less either.
-    if (!logits.every((logit) => logit < Number.POSITIVE_INFINITY)) {
+    const outputs = await model.run(batch);
+    if (!outputs.every(isUsable)) {
       throw new InvalidModel(
-        "the model predicts nothing: its logits are not finite; use another model, or check how the data are scaled",
-        { code: "logits-not-finite", field: "model" },
+        "the model predicts nothing: its outputs are not finite; use another model, or check how the data are scaled",
+        { code: "outputs-not-finite", field: "model" },
       );
     }
-    yield { logits, first: first * positions };
+    yield { outputs, first: first * positions };
   }
 }
 
-/** The first of the largest of `count` numbers. */
-function largest(numbers: Float32Array, start: number, count: number): number {
-  let best = 0;
-  for (let k = 1; k < count; k++) if (numbers[start + k]! > numbers[start + best]!) best = k;
-  return best;
+/** The class that logits predict: that of the largest, or the second one where a single logit is positive. */
+function classAt(outputs: Float32Array, start: number, count: number): number {
+  return count === 1 ? Number(outputs[start]! > 0) : largest(outputs, start, count);
 }
 
 /** e^(z − max) / Σ, in float64. */

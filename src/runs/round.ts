@@ -1,6 +1,6 @@
+import type { Evaluation } from "../evaluation.js";
 import type { FrameKind } from "../exchange/frame.js";
 import type { RoundReport } from "../observing/report.js";
-import type { Evaluation } from "../trainers/trainer.js";
 
 /** One round of the whole graph. */
 export interface SimulationRound {

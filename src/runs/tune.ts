@@ -5,6 +5,7 @@
  */
 import type { AlgorithmKind } from "../algorithm.js";
 import { algorithms } from "../algorithms/index.js";
+import type { Evaluation } from "../evaluation.js";
 import type { Clock } from "../foundation/clock.js";
 import { Diverged, InvalidExperiment } from "../foundation/errors.js";
 import { driftInRounds, roundsToMix, spectrum } from "../graphs/spectrum.js";
@@ -51,13 +52,10 @@ export interface TunedRate {
   readonly drift: number;
 }
 
-/** A rate with which the experiment ran. */
-export interface TrainedRate {
+/** A rate with which the experiment ran, and how good the mean model is then; its loss is not finite where it diverged. */
+export interface TrainedRate extends Evaluation {
   readonly consensusRate: ScheduleSettings;
   readonly rounds: number;
-  /** Of the mean model, on held-out data; not finite where it diverged. */
-  readonly loss: number;
-  readonly accuracy?: number;
 }
 
 export interface Tuning {
@@ -184,10 +182,7 @@ async function train(
   return trained;
 }
 
-async function trainFor(
-  topology: Topology,
-  experiment: Experiment,
-): Promise<{ loss: number; accuracy?: number }> {
+async function trainFor(topology: Topology, experiment: Experiment): Promise<Evaluation> {
   const simulation = await simulate(topology, {
     ...experiment,
     ...{ evaluateEvery: 0, projectEvery: 0, closingRounds: 0 },

@@ -79,6 +79,9 @@ function createMetrics(registry: Registry): (report: RoundReport) => void {
     }
     if (evaluation) metrics.evaluationLoss.set({ peer }, evaluation.loss);
     if (evaluation?.accuracy !== undefined) metrics.accuracy.set({ peer }, evaluation.accuracy);
+    for (const [name, value] of Object.entries(evaluation?.metrics ?? {})) {
+      metrics.metric.set({ peer, name }, value);
+    }
     if (observed) metrics.distance.set({ peer, neighbour: observed.neighbour }, observed.distance);
     for (const edge of report.traffic) count(peer, edge);
     for (const neighbour of report.missed ?? []) metrics.missed.inc({ peer, neighbour });
@@ -129,6 +132,7 @@ function registerMetrics(registry: Registry) {
       return counter(counterMetric(name), help, ...(perEdge ? ["neighbour"] : []));
     }),
     accuracy: gauge("accuracy", "Share of held-out examples that the model gets right"),
+    metric: gauge("metric", "Figure of the evaluation on held-out data, by its name", "name"),
     evaluationLoss: gauge("evaluation_loss", "Loss on held-out data"),
     distance: gauge(
       "neighbour_distance",

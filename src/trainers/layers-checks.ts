@@ -1,7 +1,9 @@
 /** What a layers model and its examples must be like to be trained; who asks for more gets one line that says so. */
-import type { LayersModel, layers as layersModule } from "@tensorflow/tfjs-layers";
+import type { LayersModel, layers as layersModule, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Examples, sizeOf } from "../dataset.js";
+import { requireTargets } from "../datasets/check.js";
 import { InvalidData, InvalidExperiment } from "../foundation/errors.js";
+import type { Loss } from "../loss.js";
 
 type Layer = layersModule.Layer;
 
@@ -11,13 +13,19 @@ export interface ModelShapes {
   readonly inputShape: readonly number[];
   /** Numbers in one example. */
   readonly inputSize: number;
-  /** Positions per example at which the model gives logits. */
+  /** Positions per example at which the model answers. */
   readonly answers: number;
-  readonly classes: number;
+  /** Outputs at each position. */
+  readonly outputs: number;
 }
 
-/** @throws InvalidExperiment several inputs or outputs, inputs of any size, or a softmax where logits are needed */
-export function shapesOf(model: LayersModel, needsLogits: boolean): ModelShapes {
+/** Activations that turn logits into probabilities, which a loss of logits does itself. */
+const PROBABILITIES = ["softmax", "logSoftmax", "sigmoid", "hardSigmoid"];
+/** Layers that leave the numbers of a trained model as they are. */
+const PASSING = /^(Flatten|Reshape|Permute|Dropout|SpatialDropout1D|InputLayer)$/;
+
+/** @throws InvalidExperiment several inputs or outputs, inputs of any size, or a softmax or sigmoid where logits are needed */
+export function shapesOf(model: LayersModel, loss: Pick<Loss, "name" | "outputs"> | undefined): ModelShapes {
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
     throw new InvalidExperiment(
       `model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs: use a model with one of each`,
@@ -33,11 +41,12 @@ export function shapesOf(model: LayersModel, needsLogits: boolean): ModelShapes 
     }
     return side;
   });
-  const last = model.layers.at(-1);
-  if (needsLogits && (last?.getConfig().activation === "softmax" || last?.getClassName() === "Softmax")) {
+  const activation = loss?.outputs === "logits" ? lastActivation(model.outputs[0]!) : "linear";
+  if (PROBABILITIES.includes(activation)) {
+    const isSoftmax = /softmax/i.test(activation);
     throw new InvalidExperiment(
-      `model ${model.name} ends in a softmax, but the loss takes logits: remove that activation, or pass your own loss`,
-      { code: "model-ends-in-softmax", field: "model" },
+      `model ${model.name} ends in a ${activation}, but loss ${loss!.name} takes logits: remove that activation, or pass your own loss`,
+      { code: isSoftmax ? "model-ends-in-softmax" : "model-ends-in-sigmoid", field: "model" },
     );
   }
   const outputShape = model.outputs[0]!.shape.slice(1).map((side) => side ?? 1);
@@ -45,42 +54,66 @@ export function shapesOf(model: LayersModel, needsLogits: boolean): ModelShapes 
     inputShape,
     inputSize: sizeOf(inputShape),
     answers: sizeOf(outputShape.slice(0, -1)),
-    classes: outputShape.at(-1) ?? 1,
+    outputs: outputShape.at(-1) ?? 1,
   };
 }
 
+/** @throws InvalidExperiment a model with other outputs than the loss takes */
+export function requireOutputs(
+  { name }: LayersModel,
+  { outputs }: ModelShapes,
+  needed: number | undefined,
+  loss: Loss | undefined,
+): void {
+  if (needed === undefined || !loss || outputs === needed) return;
+  throw new InvalidExperiment(
+    `model ${name} has ${outputs} outputs, and loss ${loss.name} takes ${needed} for ${loss.targets.count} ${loss.targets.kind}: make as many as context.outputs says`,
+    { code: "model-output-count", field: "model" },
+  );
+}
+
+/** The activation that a model's output comes from, through models within the model and layers that change no numbers. */
+function lastActivation(output: SymbolicTensor): string {
+  const layer = output.sourceLayer as Layer & { layers?: Layer[]; outputs?: SymbolicTensor[]; layer?: Layer };
+  if (layer.outputs?.length === 1 && layer.layers) return lastActivation(layer.outputs[0]!);
+  const className = layer.getClassName();
+  if (className === "Softmax") return "softmax";
+  const { activation = "linear" } = (layer.layer ?? layer).getConfig();
+  const isPassing = PASSING.test(className) || (className === "Activation" && activation === "linear");
+  const [input] = isPassing ? (layer.inboundNodes[output.nodeIndex]?.inputTensors ?? []) : [];
+  return input && input !== output ? lastActivation(input) : String(activation);
+}
+
 /**
- * @param needsClasses whether labels are the classes that logits are about
+ * @param loss whose targets the labels are; undefined for one of the user's own, which takes any
  * @returns labels per example
  * @throws InvalidData examples that do not fit the model or each other
  */
 export function checkData(
   { name, train, test }: { readonly name: string; readonly train: Examples; readonly test: Examples },
-  { inputSize, answers, classes }: ModelShapes,
-  needsClasses: boolean,
+  { inputSize, answers, outputs }: ModelShapes,
+  loss: Loss | undefined,
 ): number {
-  const labelsPerExample = checkExamples("training", train, inputSize, needsClasses ? classes : undefined);
-  const labelsPerTest = checkExamples("test", test, inputSize, needsClasses ? classes : undefined);
+  const labelsPerExample = checkExamples("training", train, inputSize, loss);
+  const labelsPerTest = checkExamples("test", test, inputSize, loss);
   if (labelsPerTest !== labelsPerExample) {
     throw new InvalidData(
       `training data has ${labelsPerExample} labels per example and test data ${labelsPerTest}: use the same count in both`,
       { code: "test-labels-per-example" },
     );
   }
-  if (needsClasses && labelsPerExample !== answers) {
+  const needed = loss?.targets.kind === "classes" ? answers : answers * outputs;
+  if (loss && labelsPerExample !== needed) {
     throw new InvalidData(
-      `the data has ${labelsPerExample} labels per example, but model ${name} has ${answers} outputs per example: check its output shape`,
+      `the data has ${labelsPerExample} labels per example, but model ${name} has ${needed} outputs per example: check its output shape`,
       { code: "labels-per-example" },
     );
   }
   return labelsPerExample;
 }
 
-/**
- * @param classes count of classes, undefined where labels are not classes
- * @returns labels per example
- */
-function checkExamples(name: string, examples: Examples, inputSize: number, classes?: number): number {
+/** @returns labels per example */
+function checkExamples(name: string, examples: Examples, inputSize: number, loss: Loss | undefined): number {
   const { features, labels } = examples;
   const count = features.length / inputSize;
   if (count === 0 || !Number.isInteger(count)) {
@@ -96,17 +129,7 @@ function checkExamples(name: string, examples: Examples, inputSize: number, clas
       { code: "label-count" },
     );
   }
-  if (classes !== undefined) {
-    const wrong = labels.findIndex(
-      (label: number) => !(Number.isInteger(label) && label >= 0 && label < classes),
-    );
-    if (wrong >= 0) {
-      throw new InvalidData(
-        `${name} data: label ${wrong} is ${labels[wrong]}, not a class from 0 to ${classes - 1}: check the model's output`,
-        { code: "label-not-a-class" },
-      );
-    }
-  }
+  if (loss) requireTargets(`${name} data`, labels, loss.targets, perExample);
   return perExample;
 }
 

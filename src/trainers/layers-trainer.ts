@@ -3,18 +3,27 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readInto, readsAtOnce } from "../backends/memory.js";
 import type { Examples, ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
+import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { random } from "../foundation/random.js";
+import type { Loss } from "../loss.js";
+import { createLoss } from "../losses/index.js";
 import type { Vector } from "../vectors/vector.js";
 import { createBatches, EVALUATION_BATCH } from "./batches.js";
-import { softmaxCrossEntropy } from "./cross-entropy.js";
-import { checkData, type ModelShapes, refuseAmbientNoise, requireCount, shapesOf } from "./layers-checks.js";
+import {
+  checkData,
+  type ModelShapes,
+  refuseAmbientNoise,
+  requireCount,
+  requireOutputs,
+  shapesOf,
+} from "./layers-checks.js";
 import { modelFingerprint } from "./layers-fingerprint.js";
 import { weightsOf } from "./layers-weights.js";
-import type { Evaluation, Trainer, TrainerPooling } from "./trainer.js";
+import type { Trainer, TrainerPooling } from "./trainer.js";
 
-/** Mean loss of a batch from its labels, shape [batch, …], and the model's output for it. */
-export type Loss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
+/** A loss of the user's own: the mean of a batch from its labels, shape [batch, …], and the model's output for it. */
+export type TensorLoss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
 
 export interface LayersTrainerOptions {
   /** One input and one output; ends in logits unless `loss` says otherwise. The trainer disposes of it. */
@@ -23,8 +32,10 @@ export interface LayersTrainerOptions {
   readonly train: Examples;
   /** What every peer is evaluated on. */
   readonly test: Examples;
-  /** Softmax cross entropy over the last axis where left out; with another, no accuracy is reported. */
-  readonly loss?: Loss;
+  /** Softmax cross entropy over the last axis where left out; with one of the user's own, evaluations have no figure but it. */
+  readonly loss?: Loss | TensorLoss;
+  /** Outputs that the model must have at each position; any number where left out. */
+  readonly outputs?: number;
   /** Examples per step; 32 where left out. */
   readonly batchSize?: number;
   /** Changes a batch's features in place before they are learned from; none where left out. */
@@ -59,9 +70,12 @@ export interface LayersTrainerOptions {
  * @throws InvalidData examples that do not fit the model
  */
 export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
-  const { model, loss: customLoss, batchSize = 32, seed, peer } = options;
-  const shapes = shapesOf(model, !customLoss);
-  const labelsPerExample = checkData({ ...options, name: model.name }, shapes, !customLoss);
+  const { model, batchSize = 32, seed, peer } = options;
+  const ownLoss = typeof options.loss === "function" ? options.loss : undefined;
+  const loss = typeof options.loss === "function" ? undefined : (options.loss ?? usualLoss(model));
+  const shapes = shapesOf(model, loss);
+  requireOutputs(model, shapes, options.outputs, loss);
+  const labelsPerExample = checkData({ ...options, name: model.name }, shapes, loss);
   requireCount("batchSize", batchSize);
 
   const weights = weightsOf(model, options.trainable);
@@ -74,10 +88,10 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
 
   const batch = createBatchReader({ ...options, batchSize }, shapes.inputSize, labelsPerExample);
   const batchShape = [batch.size, ...shapes.inputShape];
-  const lossOf = customLoss
-    ? (predictions: tf.Tensor) => customLoss(labelsTensor(batch.labels, labelsPerExample), predictions)
-    : createCrossEntropy(batch.labels, shapes.classes);
-  const evaluateOn = createEvaluation(options, shapes, labelsPerExample);
+  const lossOf = loss
+    ? createMeanLoss(loss, batch.labels)
+    : (predictions: tf.Tensor) => ownLoss!(labelsTensor(batch.labels, labelsPerExample), predictions);
+  const evaluateOn = createEvaluation(options, shapes, labelsPerExample, loss ?? ownLoss!);
 
   function batchLoss(): tf.Scalar {
     const features = tf.tensor(batch.features, batchShape);
@@ -161,42 +175,44 @@ function createBatchReader(
   };
 }
 
-/** Mean softmax cross entropy of predictions for these labels, whatever they are by then. */
-function createCrossEntropy(
+/** Softmax cross entropy of as many classes as the model has outputs. */
+function usualLoss(model: LayersModel): Loss {
+  const count = model.outputs[0]?.shape.at(-1) ?? 1;
+  return createLoss({ kind: "cross-entropy" }, { kind: "classes", count }).loss;
+}
+
+/** Mean loss of predictions for these labels, whatever they are by then. */
+function createMeanLoss(
+  loss: Loss,
   labels: Int32Array | Float32Array,
-  classes: number,
 ): (predictions: tf.Tensor) => tf.Scalar {
-  let logitsGradient = new Float32Array(0);
+  let gradient = new Float32Array(0);
   /** With its gradient computed in one go, as one node of the tape. */
-  const fused = tf.customGrad((logits) => {
-    const predictions = logits as tf.Tensor;
-    if (logitsGradient.length !== predictions.size) logitsGradient = new Float32Array(predictions.size);
-    const { loss } = softmaxCrossEntropy(predictions.dataSync(), labels, classes, logitsGradient);
+  const fused = tf.customGrad((outputs) => {
+    const predictions = outputs as tf.Tensor;
+    if (gradient.length !== predictions.size) gradient = new Float32Array(predictions.size);
+    const sum = loss.score(predictions.dataSync(), labels, gradient);
     return {
-      value: tf.scalar(loss / labels.length),
+      value: tf.scalar(sum / labels.length),
       // Penalties are only ever added to this loss, so what comes from upstream is 1.
-      gradFunc: () => tf.tensor(logitsGradient, predictions.shape),
+      gradFunc: () => tf.tensor(gradient, predictions.shape),
     };
   });
   return (predictions) =>
-    readsAtOnce()
-      ? (fused(predictions) as tf.Scalar)
-      : tf.losses.softmaxCrossEntropy(
-          tf.oneHot(tf.tensor(labels, [labels.length], "int32"), classes),
-          tf.reshape(predictions, [labels.length, classes]),
-        );
+    readsAtOnce() ? (fused(predictions) as tf.Scalar) : loss.mean(tf, predictions, labels);
 }
 
 /** Evaluates the weights that the model has, on the test examples. */
 function createEvaluation(
-  { model, test, loss: customLoss }: LayersTrainerOptions,
-  { inputShape, inputSize, classes }: ModelShapes,
+  { model, test }: LayersTrainerOptions,
+  { inputShape, inputSize }: ModelShapes,
   labelsPerExample: number,
+  loss: Loss | TensorLoss,
 ): () => Promise<Evaluation> {
   return async () => {
     const count = test.features.length / inputSize;
-    let loss = 0;
-    let correct = 0;
+    const tally = typeof loss === "function" ? undefined : loss.createTally();
+    let sum = 0;
     for (let first = 0; first < count; first += EVALUATION_BATCH) {
       const last = Math.min(count, first + EVALUATION_BATCH);
       const labels = test.labels.subarray(first * labelsPerExample, last * labelsPerExample);
@@ -204,19 +220,20 @@ function createEvaluation(
         const numbers = test.features.subarray(first * inputSize, last * inputSize);
         const features = tf.tensor(numbers, [last - first, ...inputShape]);
         const predictions = model.apply(features, { training: false }) as tf.Tensor;
-        return customLoss ? customLoss(labelsTensor(labels, labelsPerExample), predictions) : predictions;
+        return typeof loss === "function"
+          ? loss(labelsTensor(labels, labelsPerExample), predictions)
+          : predictions;
       });
-      if (customLoss) {
-        loss += (await numberOf(result)) * labels.length;
+      if (typeof loss === "function") {
+        sum += (await numberOf(result)) * labels.length;
       } else {
-        const score = softmaxCrossEntropy(await result.data(), labels, classes);
+        const outputs = await result.data();
         result.dispose();
-        loss += score.loss;
-        correct += score.correct;
+        sum += loss.score(outputs, labels);
+        tally!.add(outputs, labels);
       }
     }
-    const total = test.labels.length;
-    return customLoss ? { loss: loss / total } : { loss: loss / total, accuracy: correct / total };
+    return { loss: sum / test.labels.length, ...tally?.figures() };
   };
 }
 

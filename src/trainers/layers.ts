@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { backendNames } from "../backend.js";
 import { createAugmentation } from "../datasets/augmentation.js";
-import { createModel } from "../models/index.js";
+import { createLoss } from "../losses/index.js";
+import { createModel, modelContext } from "../models/index.js";
 import { loadPeerData } from "./peer-data.js";
 import type { TrainerKind } from "./trainer.js";
 
@@ -21,14 +22,15 @@ export const layers: TrainerKind<typeof settings> = {
     const { useBackend } = await import("../backends/index.js");
     const [data] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
     const { train, test, description, pooling, fingerprint } = data;
-    const { classes, inputShape } = description;
+    const { targets, inputShape } = description;
+    const { loss, outputs } = createLoss(task.loss, targets);
     const { peer, seed } = context;
     const augment = createAugmentation(task.augmentation, inputShape);
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
     return createLayersTrainer({
-      model: await createModel(task.model, { inputShape, classes, seed }),
-      ...{ train, test, pooling, fingerprint, seed, peer },
+      model: await createModel(task.model, modelContext(description, outputs, seed)),
+      ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer },
       batchSize: task.batchSize,
       trainable: task.trainable,
       examples: description,

@@ -1,8 +1,9 @@
 /** What one peer learns from and is evaluated on: its part of a common data set, or files of its own. */
-import type { Dataset, Examples, ExamplesDescription } from "../dataset.js";
+import type { Dataset, Examples, ExamplesDescription, Scaling, Targets } from "../dataset.js";
 import { descriptionOf, sizeOf } from "../dataset.js";
+import { requireDifferences } from "../datasets/check.js";
 import { datasetFingerprint, ownFilesFingerprint, partsFingerprint } from "../datasets/content.js";
-import { isStandardised, loadDataset, unscaled } from "../datasets/index.js";
+import { loadDataset, type Standardised, standardised, unscaled } from "../datasets/index.js";
 import { type CommonSplit, partition, splitsByClass } from "../datasets/partition.js";
 import { mergeMoments, momentsOf, problemWithMoments, scale, scalingOf } from "../datasets/parts.js";
 import { readSplit } from "../datasets/split-file.js";
@@ -29,8 +30,9 @@ export async function loadPeerData(
   if (split.kind === "own") {
     const dataset = await loadDataset(unscaled(data));
     const fingerprint = () => ownFilesFingerprint(dataset, split.test);
-    return isStandardised(data)
-      ? standardisedTogether(dataset, fingerprint)
+    const scaled = standardised(data);
+    return scaled.features || scaled.targets
+      ? standardisedTogether(dataset, scaled, fingerprint)
       : { ...dataset, description: descriptionOf(dataset), pooling: counting(dataset), fingerprint };
   }
   const dataset = await loadDataset(data);
@@ -57,23 +59,65 @@ const counting = ({ train, inputShape }: Pick<Dataset, "train" | "inputShape">):
   take() {},
 });
 
-/** Examples in copies, which are scaled once the moments of all peers' training examples are known. */
-function standardisedTogether(dataset: Dataset, fingerprint: PeerData["fingerprint"]): PeerData {
+/** What is scaled together of all peers' examples: features or targets. */
+interface ScaledNumbers {
+  readonly channels: number;
+  in(examples: Examples): Float32Array;
+  /** Says in the description how they are scaled. */
+  note(scaling: Scaling): void;
+}
+
+type Mutable<Type> = { -readonly [field in keyof Type]: Type[field] };
+
+/** Examples in copies, of which features, targets or both are scaled once the moments of all peers' training examples are known. */
+function standardisedTogether(
+  dataset: Dataset,
+  { features, targets: areTargets }: Standardised,
+  fingerprint: PeerData["fingerprint"],
+): PeerData {
   const [train, test] = [dataset.train, dataset.test].map((part) => ({
-    ...part,
-    features: part.features.slice(),
+    features: features ? part.features.slice() : part.features,
+    labels: areTargets ? part.labels.slice() : part.labels,
   })) as [Examples, Examples];
-  const description: { -readonly [field in keyof ExamplesDescription]: ExamplesDescription[field] } =
-    descriptionOf(dataset);
+  const targets: Mutable<Targets> = { ...dataset.targets };
+  const description: Mutable<ExamplesDescription> = { ...descriptionOf(dataset), targets };
+  const ofFeatures: ScaledNumbers = {
+    channels: dataset.inputShape.at(-1)!,
+    in: (part) => part.features,
+    note(scaling) {
+      description.scaling = scaling;
+    },
+  };
+  const ofTargets: ScaledNumbers = {
+    channels: targets.count,
+    in: (part) => part.labels as Float32Array,
+    note(scaling) {
+      targets.scaling = scaling;
+    },
+  };
+  const scaled = [...(features ? [ofFeatures] : []), ...(areTargets ? [ofTargets] : [])];
+  const own = scaled.map((numbers) => momentsOf(numbers.in(train), numbers.channels));
+  const starts = own.map((_, k) => own.slice(0, k).reduce((sum, { length }) => sum + length, 0));
+  /** The moments of each that is scaled, as views. */
+  const partsOf = (moments: Float64Array) =>
+    own.map(({ length }, k) => moments.subarray(starts[k], starts[k]! + length));
   const pooling: TrainerPooling = {
     ...counting(dataset),
-    own: momentsOf(train.features, dataset.inputShape.at(-1)!),
-    merge: mergeMoments,
-    problemOf: problemWithMoments,
+    own: Float64Array.from(own.flatMap((moments) => [...moments])),
+    merge(into, other) {
+      const others = partsOf(other);
+      for (const [k, moments] of partsOf(into).entries()) mergeMoments(moments, others[k]!);
+    },
+    problemOf: (moments) =>
+      partsOf(moments)
+        .map(problemWithMoments)
+        .find((problem) => problem !== undefined),
     take(moments) {
-      const scaling = scalingOf(moments);
-      description.scaling = scaling;
-      for (const part of [train, test]) scale(part.features, scaling);
+      const totals = partsOf(moments).map(scalingOf);
+      for (const [k, numbers] of scaled.entries()) {
+        numbers.note(totals[k]!);
+        for (const part of [train, test]) scale(numbers.in(part), totals[k]!);
+      }
     },
   };
   return { train, test, description, pooling, fingerprint };
@@ -83,7 +127,7 @@ function standardisedTogether(dataset: Dataset, fingerprint: PeerData["fingerpri
  * Which training examples of a data set each peer holds.
  *
  * @throws InvalidExperiment a split by class of examples that have several labels, or one that does not fit
- * @throws InvalidData a split file that cannot be read
+ * @throws InvalidData a split file that cannot be read, or targets that are all alike
  */
 export async function splitOf(
   dataset: Dataset,
@@ -91,18 +135,19 @@ export async function splitOf(
   peers: number,
   seed: number,
 ): Promise<number[][]> {
-  const { classes, inputShape, train } = dataset;
+  const { targets, inputShape, train } = dataset;
+  requireDifferences(dataset);
   const count = train.features.length / sizeOf(inputShape);
   if (split.kind === "file") return readSplit(split.path, { examples: count, peers });
-  const hasOneLabel = train.labels.length === count;
+  const hasOneLabel = targets.kind === "classes" && train.labels.length === count;
   if (!hasOneLabel && splitsByClass.includes(split.kind)) {
     throw new InvalidExperiment(
-      `split ${split.kind} needs one class per example, and ${dataset.name} has several: use contiguous or iid`,
+      `split ${split.kind} needs one class per example, and ${dataset.name} has ${targets.kind === "classes" ? "several" : targets.kind}: use contiguous or iid`,
       { code: "split-needs-classes", field: "split.kind" },
     );
   }
   const labels = hasOneLabel ? train.labels : new Int32Array(count);
-  return partition(labels, split, { classes, peers, seed });
+  return partition(labels, split, { classes: targets.count, peers, seed });
 }
 
 /** A copy of the examples with these indices, each of `size` features. */

@@ -4,6 +4,7 @@ import { augmentationSettings } from "../datasets/augmentation.js";
 import { datasetSettings } from "../datasets/index.js";
 import { splitSettings } from "../datasets/partition.js";
 import { InvalidExperiment } from "../foundation/errors.js";
+import { lossSettings } from "../losses/index.js";
 import { modelSettings } from "../models/index.js";
 
 /** Initial weights that are no file's. */
@@ -25,6 +26,9 @@ export const taskSettings = z.strictObject({
   split: splitSettings
     .prefault({ kind: "shards" })
     .describe("how training examples are divided among the peers"),
+  loss: lossSettings
+    .prefault({ kind: "auto" })
+    .describe("what is minimised; auto: cross-entropy for classes, multi-label for marks, mse for numbers"),
   weights: z
     .string()
     .min(1)

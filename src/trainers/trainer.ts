@@ -6,19 +6,12 @@
  */
 import type { z } from "zod";
 import type { ExamplesDescription } from "../dataset.js";
+import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Layout } from "../vectors/layout.js";
 import type { NamedValues, TensorGroup } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
 import type { Task } from "./task.js";
-
-/** How good a model is on held-out data. */
-export interface Evaluation {
-  /** Mean loss. */
-  readonly loss: number;
-  /** Share of correct answers in [0, 1]; absent where the task has none. */
-  readonly accuracy?: number;
-}
 
 /** Local steps of one round, for a trainer that makes them with its own optimiser. */
 export interface LocalSteps {
@@ -47,7 +40,7 @@ export interface TrainerPooling {
 export interface Trainer {
   /** The tensors that gossip, in the order in which they lie in the model vector. */
   readonly layout: Layout;
-  /** What the model takes and predicts, for its saved file; left out where its data are no examples of classes. */
+  /** What the model takes and predicts, for its saved file; left out where its data are no examples. */
   readonly examples?: ExamplesDescription;
   /** How it counts its examples, and what it asks of those of all peers. */
   readonly pooling?: TrainerPooling;

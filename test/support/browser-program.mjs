@@ -41,9 +41,9 @@ export async function train(settings) {
 
 async function evaluateFile(parts) {
   const bytes = new Uint8Array(await new Blob(parts.map((part) => part.slice())).arrayBuffer());
-  const { classifier, experiment } = await openModel(decodeModel(bytes, "the model"));
+  const { predictor, experiment } = await openModel(decodeModel(bytes, "the model"));
   const { test } = await loadDataset(experiment.data);
-  const { loss, accuracy } = await evaluateModel(classifier, test.features, test.labels);
-  classifier.dispose();
+  const { loss, accuracy } = await evaluateModel(predictor, test.features, test.labels);
+  predictor.dispose();
   return { loss, accuracy };
 }

@@ -13,9 +13,15 @@ export interface Finished {
 
 /** Runs the built command as a user would. */
 export function murmur(...args: string[]): Finished {
+  return murmurIn(process.cwd(), ...args);
+}
+
+/** The same from another folder. */
+export function murmurIn(cwd: string, ...args: string[]): Finished {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     env,
+    cwd,
   });
   return { status, stdout, stderr };
 }

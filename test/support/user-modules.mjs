@@ -1,8 +1,8 @@
 // What a user of the package may name in an experiment file: models and data sets of their own.
 import { initializers, layers, sequential } from "@tensorflow/tfjs-layers";
 
-function dense({ inputShape, classes }, kernelInitializer) {
-  return sequential({ layers: [layers.dense({ units: classes, inputShape, kernelInitializer })] });
+function dense({ inputShape, outputs }, kernelInitializer) {
+  return sequential({ layers: [layers.dense({ units: outputs, inputShape, kernelInitializer })] });
 }
 
 export default (context, { scale = 1 } = {}) =>
@@ -12,7 +12,10 @@ export const unseeded = (context) => dense(context, initializers.glorotUniform({
 
 export const nothing = () => ({ layers: "none" });
 
-const examples = (count) => ({ features: new Float32Array(3 * count), labels: new Int32Array(count) });
+const examples = (count) => ({
+  features: new Float32Array(3 * count),
+  labels: Int32Array.from({ length: count }, (_, k) => k % 2),
+});
 
 export const data = { inputShape: [3], classes: 2, train: examples(8), test: examples(2) };
 

@@ -1,4 +1,4 @@
-import { bytesText, numberText, percentText, secondsText } from "./format.js";
+import { bytesText, metricText, numberText, percentText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").SeriesName} SeriesName */
 
@@ -16,6 +16,32 @@ import { bytesText, numberText, percentText, secondsText } from "./format.js";
  * @property {readonly (readonly [name: SeriesName, label: string])[]} lines
  * @property {readonly [high: SeriesName, low: SeriesName]} [band] drawn behind the first line
  */
+
+/** The chart of what models are judged by. */
+const METRIC = "metric";
+
+/**
+ * A kind of chart as some runs fill it. That of the metric has its name, and leaves out runs that are judged by another one
+ * than the first.
+ *
+ * @param {ChartKind} kind
+ * @param {readonly import("../view.js").RunView[]} runs
+ * @returns {{ kind: ChartKind, runs: readonly import("../view.js").RunView[] }}
+ */
+export function forRuns(kind, runs) {
+  const metric = runs[0]?.metric;
+  if (kind.id !== METRIC || !metric) return { kind, runs };
+  const { name, better } = metric;
+  return {
+    kind: {
+      ...kind,
+      ...(name !== "accuracy" && { title: name, hint: `on held-out data; ${better} is better` }),
+      text: (value) => metricText(metric, value),
+      ...(better === "lower" && { band: ["metricWorst", "metricBest"] }),
+    },
+    runs: runs.filter((run) => run.metric.name === name),
+  };
+}
 
 /** @type {readonly ChartKind[]} */
 export const chartKinds = [
@@ -40,15 +66,15 @@ export const chartKinds = [
     band: ["lossHigh", "lossLow"],
   },
   {
-    id: "accuracy",
+    id: METRIC,
     title: "Accuracy",
     hint: "on held-out data",
     text: percentText,
     lines: [
-      ["accuracyMean", "mean of peers"],
-      ["accuracyMeanModel", "mean model"],
+      ["metricMean", "mean of peers"],
+      ["metricMeanModel", "mean model"],
     ],
-    band: ["accuracyBest", "accuracyWorst"],
+    band: ["metricBest", "metricWorst"],
   },
   {
     id: "bytes",

@@ -1,3 +1,4 @@
+import { forRuns } from "./chart-kinds.js";
 import { collect } from "./chart-lines.js";
 import { CHART_HEIGHT, plotOptions } from "./chart-options.js";
 import { colour, seriesColour } from "./colours.js";
@@ -13,10 +14,11 @@ import { lastOf } from "./format.js";
 /**
  * A card with a chart. The numbers under the title are those under the cursor, or the latest.
  *
- * @param {ChartKind} kind
+ * @param {ChartKind} ofAll
  */
-export function createChart(kind) {
-  const { card, hint, legend, place } = createChartCard(kind);
+export function createChart(ofAll) {
+  const { card, title, hint, legend, place } = createChartCard(ofAll);
+  let kind = ofAll;
   /** @type {any} */
   let plot;
   let shape = "";
@@ -34,11 +36,14 @@ export function createChart(kind) {
   return {
     card,
     /**
-     * @param {readonly RunView[]} runs
+     * @param {readonly RunView[]} all
      * @param {XAxis} axis
      */
-    update(runs, axis) {
-      drawn = { ...collect(kind, runs, axis), axis };
+    update(all, axis) {
+      const filled = forRuns(ofAll, all);
+      kind = filled.kind;
+      title.textContent = kind.title;
+      drawn = { ...collect(kind, filled.runs, axis), axis };
       const hasBand = drawn.lines.some(({ hidden }) => hidden);
       hint.textContent = hasBand ? `${kind.hint}; the band spans all peers` : kind.hint;
       const isEmpty = drawn.lines.every(({ values }) => values.every((value) => value === null));
@@ -46,7 +51,12 @@ export function createChart(kind) {
       if (isEmpty) return;
       label(undefined);
       const data = [drawn.x, ...drawn.lines.map(({ values }) => values)];
-      const wanted = JSON.stringify([axis, drawn.lines.map(({ label: name }) => name), colour("grid")]);
+      const wanted = JSON.stringify([
+        kind.title,
+        axis,
+        drawn.lines.map(({ label: name }) => name),
+        colour("grid"),
+      ]);
       if (plot && wanted === shape) {
         plot.setData(data);
         return;
@@ -74,7 +84,7 @@ function createChartCard(kind) {
   const place = document.createElement("div");
   place.className = "plot";
   card.append(head, legend, place);
-  return { card, hint, legend, place };
+  return { card, title, hint, legend, place };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { logTicks } from "./axes.js";
 import { colour } from "./colours.js";
-import { bytesText, numberText, percentText, secondsText } from "./format.js";
+import { bytesText, metricText, numberText, secondsText } from "./format.js";
 
 /**
  * @typedef {import("../comparison-page.js").ComparisonView} ComparisonView
@@ -12,7 +12,7 @@ const ACCURACY_TICKS = [
   0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99,
   0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999,
 ];
-/** A perfect accuracy is drawn with this error, because the scale is logarithmic. */
+/** A perfect model is drawn with this error, because the scale is logarithmic. */
 const LEAST_ERROR = 1e-4;
 /** Least distance of ticks, in CSS pixels. */
 const TICK_DISTANCE = 22;
@@ -21,19 +21,30 @@ const MARKS = 7;
 /** Points of a line of times between two rates. */
 const STEPS_BETWEEN_RATES = 8;
 
-/** @param {number} accuracy */
-const errorOf = (accuracy) => Math.max(LEAST_ERROR, 1 - accuracy);
+/**
+ * What a value lacks to a perfect one: 1 less an accuracy or another metric whose best value is 1, and the value itself of an
+ * error.
+ *
+ * @param {ComparisonView["metric"]} metric
+ * @returns {(value: number) => number}
+ */
+function errorsOf({ better }) {
+  return (value) => Math.max(LEAST_ERROR, better === "higher" ? 1 - value : value);
+}
 
 /**
- * Accuracy of the worst peer over bytes, one line per row. The scale is that of the error, 1 − accuracy.
+ * Accuracy, or another metric, of the worst peer over bytes, one line per row. The scale is that of the error, 1 − accuracy.
  *
  * @param {ComparisonView} view
  * @returns {MarkedChart}
  */
-export function frontierChart({ rows, frontier, target }) {
-  const lines = rows.flatMap(({ name, curve }, row) => {
+export function frontierChart({ rows, frontier, target, metric }) {
+  const errorOf = errorsOf(metric);
+  const text = (/** @type {number} */ value) => metricText(metric, value);
+  const title = metric.name === "accuracy" ? "Accuracy" : metric.name;
+  const lines = rows.flatMap(({ name, curve, metric: own }, row) => {
     const points = curve.filter(({ bytes }) => bytes > 0);
-    if (points.length === 0) return [];
+    if (points.length === 0 || own.name !== metric.name) return [];
     return [
       {
         row,
@@ -41,36 +52,35 @@ export function frontierChart({ rows, frontier, target }) {
         marked: evenlyMarked(points.length),
         describe: (/** @type {number} */ k) => {
           const { bytes = 0, worst = 0, rounds = 0 } = points[k] ?? {};
-          return `${row + 1} ${name}: ${percentText(worst)} after ${bytesText(bytes)} and ${rounds} rounds`;
+          return `${row + 1} ${name}: ${text(worst)} after ${bytesText(bytes)} and ${rounds} rounds`;
         },
       },
     ];
   });
   const best = frontier.at(-1);
   const summary = best
-    ? `The best accuracy is ${percentText(best.worst)}, of ${best.name} after ${bytesText(best.bytes)}. `
+    ? `The best ${metric.name} is ${text(best.worst)}, of ${best.name} after ${bytesText(best.bytes)}. `
     : "";
   return {
     id: "frontier",
-    title: "Accuracy of the worst peer over bytes sent",
-    hint: `every evaluation, the closing consensus too, mean over seeds, on the scale of the error; band: Pareto frontier${target === null ? "" : `; dashed: target, ${percentText(target)}`}`,
-    description: `Accuracy of the worst peer over bytes sent per peer, one line for each of ${lines.length} rows. ${summary}The table below has the numbers.`,
+    title: `${title} of the worst peer over bytes sent`,
+    hint: `every evaluation, the closing consensus too, mean over seeds, on the scale of the error; band: Pareto frontier${target === null ? "" : `; dashed: target, ${text(target)}`}`,
+    description: `${title} of the worst peer over bytes sent per peer, one line for each of ${lines.length} rows. ${summary}The table below has the numbers.`,
     isUpsideDown: true,
     xAxis: {
       ...logTicks,
       label: "sent per peer",
       values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(bytesText),
     },
-    yAxis: {
-      splits: accuracySplits,
-      filter: logTicks.filter,
-      values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) =>
-        ticks.map((error) => `${numberText(100 * (1 - error))} %`),
-    },
+    yAxis: errorAxis(metric),
     lines,
     ...(target !== null && { guide: errorOf(target) }),
     drawBehind: (plot, ratio) => {
-      drawFrontier(plot, frontier, ratio);
+      drawFrontier(
+        plot,
+        frontier.map(({ bytes, worst }) => ({ bytes, error: errorOf(worst) })),
+        ratio,
+      );
       if (target !== null) drawTarget(plot, errorOf(target), ratio);
     },
   };
@@ -82,7 +92,7 @@ export function frontierChart({ rows, frontier, target }) {
  * @param {ComparisonView} view
  * @returns {MarkedChart}
  */
-export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
+export function timeChart({ rows, target, metric, rates, stepMs, latencyMs }) {
   const named = Object.entries(rates);
   const drawn = ratesBetween(named.map(([, rate]) => rate));
   const lines = rows.flatMap(({ name, ...figures }, row) => {
@@ -101,7 +111,7 @@ export function timeChart({ rows, target, rates, stepMs, latencyMs }) {
     ];
   });
   const missing = rows.flatMap((row, k) => (target === null || row.target ? [] : [k + 1]));
-  const goal = target === null ? "of the whole run" : `to ${percentText(target)}`;
+  const goal = target === null ? "of the whole run" : `to ${metricText(metric, target)}`;
   return {
     id: "modelled-time",
     title: `Modelled time ${goal} over bandwidth`,
@@ -155,6 +165,27 @@ function evenlyMarked(count) {
 }
 
 /**
+ * An axis of errors, with the values that they are of.
+ *
+ * @param {ComparisonView["metric"]} metric
+ */
+function errorAxis({ name, better }) {
+  if (better === "lower") {
+    return {
+      ...logTicks,
+      values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(numberText),
+    };
+  }
+  const text = (/** @type {number} */ error) =>
+    name === "accuracy" ? `${numberText(100 * (1 - error))} %` : numberText(1 - error);
+  return {
+    splits: accuracySplits,
+    filter: logTicks.filter,
+    values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(text),
+  };
+}
+
+/**
  * Ticks of an axis of errors, at round accuracies that lie apart.
  *
  * @param {any} plot
@@ -181,7 +212,7 @@ function accuracySplits(plot, _axis, low, high) {
  * A step up at every evaluation that nothing before beats, and on to the right end.
  *
  * @param {any} plot
- * @param {ComparisonView["frontier"]} frontier
+ * @param {readonly { bytes: number, error: number }[]} frontier
  * @param {number} ratio
  */
 function drawFrontier({ ctx, bbox, valToPos }, frontier, ratio) {
@@ -194,12 +225,12 @@ function drawFrontier({ ctx, bbox, valToPos }, frontier, ratio) {
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.beginPath();
-  for (const [k, { bytes, worst }] of points.entries()) {
+  for (const [k, { bytes, error }] of points.entries()) {
     const left = valToPos(bytes, "x", true);
-    const top = valToPos(errorOf(worst), "y", true);
+    const top = valToPos(error, "y", true);
     if (k === 0) ctx.moveTo(left, top);
     else {
-      ctx.lineTo(left, valToPos(errorOf(points[k - 1]?.worst ?? 0), "y", true));
+      ctx.lineTo(left, valToPos(points[k - 1]?.error ?? error, "y", true));
       ctx.lineTo(left, top);
     }
     if (k === points.length - 1) ctx.lineTo(bbox.left + bbox.width, top);

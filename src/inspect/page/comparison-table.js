@@ -1,6 +1,6 @@
 import { secondsAt } from "./comparison-charts.js";
 import { cardHead, create } from "./elements.js";
-import { bytesText, numberText, percentText, secondsText } from "./format.js";
+import { bytesText, metricText, numberText, secondsText } from "./format.js";
 import { createMark } from "./marks.js";
 
 /**
@@ -77,22 +77,25 @@ export function createLabel(k, row) {
  *
  * @param {ComparisonView} view
  */
-function groupsOf({ rows, target, rates }) {
+function groupsOf({ rows, target, metric, rates }) {
   const hasClosed = rows.some(({ closed }) => closed);
   /** @type {Group[]} */
   const groups = [];
   if (rows.some(({ learned }) => learned)) {
     const columns = [
-      column("worst peer", ({ learned }) => spreadText(learned?.worst)),
-      column("mean of peers", ({ learned }) => spreadText(learned?.mean)),
-      column("mean model", ({ learned }) => spreadText(learned?.meanModel)),
+      ...(rows.every((row) => row.metric.name === "accuracy")
+        ? []
+        : [column("metric", (row) => row.metric.name)]),
+      column("worst peer", (row) => spreadText(row, row.learned?.worst)),
+      column("mean of peers", (row) => spreadText(row, row.learned?.mean)),
+      column("mean model", (row) => spreadText(row, row.learned?.meanModel)),
       column("consensus distance", ({ learned }) => numberText(learned?.consensusDistance.mean)),
     ];
     groups.push({ title: hasClosed ? "before closing" : "after the last round", columns });
   }
   if (hasClosed) {
     const columns = [
-      column("worst peer", ({ closed }) => spreadText(closed?.worst)),
+      column("worst peer", (row) => spreadText(row, row.closed?.worst)),
       column("consensus distance", ({ closed }) => numberText(closed?.consensusDistance.mean)),
     ];
     groups.push({ title: "after closing", columns });
@@ -111,7 +114,7 @@ function groupsOf({ rows, target, rates }) {
     column("round", (row) => String(row.target?.rounds ?? "–")),
     ...timeColumns(rates, (row) => row.target?.time),
   ];
-  groups.push({ title: `to ${percentText(target)} in every peer`, columns: toTarget });
+  groups.push({ title: `to ${metricText(metric, target)} in every peer`, columns: toTarget });
   return groups;
 }
 
@@ -165,11 +168,13 @@ function headOf(groups) {
   return head;
 }
 
-/** @param {Spread | undefined} spread */
-function spreadText(spread) {
+/**
+ * @param {Row} row
+ * @param {Spread | undefined} spread
+ */
+function spreadText({ metric }, spread) {
   if (!spread) return "–";
   const half = (spread.high - spread.low) / 2;
-  return half > 0
-    ? `${percentText(spread.mean).replace(" %", "")} ± ${percentText(half)}`
-    : percentText(spread.mean);
+  const mean = metricText(metric, spread.mean);
+  return half > 0 ? `${mean.replace(" %", "")} ± ${metricText(metric, half)}` : mean;
 }

@@ -39,10 +39,10 @@ function createKey() {
 
 function remarks() {
   if (rows.length === 0) return ["no run has a result"];
-  const hasAccuracy = rows.some(({ curve }) => curve.length > 0);
+  const hasCurve = rows.some(({ curve }) => curve.length > 0);
   return [
-    ...(hasAccuracy ? [] : ["the data have no classes: there are no accuracies to draw"]),
-    ...(hasAccuracy && target !== null && !rows.some((row) => row.target)
+    ...(hasCurve ? [] : ["no evaluation has a metric beside its loss: there is nothing to draw over bytes"]),
+    ...(hasCurve && target !== null && !rows.some((row) => row.target)
       ? ["no row reaches the target with all its seeds: there are no times to it to draw"]
       : []),
   ];

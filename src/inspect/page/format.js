@@ -13,6 +13,16 @@ export function percentText(share) {
   return share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`;
 }
 
+/**
+ * The value of a metric: accuracies in percent, others as numbers.
+ *
+ * @param {{ name: string }} metric
+ * @param {number | null | undefined} value
+ */
+export function metricText({ name }, value) {
+  return name === "accuracy" ? percentText(value) : numberText(value);
+}
+
 /** @param {number | null | undefined} bytes */
 export function bytesText(bytes) {
   if (bytes === null || bytes === undefined) return "–";

@@ -1,14 +1,14 @@
 import { cardHead, create } from "./elements.js";
-import { bytesText, lastOf, numberText, peerText, percentText, secondsText } from "./format.js";
+import { bytesText, lastOf, metricText, numberText, peerText, percentText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 
 /** The figures on top. @param {RunView} run */
-export function createTiles({ series, peers, topology, projectionError, goodput, experiment }) {
+export function createTiles({ series, metric, peers, topology, projectionError, goodput, experiment }) {
   const consensus = beforeClosing(series.round, series.consensusExact, experiment.rounds);
   const projected = beforeClosing(series.round, series.consensusProjected, experiment.rounds);
-  const worst = lastOf(series.accuracyWorst);
-  const best = lastOf(series.accuracyBest);
+  const worst = lastOf(series.metricWorst);
+  const best = lastOf(series.metricBest);
   /** @type {[id: string, label: string, value: number | null, text: string, remark: string][]} */
   const figures = [
     [
@@ -27,11 +27,11 @@ export function createTiles({ series, peers, topology, projectionError, goodput,
     ],
     ["loss", "loss", lastOf(series.loss), numberText(lastOf(series.loss)), "mean over peers"],
     [
-      "accuracy",
-      "accuracy",
+      metric.name,
+      metric.name,
       worst,
-      percentText(worst),
-      worst === best ? "every peer" : `worst peer; best ${percentText(best)}`,
+      metricText(metric, worst),
+      worst === best ? "every peer" : `worst peer; best ${metricText(metric, best)}`,
     ],
     [
       "consensus",
@@ -68,11 +68,11 @@ export function createTiles({ series, peers, topology, projectionError, goodput,
 }
 
 /** Where a peer's time went, as a bar each. @param {RunView} run */
-export function createPeersCard({ peers, topology }) {
+export function createPeersCard({ peers, metric, topology }) {
   const card = create("section", undefined, "card wide");
   card.id = "peers";
   card.append(cardHead("Peers", "where each peer’s time went, and what it sent"));
-  const withAccuracy = peers.some(({ accuracy }) => accuracy !== null);
+  const withMetric = peers.some((peer) => peer.metric !== null);
   const withGoodput = peers.some(({ goodput }) => goodput !== null);
   const table = /** @type {HTMLTableElement} */ (create("table"));
   const head = table.createTHead().insertRow();
@@ -81,7 +81,7 @@ export function createPeersCard({ peers, topology }) {
     "rounds",
     "",
     "loss",
-    ...(withAccuracy ? ["accuracy"] : []),
+    ...(withMetric ? [metric.name] : []),
     "sent",
     "received",
     ...(withGoodput ? ["goodput"] : []),
@@ -99,7 +99,7 @@ export function createPeersCard({ peers, topology }) {
       create("td", String(peer.rounds)),
       create("td", peer.outcome, peer.outcome),
       create("td", numberText(peer.loss)),
-      ...(withAccuracy ? [create("td", percentText(peer.accuracy))] : []),
+      ...(withMetric ? [create("td", metricText(metric, peer.metric))] : []),
       create("td", bytesText(peer.bytesSent)),
       create("td", bytesText(peer.bytesReceived)),
       ...(withGoodput ? [create("td", percentText(peer.goodput))] : []),
@@ -169,6 +169,8 @@ export function createRunsCard(runs) {
   card.append(cardHead("Runs", ""));
   const table = /** @type {HTMLTableElement} */ (create("table"));
   const head = table.createTHead().insertRow();
+  const { metric } = runs[0] ?? { metric: { name: "accuracy" } };
+  const isMixed = runs.some((run) => run.metric.name !== metric.name);
   for (const title of [
     "run",
     "algorithm",
@@ -176,7 +178,7 @@ export function createRunsCard(runs) {
     "graph",
     "rounds",
     "loss",
-    "worst accuracy",
+    isMixed ? "worst peer" : `worst ${metric.name}`,
     "consensus distance",
     "sent per peer",
     "time",
@@ -199,7 +201,10 @@ export function createRunsCard(runs) {
       create("td", topology.name),
       create("td", numberOrDash(lastOf(series.round))),
       create("td", numberText(lastOf(series.loss))),
-      create("td", percentText(lastOf(series.accuracyWorst))),
+      create(
+        "td",
+        `${metricText(run.metric, lastOf(series.metricWorst))}${isMixed ? ` ${run.metric.name}` : ""}`,
+      ),
       create("td", numberText(consensus)),
       create("td", bytesText(lastOf(series.bytes))),
       create("td", secondsText(lastOf(series.seconds))),

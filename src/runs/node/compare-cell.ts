@@ -1,4 +1,5 @@
 /** One run of a comparison, and what is measured of it. */
+import { type Metric, qualityOf, rangeOf } from "../../evaluation.js";
 import { MurmurationError } from "../../foundation/errors.js";
 import { parseTopology } from "../../graphs/topology.js";
 import type { RoundReport } from "../../observing/report.js";
@@ -26,17 +27,21 @@ async function measure({ settings, topology }: Cell): Promise<Omit<Measured, "na
   const simulation = await simulate(parseTopology(topology.content, topology.file), experiment);
   const points: Point[] = [];
   const cost = createCost(experiment.localSteps);
+  let metric: Metric | undefined;
   try {
     for await (const round of simulation.run()) {
       cost.add(round);
       const standing = standingOf(round);
-      if (standing) points.push({ ...cost.total(), ...standing, isClosing: round.kind === "closing" });
+      if (!standing) continue;
+      metric = standing.metric;
+      points.push({ ...cost.total(), ...standing.values, isClosing: round.kind === "closing" });
     }
   } finally {
     simulation.dispose();
   }
   return {
     parameters: simulation.layout.length,
+    ...(metric && { metric }),
     ...{ points, total: cost.total() },
     seconds: (performance.now() - started) / 1000,
   };
@@ -71,16 +76,25 @@ function createCost(localSteps: number) {
   };
 }
 
-/** Undefined where the round did not evaluate, or the data have no classes. */
-function standingOf({ reports, meanEvaluation, consensusDistance }: SimulationRound): Standing | undefined {
-  const accuracies = reports.flatMap(({ evaluation }) => evaluation?.accuracy ?? []);
-  if (accuracies.length < reports.length || meanEvaluation?.accuracy === undefined) return undefined;
+/** Undefined where the round did not evaluate, or the loss alone says how good models are. */
+function standingOf(
+  round: SimulationRound,
+): { readonly metric: Metric; readonly values: Standing } | undefined {
+  const { reports, meanEvaluation, consensusDistance } = round;
+  const peers = reports.flatMap(({ evaluation }) => (evaluation && qualityOf(evaluation)) ?? []);
+  const ofMean = meanEvaluation && qualityOf(meanEvaluation);
+  if (peers.length < reports.length || !ofMean) return undefined;
+  const { metric } = ofMean;
+  const values = peers.map(({ value }) => value);
   return {
-    worst: Math.min(...accuracies),
-    mean: average(accuracies),
-    meanModel: meanEvaluation.accuracy,
-    worstLoss: Math.max(...reports.map(({ evaluation }) => evaluation!.loss)),
-    meanModelLoss: meanEvaluation.loss,
-    consensusDistance,
+    metric,
+    values: {
+      worst: rangeOf(metric, values).worst,
+      mean: average(values),
+      meanModel: ofMean.value,
+      worstLoss: Math.max(...reports.map(({ evaluation }) => evaluation!.loss)),
+      meanModelLoss: meanEvaluation.loss,
+      consensusDistance,
+    },
   };
 }

@@ -146,15 +146,15 @@ function membersAmong(names: readonly string[]) {
 }
 
 async function tfjsFiles(file: ModelFile, to: string): Promise<{ path: string; parts: Uint8Array[] }[]> {
-  const { classifier } = await openModel(file);
+  const { predictor } = await openModel(file);
   try {
-    const { json, weights } = await toTfjs(classifier.layers, file.metadata);
+    const { json, weights } = await toTfjs(predictor.layers, file.metadata);
     return [
       { path: join(dirname(to), TFJS_WEIGHTS_NAME), parts: [weights] },
       { path: to, parts: [new TextEncoder().encode(json)] },
     ];
   } finally {
-    classifier.dispose();
+    predictor.dispose();
   }
 }
 

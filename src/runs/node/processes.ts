@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { type Quality, qualityOf } from "../../evaluation.js";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
 import { requireWhole, type Topology } from "../../graphs/topology.js";
 import { shareOf } from "../../observing/goodput.js";
@@ -25,7 +26,7 @@ import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
 import type { PeerSummary } from "./record-peer.js";
 import { type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
-import { average } from "./totals.js";
+import { average, meanQuality } from "./totals.js";
 
 /** How long peers have to end in order before they are killed, in milliseconds. */
 const STOP_DEADLINE_MS = 10_000;
@@ -41,8 +42,8 @@ export interface NetworkProgress {
   readonly rounds: number;
   /** Mean over peers of the last training losses. */
   readonly loss?: number;
-  /** Mean over peers of the last accuracies. */
-  readonly accuracy?: number;
+  /** Mean over peers of the last values of the metric that models are judged by. */
+  readonly quality?: Quality;
 }
 
 export interface NetworkOptions {
@@ -202,7 +203,7 @@ function createWatch(
   const beforeClosing = new Map<number, RoundReport>();
   const done = new Map<number, PeerSummary>();
   const losses = new Map<number, number>();
-  const accuracies = new Map<number, number>();
+  const qualities = new Map<number, Quality>();
   let compressorName = "";
   let rounds = learningRounds;
   let finished = 0;
@@ -235,7 +236,8 @@ function createWatch(
       // The report that ends learning evaluates, and always comes here.
       if (kind === "learning") beforeClosing.set(peer, report);
       if (loss !== undefined) losses.set(peer, loss);
-      if (evaluation?.accuracy !== undefined) accuracies.set(peer, evaluation.accuracy);
+      const quality = evaluation && qualityOf(evaluation);
+      if (quality) qualities.set(peer, quality);
       const slowest =
         latest.size < count ? 0 : Math.min(...[...latest.values()].map((each) => each.round + 1));
       if (slowest === finished) return;
@@ -244,7 +246,7 @@ function createWatch(
         finished,
         rounds,
         ...(losses.size > 0 && { loss: average([...losses.values()]) }),
-        ...(accuracies.size > 0 && { accuracy: average([...accuracies.values()]) }),
+        ...(qualities.size > 0 && { quality: meanQuality([...qualities.values()]) }),
       });
     },
   };

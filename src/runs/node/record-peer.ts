@@ -1,4 +1,5 @@
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
+import type { Figures } from "../../evaluation.js";
 import { Interrupted } from "../../foundation/errors.js";
 import type { Change } from "../../graphs/changes.js";
 import type { Topology } from "../../graphs/topology.js";
@@ -51,8 +52,8 @@ export interface PeerRunOptions {
   readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
 }
 
-/** What became of one peer's run. */
-export interface PeerSummary {
+/** What became of one peer's run, with the figures of its last evaluation. */
+export interface PeerSummary extends Figures {
   readonly peer: number;
   /** Rounds that it took part in until; all of them unless it left. */
   readonly rounds: number;
@@ -62,7 +63,6 @@ export interface PeerSummary {
   /** File of the model, where it was saved. */
   readonly model?: string;
   readonly loss?: number;
-  readonly accuracy?: number;
   readonly bytesSent: number;
   /** Share of wall time in useful steps, in [0, 1]; absent when no time has passed. */
   readonly goodput?: number;
@@ -160,7 +160,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     unwatch?.();
     await run.close();
   }
-  const { loss, accuracy } = last?.evaluation ?? {};
+  const { loss, ...figures } = last?.evaluation ?? {};
   return {
     peer: id,
     rounds: last ? last.round + 1 : run.firstRound,
@@ -168,7 +168,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     modelDigest: run.modelDigest(),
     ...(model !== undefined && { model }),
     ...(loss !== undefined && Number.isFinite(loss) && { loss }),
-    ...(accuracy !== undefined && { accuracy }),
+    ...figures,
     bytesSent: last ? bytesSent(last) : 0,
     elapsedMs: last?.time.elapsedMs ?? 0,
     ...(goodput.share !== undefined && { goodput: goodput.share }),

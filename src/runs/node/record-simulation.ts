@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { type Evaluation, type Metric, qualityOf, rangeOf } from "../../evaluation.js";
 import { systemClock } from "../../foundation/clock.js";
 import { Interrupted, InvalidExperiment } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
@@ -20,7 +21,7 @@ import { requireNoModels, saveAll } from "./models.js";
 import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";
 
-/** What a finished run comes to. Accuracies are shares in [0, 1]; absent where the task has none. */
+/** What a finished run comes to. */
 export interface RunSummary {
   readonly name: string;
   readonly algorithm: string;
@@ -44,12 +45,14 @@ export interface RunSummary {
 /** How the peers stand after a round that evaluated. */
 export interface Standing {
   readonly round: number;
-  readonly worstAccuracy?: number;
-  readonly bestAccuracy?: number;
-  readonly averageAccuracy?: number;
-  readonly meanModelAccuracy?: number;
-  /** Mean over the peers of the accuracy of each one's mean of past models, where they keep one. */
-  readonly iterateAverageAccuracy?: number;
+  /** What models are judged by, of which these are values; absent where that is the loss. Accuracies are shares in [0, 1]. */
+  readonly metric?: Metric;
+  readonly worst?: number;
+  readonly best?: number;
+  readonly average?: number;
+  readonly meanModel?: number;
+  /** Mean over the peers of the value of each one's mean of past models, where they keep one. */
+  readonly iterateAverage?: number;
   readonly meanModelLoss: number;
   readonly consensusDistance: number;
 }
@@ -187,17 +190,19 @@ function stoppingIn(
 }
 
 export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {
-  const accuracies = reports.flatMap(({ evaluation }) => evaluation?.accuracy ?? []);
-  const ofIterates = reports.flatMap(({ iterateAverage }) => iterateAverage?.accuracy ?? []);
+  const valuesOf = (evaluations: readonly (Evaluation | undefined)[]) =>
+    evaluations.flatMap((evaluation) => (evaluation && qualityOf(evaluation)) ?? []);
+  const peers = valuesOf(reports.map(({ evaluation }) => evaluation));
+  const ofIterates = valuesOf(reports.map(({ iterateAverage }) => iterateAverage));
+  const [ofMean] = valuesOf([meanEvaluation]);
+  const metric = (peers[0] ?? ofMean)?.metric;
+  const values = peers.map(({ value }) => value);
   return {
     round,
-    ...(accuracies.length > 0 && {
-      worstAccuracy: Math.min(...accuracies),
-      bestAccuracy: Math.max(...accuracies),
-      averageAccuracy: average(accuracies),
-    }),
-    ...(meanEvaluation?.accuracy !== undefined && { meanModelAccuracy: meanEvaluation.accuracy }),
-    ...(ofIterates.length > 0 && { iterateAverageAccuracy: average(ofIterates) }),
+    ...(metric && { metric }),
+    ...(metric && values.length > 0 && { ...rangeOf(metric, values), average: average(values) }),
+    ...(ofMean && { meanModel: ofMean.value }),
+    ...(ofIterates.length > 0 && { iterateAverage: average(ofIterates.map(({ value }) => value)) }),
     meanModelLoss: meanEvaluation?.loss ?? Number.NaN,
     consensusDistance,
   };

@@ -6,7 +6,7 @@ import { printable } from "../../foundation/printable.js";
 import { MAX_HELLO_BYTES, MAX_REASON_CHARACTERS } from "./limits.js";
 
 /** Most fields of a fingerprint. */
-export const MAX_FIELDS = 48;
+export const MAX_FIELDS = 64;
 const MAX_FIELD_CHARACTERS = 128;
 /** Room for a list, such as the names of the classes. */
 const MAX_VALUE_CHARACTERS = MAX_LIST_BYTES;

@@ -1,31 +1,36 @@
-/** A trained layers model apart from any run: examples in, logits out. */
+/** A trained layers model apart from any run: examples in, outputs out. */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { BackendName } from "../backend.js";
 import { type ExamplesDescription, sizeOf } from "../dataset.js";
 import { InvalidModel } from "../foundation/errors.js";
-import { createModel, type ModelSettings } from "../models/index.js";
+import type { Loss } from "../loss.js";
+import { createLoss, type LossSettings } from "../losses/index.js";
+import { createModel, type ModelSettings, modelContext } from "../models/index.js";
 import { type ModelFile, numbersFor } from "../saved-model.js";
 
-export interface ClassifierOptions {
+export interface PredictorOptions {
   readonly file: ModelFile;
   readonly model: ModelSettings;
+  readonly loss: LossSettings;
   readonly examples: ExamplesDescription;
   readonly backend: BackendName;
   /** Of the run, from which a model of one's own may draw more than its weights. */
   readonly seed: number;
 }
 
-export interface Classifier {
+export interface Predictor {
   /** Positions per example at which it predicts; 1 but for sequences. */
   readonly positions: number;
-  /** Logits per position. */
-  readonly classes: number;
+  /** Outputs per position. */
+  readonly outputs: number;
+  /** What the model was trained with: it says what outputs and labels are. */
+  readonly loss: Loss;
   /** Numbers of an example. */
   readonly inputSize: number;
   readonly layers: LayersModel;
-  /** Logits of a batch of examples, `classes` numbers for each position. */
-  logits(features: Float32Array): Promise<Float32Array>;
+  /** Outputs for a batch of examples: logits, or numbers as targets were scaled. */
+  run(features: Float32Array): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -33,19 +38,21 @@ export interface Classifier {
  * The model that a file is of, with its numbers.
  * @throws InvalidModel the file's tensors are not those of the model that its settings describe
  */
-export async function createClassifier(options: ClassifierOptions): Promise<Classifier> {
+export async function createPredictor(options: PredictorOptions): Promise<Predictor> {
   const { file, model: settings, examples, backend, seed } = options;
+  const { loss, outputs } = createLoss(options.loss, examples.targets);
   const { useBackend } = await import("../backends/index.js");
   await useBackend(backend);
-  const [tf, { weightsOf }, { shapesOf }] = await Promise.all([
+  const [tf, { weightsOf }, { requireOutputs, shapesOf }] = await Promise.all([
     import("@tensorflow/tfjs-core"),
     import("./layers-weights.js"),
     import("./layers-checks.js"),
   ]);
-  const { inputShape, classes } = examples;
-  const model = await createModel(settings, { inputShape, classes, seed });
+  const { inputShape } = examples;
+  const model = await createModel(settings, modelContext(examples, outputs, seed));
   try {
-    const shapes = shapesOf(model, true);
+    const shapes = shapesOf(model, loss);
+    requireOutputs(model, shapes, outputs, loss);
     if (shapes.inputSize !== sizeOf(inputShape)) {
       throw new InvalidModel(
         `${file.source} is of a model that takes ${sizeOf(inputShape)} numbers, and its settings now make one that takes ${shapes.inputSize}: use the module that it was trained with`,
@@ -59,16 +66,17 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
     frozen.write(numbers.frozen);
     return {
       positions: shapes.answers,
-      classes: shapes.classes,
+      outputs,
+      loss,
       inputSize: shapes.inputSize,
       layers: model,
-      async logits(features) {
-        const logits = tf.tidy(() => {
+      async run(features) {
+        const results = tf.tidy(() => {
           const shape = [features.length / shapes.inputSize, ...shapes.inputShape];
           return model.apply(tf.tensor(features, shape), { training: false }) as Tensor;
         });
-        const numbers = (await logits.data()) as Float32Array;
-        logits.dispose();
+        const numbers = (await results.data()) as Float32Array;
+        results.dispose();
         return numbers;
       },
       dispose: () => model.dispose(),

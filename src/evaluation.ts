@@ -1,0 +1,49 @@
+/** How good models are: the figures of an evaluation, and which of them models are judged by. */
+
+/** A figure of an evaluation. */
+export interface Metric {
+  readonly name: string;
+  readonly better: "higher" | "lower";
+}
+
+/** How good a model is on held-out data. */
+export interface Evaluation {
+  /** Mean loss, of targets as they were scaled for training. */
+  readonly loss: number;
+  /** Share of correct answers in [0, 1]; absent where the task has none. */
+  readonly accuracy?: number;
+  /** What models of the task are judged by, one of `metrics`; accuracy where left out. */
+  readonly metric?: Metric;
+  /** Further figures by name, in the units of the data's files. */
+  readonly metrics?: Readonly<Record<string, number>>;
+}
+
+/** An evaluation apart from its loss. */
+export type Figures = Omit<Evaluation, "loss">;
+
+/** Where a task has classes. */
+export const ACCURACY: Metric = { name: "accuracy", better: "higher" };
+
+/** What a model is judged by, and how good it is. */
+export interface Quality {
+  readonly metric: Metric;
+  readonly value: number;
+}
+
+/** Undefined where the task is judged by its loss alone, or the value is not finite. */
+export function qualityOf({ accuracy, metric = ACCURACY, metrics }: Figures): Quality | undefined {
+  const value = metrics?.[metric.name] ?? (metric.name === ACCURACY.name ? accuracy : undefined);
+  // A log has null for a number that is not finite.
+  return Number.isFinite(value) ? { metric, value: value! } : undefined;
+}
+
+/** Whether the first value is strictly better. */
+export function isBetter({ better }: Metric, a: number, b: number): boolean {
+  return better === "higher" ? a > b : a < b;
+}
+
+/** The worst and the best of some values, one or more. */
+export function rangeOf({ better }: Metric, values: readonly number[]): { worst: number; best: number } {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return better === "higher" ? { worst: low, best: high } : { worst: high, best: low };
+}

@@ -49,7 +49,7 @@ describe("the core runs in a browser", () => {
     "backends/tensorflow.ts": ["node:fs", "node:path", "node:util"],
     "backends/webgpu.ts": [COMPUTED, "node:fs"],
     "datasets/files.ts": ["node:fs/promises", "node:zlib"],
-    "datasets/images.ts": ["pngjs"],
+    "datasets/picture.ts": ["pngjs"],
     "datasets/user-module.ts": ["node:fs", "node:path", "node:url", COMPUTED],
     "trainers/process-program.ts": ["node:child_process"],
     "trainers/process-vectors.ts": ["node:fs", "node:fs/promises", "node:os", "node:path"],

@@ -1,10 +1,10 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
 import { type GraphFileOptions, topologySettingsOfFile } from "../graph-formats/index.js";
 import { parseTopology, type Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
-import { writeWhole } from "../sinks/whole-file.js";
+import { createWhole, writeText, writeWhole } from "../sinks/whole-file.js";
 import { createConditions } from "../transports/simulated/conditions.js";
 import { type NetworkSettings, parseNetwork } from "../transports/simulated/settings.js";
 
@@ -55,7 +55,7 @@ export async function replaceFile(file: string, text: string): Promise<void> {
 /** Writes a new file. @throws FileProblem when there is one already, or it cannot be written */
 export async function createFile(file: string, content: string, mode = 0o666): Promise<void> {
   try {
-    await writeFile(file, content, { flag: "wx", mode });
+    await createWhole(file, (handle) => handle.writeFile(content), mode);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason = code === "EEXIST" ? "it already exists; choose another place" : message;
@@ -70,7 +70,7 @@ export async function createFile(file: string, content: string, mode = 0o666): P
 /** Writes a page, over one that is there. @throws FileProblem it cannot be written */
 export async function writePage(file: string, html: string): Promise<void> {
   try {
-    await writeFile(file, html);
+    await writeText(file, html);
   } catch (cause) {
     throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
       code: "page-not-written",

@@ -1,7 +1,8 @@
 /** Keys on disk: one file per peer, readable by its owner alone. */
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { detailsOf, FileProblem, MurmurationError } from "../foundation/errors.js";
+import { createWhole, writeWhole } from "../sinks/whole-file.js";
 import { decodeIdentity, encodeIdentity, type Identity } from "../transports/libp2p/identity.js";
 
 /** Permissions: nothing for anybody but the owner. */
@@ -22,7 +23,7 @@ export function keyFile(folder: string, id: number): string {
 /**
  * The key of a peer.
  *
- * @returns undefined where there is no such file
+ * @returns undefined where there is no such file, or an empty one
  * @throws FileProblem when there is one that cannot be read, or holds no key
  */
 export async function findIdentity(
@@ -49,6 +50,8 @@ export async function findIdentity(
       cause,
     });
   }
+  // What a full disk leaves.
+  if (text === "") return undefined;
   try {
     return decodeIdentity(text);
   } catch (cause) {
@@ -81,15 +84,8 @@ export async function writeIdentity(
   const file = keyFile(folder, id);
   try {
     await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
-    const handle = await open(file, overwrites ? "w" : "wx", FILE_MODE);
-    try {
-      // The mode above counts for new files only.
-      await handle.chmod(FILE_MODE);
-      await handle.writeFile(`${encodeIdentity(identity)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    const write = overwrites || (await isEmpty(file)) ? writeWhole : createWhole;
+    await write(file, (handle) => handle.writeFile(`${encodeIdentity(identity)}\n`), FILE_MODE);
   } catch (cause) {
     throw new FileProblem(`cannot write the key ${file}: ${(cause as Error).message}`, {
       code: "key-not-written",
@@ -99,3 +95,9 @@ export async function writeIdentity(
     });
   }
 }
+
+const isEmpty = (file: string): Promise<boolean> =>
+  stat(file).then(
+    ({ size }) => size === 0,
+    () => false,
+  );

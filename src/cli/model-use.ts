@@ -1,5 +1,4 @@
 /** What the commands that use a trained model share. */
-import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { backendNames } from "../backend.js";
@@ -7,6 +6,7 @@ import { type DataPart, dataParts } from "../datasets/index.js";
 import { FileProblem } from "../foundation/errors.js";
 import { openData, openModel, type UsedData, type UsedModel } from "../runs/model-use.js";
 import { readModel } from "../runs/node/models.js";
+import { writeText } from "../sinks/whole-file.js";
 
 export interface ModelUseOptions {
   readonly part?: DataPart;
@@ -66,7 +66,7 @@ export async function writeTable(
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   try {
-    await writeFile(file, rows.map((row) => `${row.map(field).join(",")}\n`).join(""));
+    await writeText(file, rows.map((row) => `${row.map(field).join(",")}\n`).join(""));
   } catch (cause) {
     throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
       code: "table-not-written",

@@ -1,15 +1,14 @@
-import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import { type Dataset, sizeOf, targetNames } from "../dataset.js";
 import { loadDataset } from "../datasets/index.js";
 import { classTable } from "../datasets/partition.js";
-import { FileProblem, InvalidExperiment } from "../foundation/errors.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import type { Topology } from "../graphs/topology.js";
 import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
 import { taskOf } from "../runs/own-data.js";
 import { splitOf } from "../trainers/peer-data.js";
 import { note, print, table } from "./console.js";
-import { readExperiment, readTopology } from "./files.js";
+import { createFile, readExperiment, readTopology } from "./files.js";
 import { TOPOLOGY_FILE } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
@@ -31,7 +30,7 @@ export function splitCommand(): Command {
       if (options.out !== undefined) {
         if (!parts) throw noPartsToWrite();
         const { data, split, seed } = experiment;
-        await writeNew(options.out, JSON.stringify({ data, split, seed, peers: parts }));
+        await createFile(options.out, `${JSON.stringify({ data, split, seed, peers: parts })}\n`);
         note(`examples of every peer: ${options.out}`);
       }
       if (options.json) {
@@ -100,18 +99,3 @@ const noPartsToWrite = () =>
     code: "split-own-has-no-parts",
     field: "split.kind",
   });
-
-/** Writes a file that must not be there yet. */
-async function writeNew(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, `${text}\n`, { flag: "wx" });
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" ? "it already exists; choose another" : message;
-    throw new FileProblem(`cannot write ${file}: ${reason}`, {
-      code: "split-not-written",
-      field: file,
-      cause,
-    });
-  }
-}

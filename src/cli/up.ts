@@ -1,6 +1,3 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Command } from "commander";
 import { ACCURACY, qualityOf } from "../evaluation.js";
 import { InvalidTopology } from "../foundation/errors.js";
@@ -14,6 +11,7 @@ import type { CheckpointSettings } from "../runs/node/checkpoints/settings.js";
 import type { Identity } from "../runs/node/network.js";
 import type { NetworkOutcome } from "../runs/node/processes.js";
 import type { PeerSummary } from "../runs/node/record-peer.js";
+import { makeTemporaryFolder } from "../sinks/folders.js";
 import type { ThreadCount } from "../threads/node.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import {
@@ -191,7 +189,7 @@ function printOutcome(
 
 /** Somewhere for the logs that the live page reads; it stays, as logs do. */
 async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "murmur-run-"));
+  const folder = await makeTemporaryFolder("murmur-run-");
   note(`logs: ${folder}`);
   return folder;
 }

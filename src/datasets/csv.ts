@@ -18,7 +18,12 @@ const settings = z.strictObject({
     .optional()
     .describe("file with the test examples; without it some are held out"),
   header: z.boolean().default(true).describe("whether the first line names the columns"),
-  delimiter: z.string().length(1).default(",").describe("character between two columns"),
+  delimiter: z
+    .string()
+    .transform((text) => (text === "\\t" ? "\t" : text))
+    .pipe(z.string().length(1))
+    .default(",")
+    .describe("character between two columns; \\t: a tab"),
   targets: z
     .enum(["classes", "numbers", "marks"])
     .default("classes")
@@ -130,7 +135,7 @@ async function parseLines(
   const { parse } = await import("csv-parse/sync");
   let rows: { record: string[]; info: { lines: number } }[];
   try {
-    rows = parse(new TextDecoder().decode(bytes), {
+    rows = parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), {
       delimiter,
       bom: true,
       info: true,
@@ -138,6 +143,13 @@ async function parseLines(
       trim: true,
     }) as unknown as typeof rows;
   } catch (cause) {
+    if (cause instanceof TypeError) {
+      throw new InvalidData(`csv: ${source} is not UTF-8: convert it first`, {
+        code: "csv-encoding",
+        field: source,
+        cause,
+      });
+    }
     const [reason] = (cause as Error).message.split("\n");
     throw new InvalidData(`csv: ${source} is not a table: ${reason}`, {
       code: "csv-not-a-table",
@@ -145,6 +157,7 @@ async function parseLines(
       cause,
     });
   }
+  if (header && rows[0]) requireNames(rows[0].record, source);
   const names = header ? rows.shift()?.record : undefined;
   if (rows.length === 0)
     throw new InvalidData(`csv: ${source} has no rows: check data.path and data.header`, {
@@ -153,6 +166,23 @@ async function parseLines(
     });
   return { names, rows, width: rows[0]!.record.length };
 }
+
+/** @throws InvalidData a first line that names nothing */
+function requireNames(record: readonly string[], source: string): void {
+  // Years and the like name columns too, and differ from each other.
+  const isNumber = (field: string) => field !== "" && Number.isFinite(Number(field));
+  const isRow = record.every(isNumber) && (new Set(record).size < record.length || !record.every(isWhole));
+  if (!isRow) return;
+  throw new InvalidData(
+    `csv: the first line of ${source} has numbers and no names of columns: set data.header to false, or add a line of names`,
+    { code: "csv-header-of-numbers", field: "data.header" },
+  );
+}
+
+const isWhole = (field: string): boolean => Number.isInteger(Number(field));
+
+/** Characters that stand between columns in other tables. */
+const DELIMITERS = [";", "\t", "|", ","];
 
 interface Table extends TargetTable {
   /** Row by row. */
@@ -182,14 +212,16 @@ function requireSameColumns(train: Table, test: Table, path: string, testPath: s
 /** @throws InvalidData says which line of the file is wrong and how */
 function readTable({ names, rows, width }: Lines, labels: readonly number[], source: string): Table {
   const columns = width - labels.length;
-  if (columns === 0)
+  if (columns === 0) {
+    const [first] = rows[0]!.record;
+    const found = DELIMITERS.find((each) => first?.includes(each));
     throw new InvalidData(
-      `csv: ${source} has no column but its targets: add columns of numbers beside them`,
-      {
-        code: "csv-one-column",
-        field: source,
-      },
+      found
+        ? `csv: ${source} is one column with ${JSON.stringify(found)} in it: set data.delimiter to ${JSON.stringify(found)}`
+        : `csv: ${source} has no column but its targets: add columns of numbers beside them`,
+      { code: found ? "csv-other-delimiter" : "csv-one-column", field: found ? "data.delimiter" : source },
     );
+  }
 
   const features = new Float32Array(rows.length * columns);
   rows.forEach(({ record, info }, row) => {
@@ -233,7 +265,10 @@ function labelColumns(
 }
 
 function placeOf(label: string | number, { names, width }: Lines, source: string): number {
-  const column = typeof label === "string" ? (names ?? []).indexOf(label) : label < 0 ? width + label : label;
+  const named = (names ?? []).indexOf(String(label));
+  // A number beyond the columns may be what one is called, such as a year.
+  const place = typeof label === "string" ? named : label < 0 ? width + label : label;
+  const column = place >= width ? named : place;
   if (column >= 0 && column < width) return column;
   const known = names ? `its columns are ${names.join(", ")}` : `it has ${width} columns`;
   throw new InvalidData(`csv: ${source} has no column ${JSON.stringify(label)}: ${known}`, {

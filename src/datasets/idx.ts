@@ -72,22 +72,65 @@ export const idx: DatasetKind<typeof settings> = {
   },
 };
 
-/** Paths of the image files: of training and test, or of the only pair. */
+/** Parts of a data set, as their files call them. */
+const PARTS = /(^|[-_.])(train|t10k|test)(?=[-_.])/;
+
+/**
+ * Paths of the image files: of training and test, or of the only pair. A name without its part is that of a set, as in
+ * `emnist-letters-train-images-idx3-ubyte`.
+ *
+ * @throws InvalidData no images, or those of several sets
+ */
 async function findPairs(path: string): Promise<[string] | [string, string]> {
   const names = await listFolder(path, ORIGIN);
   if (!names) return [path];
   const images = names.filter((name) => /images.*idx3/.test(name));
-  const [train] = images.filter((name) => name.startsWith("train"));
-  const [test] = images.filter((name) => /^(t10k|test)/.test(name));
-  if (train !== undefined && test !== undefined) return [`${path}/${train}`, `${path}/${test}`];
-  const [only] = images;
+  const sets = new Map<string, { train?: string; test?: string }>();
+  for (const name of images) {
+    const set = name.replace(PARTS, "").replace(/\.gz$/, "");
+    const part = PARTS.exec(name)?.[2] === "train" ? "train" : "test";
+    sets.set(set, { ...sets.get(set), [part]: await insideOf(`${path}/${name}`, name) });
+  }
+  if (sets.size > 1) {
+    throw new InvalidData(
+      `idx: folder ${path} has images of ${sets.size} data sets (${[...sets.keys()].join(", ")}): give each a folder of its own, or name one file of images`,
+      { code: "idx-several-sets", field: path },
+    );
+  }
+  const [set] = sets.values();
+  if (set?.train !== undefined && set.test !== undefined) return [set.train, set.test];
+  const only = set?.train ?? set?.test;
   if (only === undefined) {
     throw new InvalidData(`idx: folder ${path} has no file …images-idx3-ubyte; ${ORIGIN.remedy}`, {
       code: "idx-file-missing",
       field: path,
     });
   }
-  return [`${path}/${only}`];
+  return [only];
+}
+
+/** The file of a folder that is named as it is, as some programs unpack archives; the file itself otherwise. */
+async function insideOf(path: string, name: string): Promise<string> {
+  const inside = await listFolder(path, ORIGIN);
+  return inside?.includes(name) ? `${path}/${name}` : path;
+}
+
+/** A folder of the file's name is renamed as the file is. */
+function labelsOf(imagesPath: string): string {
+  const parts = imagesPath.split(/(?<=[/\\])/);
+  const file = parts.at(-1)!;
+  const isNested = parts.at(-2)?.slice(0, -1) === file;
+  const kept = isNested ? -2 : -1;
+  const renamed = parts.slice(kept).map((part) => part.replace("images", "labels").replace("idx3", "idx1"));
+  return [...parts.slice(0, kept), ...renamed].join("");
+}
+
+/** Where one file of a pair is gzip'd and the other is not, the path of that which is there. */
+async function packedOrNot(path: string): Promise<string> {
+  const other = path.endsWith(".gz") ? path.slice(0, -".gz".length) : `${path}.gz`;
+  const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  const names = (await listFolder(cut < 0 ? "." : path.slice(0, cut + 1), ORIGIN)) ?? [];
+  return !names.includes(path.slice(cut + 1)) && names.includes(other.slice(cut + 1)) ? other : path;
 }
 
 interface Pair {
@@ -97,9 +140,7 @@ interface Pair {
 }
 
 async function readPair(imagesPath: string): Promise<Pair> {
-  const cut = Math.max(imagesPath.lastIndexOf("/"), imagesPath.lastIndexOf("\\")) + 1;
-  const file = imagesPath.slice(cut).replace("images", "labels").replace("idx3", "idx1");
-  const labelsPath = imagesPath.slice(0, cut) + file;
+  const labelsPath = await packedOrNot(labelsOf(imagesPath));
   if (labelsPath === imagesPath) {
     throw new InvalidData(
       `idx: ${imagesPath} has no “images” in its name, from which the name of the labels follows: rename both files`,

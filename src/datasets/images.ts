@@ -3,6 +3,7 @@ import type { DatasetKind, Examples, Targets } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { listFolder, type Origin, readData } from "./files.js";
 import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
+import { decodePicture, type Picture, writePixels } from "./picture.js";
 
 const ORIGIN: Origin = {
   name: "images",
@@ -13,14 +14,15 @@ const ORIGIN: Origin = {
 const MAX_SIDE = 4096;
 /** Most numbers of all images together: 2 GiB of float32. */
 const MAX_NUMBERS = 2 ** 29;
-const MAX_VALUE = 255;
 
 const settings = z.strictObject({
   kind: z.literal("images"),
   path: z
     .string()
     .min(1)
-    .describe("folder with a folder per class, or with train and test, each with a folder per class"),
+    .describe(
+      "folder with a folder per class, or with train and test (or val), each with a folder per class",
+    ),
   channels: z
     .union([z.literal(1), z.literal(3)])
     .default(3)
@@ -40,7 +42,8 @@ export const images: DatasetKind<typeof settings> = {
   unscaled: { scale: "unit" },
   async readAll({ path, channels }) {
     const top = await requireFolder(path);
-    const parts = isDivided(top) ? [`${path}/train`, `${path}/test`] : [path];
+    const divided = partsAmong(top);
+    const parts = divided ? divided.map((part) => `${path}/${part}`) : [path];
     const byClass = joined(await Promise.all(parts.map(foldersIn)));
     const isLabelled = byClass.size > 0;
     // Without folders for classes, its own images are the examples.
@@ -55,9 +58,9 @@ export const images: DatasetKind<typeof settings> = {
   },
   async load({ path, channels, classes, scale, testShare: share, ...limits }) {
     const top = await requireFolder(path);
-    const isSplit = isDivided(top);
-    const trainFiles = await filesByClass(isSplit ? `${path}/train` : path);
-    const testFiles = isSplit ? await filesByClass(`${path}/test`) : undefined;
+    const [trainFolder, testFolder] = partsAmong(top) ?? [];
+    const trainFiles = await filesByClass(trainFolder === undefined ? path : `${path}/${trainFolder}`);
+    const testFiles = testFolder === undefined ? undefined : await filesByClass(`${path}/${testFolder}`);
     const classNames = classes ?? [...trainFiles.keys()];
     const unknown = [...trainFiles.keys()].find((name) => !classNames.includes(name));
     if (unknown !== undefined) {
@@ -69,8 +72,8 @@ export const images: DatasetKind<typeof settings> = {
     const strange = [...(testFiles?.keys() ?? [])].find((name) => !classNames.includes(name));
     if (strange !== undefined) {
       throw new InvalidData(
-        `images: ${path}/test has a class ${strange} that ${path}/train does not: add it there, or remove it`,
-        { code: "images-unknown-class", field: `${path}/test` },
+        `images: ${path}/${testFolder} has a class ${strange} that ${path}/${trainFolder} does not: add it there, or remove it`,
+        { code: "images-unknown-class", field: `${path}/${testFolder}` },
       );
     }
     const first = await decodeAll(trainFiles, classNames, channels);
@@ -103,10 +106,19 @@ async function requireFolder(path: string): Promise<string[]> {
 
 const classesOf = (names: readonly string[]): Targets => ({ kind: "classes", count: names.length, names });
 
-const isDivided = (top: readonly string[]) => top.includes("train") && top.includes("test");
+/** Folders of training and test images, by any of their usual names; undefined where there are none. */
+function partsAmong(top: readonly string[]): readonly [train: string, test: string] | undefined {
+  const [train, test] = [/^train(ing)?$/i, /^(test|testing|val|valid|validation)$/i].map((part) =>
+    top.filter((name) => part.test(name)),
+  );
+  return train?.length === 1 && test?.length === 1 ? [train[0]!, test[0]!] : undefined;
+}
+
+/** What file managers and notebooks leave behind. */
+const isHidden = (name: string) => name.startsWith(".");
 
 const picturesOf = (path: string, names: readonly string[]): string[] =>
-  names.filter((name) => /\.(png|jpe?g)$/i.test(name)).map((name) => `${path}/${name}`);
+  names.filter((name) => !isHidden(name) && /\.(png|jpe?g)$/i.test(name)).map((name) => `${path}/${name}`);
 
 /** Paths of the images of each class. @throws InvalidData there are none */
 async function filesByClass(path: string): Promise<Map<string, string[]>> {
@@ -119,6 +131,7 @@ async function filesByClass(path: string): Promise<Map<string, string[]>> {
 async function foldersIn(path: string): Promise<Map<string, string[]>> {
   const byClass = new Map<string, string[]>();
   for (const name of await requireFolder(path)) {
+    if (isHidden(name)) continue;
     const files = await listFolder(`${path}/${name}`, ORIGIN);
     const pictures = picturesOf(`${path}/${name}`, files ?? []);
     if (pictures.length > 0) byClass.set(name, pictures);
@@ -149,7 +162,6 @@ async function decodeAll(
   channels: 1 | 3,
   expected?: Size,
 ): Promise<Examples & Size> {
-  const [{ PNG }, { default: jpeg }] = await Promise.all([import("pngjs"), import("jpeg-js")]);
   const list = classNames.flatMap((name, label) => (files.get(name) ?? []).map((path) => ({ path, label })));
   const labels = Int32Array.from(list, ({ label }) => label);
   let size: Size | undefined = expected && { height: expected.height, width: expected.width };
@@ -157,12 +169,9 @@ async function decodeAll(
   for (const [i, { path }] of list.entries()) {
     const bytes = Buffer.from(await readData(path, ORIGIN));
     requireSmall(bytes, path);
-    let picture: { width: number; height: number; data: Uint8Array };
+    let picture: Picture;
     try {
-      picture =
-        bytes[0] === 0x89
-          ? PNG.sync.read(bytes)
-          : jpeg.decode(bytes, { useTArray: true, formatAsRGBA: true });
+      picture = await decodePicture(bytes);
     } catch (cause) {
       const [reason] = (cause as Error).message.split("\n");
       throw new InvalidData(`images: ${path} cannot be decoded: ${reason}; replace or remove it`, {
@@ -171,7 +180,7 @@ async function decodeAll(
         cause,
       });
     }
-    const { width, height, data } = picture;
+    const { width, height } = picture;
     size ??= { width, height };
     if (width !== size.width || height !== size.height) {
       throw new InvalidData(
@@ -189,7 +198,7 @@ async function decodeAll(
       }
       features = new Float32Array(list.length * pixels * channels);
     }
-    writePixels(features, i * pixels * channels, data, channels);
+    writePixels(features, i * pixels * channels, picture, channels);
   }
   return { features, labels, ...size! };
 }
@@ -202,19 +211,5 @@ function requireSmall(bytes: Buffer, path: string): void {
       code: "images-too-large",
       field: path,
     });
-  }
-}
-
-/** RGBA bytes to numbers in [0, 1]; grey is the luma of ITU-R BT.601. Transparency is left out. */
-function writePixels(features: Float32Array, start: number, rgba: Uint8Array, channels: 1 | 3): void {
-  for (let from = 0, to = start; from < rgba.length; from += 4) {
-    const [red, green, blue] = [rgba[from]!, rgba[from + 1]!, rgba[from + 2]!];
-    if (channels === 1) {
-      features[to++] = (0.299 * red + 0.587 * green + 0.114 * blue) / MAX_VALUE;
-    } else {
-      features[to++] = red / MAX_VALUE;
-      features[to++] = green / MAX_VALUE;
-      features[to++] = blue / MAX_VALUE;
-    }
   }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Dataset, type DatasetKind, type Examples, sizeOf, type Targets } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
-import { importExport } from "./user-module.js";
+import { callExport, importExport } from "./user-module.js";
 
 const settings = z.strictObject({
   kind: z.literal("module"),
@@ -28,7 +28,9 @@ export const module: DatasetKind<typeof settings> = {
   async load({ path, export: name, options }) {
     const exported = await importExport(path, name);
     const dataset = (
-      typeof exported === "function" ? await (exported as DatasetFunction)(options) : exported
+      typeof exported === "function"
+        ? await callExport(path, name, () => (exported as DatasetFunction)(options))
+        : exported
     ) as Partial<Described> | null | undefined;
     const { inputShape, train, test, classes, classNames, name: ownName, ...others } = dataset ?? {};
     const complain = (field: string, what: string) =>

@@ -1,5 +1,5 @@
 /** Modules of the user's own, named in an experiment file. */
-import { FileProblem } from "../foundation/errors.js";
+import { FileProblem, MurmurationError } from "../foundation/errors.js";
 import { isNode } from "../foundation/platform.js";
 
 /**
@@ -44,4 +44,26 @@ export async function importExport(path: string, name: string): Promise<unknown>
     });
   }
   return exports[name];
+}
+
+/**
+ * Calls a function that a module exports.
+ * @throws FileProblem one line: the function throws
+ */
+export async function callExport<Result>(
+  path: string,
+  name: string,
+  call: () => Result | Promise<Result>,
+): Promise<Result> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (cause instanceof MurmurationError) throw cause;
+    const [reason] = String(cause).split("\n");
+    throw new FileProblem(`export ${name} of module ${path} fails: ${reason}`, {
+      code: "module-export-fails",
+      field: path,
+      cause,
+    });
+  }
 }

@@ -1,6 +1,6 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { z } from "zod";
-import { importExport } from "../datasets/user-module.js";
+import { callExport, importExport } from "../datasets/user-module.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import type { ModelContext, ModelKind } from "../model.js";
 
@@ -29,7 +29,8 @@ export const module: ModelKind<typeof settings> = {
     const exported = await importExport(path, name);
     if (typeof exported !== "function") return copyOf(requireModel(exported, path));
 
-    const make = async () => requireModel(await (exported as ModelFunction)(context, options), path);
+    const call = () => (exported as ModelFunction)(context, options);
+    const make = async () => requireModel(await callExport(path, name, call), path);
     const [model, again] = [await make(), await make()];
     const isSeeded = haveEqualWeights(model, again);
     again.dispose();

@@ -1,4 +1,6 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
 
 /** Makes a folder where there is none. @returns the names in it @throws FileProblem when it cannot */
@@ -22,5 +24,17 @@ export async function makeEmptyFolder(folder: string, advice: string): Promise<v
       code: "folder-not-empty",
       field: folder,
     });
+  }
+}
+
+/** Makes a folder of this process among the system's temporary ones. @throws FileProblem it cannot be made */
+export async function makeTemporaryFolder(prefix: string): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), prefix));
+  } catch (cause) {
+    throw new FileProblem(
+      `cannot make a temporary folder in ${tmpdir()}: ${(cause as Error).message}; make room there, or set TMPDIR`,
+      { code: "no-temporary-folder", field: tmpdir(), cause },
+    );
   }
 }

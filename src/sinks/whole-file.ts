@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** How the names of unfinished files end; what a killed process leaves of them is of no use. */
@@ -16,6 +16,36 @@ export async function writeWhole(
   write: (file: FileHandle) => Promise<void>,
   mode = 0o666,
 ): Promise<void> {
+  await throughDraft(path, write, mode, (draft) => rename(draft, path));
+}
+
+/** The same for a file that must not be there yet. @throws also EEXIST; the file that is there is as it was then */
+export async function createWhole(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  mode = 0o666,
+): Promise<void> {
+  await throughDraft(path, write, mode, async (draft) => {
+    await link(draft, path);
+    await rm(draft);
+  });
+}
+
+/** Writes a text whole, or as it comes where the path is a pipe or a terminal. */
+export async function writeText(path: string, text: string): Promise<void> {
+  const isFile = await stat(path).then(
+    (there) => there.isFile(),
+    () => true,
+  );
+  await (isFile ? writeWhole(path, (file) => file.writeFile(text)) : writeFile(path, text));
+}
+
+async function throughDraft(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  mode: number,
+  publish: (draft: string) => Promise<void>,
+): Promise<void> {
   const draft = `${path}.${process.pid}${DRAFT_SUFFIX}`;
   try {
     const file = await open(draft, "w", mode);
@@ -25,7 +55,7 @@ export async function writeWhole(
     } finally {
       await file.close();
     }
-    await rename(draft, path);
+    await publish(draft);
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {});
     throw error;

@@ -5,6 +5,7 @@ import type { Examples, ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
+import { InvalidExperiment, MurmurationError } from "../foundation/errors.js";
 import { random } from "../foundation/random.js";
 import type { Loss } from "../loss.js";
 import { createLoss } from "../losses/index.js";
@@ -125,7 +126,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       dropouts.forEach((layer, i) => {
         layer.seed = random(seed, "dropout", peer, step, i).bits(0);
       });
-      const { value, grads } = tf.variableGrads(batchLoss, variables as tf.Variable[]);
+      const { value, grads } = differentiated(() => tf.variableGrads(batchLoss, variables as tf.Variable[]));
       await download(grads, out);
       tf.dispose(grads);
       return numberOf(value);
@@ -146,6 +147,21 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       model.dispose();
     },
   };
+}
+
+/** @throws InvalidExperiment a layer or loss without a gradient */
+function differentiated<Result>(gradient: () => Result): Result {
+  try {
+    return gradient();
+  } catch (cause) {
+    if (cause instanceof MurmurationError) throw cause;
+    const [reason] = (cause as Error).message.split("\n");
+    throw new InvalidExperiment(`the model cannot be trained: ${reason}; use layers that have gradients`, {
+      code: "model-without-gradient",
+      field: "model",
+      cause,
+    });
+  }
 }
 
 /** Minibatches in buffers that are used again: the features, and as many labels for each example. */

@@ -1,7 +1,6 @@
 /** All peers of this machine as processes, watched from one place. */
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
@@ -10,6 +9,7 @@ import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../fo
 import { requireWhole, type Topology } from "../../graphs/topology.js";
 import { shareOf } from "../../observing/goodput.js";
 import type { RoundReport } from "../../observing/report.js";
+import { makeTemporaryFolder } from "../../sinks/folders.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
 import { createEvaluators, evaluateOn } from "../evaluators.js";
@@ -114,7 +114,7 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
     options.identities === undefined
       ? await withIdentities(options.topology)
       : { topology: options.topology, identities: options.identities };
-  const models = await mkdtemp(join(tmpdir(), "murmur-models-"));
+  const models = await makeTemporaryFolder("murmur-models-");
   const started = performance.now();
   try {
     const watch = createWatch(identities.size, experiment.rounds, options);

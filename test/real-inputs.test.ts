@@ -1,0 +1,333 @@
+// What people really have: one test for each situation that others met.
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import jpeg from "jpeg-js";
+import { PNG } from "pngjs";
+import { afterAll, describe, expect, it } from "vitest";
+import type { Dataset } from "../src/dataset.js";
+import { type DatasetSettings, loadDataset } from "../src/datasets/index.js";
+import { decodePicture } from "../src/datasets/picture.js";
+import {
+  FileProblem,
+  InvalidData,
+  InvalidExperiment,
+  type MurmurationError,
+} from "../src/foundation/errors.js";
+import { parseExperiment } from "../src/runs/experiment.js";
+import { createWhole, writeText, writeWhole } from "../src/sinks/whole-file.js";
+import { createTrainer } from "../src/trainers/index.js";
+import { type ErrorClass, expectRejection } from "./support/errors.js";
+import { murmur } from "./support/processes.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "murmur-real-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(scratch, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+  return path;
+};
+const load = (data: object): Promise<Dataset> =>
+  loadDataset(parseExperiment({ data }).data as DatasetSettings);
+const refused = <E extends MurmurationError>(data: object, code: string, Class?: ErrorClass<E>) =>
+  expectRejection(load(data), Class ?? InvalidData, { code });
+
+describe("tables", () => {
+  const rows = Array.from({ length: 20 }, (_, k) => `${k},${k % 3}.5,${k % 2}`);
+  const csv = (name: string, lines: readonly string[], settings: object = {}) => ({
+    ...{ kind: "csv", path: file(`tables/${name}.csv`, lines.join("\n")) },
+    ...settings,
+  });
+
+  it("in Latin-1 do not make one class of two words", async () => {
+    const bytes = Buffer.from(
+      ["a,word", ...rows.map((_, k) => `${k},caf${"éè"[k % 2]}`)].join("\n"),
+      "latin1",
+    );
+    await refused({ kind: "csv", path: file("tables/latin.csv", bytes) }, "csv-encoding");
+  });
+
+  it("without a line of names do not lose their first row", async () => {
+    await refused(csv("no-header", rows), "csv-header-of-numbers");
+    expect((await load(csv("no-names", rows, { header: false }))).train.features.length).toBe(32);
+  });
+
+  it("whose columns are years have names", async () => {
+    const years = csv("years", ["2019,2020,2021", ...rows], { label: 2020, targets: "numbers" });
+    expect((await load(years)).featureNames).toEqual(["2019", "2021"]);
+    await refused({ ...years, label: 2022 }, "csv-label-column");
+  });
+
+  it("with another delimiter say which", async () => {
+    const semicolons = ["a;b;c", ...rows.map((row) => row.replaceAll(",", ";"))];
+    await refused(csv("semicolon", semicolons), "csv-other-delimiter");
+    expect((await load(csv("semicolons", semicolons, { delimiter: ";" }))).inputShape).toEqual([2]);
+    const tabs = semicolons.map((line) => line.replaceAll(";", "\t"));
+    expect((await load(csv("tabs", tabs, { delimiter: "\\t" }))).inputShape).toEqual([2]);
+    await refused(csv("one", ["class", ...rows.map((_, k) => `c${k % 2}`)]), "csv-one-column");
+  });
+});
+
+describe("folders of IDX files", () => {
+  const idx = (dimensions: readonly number[], values: readonly number[]): Buffer => {
+    const header = Buffer.alloc(4 + 4 * dimensions.length);
+    header.writeUInt32BE(0x0800 + dimensions.length);
+    for (const [k, side] of dimensions.entries()) header.writeUInt32BE(side, 4 + 4 * k);
+    return Buffer.concat([header, Buffer.from(values)]);
+  };
+  const images = (count: number) =>
+    idx(
+      [count, 1, 2],
+      Array.from({ length: 2 * count }, (_, k) => k),
+    );
+  const labels = (count: number) =>
+    idx(
+      [count],
+      Array.from({ length: count }, (_, k) => k % 2),
+    );
+  const pair = (folder: string, set: string, count: number, ending = "-ubyte") => {
+    file(`${folder}/${set}images-idx3${ending}`, images(count));
+    file(`${folder}/${set}labels-idx1${ending}`, labels(count));
+  };
+  const sizes = async (folder: string) => {
+    const { train, test } = await load({ kind: "idx", path: join(scratch, folder) });
+    return [train.labels.length, test.labels.length];
+  };
+
+  it("of EMNIST learn from the training pair", async () => {
+    pair("emnist", "emnist-letters-train-", 6);
+    pair("emnist", "emnist-letters-test-", 4);
+    expect(await sizes("emnist")).toEqual([6, 4]);
+  });
+
+  it("of several sets are refused", async () => {
+    pair("sets", "emnist-letters-train-", 6);
+    pair("sets", "emnist-digits-train-", 6);
+    await refused({ kind: "idx", path: join(scratch, "sets") }, "idx-several-sets");
+  });
+
+  it("are read as they unpack: with dots, in folders of their names, half of them packed", async () => {
+    for (const [part, count] of [
+      ["train", 8],
+      ["t10k", 5],
+    ] as const) {
+      file(`unpacked/${part}-images.idx3-ubyte`, images(count));
+      file(`unpacked/${part}-labels.idx1-ubyte.gz`, gzipSync(labels(count)));
+      file(`nested/${part}-images-idx3-ubyte/${part}-images-idx3-ubyte`, images(count));
+      file(`nested/${part}-labels-idx1-ubyte/${part}-labels-idx1-ubyte`, labels(count));
+    }
+    expect(await sizes("unpacked")).toEqual([8, 5]);
+    expect(await sizes("nested")).toEqual([8, 5]);
+  });
+
+  it("name their classes", async () => {
+    pair("named", "train-", 8);
+    const path = join(scratch, "named");
+    const { targets } = await load({ kind: "idx", path, classes: ["shirt", "shoe", "bag"] });
+    expect(targets).toMatchObject({ count: 3, names: ["shirt", "shoe", "bag"] });
+    await refused({ kind: "idx", path, classes: ["shirt"] }, "idx-label-range");
+  });
+});
+
+describe("folders of images", () => {
+  const png = (values: readonly number[], width = 2) => {
+    const picture = new PNG({ width, height: values.length / 4 / width });
+    picture.data.set(values);
+    return PNG.sync.write(picture);
+  };
+  const grey = (value: number) => png(Array.from({ length: 16 }, (_, k) => (k % 4 === 3 ? 255 : value)));
+  const fill = (folder: string, parts: readonly string[] = [""]) => {
+    for (const part of parts) {
+      for (const [k, kind] of ["cat", "dog"].entries()) {
+        for (let i = 0; i < 5; i++) file(join(folder, part, kind, `${i}.png`), grey(20 * i + k));
+      }
+    }
+    return { kind: "images", path: join(scratch, folder) };
+  };
+
+  it("leave out what notebooks and file managers hide there", async () => {
+    const data = fill("hidden");
+    file("hidden/.ipynb_checkpoints/0-checkpoint.png", grey(1));
+    file("hidden/cat/._0.png", "resource fork");
+    expect((await load(data)).targets).toMatchObject({ count: 2, names: ["cat", "dog"] });
+  });
+
+  it.each([
+    ["train", "val"],
+    ["Train", "Test"],
+    ["training", "validation"],
+  ])("in %s and %s are two parts", async (...parts) => {
+    const { train, test } = await load(fill(`in-${parts.join("-")}`, parts));
+    expect([train.labels.length, test.labels.length]).toEqual([10, 10]);
+  });
+
+  it("with classes that some folders lack keep their numbers", async () => {
+    const data = { ...fill("some"), classes: ["bird", "cat", "dog"] };
+    expect([...new Set((await load(data)).train.labels)]).toEqual([1, 2]);
+    await refused({ ...data, classes: ["cat"] }, "images-class-not-named");
+  });
+
+  let pictures = 0;
+  const first = async (content: Buffer, channels: 1 | 3 = 1): Promise<number[]> => {
+    const name = `pictures-${++pictures}`;
+    for (const kind of ["a", "b"]) for (let i = 0; i < 5; i++) file(`${name}/${kind}/${i}.png`, content);
+    const { train, inputShape } = await load({
+      kind: "images",
+      path: join(scratch, name),
+      channels,
+      scale: "unit",
+    });
+    return [
+      ...train.features.slice(
+        0,
+        inputShape.reduce((a, b) => a * b),
+      ),
+    ];
+  };
+
+  it("drawn in the alpha channel are not empty", async () => {
+    const shape = png([0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255]);
+    expect(await first(shape)).toEqual([1, 0, 0, 1]);
+    // Where colours differ, they are the picture.
+    expect(await first(png([255, 255, 255, 255, 0, 0, 0, 0]))).toEqual([1, 0]);
+  });
+
+  it("of 16 bits keep them all", async () => {
+    const depths = { bitDepth: 16, colorType: 0, inputColorType: 0, inputHasAlpha: false } as const;
+    const picture = Object.assign(new PNG({ width: 2, height: 1, ...depths }), {
+      data: Buffer.from(Uint16Array.of(1, 1023).buffer),
+    });
+    const [low, high] = await first(PNG.sync.write(picture, depths));
+    expect(low! * 0xffff).toBeCloseTo(1, 2);
+    expect(high! * 0xffff).toBeCloseTo(1023, 2);
+  });
+
+  it("are turned as the camera was held, each of the eight ways", async () => {
+    // Quarters of different brightness: 0 1 / 2 3, in blocks that JPEG keeps apart.
+    const width = 16;
+    const data = Buffer.from(
+      Array.from({ length: width * width * 4 }, (_, k) => {
+        const [x, y] = [(k >> 2) % width, Math.floor((k >> 2) / width)];
+        return k % 4 === 3 ? 255 : 80 * ((y < 8 ? 0 : 2) + (x < 8 ? 0 : 1));
+      }),
+    );
+    const plain = jpeg.encode({ width, height: width, data }, 95).data;
+    const withOrientation = (orientation: number, isLittle: boolean): Buffer => {
+      const tiff = Buffer.alloc(26);
+      tiff.write(isLittle ? "II*\0" : "MM\0*", "latin1");
+      const [short, long] = isLittle
+        ? [tiff.writeUInt16LE.bind(tiff), tiff.writeUInt32LE.bind(tiff)]
+        : [tiff.writeUInt16BE.bind(tiff), tiff.writeUInt32BE.bind(tiff)];
+      long(8, 4);
+      short(1, 8);
+      short(0x0112, 10);
+      short(3, 12);
+      long(1, 14);
+      short(orientation, 18);
+      const segment = Buffer.concat([Buffer.from("\xff\xe1\0\0Exif\0\0", "latin1"), tiff]);
+      segment.writeUInt16BE(segment.length - 2, 2);
+      return Buffer.concat([plain.subarray(0, 2), segment, plain.subarray(2)]);
+    };
+    const quarters = async (bytes: Buffer) => {
+      const { data } = await decodePicture(bytes);
+      return [
+        [4, 4],
+        [12, 4],
+        [4, 12],
+        [12, 12],
+      ].map(([x, y]) => Math.round(data[4 * (y! * width + x!)]! / 80));
+    };
+    const upright: Record<number, number[]> = {
+      ...{ 1: [0, 1, 2, 3], 2: [1, 0, 3, 2], 3: [3, 2, 1, 0], 4: [2, 3, 0, 1] },
+      ...{ 5: [0, 2, 1, 3], 6: [2, 0, 3, 1], 7: [3, 1, 2, 0], 8: [1, 3, 0, 2] },
+    };
+    for (const [orientation, expected] of Object.entries(upright)) {
+      for (const isLittle of [true, false]) {
+        expect(await quarters(withOrientation(Number(orientation), isLittle))).toEqual(expected);
+      }
+    }
+    expect(await quarters(plain)).toEqual([0, 1, 2, 3]);
+    expect(await quarters(withOrientation(99, true))).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe("modules of one's own", () => {
+  const path = file(
+    "modules.mjs",
+    `export const data = () => { throw new Error("the database is down"); };
+     export const model = () => { throw new Error("the weights file is missing"); };`,
+  );
+
+  it("that throw are named, with their error", async () => {
+    const error = await refused({ kind: "module", path, export: "data" }, "module-export-fails", FileProblem);
+    expect(error.message).toContain("the database is down");
+    const experiment = parseExperiment({ model: { kind: "module", path, export: "model" } });
+    await expectRejection(createTrainer(experiment, { peer: 0, peers: 2, seed: 1 }), FileProblem, {
+      code: "module-export-fails",
+      field: path,
+    });
+  });
+
+  it("without a gradient are refused", async () => {
+    const source = new URL("support/models-without-gradient.mjs", import.meta.url).pathname;
+    const experiment = parseExperiment({ model: { kind: "module", path: source }, split: "iid" });
+    const trainer = await createTrainer(experiment, { peer: 0, peers: 2, seed: 1 });
+    const point = new Float32Array(trainer.layout.length);
+    trainer.initialize(point);
+    await expectRejection(trainer.gradient(point, point.slice(), 0), InvalidExperiment, {
+      code: "model-without-gradient",
+    });
+    trainer.dispose();
+  });
+});
+
+describe("files that users keep", () => {
+  const failing = async () => {
+    throw new Error("no space left on device");
+  };
+
+  it("are there whole, or as they were", async () => {
+    const kept = file("kept/old.txt", "old");
+    await expect(writeWhole(kept, failing)).rejects.toThrow("no space");
+    await expect(createWhole(join(scratch, "kept/new.txt"), failing)).rejects.toThrow("no space");
+    await expect(createWhole(kept, (handle) => handle.writeFile("new"))).rejects.toThrow("EEXIST");
+    expect(readdirSync(join(scratch, "kept"))).toEqual(["old.txt"]);
+    expect(readFileSync(kept, "utf8")).toBe("old");
+    await createWhole(join(scratch, "kept/new.txt"), (handle) => handle.writeFile("new"));
+    expect(readdirSync(join(scratch, "kept"))).toEqual(["new.txt", "old.txt"]);
+  });
+
+  it("may be a pipe", async () => {
+    const pipe = join(scratch, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const [{ stdout: text }] = await Promise.all([
+      promisify(execFile)("cat", [pipe]),
+      writeText(pipe, "a table"),
+    ]);
+    expect(text).toBe("a table");
+  });
+
+  it("of keys that a full disk left empty are made anew", () => {
+    const topology = file("keys/r.json", JSON.stringify({ graph: { kind: "ring", peers: 3 } }));
+    const key = file("keys/r.keys/peer-0.key", "");
+    const { status, stderr } = murmur("keys", topology);
+    expect(status, stderr).toBe(0);
+    expect(readFileSync(key, "utf8").length).toBeGreaterThan(20);
+  });
+
+  it("need a temporary folder, or a sentence", () => {
+    const topology = file("ring.json", JSON.stringify({ graph: { kind: "ring", peers: 3 } }));
+    const command = new URL("../dist/cli/main.js", import.meta.url).pathname;
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [command, "up", topology, "--split", "iid", "--rounds", "2"],
+      { encoding: "utf8", env: { ...process.env, TMPDIR: join(scratch, "nowhere") } },
+    );
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: cannot make a temporary folder in .*TMPDIR$/m);
+  });
+});

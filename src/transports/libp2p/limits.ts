@@ -34,7 +34,7 @@ export const MAX_REASON_CHARACTERS = 400;
 /** Most bytes of an answer to a peer that asks to join: a topology of 1,024 peers has some hundred kilobytes. */
 export const MAX_JOIN_BYTES = 2 * 1024 * 1024;
 /** Most bytes of a hello or a refusal. */
-export const MAX_HELLO_BYTES = 8 * 1024;
+export const MAX_HELLO_BYTES = 12 * 1024;
 /**
  * Streams on one connection, in whatever state; an honest neighbour has one in each direction. yamux resets what
  * is beyond; mplex, which can only end the connection, takes as many new ones per second.

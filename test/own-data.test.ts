@@ -357,6 +357,11 @@ describe("peers with files of their own", () => {
       { split: "iid", data: { kind: "csv", path: files[0]! } },
       { code: "peer-data-without-split-own", peer: 0 },
     );
+    await refused(
+      parseTopology({ graph: { kind: "ring", peers: 3 } }, "test"),
+      { data: "digits" },
+      { code: "peer-without-data" },
+    );
     await refused(topologyOf([files[0], { path: files[1], delimeter: ";" }]), {}, { field: "delimeter" });
     await refused(
       parseTopology({ graph: { kind: "ring", peers: 3 } }, "test"),

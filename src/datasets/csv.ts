@@ -209,19 +209,24 @@ function requireSameColumns(train: Table, test: Table, path: string, testPath: s
   );
 }
 
+function noColumns(first: string, source: string): InvalidData {
+  const found = DELIMITERS.find((each) => first.includes(each));
+  if (found === undefined) {
+    return new InvalidData(
+      `csv: ${source} has no column but its targets: add columns of numbers beside them`,
+      { code: "csv-one-column", field: source },
+    );
+  }
+  return new InvalidData(
+    `csv: ${source} is one column with ${JSON.stringify(found)} in it: set data.delimiter to ${JSON.stringify(found)}`,
+    { code: "csv-other-delimiter", field: "data.delimiter" },
+  );
+}
+
 /** @throws InvalidData says which line of the file is wrong and how */
 function readTable({ names, rows, width }: Lines, labels: readonly number[], source: string): Table {
   const columns = width - labels.length;
-  if (columns === 0) {
-    const [first] = rows[0]!.record;
-    const found = DELIMITERS.find((each) => first?.includes(each));
-    throw new InvalidData(
-      found
-        ? `csv: ${source} is one column with ${JSON.stringify(found)} in it: set data.delimiter to ${JSON.stringify(found)}`
-        : `csv: ${source} has no column but its targets: add columns of numbers beside them`,
-      { code: found ? "csv-other-delimiter" : "csv-one-column", field: found ? "data.delimiter" : source },
-    );
-  }
+  if (columns === 0) throw noColumns(rows[0]!.record[0] ?? "", source);
 
   const features = new Float32Array(rows.length * columns);
   rows.forEach(({ record, info }, row) => {

@@ -20,6 +20,11 @@ export type DatasetSettings = z.output<typeof datasetSettings>;
 /** What users write as `kind`. */
 export const datasetKinds: readonly string[] = kinds.map(({ settings }) => settings.shape.kind.value);
 
+/** Kinds whose examples lie in files. */
+export const kindsOfFiles: readonly string[] = kinds
+  .filter(({ settings }) => "path" in settings.shape)
+  .map(({ settings }) => settings.shape.kind.value);
+
 const loaded = new Map<string, Promise<Dataset>>();
 
 /** The data set that these settings describe; all peers of a process share one copy. */

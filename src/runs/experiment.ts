@@ -6,7 +6,7 @@ import { z } from "zod";
 import { algorithmOptionSettings } from "../algorithm-options/index.js";
 import { type AlgorithmName, algorithms, defaultAlgorithm } from "../algorithms/index.js";
 import { compressorSettings } from "../compressors/index.js";
-import { standardised } from "../datasets/index.js";
+import { kindsOfFiles, standardised } from "../datasets/index.js";
 import { keptModels } from "../early-stopping.js";
 import { MAX_ROUND } from "../exchange/frame.js";
 import { InvalidExperiment } from "../foundation/errors.js";
@@ -159,8 +159,8 @@ export function parseExperiment(input: unknown, source = "experiment"): Experime
 export const OWN_FILES = "own";
 
 function withOwnFiles(input: unknown): unknown {
-  const { split, data } = (input ?? {}) as { split?: { kind?: unknown }; data?: object };
-  const isOwn = split?.kind === "own" && typeof data === "object" && !Array.isArray(data);
+  const { split, data } = (input ?? {}) as { split?: { kind?: unknown }; data?: { kind?: unknown } };
+  const isOwn = split?.kind === "own" && kindsOfFiles.includes(String(data?.kind));
   return isOwn ? { ...(input as object), data: { path: OWN_FILES, ...data } } : input;
 }
 

@@ -52,8 +52,9 @@ export function fitLabels(rows: Rows, model: ExamplesDescription, source: string
 
 /** Whether targets are of one kind and count, and in one order where both have names. */
 function areSame(a: Targets, b: Targets): boolean {
-  const haveNames = a.names && b.names;
-  return a.kind === b.kind && a.count === b.count && (!haveNames || a.names.join() === b.names.join());
+  const { names } = b;
+  const areNamedAlike = !names || (a.names?.every((name, k) => name === names[k]) ?? true);
+  return a.kind === b.kind && a.count === b.count && areNamedAlike;
 }
 
 const textOf = ({ kind, count, names }: Targets) =>

@@ -97,6 +97,33 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
   const numberAt = async (page: Page, selector: string) =>
     Number(await page.getAttribute(selector, "data-value"));
 
+  it("show what models are judged by, and the largest error as the worst", async () => {
+    const folder = join(newFolder(), "judged");
+    mkdirSync(folder);
+    const metric = { name: "mae", better: "lower" };
+    const last: number[] = [];
+    for (let peer = 0; peer < 8; peer++) {
+      const lines = linesOf(directory, `peer-${peer}.jsonl`).map((text) => {
+        const line = JSON.parse(text);
+        if (!line.evaluation) return text;
+        last[peer] = 10 + peer;
+        const evaluation = { ...line.evaluation, metric, metrics: { mae: last[peer], r2: 0.5 } };
+        return JSON.stringify({ ...line, evaluation });
+      });
+      writeFileSync(join(folder, `peer-${peer}.jsonl`), `${lines.join("\n")}\n`);
+    }
+    const page = await openReport([folder]);
+    expect(await page.textContent("#chart-metric h2")).toBe("mae");
+    expect(await page.textContent("#chart-metric .hint")).toMatch(
+      /lower is better; the band spans all peers/,
+    );
+    expect(await numberAt(page, "[data-stat=mae]")).toBe(17);
+    expect(await page.textContent("dd.remark >> text=/best/")).toBe("worst peer; best 10");
+    const both = await openReport([folder, directory]);
+    expect(await both.textContent("#runs")).toMatch(/worst peer.*mae 17.*–/);
+    expect(await both.textContent("#chart-metric .legend")).toContain("13.5");
+  });
+
   it("show who was waited for, what was counted and goodput, but not where one process played all peers", async () => {
     const simulated = await openReport([directory]);
     expect(await simulated.isVisible("#waits")).toBe(false);

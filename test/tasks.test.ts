@@ -100,6 +100,12 @@ describe("targets from a table", () => {
   it.each<[string, string, object, string]>([
     ["numbers as classes", tables.numbers, { label: "rate" }, "csv-numbers-as-classes"],
     ["several columns of classes", tables.numbers, { label: ["price", "rate"] }, "csv-one-class-column"],
+    [
+      "names of classes for numbers",
+      tables.numbers,
+      { targets: "numbers", label: ["price", "rate"], classes: ["a", "b"] },
+      "csv-classes-of-no-targets",
+    ],
     ["a column twice", tables.numbers, { targets: "numbers", label: ["rate", -1] }, "csv-label-repeated"],
     ["words as numbers", tables.binary, { targets: "numbers" }, "csv-target"],
     ["nothing as a number", "a,y\n1,2\n2,\n3,4\n", { targets: "numbers" }, "csv-target"],
@@ -133,6 +139,8 @@ describe("targets from a table", () => {
     const others = await loadRows(marksOf(), "all", [3]);
     const code = "rows-of-other-targets";
     expectError(() => fitLabels(others, dataset, "it"), InvalidData, { code, field: "data" });
+    const turned = await loadRows(numbersOf({ label: ["rate", "price"] }), "all", [3]);
+    expectError(() => fitLabels(turned, dataset, "it"), InvalidData, { code, field: "data" });
   });
 });
 

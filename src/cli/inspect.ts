@@ -15,6 +15,7 @@ import {
   numberText,
   percentText,
   print,
+  qualityText,
   secondsText,
   table,
   valueText,
@@ -193,6 +194,12 @@ function printComparison(views: readonly RunView[], by: Axis): void {
   const { metric } = views[0]!;
   const isMixed = views.some((view) => view.metric.name !== metric.name);
   const worst = isMixed ? "worst peer" : metricTitle("worst", metric);
+  const worstText = (view: RunView) => {
+    const value = last(view, "metricWorst");
+    return isMixed && value !== undefined
+      ? qualityText({ metric: view.metric, value })
+      : valueText(view.metric, value);
+  };
   print(
     table(
       ["run", "algorithm", "graph", "rounds", "loss", worst, "consensus", "sent/peer", "seconds"],
@@ -202,7 +209,7 @@ function printComparison(views: readonly RunView[], by: Axis): void {
         view.topology.name,
         last(view, "round") ?? 0,
         number(last(view, "loss")),
-        `${valueText(view.metric, last(view, "metricWorst"))}${isMixed ? ` ${valueTitle(view.metric)}` : ""}`,
+        worstText(view),
         number(consensusBeforeClosing(view)),
         bytesText(Math.round(last(view, "bytes") ?? 0)),
         number(last(view, "seconds")),

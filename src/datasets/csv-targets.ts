@@ -28,7 +28,15 @@ export function targetsOf(
 ): Targets {
   const [{ source, names, rows }] = tables as [TargetTable];
   const count = rows[0]!.words.length;
-  if (kind !== "classes") return { kind, count, ...(names && { names }) };
+  if (kind !== "classes") {
+    if (known) {
+      throw new InvalidData(
+        `csv: data.classes names classes, and data.targets are ${kind}: remove data.classes, or set data.targets to classes`,
+        { code: "csv-classes-of-no-targets", field: "data.classes" },
+      );
+    }
+    return { kind, count, ...(names && { names }) };
+  }
   if (count !== 1) {
     throw new InvalidData(
       `csv: classes are in one column, and data.label names ${count}: name one, or set data.targets to marks or numbers`,

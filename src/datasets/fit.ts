@@ -3,6 +3,9 @@ import { type ExamplesDescription, type Rows, type Targets, targetNames } from "
 import { InvalidData } from "../foundation/errors.js";
 import { scale } from "./parts.js";
 
+/** Most classes or targets that a message lists. */
+const LISTED_NAMES = 20;
+
 /**
  * Features as the model's training data had them.
  * @param source what messages call the rows
@@ -26,7 +29,7 @@ export function fitFeatures(rows: Rows, model: ExamplesDescription, source: stri
  * @throws InvalidData no labels, labels of other targets, or a class that the model does not know
  */
 export function fitLabels(rows: Rows, model: ExamplesDescription, source: string): Int32Array | Float32Array {
-  const { kind, count, scaling } = model.targets;
+  const { kind, scaling } = model.targets;
   if (!rows.labels) {
     throw new InvalidData(
       `${source} has no ${kind} to compare predictions with: add them, or use murmur predict`,
@@ -35,7 +38,7 @@ export function fitLabels(rows: Rows, model: ExamplesDescription, source: string
   }
   if (rows.targets.kind === "classes" && kind === "classes")
     return classesIn(rows.labels, rows, model, source);
-  if (rows.targets.kind !== kind || rows.targets.count !== count) {
+  if (!areSame(rows.targets, model.targets)) {
     throw new InvalidData(
       `the targets of ${source} are ${textOf(rows.targets)}, and the model predicts ${textOf(model.targets)}: use data like those that it was trained on`,
       { code: "rows-of-other-targets", field: "data" },
@@ -47,7 +50,15 @@ export function fitLabels(rows: Rows, model: ExamplesDescription, source: string
   return labels;
 }
 
-const textOf = ({ kind, count }: Targets) => `${count} ${kind}`;
+/** Whether targets are of one kind and count, and in one order where both have names. */
+function areSame(a: Targets, b: Targets): boolean {
+  const { names } = b;
+  const areNamedAlike = !names || (a.names?.every((name, k) => name === names[k]) ?? true);
+  return a.kind === b.kind && a.count === b.count && areNamedAlike;
+}
+
+const textOf = ({ kind, count, names }: Targets) =>
+  `${count} ${kind}${names ? ` (${names.slice(0, LISTED_NAMES).join(", ")})` : ""}`;
 
 /** Numbers of the rows' classes as numbers of the model's, by name. */
 function classesIn(
@@ -69,11 +80,8 @@ function classesIn(
   });
 }
 
-/** Most classes that a message lists. */
-const LISTED_CLASSES = 20;
-
 function listOf(model: ExamplesDescription): string {
   const names = targetNames(model.targets);
-  const more = names.length > LISTED_CLASSES ? ` and ${names.length - LISTED_CLASSES} more` : "";
-  return `${names.slice(0, LISTED_CLASSES).join(", ")}${more}`;
+  const more = names.length > LISTED_NAMES ? ` and ${names.length - LISTED_NAMES} more` : "";
+  return `${names.slice(0, LISTED_NAMES).join(", ")}${more}`;
 }

@@ -20,7 +20,7 @@ export interface ModelShapes {
 }
 
 /** Activations that turn logits into probabilities, which a loss of logits does itself. */
-const PROBABILITIES = ["softmax", "logSoftmax", "sigmoid", "hardSigmoid"];
+const PROBABILITIES = ["softmax", "sigmoid", "hardSigmoid"];
 /** Layers that leave the numbers of a trained model as they are. */
 const PASSING = /^(Flatten|Reshape|Permute|Dropout|SpatialDropout1D|InputLayer)$/;
 
@@ -43,7 +43,7 @@ export function shapesOf(model: LayersModel, loss: Pick<Loss, "name" | "outputs"
   });
   const activation = loss?.outputs === "logits" ? lastActivation(model.outputs[0]!) : "linear";
   if (PROBABILITIES.includes(activation)) {
-    const isSoftmax = /softmax/i.test(activation);
+    const isSoftmax = activation === "softmax";
     throw new InvalidExperiment(
       `model ${model.name} ends in a ${activation}, but loss ${loss!.name} takes logits: remove that activation, or pass your own loss`,
       { code: isSoftmax ? "model-ends-in-softmax" : "model-ends-in-sigmoid", field: "model" },

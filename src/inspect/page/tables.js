@@ -31,7 +31,9 @@ export function createTiles({ series, metric, peers, topology, projectionError, 
       metric.name,
       worst,
       metricText(metric, worst),
-      worst === best ? "every peer" : `worst peer; best ${metricText(metric, best)}`,
+      metricText(metric, worst) === metricText(metric, best)
+        ? "every peer"
+        : `worst peer; best ${metricText(metric, best)}`,
     ],
     [
       "consensus",
@@ -192,6 +194,8 @@ export function createRunsCard(runs) {
     const consensus =
       beforeClosing(series.round, series.consensusExact, rounds) ??
       beforeClosing(series.round, series.consensusProjected, rounds);
+    const worst = lastOf(series.metricWorst);
+    const worstText = metricText(run.metric, worst);
     const row = body.insertRow();
     row.dataset.run = name;
     row.append(
@@ -201,10 +205,7 @@ export function createRunsCard(runs) {
       create("td", topology.name),
       create("td", numberOrDash(lastOf(series.round))),
       create("td", numberText(lastOf(series.loss))),
-      create(
-        "td",
-        `${metricText(run.metric, lastOf(series.metricWorst))}${isMixed ? ` ${run.metric.name}` : ""}`,
-      ),
+      create("td", worst !== null && isMixed ? `${run.metric.name} ${worstText}` : worstText),
       create("td", numberText(consensus)),
       create("td", bytesText(lastOf(series.bytes))),
       create("td", secondsText(lastOf(series.seconds))),

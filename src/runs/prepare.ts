@@ -57,9 +57,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     threads.close();
   };
   try {
-    for (const peer of given ? [] : ids) {
-      made.push(await createTrainer(experiment, { peer, peers: mixing.peers, seed: experiment.seed }));
-    }
+    if (!given) made.push(...(await createTrainers(experiment, mixing.peers, ids)));
     const trainers = given ?? made;
     const { layout } = trainers[0]!;
     const { plan, warnings } = createPlan(experiment, mixing, trainers[0]!);
@@ -94,6 +92,32 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     dispose();
     throw error;
   }
+}
+
+/** Trainers that are made at a time: some are programs, which take seconds to start, and have a deadline for that. */
+const MADE_AT_A_TIME = 8;
+
+/** @throws what the first of them that cannot be made throws; the others are disposed of */
+async function createTrainers(
+  experiment: Experiment,
+  peers: number,
+  ids: readonly number[],
+): Promise<Trainer[]> {
+  const { seed } = experiment;
+  const made: Trainer[] = [];
+  for (let first = 0; first < ids.length; first += MADE_AT_A_TIME) {
+    const settled = await Promise.allSettled(
+      ids
+        .slice(first, first + MADE_AT_A_TIME)
+        .map((peer) => createTrainer(experiment, { peer, peers, seed })),
+    );
+    for (const result of settled) if (result.status === "fulfilled") made.push(result.value);
+    const failed = settled.find((result) => result.status === "rejected");
+    if (!failed) continue;
+    for (const trainer of made) trainer.dispose();
+    throw failed.reason;
+  }
+  return made;
 }
 
 /** @throws InvalidExperiment peers with different initial models; over a network their handshake finds that */

@@ -401,7 +401,10 @@ async function look(
       const vectors = await Promise.all(reports.map(({ peer }) => readModel(modelFile(models, peer, round))));
       const mean = new Float32Array(trainer.layout.length);
       const observed = observe(vectors, mean);
-      return { round, kind, reports, ...observed, meanEvaluation: await trainer.evaluate(mean) };
+      return {
+        ...{ round, kind, reports, ...observed },
+        ...(trainer.evaluates !== false && { meanEvaluation: await trainer.evaluate(mean) }),
+      };
     };
     const beforeClosing = await lookAt(watch.beforeClosing);
     const hasClosing = watch.latest.get(0)!.round > beforeClosing.round;

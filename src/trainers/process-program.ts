@@ -21,6 +21,8 @@ export interface ProgramOptions {
   readonly deadlines: Deadlines;
   /** Releases what the program uses. Called when it is closed or has failed, and when this process exits before. */
   readonly release: () => void;
+  /** Is given the first error, unless the program was closed before. */
+  readonly failed: (error: TrainerFailed) => void;
 }
 
 export interface Program {
@@ -131,7 +133,7 @@ interface Conversation {
   close(): void;
 }
 
-function converse(link: Link, { peer, deadlines, release }: ProgramOptions): Conversation {
+function converse(link: Link, { peer, deadlines, release, failed }: ProgramOptions): Conversation {
   const { name } = link;
   let pending: Pending | undefined;
   let failure: TrainerFailed | undefined;
@@ -148,9 +150,11 @@ function converse(link: Link, { peer, deadlines, release }: ProgramOptions): Con
   running.add(end);
 
   const fail = (error: TrainerFailed): TrainerFailed => {
+    const isFirst = failure === undefined;
     failure ??= error;
     end();
     pending?.reject(failure);
+    if (isFirst) failed(failure);
     return failure;
   };
   const receive = (line: string) => {

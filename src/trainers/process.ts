@@ -69,16 +69,19 @@ export const processTrainer: TrainerKind<typeof settings> = {
     const { command, deadlines } = settings;
     const { peer } = context;
     const folder = await createSharedFolder();
+    const lost = new AbortController();
+    const failed = (error: TrainerFailed) => lost.abort(error);
     let program: Program;
     try {
-      program = await startProgram({ command, peer, deadlines, release: folder.remove });
+      program = await startProgram({ command, peer, deadlines, release: folder.remove, failed });
     } catch (error) {
       folder.remove();
       throw error;
     }
     try {
       const description = await describe(program, folder, settings, context);
-      return await trainerOf(program, folder, description, settings, context);
+      const trainer = await trainerOf(program, folder, description, settings, context);
+      return { ...trainer, lost: lost.signal };
     } catch (error) {
       program.close();
       throw error;

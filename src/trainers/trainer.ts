@@ -101,6 +101,8 @@ export interface Trainer {
    * neighbours must leave it out too.
    */
   fingerprint?(): Promise<Fingerprint>;
+  /** Aborts when the trainer cannot go on, with the error: a peer then waits for its neighbours no longer. */
+  readonly lost?: AbortSignal;
   /** Release what the trainer holds outside JavaScript's heap. */
   dispose(): void;
 }

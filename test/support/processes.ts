@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const root = new URL("../..", import.meta.url).pathname;
 const command = join(root, "dist/cli/main.js");
-const env = { ...process.env, NO_COLOR: "1" };
+const env = () => ({ ...process.env, NO_COLOR: "1" });
 
 export interface Finished {
   readonly status: number | null;
@@ -15,7 +15,7 @@ export interface Finished {
 export function murmur(...args: string[]): Finished {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
-    env,
+    env: env(),
   });
   return { status, stdout, stderr };
 }
@@ -35,7 +35,7 @@ export function startMurmur(...args: string[]): Running {
 }
 
 export function startNode(...args: string[]): Running {
-  const child = spawn(process.execPath, args, { env });
+  const child = spawn(process.execPath, args, { env: env() });
   running.add(child);
   let stdout = "";
   let stderr = "";

@@ -51,7 +51,7 @@ def _packaged_node() -> Optional[str]:
 def _main() -> Path:
     """That of MURMUR_MAIN, of the wheel, or of the npm package or checkout that this file lies in."""
     chosen = os.environ.get("MURMUR_MAIN")
-    places = [Path(chosen)] if chosen else [_HERE / "runtime" / _MAIN, *(up / _MAIN for up in _HERE.parents[4:5])]
+    places = [Path(chosen)] if chosen else [_HERE / "bundle" / _MAIN, *(up / _MAIN for up in _HERE.parents[4:5])]
     for place in places:
         if place.exists():
             return place

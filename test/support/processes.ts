@@ -35,7 +35,12 @@ export function startMurmur(...args: string[]): Running {
 }
 
 export function startNode(...args: string[]): Running {
-  const child = spawn(process.execPath, args, { env: env() });
+  return start(process.execPath, ...args);
+}
+
+/** Starts any program. */
+export function start(file: string, ...args: string[]): Running {
+  const child = spawn(file, args, { env: env() });
   running.add(child);
   let stdout = "";
   let stderr = "";

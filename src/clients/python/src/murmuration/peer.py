@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Protocol, Sequence, Type, TypeVar, Union
@@ -153,7 +154,7 @@ class Peer:
         """Ends the peer now. The model stays as it is."""
         self._is_over = True
         self._connection.stop()
-        self._parameters.release()
+        self._release()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -273,8 +274,14 @@ class Peer:
         """The runtime has nothing more to ask."""
         output = self._connection.finish()
         self._is_over = True
-        self._parameters.release()
+        self._release()
         self.digest = json.loads(output)["modelDigest"]
+
+    def _release(self) -> None:
+        self._parameters.release()
+        if self._files:
+            # Already gone, unless the runtime was killed.
+            shutil.rmtree(os.path.dirname(self._files["vectors"]), ignore_errors=True)
 
 
 def _report(request: Message) -> Report:

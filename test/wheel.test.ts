@@ -73,4 +73,12 @@ it.skipIf(why)(
     for (const { finished } of started) {
       const { status, stdout, stderr } = await finished;
       expect(status, stderr).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ digest: expect.stringMatching(/^[0-9a-f]{64}$/) }, 600_000);
+      expect(JSON.parse(stdout)).toMatchObject({ digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    }
+    // What no peer of Python's needs is there as well: a model and data of the runtime's own, and pages.
+    murmur("simulate", at("pair.json"), "--rounds", "2", "--out", at("log"), "--json");
+    murmur("inspect", at("log"), "--html", at("page.html"));
+    expect(statSync(at("page.html")).size).toBeGreaterThan(50_000);
+  },
+  600_000,
+);

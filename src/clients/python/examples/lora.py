@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 import murmuration
 
-RANK, ROUNDS, LOCAL_STEPS = 4, 3, 64
+RANK, ROUNDS, LOCAL_STEPS, LEARNING_RATE = 4, 2, 128, 2e-2
 SHAPE = {"width": 64, "heads": 4, "layers": 2}
 # All peers exchange whole adapters with all others, so that an exchange is the exact mean.
 EXPERIMENT = {
@@ -78,14 +78,13 @@ def swapped(text: Tensor) -> Tensor:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(1)
     text = swapped(read_text(arguments.text))
     share = text[: len(text) * 9 // 10].tensor_split(PEERS)[arguments.peer]
     model = Gpt(**SHAPE)
     model.load_state_dict(torch.load(Path(arguments.folder) / "base.pt"))
     adapters = adapt(model, WAYS[arguments.way])
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=5e-3)
+    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE)
     learning = steps(model, optimizer, share, torch.Generator().manual_seed(1000 + arguments.peer))
     with murmuration.join(model, optimizer, topology=arguments.topology, experiment=EXPERIMENT, id=arguments.peer) as peer:
         while not peer.is_finished:
@@ -150,4 +149,6 @@ if __name__ == "__main__":
     for hidden, kind in (("--peer", int), ("--way", str), ("--topology", str), ("--folder", str)):
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    # Peers share the cores.
+    torch.set_num_threads(1)
     compare(given) if given.peer is None else train(given)

@@ -31,6 +31,7 @@ export async function measure({ options, parts, exchanges, round }: Turn): Promi
   /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
   const isDue = (every: number) =>
     round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
+  const isEvaluated = trainer.evaluates !== false && isDue(plan.evaluateEvery);
   exchanges.begin("evaluating");
   return {
     modelNorm,
@@ -39,8 +40,8 @@ export async function measure({ options, parts, exchanges, round }: Turn): Promi
       residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
     }),
     ...(isLearning && conclude(parts, round, modelNorm, sent?.errorNorm ?? 0)),
-    ...(isDue(plan.evaluateEvery) && { evaluation: await trainer.evaluate(point) }),
-    ...(average && isDue(plan.evaluateEvery) && { iterateAverage: await trainer.evaluate(average) }),
+    ...(isEvaluated && { evaluation: await trainer.evaluate(point) }),
+    ...(average && isEvaluated && { iterateAverage: await trainer.evaluate(average) }),
     ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
   };
 }
@@ -53,6 +54,18 @@ export async function remeasure({ options, parts }: Turn): Promise<Measured> {
     evaluation: await options.trainer.evaluate(algorithm.point),
     ...(projection && { projection: projection.project(algorithm.point) }),
   };
+}
+
+/** Shows the trainer a round that is over, with the model where no local step follows. */
+export async function showTrainer({ options, parts, round }: Turn, report: RoundReport): Promise<void> {
+  const { plan, trainer, membership } = options;
+  if (!trainer.reported) return;
+  const isLast =
+    round === plan.rounds - 1 ||
+    round === parts.rounds - 1 ||
+    report.verdict?.isLast ||
+    membership?.next()?.firstRound === round + 1;
+  await trainer.reported(report, isLast ? parts.algorithm.point : undefined);
 }
 
 /** What the exchanges of a learning round show, and what they warn of. */

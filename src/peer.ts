@@ -35,15 +35,18 @@ import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
+
 import {
   loweredRate,
   type Measured,
   measure,
   remeasure,
+  showTrainer,
   type Turn,
   waitedFor,
   whatHappened,
 } from "./peer-report.js";
+
 import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
 import type { NamedValues, State, TensorGroup } from "./vectors/state.js";
@@ -289,16 +292,17 @@ async function* run(
       time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
     };
     exchanges.begin("reporting");
+    await showTrainer(turn, report);
     yield report;
   }
 }
 
-/** u ← the local update at the algorithm's point. @returns the training loss */
-async function learn({ options, parts, round }: Turn): Promise<number> {
+/** u ← the local update at the algorithm's point. @returns the training loss, where it is known */
+async function learn({ options, parts, round }: Turn): Promise<number | undefined> {
   const { learner, algorithm, update, diverged, pooling } = parts;
   const learningRate = options.plan.learningRate(round) * pooling.share();
   const loss = await learner.learn(algorithm.point, update, { round, learningRate });
-  return Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
+  return loss === undefined || Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
 }
 
 /** An edge with its weight of a round; undefined where it does not work in it. */

@@ -1,22 +1,11 @@
-import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { InvalidData, TrainerFailed } from "../src/foundation/errors.js";
 import { createTrainer, trainerSettings } from "../src/trainers/index.js";
 import { taskSettings } from "../src/trainers/task.js";
 import { expectRejection } from "./support/errors.js";
+import { client, lack, python } from "./support/python.js";
 
-/** Another interpreter, such as one of a virtual environment with PyTorch: MURMUR_PYTHON=…/bin/python */
-const python = process.env.MURMUR_PYTHON ?? "python3";
 const support = new URL("support/", import.meta.url).pathname;
-const client = new URL("../src/clients/python/src", import.meta.url).pathname;
-
-/** Why a test is skipped; undefined where Python has these packages. */
-function lack(...packages: string[]): string | undefined {
-  const { status } = spawnSync(python, ["-c", ["import sys", ...packages].join("\nimport ")]);
-  return status === 0
-    ? undefined
-    : `skipped: ${python} ${packages.length > 0 ? `has no ${packages}` : "is missing"}`;
-}
 const reasons = { plain: lack(), client: lack("numpy"), torch: lack("numpy", "torch") };
 
 function started(name: string, settings: object = {}, peer = 1) {

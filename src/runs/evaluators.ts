@@ -11,10 +11,16 @@ export function evaluatorsAmong({ split }: Experiment, trainers: readonly Traine
   return split.kind === "own" && split.test === "own" ? trainers : trainers.slice(0, 1);
 }
 
-/** Mean over the evaluators, which count alike. */
-export async function evaluateOn(evaluators: readonly Trainer[], model: Float32Array): Promise<Evaluation> {
+/** Mean over the evaluators, which count alike; undefined where they do not evaluate. */
+export async function evaluateOn(
+  evaluators: readonly Trainer[],
+  model: Float32Array,
+): Promise<Evaluation | undefined> {
   const evaluations: Evaluation[] = [];
-  for (const evaluator of evaluators) evaluations.push(await evaluator.evaluate(model));
+  for (const evaluator of evaluators) {
+    if (evaluator.evaluates !== false) evaluations.push(await evaluator.evaluate(model));
+  }
+  if (evaluations.length === 0) return undefined;
   if (evaluations.length === 1) return evaluations[0]!;
   const mean = (of: (evaluation: Evaluation) => number) =>
     evaluations.reduce((sum, evaluation) => sum + of(evaluation), 0) / evaluations.length;

@@ -17,6 +17,7 @@ export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradi
       localUpdate: (point, out, steps) =>
         clock.during(gradientMs * steps.count, () => localUpdate(point, out, steps)),
     }),
+    ...(trainer.evaluates === false && { evaluates: false }),
     evaluate: (model) => clock.during(0, () => trainer.evaluate(model)),
     state: () => trainer.state(),
     restore: (state) => trainer.restore(state),

@@ -111,9 +111,10 @@ async function concluded(
   const byPeer = reports.toSorted((a, b) => a.peer - b.peer);
   const { round, kind, evaluation } = byPeer[0]!;
   const { mean, ...observed } = sums.conclude();
+  const meanEvaluation = evaluation && (await evaluateOn(evaluators, mean));
   return {
     ...{ round, kind, reports: byPeer, ...observed },
-    ...(evaluation && { meanEvaluation: await evaluateOn(evaluators, mean) }),
+    ...(meanEvaluation && { meanEvaluation }),
     elapsedMs: atMs,
   };
 }

@@ -62,9 +62,9 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     threads.close();
   };
   try {
-    for (const peer of given ? [] : ids) {
-      const task = taskOf(experiment, topology, peer, ids.length === 1);
-      made.push(await createTrainer(task, { peer, peers: mixing.peers, seed: experiment.seed }));
+    if (!given) {
+      const tasks = ids.map((peer) => taskOf(experiment, topology, peer, ids.length === 1));
+      made.push(...(await createTrainers(tasks, mixing.peers, ids)));
     }
     const trainers = given ?? made;
     if (experiment.split.kind === "own") await requireOneTask(trainers);
@@ -119,6 +119,31 @@ function areAlike(ours: NamedValues = {}, theirs: NamedValues = {}): boolean {
     entries.length === Object.keys(theirs).length &&
     entries.every(([name, values]) => isEqual(values, theirs[name]))
   );
+}
+
+/** Trainers that are made at a time: some are programs, which take seconds to start, and have a deadline for that. */
+const MADE_AT_A_TIME = 8;
+
+/** @throws what the first of them that cannot be made throws; the others are disposed of */
+async function createTrainers(
+  tasks: readonly Experiment[],
+  peers: number,
+  ids: readonly number[],
+): Promise<Trainer[]> {
+  const made: Trainer[] = [];
+  for (let first = 0; first < ids.length; first += MADE_AT_A_TIME) {
+    const settled = await Promise.allSettled(
+      tasks
+        .slice(first, first + MADE_AT_A_TIME)
+        .map((task, k) => createTrainer(task, { peer: ids[first + k]!, peers, seed: task.seed })),
+    );
+    for (const result of settled) if (result.status === "fulfilled") made.push(result.value);
+    const failed = settled.find((result) => result.status === "rejected");
+    if (!failed) continue;
+    for (const trainer of made) trainer.dispose();
+    throw failed.reason;
+  }
+  return made;
 }
 
 /** @throws InvalidExperiment peers with different initial models; over a network their handshake finds that */

@@ -68,13 +68,14 @@ function simulationOf(peers: readonly Peer[], evaluators: readonly Trainer[], cl
         if (!reports) return;
         const { consensusDistance, meanModelNorm } = observe(models, mean);
         const { round, kind, evaluation } = reports[0]!;
+        const meanEvaluation = evaluation && (await evaluateOn(evaluators, mean));
         yield {
           round,
           kind,
           reports,
           consensusDistance,
           meanModelNorm,
-          ...(evaluation && { meanEvaluation: await evaluateOn(evaluators, mean) }),
+          ...(meanEvaluation && { meanEvaluation }),
         };
       }
     } finally {

@@ -19,9 +19,11 @@ export type TrainerSettings = z.output<typeof trainerSettings>;
  * @throws InvalidExperiment, InvalidData or InvalidModel settings, data or initial weights that cannot be used
  */
 export async function createTrainer(
-  task: Task & { readonly trainer: TrainerSettings },
+  task: Task & { readonly trainer: TrainerSettings } & Pick<TrainerContext, "rounds" | "localSteps">,
   context: TrainerContext,
 ): Promise<Trainer> {
-  const trainer = await (kindOf(kinds, task.trainer) as TrainerKind).create(task.trainer, context, task);
+  const { rounds, localSteps } = task;
+  const kind = kindOf(kinds, task.trainer) as TrainerKind;
+  const trainer = await kind.create(task.trainer, { rounds, localSteps, ...context }, task);
   return task.weights === FROM_SEED ? trainer : startFrom(trainer, task.weights);
 }

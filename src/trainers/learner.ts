@@ -29,9 +29,10 @@ export interface Learner {
    * Makes the round's H local steps from `point` and writes their sum, x_H − x_0, into `update`; for one step of plain
    * SGD that is −γ·g. `point` is left as it is.
    *
-   * @returns the mean training loss before each local step, not finite when learning diverged
+   * @returns the mean training loss before each local step, not finite when learning diverged; undefined where the
+   *   trainer does not know it
    */
-  learn(point: Vector, update: Vector, round: LocalRound): Promise<number>;
+  learn(point: Vector, update: Vector, round: LocalRound): Promise<number | undefined>;
 }
 
 export function createLearner({ trainer, optimizer, localSteps, space }: LearnerOptions): Learner {

@@ -27,14 +27,18 @@ export const DEADLINES = {
   evaluate: 600,
   state: 120,
   restore: 120,
+  /** What a program that started this process does before it goes on after a round. */
+  report: 600,
   /** From the request, or the end of its input, to the end of the program, which is killed after that. */
   close: 5,
+  /** Between two lines of a program that started this process. */
+  silence: 60,
 } as const;
 
 /** Longest deadline, in seconds. */
 const MAX_DEADLINE_SECONDS = 604_800;
 
-export type Request = Exclude<keyof typeof DEADLINES, "start">;
+export type Request = Exclude<keyof typeof DEADLINES, "start" | "silence">;
 export type Deadlines = Readonly<Record<keyof typeof DEADLINES, number>>;
 
 const seconds = (request: keyof typeof DEADLINES) =>
@@ -47,7 +51,9 @@ export const deadlineSettings = z.strictObject({
   evaluate: seconds("evaluate"),
   state: seconds("state"),
   restore: seconds("restore"),
+  report: seconds("report"),
   close: seconds("close"),
+  silence: seconds("silence"),
 });
 
 export const hello = z.object({ protocol: z.literal(PROTOCOL), version: z.int() });
@@ -69,11 +75,17 @@ export const replies = {
     data: name.optional(),
     /** What the program computes, for neighbours to compare. */
     model: name.optional(),
+    /** Where the program leaves the result of local steps: x_H − x_0 in the second half, or x_H in place of x_0. */
+    returns: z.enum(["update", "model"]).default("update"),
+    /** Whether it evaluates models. */
+    evaluates: z.boolean().default(true),
   }),
-  step: z.object({ loss, length: z.int() }),
+  /** Local steps of the program's own may leave out a loss that it does not know. */
+  step: z.object({ loss: loss.optional(), length: z.int() }),
   evaluate: z.object({ loss, accuracy: z.number().min(0).max(1).optional() }),
   state: z.object({ tensors }),
   restore: z.object({}),
+  report: z.object({}),
 } as const;
 
 export type NamedShape = z.output<typeof tensors>[number];

@@ -1,8 +1,9 @@
-/** A trainer program as a child process: requests as JSON lines to its stdin, replies from its stdout. */
+/** A trainer program: requests to it as JSON lines, and its replies. */
 import type { z } from "zod";
 import { InvalidExperiment, TrainerFailed } from "../foundation/errors.js";
 import { isNode } from "../foundation/platform.js";
-import { killGroup, quoted, readLines, tailOf } from "./process-child.js";
+import { startChild } from "./process-child.js";
+import { type Link, quoted } from "./process-link.js";
 import {
   type Deadlines,
   hello,
@@ -11,14 +12,17 @@ import {
   PROTOCOL_VERSION,
   type Request,
 } from "./process-messages.js";
+import { connectParent } from "./process-parent.js";
 
 export interface ProgramOptions {
-  /** Program and arguments, without a shell. */
-  readonly command: readonly string[];
+  /** Program and arguments, without a shell; or where the program that started this process is found. */
+  readonly command: readonly string[] | string;
   readonly peer: number;
   readonly deadlines: Deadlines;
   /** Releases what the program uses. Called when it is closed or has failed, and when this process exits before. */
   readonly release: () => void;
+  /** Is given the first error, unless the program was closed before. */
+  readonly failed: (error: TrainerFailed) => void;
 }
 
 export interface Program {
@@ -50,8 +54,8 @@ const endAll = () => {
 };
 
 /**
- * Starts a program. Resolves when it has stated its version.
- * @throws InvalidExperiment outside Node
+ * Starts a program, or finds the one that started this process. Resolves when it has stated its version.
+ * @throws InvalidExperiment outside Node, or where no program started this process
  * @throws TrainerFailed the program does not start, or is of another version
  */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
@@ -62,178 +66,175 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       { code: "trainer-needs-node", field: "trainer.kind" },
     );
   }
-  const { spawn } = await import("node:child_process");
-  const [file, ...args] = command as [string, ...string[]];
-  // In a group of its own: Ctrl-C stops the run after a round, and a shell's children are killed with it.
-  const child = spawn(file, args, { stdio: "pipe", detached: true });
-  // What is not waited for does not keep this process alive.
-  for (const each of [child, child.stdin, child.stdout, child.stderr]) (each as typeof child).unref();
+  const link =
+    typeof command === "string"
+      ? await connectParent(command, peer, deadlines.silence)
+      : await startChild(command, peer);
+  const conversation = converse(link, options);
+  const refuse = (make: (name: string) => TrainerFailed) => conversation.fail(make(link.name));
+  requireVersion(await conversation.wait("start"), link, peer, refuse);
+  return {
+    async ask(request, fields, schema) {
+      conversation.send(request, fields);
+      const reply = await conversation.wait(request);
+      const result = schema.safeParse(reply);
+      if (result.success) return result.data;
+      const { path, message } = result.error.issues[0]!;
+      const what = [...path.map(String), message].join(": ");
+      throw refuse(
+        (name) =>
+          new TrainerFailed(`${name} replied to ${request} with ${quoted(JSON.stringify(reply))}: ${what}`, {
+            code: "trainer-reply",
+            peer,
+          }),
+      );
+    },
+    check: conversation.check,
+    refuse,
+    close: conversation.close,
+  };
+}
 
-  const name = `the trainer program of peer ${peer}`;
-  const stderr = tailOf(child);
+/** @throws TrainerFailed the program's first line is another than it must begin with */
+function requireVersion(
+  first: unknown,
+  link: Link,
+  peer: number,
+  refuse: (make: (name: string) => TrainerFailed) => TrainerFailed,
+): void {
+  const stated = hello.safeParse(first);
+  if (!stated.success) {
+    throw refuse(
+      (name) =>
+        new TrainerFailed(
+          `${name} began with ${quoted(JSON.stringify(first))}${link.lastWords()}: begin with {"protocol":"${PROTOCOL}","version":${PROTOCOL_VERSION}}`,
+          { code: "trainer-no-version", peer },
+        ),
+    );
+  }
+  const { version } = stated.data;
+  if (version === PROTOCOL_VERSION) return;
+  throw refuse(
+    (name) =>
+      new TrainerFailed(
+        `${name} speaks version ${version} of the protocol, and this murmuration version ${PROTOCOL_VERSION}: install clients and murmuration of one release`,
+        { code: "trainer-version", peer },
+      ),
+  );
+}
+
+interface Conversation {
+  send(request: Request, fields?: object): void;
+  /** Waits for the next reply. */
+  wait(request: Pending["request"]): Promise<unknown>;
+  /** Ends it. @returns the first error that did */
+  fail(error: TrainerFailed): TrainerFailed;
+  check(): void;
+  close(): void;
+}
+
+function converse(link: Link, { peer, deadlines, release, failed }: ProgramOptions): Conversation {
+  const { name } = link;
   let pending: Pending | undefined;
   let failure: TrainerFailed | undefined;
   let requests = 0;
-  let hasEnded = false;
+  let closing: ReturnType<typeof setTimeout> | undefined;
 
-  const kill = () => {
-    // Its number may be another program's after that.
-    if (!hasEnded) killGroup(child);
-  };
   const end = () => {
-    kill();
+    clearTimeout(closing);
+    link.kill();
     running.delete(end);
-    options.release();
+    release();
   };
   if (!process.listeners("exit").includes(endAll)) process.on("exit", endAll);
   running.add(end);
 
   const fail = (error: TrainerFailed): TrainerFailed => {
+    const isFirst = failure === undefined;
     failure ??= error;
     end();
     pending?.reject(failure);
+    if (isFirst) failed(failure);
     return failure;
   };
-  const stray = (line: string) =>
-    fail(
-      new TrainerFailed(
-        `${name} wrote ${quoted(line)} to stdout, which is ${pending ? `not a reply to ${pending.request}` : "not asked for"}${stderr()}: write replies alone to stdout, and everything else to stderr`,
-        { code: "trainer-garbage", peer },
-      ),
-    );
-
   const receive = (line: string) => {
     if (failure) return;
     const reply = parsed(line);
     if (!pending || !reply || (pending.request !== "start" && reply.id !== pending.id)) {
-      stray(line);
+      fail(
+        new TrainerFailed(
+          `${name} wrote ${quoted(line)} to stdout, which is ${pending ? `not a reply to ${pending.request}` : "not asked for"}${link.lastWords()}: write replies alone to stdout, and everything else to stderr`,
+          { code: "trainer-garbage", peer },
+        ),
+      );
       return;
     }
     const { request, resolve, reject } = pending;
     pending = undefined;
-    if (request === "start" || reply.error === undefined) {
-      resolve(reply);
-      return;
-    }
+    if (request === "start" || reply.error === undefined) return resolve(reply);
     reject(
       new TrainerFailed(
-        `${name} reports in ${request}: ${quoted(String(reply.error))}${stderr()}; correct the program`,
+        `${name} reports in ${request}: ${quoted(String(reply.error))}${link.lastWords()}; correct the program`,
         { code: "trainer-reports", peer },
       ),
     );
   };
-  readLines(child, receive, () =>
-    fail(
-      new TrainerFailed(
-        `${name} wrote more than ${MAX_LINE_CHARACTERS} characters without the end of a line: write one JSON object per line to stdout`,
-        { code: "trainer-line-too-long", peer },
+  link.listen({
+    line: receive,
+    tooLong: () =>
+      fail(
+        new TrainerFailed(
+          `${name} wrote more than ${MAX_LINE_CHARACTERS} characters without the end of a line: write one JSON object per line to stdout`,
+          { code: "trainer-line-too-long", peer },
+        ),
       ),
-    ),
-  );
+    ended: (how, remedy) =>
+      fail(
+        new TrainerFailed(
+          `${name} ${how}${pending ? ` in ${pending.request}` : ""}${link.lastWords()}: ${remedy}`,
+          { code: "trainer-ended", peer },
+        ),
+      ),
+    failed: fail,
+  });
 
-  child.once("error", (cause) => {
-    hasEnded = true;
-    fail(
-      new TrainerFailed(
-        `${name} does not start: ${cause.message}; correct trainer.command, which is ${quoted(command.join(" "))}`,
-        { code: "trainer-not-started", peer, cause },
-      ),
-    );
-  });
-  // Descendants that hold the pipes end with it, so that its last lines are all here when they close.
-  child.once("exit", () => {
-    kill();
-    hasEnded = true;
-  });
-  child.once("close", (code, signal) => {
-    const how = signal ? `was killed (${signal})` : `ended with exit code ${code}`;
-    fail(
-      new TrainerFailed(
-        `${name} ${how}${pending ? ` in ${pending.request}` : ""}${stderr()}: run ${quoted(command.join(" "))} alone to see why`,
-        { code: "trainer-ended", peer },
-      ),
-    );
-  });
-  // It has ended then, which is reported.
-  child.stdin.on("error", () => {});
-
-  /** Waits for the next reply. */
-  async function wait(request: Pending["request"]): Promise<unknown> {
-    if (failure) throw failure;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      return await new Promise((resolve, reject) => {
-        pending = { request, id: requests, resolve, reject };
-        timer = setTimeout(
-          () =>
-            fail(
-              new TrainerFailed(
-                `${name} took more than ${deadlines[request]} s for ${request}${stderr()}: raise trainer.deadlines.${request}, or see what it waits for`,
-                { code: "trainer-timeout", peer },
-              ),
-            ),
-          1000 * deadlines[request],
-        );
-      });
-    } finally {
-      clearTimeout(timer);
-      pending = undefined;
-    }
-  }
   const send = (request: Request, fields: object = {}) => {
     requests++;
-    child.stdin.write(`${JSON.stringify({ id: requests, request, ...fields })}\n`);
+    link.write(JSON.stringify({ id: requests, request, ...fields }));
   };
-
-  const first = await wait("start");
-  const stated = hello.safeParse(first);
-  if (!stated.success) {
-    throw fail(
-      new TrainerFailed(
-        `${name} began with ${quoted(JSON.stringify(first))}${stderr()}: begin with {"protocol":"${PROTOCOL}","version":${PROTOCOL_VERSION}}`,
-        { code: "trainer-no-version", peer },
-      ),
-    );
-  }
-  if (stated.data.version !== PROTOCOL_VERSION) {
-    throw fail(
-      new TrainerFailed(
-        `${name} speaks version ${stated.data.version} of the protocol, and this murmuration version ${PROTOCOL_VERSION}: install clients and murmuration of one release`,
-        { code: "trainer-version", peer },
-      ),
-    );
-  }
-
   return {
-    async ask(request, fields, schema) {
-      send(request, fields);
-      const reply = await wait(request);
-      const result = schema.safeParse(reply);
-      if (result.success) return result.data;
-      const { path, message } = result.error.issues[0]!;
-      const what = [...path.map(String), message].join(": ");
-      throw fail(
-        new TrainerFailed(`${name} replied to ${request} with ${quoted(JSON.stringify(reply))}: ${what}`, {
-          code: "trainer-reply",
-          peer,
-        }),
-      );
+    send,
+    fail,
+    async wait(request) {
+      if (failure) throw failure;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = () =>
+        fail(
+          new TrainerFailed(
+            `${name} took more than ${deadlines[request]} s for ${request}${link.lastWords()}: raise trainer.deadlines.${request}, or see what it waits for`,
+            { code: "trainer-timeout", peer },
+          ),
+        );
+      try {
+        return await new Promise((resolve, reject) => {
+          pending = { request, id: requests, resolve, reject };
+          timer = setTimeout(late, 1000 * deadlines[request]);
+        });
+      } finally {
+        clearTimeout(timer);
+        pending = undefined;
+      }
     },
     check() {
       if (failure) throw failure;
     },
-    refuse: (make) => fail(make(name)),
     close() {
-      if (failure || hasEnded || pending) return end();
+      if (failure || pending) return end();
       failure = new TrainerFailed(`${name} was closed: create another one`, { code: "trainer-closed", peer });
       send("close");
-      child.stdin.end();
-      options.release();
-      const timer = setTimeout(end, 1000 * deadlines.close);
-      child.once("close", () => {
-        clearTimeout(timer);
-        end();
-      });
+      link.end();
+      release();
+      closing = setTimeout(end, 1000 * deadlines.close);
     },
   };
 }

@@ -3,6 +3,8 @@ import type { FileHandle } from "node:fs/promises";
 import type { Vector } from "../vectors/vector.js";
 
 const FLOAT_BYTES = 4;
+/** What the names of shared folders begin with; host and number of the process follow. */
+const PREFIX = "murmur-trainer-";
 /** Bytes that are copied at a time. */
 const CHUNK_BYTES = 1 << 20;
 
@@ -31,14 +33,17 @@ export interface SharedFile {
 }
 
 export async function createSharedFolder(): Promise<SharedFolder> {
-  const [fs, { mkdtemp, open }, { tmpdir }, { join }] = await Promise.all([
+  const [fs, { mkdtemp, open }, { hostname, tmpdir }, { join }] = await Promise.all([
     import("node:fs"),
     import("node:fs/promises"),
     import("node:os"),
     import("node:path"),
   ]);
+  const root = tmpdir();
+  const machine = hostname().replace(/[^\w-]/g, "_");
+  removeAbandoned(fs, join, root, machine);
   // For this user alone: mkdtemp gives mode 0700.
-  const folder = await mkdtemp(join(tmpdir(), "murmur-trainer-"));
+  const folder = await mkdtemp(join(root, `${PREFIX}${machine}-${process.pid}-`));
   const path = (name: string) => join(folder, name);
   return {
     path,
@@ -62,6 +67,49 @@ export async function createSharedFolder(): Promise<SharedFolder> {
     },
     remove: () => fs.rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** Numbers in a file that the program has written; 0 where it has written none. */
+export async function lengthOf(folder: SharedFolder, name: string): Promise<number> {
+  try {
+    const file = await folder.open(name);
+    const length = await file.length();
+    await file.close();
+    return length;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Removes the folders of processes that were killed. Containers that share a folder have other hosts' names, and numbers of
+ * processes of their own.
+ */
+function removeAbandoned(
+  { readdirSync, rmSync }: typeof import("node:fs"),
+  join: (...parts: string[]) => string,
+  root: string,
+  machine: string,
+): void {
+  const prefix = `${PREFIX}${machine}-`;
+  for (const name of readdirSync(root)) {
+    const [pid] = name.startsWith(prefix) ? name.slice(prefix.length).split("-") : [];
+    if (!pid || !/^\d+$/.test(pid) || isAlive(Number(pid))) continue;
+    try {
+      rmSync(join(root, name), { recursive: true, force: true });
+    } catch {
+      // It is another user's.
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
 }
 
 function sharedFile(file: FileHandle, length: number): SharedFile {

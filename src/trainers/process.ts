@@ -1,24 +1,32 @@
 import { z } from "zod";
 import type { Fingerprint } from "../exchange/fingerprint.js";
-import { InvalidData, TrainerFailed } from "../foundation/errors.js";
+import { TrainerFailed } from "../foundation/errors.js";
 import { createLayout, type Layout } from "../vectors/layout.js";
-import type { NamedValues } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
 import { countOf, DEADLINES, deadlineSettings, MAX_NUMBERS, replies } from "./process-messages.js";
+import { PARENT_PATTERN } from "./process-parent.js";
 import { type Program, startProgram } from "./process-program.js";
-import { createSharedFolder, type SharedFolder } from "./process-vectors.js";
+
+import { readState, STATE, writeState } from "./process-state.js";
+import { createSharedFolder, lengthOf, type SharedFolder } from "./process-vectors.js";
 import { refuseFreezing } from "./task.js";
-import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
+import type { RoundOutcome, Trainer, TrainerContext, TrainerKind } from "./trainer.js";
 
 const updates = ["gradient", "own"] as const;
 
 const settings = z.strictObject({
   kind: z.literal("process"),
   command: z
-    .array(z.string().refine((text) => !text.includes("\0"), "must have no null character"))
-    .min(1)
-    .refine(([file]) => file !== "", "must begin with a program")
-    .describe('program and arguments, started once per peer without a shell: ["python3", "train.py"]'),
+    .union([
+      z
+        .array(z.string().refine((text) => !text.includes("\0"), "must have no null character"))
+        .min(1)
+        .refine(([file]) => file !== "", "must begin with a program"),
+      z.string().regex(PARENT_PATTERN, "must be a list, or as fd:3"),
+    ])
+    .describe(
+      'program and arguments, started once per peer without a shell: ["python3", "train.py"]; fd:N: the program that started this process, over that socket',
+    ),
   update: z
     .enum(updates)
     .default("gradient")
@@ -42,13 +50,15 @@ type Settings = z.output<typeof settings>;
 /** Files that are shared with the program. */
 const INITIAL = "initial.f32";
 const VECTORS = "vectors.f32";
-const STATE = "state.f32";
 
 /** What a program has said that it trains. */
 interface Description {
   readonly layout: Layout;
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
   readonly fingerprint: Fingerprint;
+  /** Local steps leave x_H in place of x_0, instead of x_H − x_0 in the second half. */
+  readonly returnsModel: boolean;
+  readonly evaluates: boolean;
 }
 
 /**
@@ -66,16 +76,19 @@ export const processTrainer: TrainerKind<typeof settings> = {
     const { command, deadlines } = settings;
     const { peer } = context;
     const folder = await createSharedFolder();
+    const lost = new AbortController();
+    const failed = (error: TrainerFailed) => lost.abort(error);
     let program: Program;
     try {
-      program = await startProgram({ command, peer, deadlines, release: folder.remove });
+      program = await startProgram({ command, peer, deadlines, release: folder.remove, failed });
     } catch (error) {
       folder.remove();
       throw error;
     }
     try {
       const description = await describe(program, folder, settings, context);
-      return await trainerOf(program, folder, description, settings, context);
+      const trainer = await trainerOf(program, folder, description, settings, context);
+      return { ...trainer, lost: lost.signal };
     } catch (error) {
       program.close();
       throw error;
@@ -90,11 +103,11 @@ async function describe(
   { update, options, paths }: Settings,
   context: TrainerContext,
 ): Promise<Description> {
-  const { peer, peers, seed } = context;
+  const { peer, peers, seed, rounds, localSteps } = context;
   const files = { initial: folder.path(INITIAL), vectors: folder.path(VECTORS), state: folder.path(STATE) };
-  const { tensors, local, data, model } = await program.ask(
+  const { tensors, local, data, model, returns, evaluates } = await program.ask(
     "describe",
-    { seed, peer, peers, update, options, paths, files },
+    { seed, peer, peers, rounds, localSteps, update, options, paths, files },
     replies.describe,
   );
   const parameters = countOf(tensors);
@@ -125,14 +138,16 @@ async function describe(
     layout,
     stateShapes: Object.fromEntries(local.map(({ name, shape }) => [name, shape])),
     fingerprint: { ...(data !== undefined && { data }), ...(model !== undefined && { trainedModel: model }) },
+    returnsModel: update === "own" && returns === "model",
+    evaluates,
   };
 }
 
 async function trainerOf(
   program: Program,
   folder: SharedFolder,
-  { layout, stateShapes, fingerprint }: Description,
-  { update }: Settings,
+  { layout, stateShapes, fingerprint, returnsModel, evaluates }: Description,
+  { command, update }: Settings,
   { peer }: TrainerContext,
 ): Promise<Trainer> {
   const { length } = layout;
@@ -140,7 +155,7 @@ async function trainerOf(
   const inTurn = createTurns(program);
 
   /** Has the program make `out` of `point`. @returns the loss */
-  const step = (point: Vector, out: Vector, fields: object): Promise<number> =>
+  const step = (point: Vector, out: Vector, fields: object): Promise<number | undefined> =>
     inTurn(async () => {
       await vectors.write(point, 0);
       const reply = await program.ask("step", fields, replies.step);
@@ -154,7 +169,8 @@ async function trainerOf(
             ),
         );
       }
-      await vectors.read(out, length);
+      await vectors.read(out, returnsModel ? 0 : length);
+      if (returnsModel) for (let k = 0; k < length; k++) out[k]! -= point[k]!;
       // Otherwise learning has diverged, which the peer reports.
       if (reply.loss === null) return Number.NaN;
       requireFinite(program, peer, layout, out, update === "gradient" ? "a gradient" : "an update");
@@ -165,7 +181,17 @@ async function trainerOf(
     layout,
     stateShapes,
     initialize: (model) => folder.readNow(INITIAL, model),
-    gradient: (point, out, number) => step(point, out, { step: number }),
+    async gradient(point, out, number) {
+      const loss = await step(point, out, { step: number });
+      if (loss !== undefined) return loss;
+      throw program.refuse(
+        (name) =>
+          new TrainerFailed(
+            `${name} replied to step without a loss: give that of the minibatch with its gradient`,
+            { code: "trainer-no-loss", peer },
+          ),
+      );
+    },
     ...(update === "own" && {
       localUpdate: (point, out, { first, count, learningRate }) =>
         step(point, out, { step: first, localSteps: count, learningRate }),
@@ -176,6 +202,15 @@ async function trainerOf(
         const { loss, accuracy } = await program.ask("evaluate", {}, replies.evaluate);
         return { loss: loss ?? Number.NaN, ...(accuracy !== undefined && { accuracy }) };
       }),
+    ...(!evaluates && { evaluates: false }),
+    // Nobody else needs to see what the run reports.
+    ...(typeof command === "string" && {
+      reported: (outcome, model) =>
+        inTurn(async () => {
+          if (model) await vectors.write(model, 0);
+          await program.ask("report", { ...shown(outcome), model: model !== undefined }, replies.report);
+        }),
+    }),
     state: () => inTurn(() => readState(program, folder, stateShapes, peer)),
     restore: (state) => inTurn(() => writeState(program, folder, state)),
     fingerprint: async () => fingerprint,
@@ -186,88 +221,12 @@ async function trainerOf(
   };
 }
 
-async function readState(
-  program: Program,
-  folder: SharedFolder,
-  shapes: Description["stateShapes"],
-  peer: number,
-): Promise<NamedValues> {
-  const { tensors } = await program.ask("state", {}, replies.state);
-  const other = tensors.find(
-    ({ name, shape }) => Object.hasOwn(shapes, name) && shapes[name]!.join() !== shape.join(),
-  );
-  if (other) {
-    throw program.refuse(
-      (name) =>
-        new TrainerFailed(
-          `${name} has a state ${other.name} of shape [${other.shape.join(", ")}], and described it with [${shapes[other.name]!.join(", ")}]: give one shape in describe and state`,
-          { code: "trainer-state-shape", peer },
-        ),
-    );
-  }
-  const count = countOf(tensors);
-  if (count === 0) return Object.fromEntries(tensors.map(({ name }) => [name, new Float32Array(0)]));
-  const written = await lengthOf(folder, STATE);
-  if (written !== count || count > MAX_NUMBERS) {
-    throw program.refuse(
-      (name) =>
-        new TrainerFailed(
-          `${name} wrote ${written} numbers for a state of ${count}, of at most ${MAX_NUMBERS}: write its tensors to files.state one after another, as float32`,
-          { code: "trainer-state-length", peer },
-        ),
-    );
-  }
-  const values = new Float32Array(count);
-  folder.readNow(STATE, values);
-  let end = 0;
-  return Object.fromEntries(
-    tensors.map((tensor) => {
-      const start = end;
-      end += countOf([tensor]);
-      return [tensor.name, values.slice(start, end)];
-    }),
-  );
-}
-
-/** @throws InvalidData the program refuses the state */
-async function writeState(program: Program, folder: SharedFolder, state: NamedValues): Promise<void> {
-  const entries = Object.entries(state);
-  const file = await folder.create(
-    STATE,
-    entries.reduce((sum, [, { length }]) => sum + length, 0),
-  );
-  try {
-    let from = 0;
-    for (const [, values] of entries) {
-      await file.write(values, from);
-      from += values.length;
-    }
-  } finally {
-    await file.close();
-  }
-  const tensors = entries.map(([name, { length }]) => ({ name, shape: [length] }));
-  try {
-    await program.ask("restore", { tensors }, replies.restore);
-  } catch (cause) {
-    if (!(cause instanceof TrainerFailed) || cause.code !== "trainer-reports") throw cause;
-    const { message, peer } = cause;
-    throw new InvalidData(
-      `the trainer program does not take the state: ${message}; give it a state that it has written`,
-      { code: "trainer-refuses-state", peer, cause },
-    );
-  }
-}
-
-/** Numbers in a file that the program has written; 0 where it has written none. */
-async function lengthOf(folder: SharedFolder, name: string): Promise<number> {
-  try {
-    const file = await folder.open(name);
-    const length = await file.length();
-    await file.close();
-    return length;
-  } catch {
-    return 0;
-  }
+function shown({ round, kind, loss, evaluation, consensusEstimate, traffic }: RoundOutcome): object {
+  const total = (key: "bytesSent" | "bytesReceived") => traffic.reduce((sum, edge) => sum + edge[key], 0);
+  return {
+    ...{ round, kind, loss, evaluation, consensusEstimate },
+    ...{ bytesSent: total("bytesSent"), bytesReceived: total("bytesReceived") },
+  };
 }
 
 /** @throws TrainerFailed the first number that is not finite, by the name of its tensor */

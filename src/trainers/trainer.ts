@@ -37,6 +37,18 @@ export interface TrainerPooling {
   take(total: Float64Array): void;
 }
 
+/** A round that is over, as far as it concerns a trainer. */
+export interface RoundOutcome {
+  readonly round: number;
+  readonly kind: "learning" | "closing";
+  readonly loss?: number;
+  readonly evaluation?: Evaluation;
+  /** This peer's estimate of the consensus distance. */
+  readonly consensusEstimate?: number;
+  /** What crossed each edge so far. */
+  readonly traffic: readonly { readonly bytesSent: number; readonly bytesReceived: number }[];
+}
+
 export interface Trainer {
   /** The tensors that gossip, in the order in which they lie in the model vector. */
   readonly layout: Layout;
@@ -72,11 +84,20 @@ export interface Trainer {
    * that was there. Where it is present, neither `gradient` nor the experiment's optimiser is used.
    *
    * @param point x_0; it is left as it is, and must not change before the promise resolves
-   * @returns the mean loss before each local step; not finite when learning diverged
+   * @returns the mean loss before each local step; not finite when learning diverged, and undefined where it is not known
    */
-  localUpdate?(point: Vector, out: Vector, steps: LocalSteps): Promise<number>;
+  localUpdate?(point: Vector, out: Vector, steps: LocalSteps): Promise<number | undefined>;
   /** Evaluate any model of this layout on held-out data. Leaves the trainer's own state as it was. */
   evaluate(model: Vector): Promise<Evaluation>;
+  /** False for a trainer whose `evaluate` is not to be called. */
+  readonly evaluates?: false;
+  /**
+   * Is shown each round that is over, and awaited before the next one.
+   *
+   * @param model the peer's model, where no local step follows at once: after the last learning round, the last closing
+   *   round, and the last round of an epoch
+   */
+  reported?(outcome: RoundOutcome, model: Vector | undefined): Promise<void>;
   /**
    * Copies of what gradients and updates change besides `out`, for a checkpoint: weights that no gradient moves, and the
    * state of an optimiser of its own.
@@ -94,6 +115,8 @@ export interface Trainer {
    * neighbours must leave it out too.
    */
   fingerprint?(): Promise<Fingerprint>;
+  /** Aborts when the trainer cannot go on, with the error: a peer then waits for its neighbours no longer. */
+  readonly lost?: AbortSignal;
   /** Release what the trainer holds outside JavaScript's heap. */
   dispose(): void;
 }
@@ -104,6 +127,9 @@ export interface TrainerContext {
   readonly peer: number;
   readonly peers: number;
   readonly seed: number;
+  /** Learning rounds, and local steps of each, where they are known. */
+  readonly rounds?: number | undefined;
+  readonly localSteps?: number | undefined;
 }
 
 /** One kind of trainer; a new one is a file in `trainers/` and a line in `trainers/index.ts`. */

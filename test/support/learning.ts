@@ -28,7 +28,7 @@ export function learning(trainer: Trainer, { optimizer = { kind: "sgd" }, localS
       const loss = await learner.learn(point, update, round);
       space.kernels.add(point.byteOffset, update.byteOffset, length);
       model.set(point);
-      return loss;
+      return loss!;
     },
   };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const root = new URL("../..", import.meta.url).pathname;
 const command = join(root, "dist/cli/main.js");
-const env = { ...process.env, NO_COLOR: "1" };
+const env = () => ({ ...process.env, NO_COLOR: "1" });
 
 export interface Finished {
   readonly status: number | null;
@@ -20,7 +20,7 @@ export function murmur(...args: string[]): Finished {
 export function murmurIn(cwd: string, ...args: string[]): Finished {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
-    env,
+    env: env(),
     cwd,
   });
   return { status, stdout, stderr };
@@ -41,7 +41,12 @@ export function startMurmur(...args: string[]): Running {
 }
 
 export function startNode(...args: string[]): Running {
-  const child = spawn(process.execPath, args, { env });
+  return start(process.execPath, ...args);
+}
+
+/** Starts any program. */
+export function start(file: string, ...args: string[]): Running {
+  const child = spawn(file, args, { env: env() });
   running.add(child);
   let stdout = "";
   let stderr = "";

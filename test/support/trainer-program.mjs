@@ -1,12 +1,32 @@
 // A trainer program for tests: the package's own quadratics behind the protocol of src/clients/README.md. Its first
-// argument names a way to break the protocol, and its second the step of this life, from 0, in which it does.
-import { closeSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+// argument names a way to break the protocol, and its second the step of this life, from 0, in which it does. With a
+// third one it is the program that starts murmur, with the arguments in that list.
+import { spawn } from "node:child_process";
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createInterface } from "node:readline";
 import { createTrainer } from "../../dist/trainers/index.js";
 import { taskSettings } from "../../dist/trainers/task.js";
 
-const [how = "well", at = "0"] = process.argv.slice(2);
-const send = (reply) => process.stdout.write(`${JSON.stringify(reply)}\n`);
+const [how = "well", at = "0", peer] = process.argv.slice(2);
+const main = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const child =
+  peer &&
+  spawn(process.execPath, [main, ...JSON.parse(peer)], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
+const [input, output] = child ? [child.stdio[3], child.stdio[3]] : [process.stdin, process.stdout];
+const send = (reply) => output.write(`${JSON.stringify(reply)}\n`);
+if (child) {
+  child.once("exit", (code) => process.exit(code ?? 1));
+  output.on("error", () => {});
+  if (how !== "mute") setInterval(() => send({ beat: true }), 50);
+}
 const shapes = (layout) => layout.tensors.map(({ name, shape }) => ({ name, shape }));
 
 let trainer;
@@ -24,9 +44,9 @@ function read(path, count) {
   return vector;
 }
 
-function writeResult(vector) {
+function writeResult(vector, at = 4 * length) {
   const file = openSync(run.files.vectors, "r+");
-  writeSync(file, new Uint8Array(vector.buffer), 0, 4 * length, 4 * length);
+  writeSync(file, new Uint8Array(vector.buffer), 0, 4 * length, at);
   closeSync(file);
 }
 
@@ -39,7 +59,8 @@ async function descend(point, out, { step, localSteps, learningRate }) {
     loss += await trainer.gradient(local, out, step + h);
     for (let k = 0; k < length; k++) local[k] += Math.fround(rate * out[k]);
   }
-  for (let k = 0; k < length; k++) out[k] = local[k] - point[k];
+  if (how === "returns-model") out.set(local);
+  else for (let k = 0; k < length; k++) out[k] = local[k] - point[k];
   return loss / localSteps;
 }
 
@@ -52,6 +73,7 @@ async function breakAfterStep(out) {
     case "exit":
       process.stderr.write("reading batch\n\u001b[31mout of memory\u001b[0m\n");
       return process.exit(7);
+    case "mute":
     case "hang":
       return new Promise(() => setInterval(() => {}, 1000));
     case "throw":
@@ -68,7 +90,7 @@ const requests = {
     run = request;
     const { peer, peers, seed, options, paths, files } = run;
     const { countsSteps: _, ...quadratic } = options;
-    if (paths.pid) writeFileSync(paths.pid, String(process.pid));
+    if (paths.pid) writeFileSync(paths.pid, String(child?.pid ?? process.pid));
     const settings = {
       kind: "quadratic",
       dimension: 8,
@@ -87,7 +109,11 @@ const requests = {
     if (how === "twice") return { tensors: [1, 2].map(() => ({ name: "x", shape: [1] })) };
     if (how === "long-name") return { tensors: [{ name: "x".repeat(257), shape: [length] }] };
     const local = [{ name: "half", shape: [] }];
-    return { tensors: shapes(trainer.layout), local, data: paths.data, model: paths.model };
+    return {
+      ...{ tensors: shapes(trainer.layout), local, data: paths.data, model: paths.model },
+      ...(how === "returns-model" && { returns: "model" }),
+      ...(how === "no-evaluation" && { evaluates: false }),
+    };
   },
   async step(request) {
     const point = read(run.files.vectors, length);
@@ -99,11 +125,17 @@ const requests = {
     memory[0]++;
     if (run.options.countsSteps) out[0] += memory[0] + memory[1];
     memory[1] = out[0] / 2;
-    writeResult(out);
+    writeResult(out, how === "returns-model" ? 0 : undefined);
+    if (how === "no-loss") return { length };
     if (steps++ !== Number(at)) return { loss, length };
     await breakAfterStep(out);
     if (how === "diverge") return { loss: null, length };
     return { loss: how === "reply" ? "small" : loss, length: how === "length" ? length - 1 : length };
+  },
+  report(report) {
+    const model = report.model && [...read(run.files.vectors, length)];
+    if (run.paths.reports) appendFileSync(run.paths.reports, `${JSON.stringify({ ...report, model })}\n`);
+    return {};
   },
   evaluate: () => trainer.evaluate(read(run.files.vectors, length)),
   async state() {
@@ -125,8 +157,9 @@ if (how === "garbage-first") process.stdout.write("Loading data…\n");
 const protocol = how === "no-version" ? "another" : "murmuration trainer";
 if (how !== "silent") send({ protocol, version: how === "version" ? 2 : 1 });
 
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of createInterface({ input })) {
   const { id, request, ...fields } = JSON.parse(line);
+  if (request === undefined) continue;
   if (request === "close") break;
   try {
     const reply = { id, ...(await requests[request](fields)) };
@@ -136,4 +169,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     send({ id, error: String(error) });
   }
 }
-process.exit();
+if (child) output.end();
+else process.exit();

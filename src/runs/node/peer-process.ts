@@ -79,12 +79,13 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
         void tell({ kind: "joined", compressorName, rounds, threads, warnings }),
       onRound(report, { point, plan, rounds }) {
         const now = performance.now();
-        if (report.evaluation || report.warnings || now - told >= PROGRESS_MS) {
+        const isEnd =
+          report.round === plan.rounds - 1 || report.verdict?.isLast || report.round === rounds - 1;
+        if (isEnd || report.evaluation || report.warnings || now - told >= PROGRESS_MS) {
           told = now;
           void tell({ kind: "round", report });
         }
-        const endsLearning = report.round === plan.rounds - 1 || report.verdict?.isLast;
-        if (!endsLearning && report.round !== rounds - 1) return;
+        if (!isEnd) return;
         // A copy: the model moves on while the file is written.
         const bytes = new Uint8Array(point.buffer, point.byteOffset, point.byteLength).slice();
         writes.push(writeFile(modelFile(models, start.id, report.round), bytes));

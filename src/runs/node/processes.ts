@@ -233,7 +233,7 @@ function createWatch(
       const { peer, round, kind, loss, evaluation } = report;
       latest.set(peer, report);
       for (const text of report.warnings ?? []) onWarning?.({ peer, round, text });
-      // The report that ends learning evaluates, and always comes here.
+      // The report that ends learning always comes here.
       if (kind === "learning") beforeClosing.set(peer, report);
       if (loss !== undefined) losses.set(peer, loss);
       const quality = evaluation && qualityOf(evaluation);
@@ -405,7 +405,8 @@ async function look(
       const vectors = await Promise.all(reports.map(({ peer }) => readModel(modelFile(models, peer, round))));
       const mean = new Float32Array(evaluators[0]!.layout.length);
       const observed = observe(vectors, mean);
-      return { round, kind, reports, ...observed, meanEvaluation: await evaluateOn(evaluators, mean) };
+      const meanEvaluation = await evaluateOn(evaluators, mean);
+      return { round, kind, reports, ...observed, ...(meanEvaluation && { meanEvaluation }) };
     };
     const beforeClosing = await lookAt(watch.beforeClosing);
     const hasClosing = watch.latest.get(0)!.round > beforeClosing.round;

@@ -39,7 +39,10 @@ export interface Stage {
   readonly saving: Saving | undefined;
   readonly transport: Libp2pTransport;
   readonly network: Network;
-  /** @throws HandshakeRefused the neighbours run something else, as turned out after the run had begun */
+  /**
+   * @throws HandshakeRefused the neighbours run something else, as turned out after the run had begun
+   * @throws TrainerFailed the trainer was lost while the peer waited for its neighbours
+   */
   requireAccepted(): void;
 }
 
@@ -83,7 +86,9 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
       ...(run.report && { report: run.report }),
     });
     opened(transport);
-    if (signal?.aborted) await transport.close();
+    const { lost } = prepared.trainers[0]!;
+    lost?.addEventListener("abort", () => void transport?.close(), { once: true });
+    if (signal?.aborted || lost?.aborted) await transport.close();
     const ready = transport.ready();
     if (saved) {
       // Rounds that are computed again need no neighbours; they may even have finished.
@@ -93,6 +98,7 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
         void transport?.close();
       });
     } else await ready;
+    lost?.throwIfAborted();
     return {
       ...{ peer, plan: prepared.plan, prepared, membership, saving, transport },
       network: {
@@ -101,6 +107,7 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
         ...(saving && { journal: saving.journal }),
       },
       requireAccepted() {
+        lost?.throwIfAborted();
         if (refused) throw refused;
       },
     };

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import traceback
@@ -11,11 +10,11 @@ from typing import IO, Any, Callable, Dict, Optional
 
 import numpy as np
 
+from .files import FLOAT, finite, read_tensors, shapes, write_tensors
 from .trainer import Evaluation, Run, State, Step, Trainer, Vector
 
 PROTOCOL = "murmuration trainer"
 VERSION = 1
-FLOAT = np.dtype("<f4")
 
 
 def serve(make: Callable[[Run], Trainer]) -> None:
@@ -56,6 +55,8 @@ class _Server:
                 update=request["update"],
                 options=request["options"],
                 paths=request["paths"],
+                rounds=request.get("rounds"),
+                local_steps=request.get("localSteps"),
             )
         )
         self._length = 0
@@ -79,10 +80,10 @@ class _Server:
     def _describe(self, _request: Dict[str, Any]) -> Dict[str, Any]:
         description = self._trainer.describe()
         tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in description.tensors.items()}
-        self._length = _write_tensors(self._files["initial"], tensors)
+        self._length = write_tensors(self._files["initial"], tensors)
         about = {"data": description.data, "model": description.model}
         return {
-            "tensors": _shapes(tensors),
+            "tensors": shapes(tensors),
             "local": [{"name": name, "shape": list(shape)} for name, shape in description.local.items()],
             **{key: text for key, text in about.items() if text is not None},
         }
@@ -94,12 +95,12 @@ class _Server:
             learning_rate=request.get("learningRate"),
         )
         loss = self._trainer.step(self._part(0), self._part(1), step)
-        return {"loss": _finite(loss), "length": self._length}
+        return {"loss": finite(loss), "length": self._length}
 
     def _evaluate(self, _request: Dict[str, Any]) -> Dict[str, Any]:
         result = self._trainer.evaluate(self._part(0))
         evaluation = result if isinstance(result, Evaluation) else Evaluation(float(result))
-        reply: Dict[str, Any] = {"loss": _finite(evaluation.loss)}
+        reply: Dict[str, Any] = {"loss": finite(evaluation.loss)}
         if evaluation.accuracy is not None:
             reply["accuracy"] = float(evaluation.accuracy)
         return reply
@@ -107,17 +108,11 @@ class _Server:
     def _state(self, _request: Dict[str, Any]) -> Dict[str, Any]:
         state: State = getattr(self._trainer, "state", dict)()
         tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in state.items()}
-        _write_tensors(self._files["state"], tensors)
-        return {"tensors": _shapes(tensors)}
+        write_tensors(self._files["state"], tensors)
+        return {"tensors": shapes(tensors)}
 
     def _restore(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        values: Vector = np.fromfile(self._files["state"], dtype=FLOAT)
-        state: State = {}
-        start = 0
-        for tensor in request["tensors"]:
-            end = start + math.prod(tensor["shape"])
-            state[tensor["name"]] = values[start:end]
-            start = end
+        state = read_tensors(self._files["state"], request["tensors"])
         restore = getattr(self._trainer, "restore", None)
         if restore is not None:
             restore(state)
@@ -147,20 +142,3 @@ def _take_stdout() -> IO[str]:
 def _write(replies: IO[str], message: Dict[str, Any]) -> None:
     replies.write(json.dumps(message, allow_nan=False) + "\n")
     replies.flush()
-
-
-def _write_tensors(path: str, tensors: Dict[str, Vector]) -> int:
-    """Writes the arrays one after another. Returns how many numbers they have."""
-    with open(path, "wb") as file:
-        for values in tensors.values():
-            file.write(np.ascontiguousarray(values).tobytes())
-    return sum(values.size for values in tensors.values())
-
-
-def _shapes(tensors: Dict[str, Vector]) -> Any:
-    return [{"name": name, "shape": list(values.shape)} for name, values in tensors.items()]
-
-
-def _finite(loss: float) -> Optional[float]:
-    """JSON has no number for a loss that is not finite."""
-    return float(loss) if math.isfinite(loss) else None

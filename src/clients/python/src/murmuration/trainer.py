@@ -30,6 +30,10 @@ class Run:
     """The setting ``trainer.options``, the same for every peer."""
     paths: Mapping[str, str]
     """The setting ``trainer.paths``: places of files on this machine."""
+    rounds: Optional[int] = None
+    """Learning rounds of the run, where they are known."""
+    local_steps: Optional[int] = None
+    """Steps of each round, where they are known."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Peers inside the training loops of others."""

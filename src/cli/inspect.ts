@@ -82,7 +82,7 @@ function parseAxis(text: string): Axis {
   return text as Axis;
 }
 
-/** Serves until the process is told to stop. */
+/** Serves until the process is asked to stop. */
 async function serve(folder: string, port: number): Promise<void> {
   const server = await createLiveServer(folder, { port });
   print(`live: ${server.url} (Ctrl-C ends it)`);
@@ -123,7 +123,7 @@ function startOf({ header }: Run): number {
   return Number.isNaN(startedAt) ? 0 : startedAt / 1000;
 }
 
-/** Runs of folders with the same name are told apart by a number. */
+/** Runs of folders with the same name get a number. */
 function distinct(views: readonly RunView[]): RunView[] {
   const seen = new Map<string, number>();
   return views.map((view) => {
@@ -272,7 +272,7 @@ function consensusBeforeClosing({ series, experiment }: RunView): number | undef
 
 const has = ({ series }: RunView, name: SeriesName) => series[name].some((value) => value !== null);
 
-/** The rounds that learn; closing makes all peers equal, and would press everything else flat. */
+/** The training rounds; closing makes all peers equal, and would press everything else flat. */
 function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
   const points = series[x].flatMap((value, point): [number, number | null][] =>
     value === null || series.round[point]! > experiment.rounds ? [] : [[value, series[y][point] ?? null]],

@@ -3,7 +3,7 @@ import { type Dataset, type Examples, sizeOf, targetNames } from "../dataset.js"
 import { digest, type Fingerprint, listed } from "../exchange/fingerprint.js";
 import { digestOfNumbers } from "./digest-of-numbers.js";
 
-/** Value of `data` at a peer whose neighbours may learn from another data set. */
+/** Value of `data` at a peer whose neighbours may train on another data set. */
 const ANY_DATA = "any";
 
 const digests = new WeakMap<Dataset, Promise<string>>();

@@ -1,5 +1,5 @@
 /**
- * How the peers of a graph change while a run goes on. A peer keeps its number for ever: one that leaves stays in the
+ * How the peers of a graph change while a run goes on. A peer keeps its number for good: one that leaves stays in the
  * list without edges, and a new one gets the next number.
  */
 import { z } from "zod";

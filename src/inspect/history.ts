@@ -49,7 +49,7 @@ export interface EdgeHistory {
   missed: number;
   /** What this peer counted on the edge. */
   readonly counters: CounterValues;
-  /** ‖x_i − x_j‖ as this peer last told it from messages; NaN where it did not. */
+  /** ‖x_i − x_j‖ as this peer last estimated it from messages; NaN where it did not. */
   distance: number;
 }
 

@@ -14,7 +14,7 @@ import { softmax } from "./softmax.js";
 
 const kinds = [mlp, softmax, cnn, resnet, charTransformer, module] as const;
 
-/** Settings of any model, told apart by `kind`. */
+/** Settings of any model, distinguished by `kind`. */
 export const modelSettings = settingsOfAny(kinds);
 export type ModelSettings = z.output<typeof modelSettings>;
 

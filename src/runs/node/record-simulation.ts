@@ -264,7 +264,7 @@ async function openSaving(peers: readonly Peer[], { checkpoints, warn }: RunOpti
   await Promise.all(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
   return {
     resumedFrom: loaded[0]?.round,
-    /** After every so many rounds, and before the run stops. */
+    /** Every this many rounds, and before the run stops. */
     async save(round: number, isLast: boolean): Promise<void> {
       if ((round + 1) % every !== 0 && !isLast) return;
       await saveOrWarn(peers, stores, warn);

@@ -35,7 +35,11 @@ const variants: readonly (readonly [pattern: RegExp, replace: (command: string) 
     "hundreds of rounds take long",
   ],
   [/ --checkpoints /, (command) => `${command} --checkpoint-every 2`, "the first would be in round 10"],
-  [/^npx murmur up topologies/, (command) => `${command} --trainer quadratic`, "processes load for long"],
+  [
+    /^npx murmur (up topologies|simulate .*--(out runs\/[se]|network))/,
+    (command) => `${command} --trainer quadratic`,
+    "TensorFlow.js takes a second of every process; other commands train with it",
+  ],
   [
     /^npx murmur init /,
     (command) => `${command} --peers 5 --rounds 4 --trainer quadratic --evaluate-every 0`,

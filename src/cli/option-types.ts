@@ -41,7 +41,7 @@ function threadCount(text: string): ThreadCount {
 export function threadsOption(): Option {
   return new Option(
     "--threads <count>",
-    `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; the bits are the same`,
+    `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; results are bit-identical`,
   )
     .argParser(threadCount)
     .default("auto");

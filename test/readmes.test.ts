@@ -51,7 +51,6 @@ const variants: readonly (readonly [pattern: RegExp, replace: (command: string) 
 
 /** Files of a README in a shorter variant, and why. */
 const fileVariants: readonly (readonly [file: string, from: string, to: string, why: string])[] = [
-  ["README.md topology.json", '"peers": 8', '"peers": 3', "eight processes take ten seconds"],
   ["README.md simulate.ts", 'compressor: "sign"', 'compressor: "sign", rounds: 4', "500 rounds take long"],
 ];
 
@@ -87,13 +86,14 @@ const parts: Readonly<Record<string, string>> = {
 
 const species = ["setosa", "versicolor", "virginica"];
 const petals = Array.from(
-  { length: 120 },
+  { length: 60 },
   (_, k) => `${(k % 3) + Math.sin(k) / 3},${(k % 3) - Math.cos(k) / 5}`,
 );
+const flowers = `length,width,species\n${petals.map((row, k) => `${row},${species[k % 3]}\n`).join("")}`;
 
 /** The reader's own files. */
 const ownFiles: Readonly<Record<string, string>> = {
-  "flowers.csv": `length,width,species\n${petals.map((row, k) => `${row},${species[k % 3]}\n`).join("")}`,
+  ...{ "north.csv": flowers, "east.csv": flowers, "south.csv": flowers },
   "new.csv": `length,width\n${petals.map((row) => `${row}\n`).join("")}`,
 };
 

@@ -42,7 +42,7 @@ const variants: readonly (readonly [pattern: RegExp, replace: (command: string) 
   ],
   [
     /^npx murmur init /,
-    (command) => `${command} --peers 5 --rounds 4 --trainer quadratic --evaluate-every 0`,
+    (command) => `${command} --peers 3 --rounds 4 --trainer quadratic --evaluate-every 0`,
     "eight processes that load TensorFlow.js take ten seconds",
   ],
   [/^npx murmur keys /, (command) => `${command} --base-port ${ports}`, "the usual ports may be taken"],
@@ -59,12 +59,12 @@ const endless: Readonly<Record<string, RegExp>> = {
   "npx murmur inspect runs/squeezed --live": /live: http:/,
 };
 
-/** Commands and programs that are peer 3 of `my-run`, and the command that starts its other peers. */
+/** Commands and programs that are peer 2 of `my-run`, and the command that starts its other peers. */
 const amongOthers: readonly string[] = [
-  "npx murmur peer my-run/topology.json my-run/experiment.json --id 3",
+  "npx murmur peer my-run/topology.json my-run/experiment.json --id 2",
   "node peer.mjs",
 ];
-const others = "npx murmur up my-run/topology.json my-run/experiment.json --peers 0,1,2,4";
+const others = "npx murmur up my-run/topology.json my-run/experiment.json --peers 0,1";
 
 /** Commands that are not run here, and why. */
 const notRun: Readonly<Record<string, string>> = {
@@ -228,7 +228,7 @@ describe.each(readmes().map((readme) => [readme, blocksOf(readme)] as const))("%
 
   it.runIf(programs.includes("node peer.mjs"))("has a program whose model is that of the run", () => {
     const [logged] = readRun(join(workplace.folder, "runs/mine")).peers;
-    expect(logged!.peer).toBe(3);
+    expect(logged!.peer).toBe(2);
     const digest = /^[0-9a-f]{64}$/m.exec(outputs["node peer.mjs"]!)![0];
     expect(outputs["npx murmur up my-run/topology.json my-run/experiment.json"]).toContain(digest);
   });

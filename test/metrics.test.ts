@@ -87,15 +87,29 @@ describe("metrics", () => {
           { at: label },
           value,
         );
-        const family = parseOpenMetrics(expose(await registry.getMetricsAsJSON(), "openmetrics")).get(
-          "some",
-        )!;
+        const family = parseOpenMetrics(await expose(registry, "openmetrics")).get("some")!;
         expect(family.help).toBe(help || "-");
         const [[key, number]] = [...family.samples] as [[string, number]];
         expect(unescaped(key.slice('some{at="'.length, -'"}'.length))).toBe(label);
         expect(number).toBe(value);
       }),
     );
+  });
+
+  it("are those of one round, however long a collector takes", async () => {
+    const registry = new Registry();
+    const write = createMetrics(registry);
+    let release = () => {};
+    const collect = () => new Promise<void>((resolve) => (release = resolve));
+    new Gauge({ name: "slow", help: "-", registers: [registry], collect });
+    write(roundReport);
+    const text = expose(registry, "prometheus");
+    await Promise.resolve();
+    const [edge] = roundReport.traffic;
+    write({ ...roundReport, round: 20, traffic: [{ ...edge!, bytesSent: 300 }] });
+    release();
+    expect(await text).toMatch(/^murmuration_round\{peer="1"\} 19$/m);
+    expect(await text).toMatch(/^murmuration_sent_bytes_total\{peer="1",neighbour="0"\} 100$/m);
   });
 
   it("write bounds of buckets as numbers with a point", async () => {
@@ -107,7 +121,7 @@ describe("metrics", () => {
       registers: [registry],
     });
     histogram.observe(0.5);
-    const text = expose(await registry.getMetricsAsJSON(), "openmetrics");
+    const text = await expose(registry, "openmetrics");
     expect([...parseOpenMetrics(text).get("gc_seconds")!.samples.keys()]).toEqual([
       'gc_seconds_bucket{le="0.1"}',
       'gc_seconds_bucket{le="1.0"}',

@@ -2,9 +2,9 @@
  * Text formats of metrics: Prometheus' 0.0.4, and OpenMetrics 1.0, which adds units and an end mark, and whose
  * counters are called without `_total` but for their samples.
  */
-import type { MetricObjectWithValues, MetricValueWithName } from "prom-client";
+import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
 
-export type MetricFamily = MetricObjectWithValues<MetricValueWithName<string>>;
+type MetricFamily = MetricObjectWithValues<MetricValueWithName<string>>;
 export type Format = "prometheus" | "openmetrics";
 
 export const contentTypes: Readonly<Record<Format, string>> = {
@@ -31,9 +31,12 @@ const UNIT_PATTERN = /_(bytes|ratio|seconds)$/;
 export const unitOf = (name: string): string | undefined =>
   UNIT_PATTERN.exec(name.replace(/_total$/, ""))?.[1];
 
-/** @param families as `Registry.getMetricsAsJSON` gives them */
-export function expose(families: readonly MetricFamily[], format: Format): string {
-  const texts = families.map((family) => exposeFamily(family, format));
+/** All metrics as text. Each is read and written at once: a slow collector of another does not mix rounds. */
+export async function expose(registry: Registry, format: Format): Promise<string> {
+  const names = registry.getMetricsAsArray().map(({ name }) => name);
+  const texts = await Promise.all(
+    names.map(async (name) => exposeFamily(await registry.getSingleMetric(name)!.get(), format)),
+  );
   return format === "openmetrics" ? `${texts.join("")}# EOF\n` : texts.join("");
 }
 

@@ -39,9 +39,8 @@ export async function createPrometheusSink({
       return;
     }
     const format = formatFor(request.headers.accept);
-    registry.getMetricsAsJSON().then(
-      (families) =>
-        response.writeHead(200, { "content-type": contentTypes[format] }).end(expose(families, format)),
+    expose(registry, format).then(
+      (text) => response.writeHead(200, { "content-type": contentTypes[format] }).end(text),
       (error: Error) => response.writeHead(500).end(`murmuration: ${error.message}\n`),
     );
   });

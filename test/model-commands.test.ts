@@ -87,7 +87,7 @@ describe("--save", () => {
     const before = readFileSync(model);
     for (const command of ["simulate", "up"]) {
       expect(refused(command, pair, ...settings, "--save", at("saved"))).toContain(
-        `${model} is there already`,
+        `${model} already exists`,
       );
     }
     expect(readFileSync(model)).toEqual(before);

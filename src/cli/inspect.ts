@@ -280,7 +280,7 @@ function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, n
   return { name, points };
 }
 
-/** Rounds count from 1 here, as on the page: what was reached after so many. */
+/** Rounds count from 1 here, as on the page: what was reached after that many. */
 function roundsTable({ series, metric, experiment }: RunView): string {
   // Rounds with evaluations say most; when there are too many, or none, evenly spaced ones.
   const points = series.round.map((_, point) => point);

@@ -59,7 +59,7 @@ export function partsFingerprint(parts: readonly (readonly number[])[]): Fingerp
 
 /**
  * The fingerprint of a peer that accepts neighbours with other examples. Targets, shape and everything else still
- * count, and a neighbour must accept as much, so that nobody learns beside other data unawares.
+ * count, and a neighbour must accept as much, so that no peer mixes with other data unknowingly.
  */
 export function allowDifferentData(fingerprint: Fingerprint): Fingerprint {
   const { splitParts: _, ...others } = fingerprint;

@@ -91,10 +91,17 @@ const petals = Array.from(
 );
 const flowers = `length,width,species\n${petals.map((row, k) => `${row},${species[k % 3]}\n`).join("")}`;
 
+const table = (columns: string, targets: (k: number) => string) =>
+  `length,width,${columns}\n${petals.map((row, k) => `${row},${targets(k)}\n`).join("")}`;
+
 /** The reader's own files. */
 const ownFiles: Readonly<Record<string, string>> = {
-  ...{ "north.csv": flowers, "east.csv": flowers, "south.csv": flowers },
+  ...{ "flowers.csv": flowers, "north.csv": flowers, "east.csv": flowers, "south.csv": flowers },
   "new.csv": `length,width\n${petals.map((row) => `${row}\n`).join("")}`,
+  "patients.csv": table("ill", (k) => (k % 3 ? "yes" : "no")),
+  "photos.csv": table("cat,dog,night", (k) => `${k % 2},${k % 3 === 0 ? 1 : 0},${k % 5 === 0 ? 1 : 0}`),
+  "houses.csv": table("price,rent", (k) => `${100 + (k % 3)},${k % 3}`),
+  "ring.json": '{ "graph": { "kind": "ring", "peers": 4 } }',
 };
 
 /** What the reader's own data are in Python, by README. */

@@ -41,7 +41,7 @@ const variants: readonly (readonly [pattern: RegExp, replace: (command: string) 
     "TensorFlow.js takes a second of every process; other commands train with it",
   ],
   [
-    /^npx murmur init /,
+    /^npx murmur init my-run$/,
     (command) => `${command} --peers 3 --rounds 4 --trainer quadratic --evaluate-every 0`,
     "eight processes that load TensorFlow.js take ten seconds",
   ],

@@ -40,6 +40,7 @@ const variants: readonly (readonly [pattern: RegExp, replace: (command: string) 
     (command) => `${command} --trainer quadratic`,
     "TensorFlow.js takes a second of every process; other commands train with it",
   ],
+  [/^npx murmur up topologies/, (command) => command.replace(/topologies\S+/, "pair.json"), "two processes do, too"],
   [
     /^npx murmur init my-run$/,
     (command) => `${command} --peers 3 --rounds 4 --trainer quadratic --evaluate-every 0`,
@@ -101,6 +102,7 @@ const ownFiles: Readonly<Record<string, string>> = {
   "patients.csv": table("ill", (k) => (k % 3 ? "yes" : "no")),
   "photos.csv": table("cat,dog,night", (k) => `${k % 2},${k % 3 === 0 ? 1 : 0},${k % 5 === 0 ? 1 : 0}`),
   "houses.csv": table("price,rent", (k) => `${100 + (k % 3)},${k % 3}`),
+  "pair.json": '{ "graph": { "kind": "chain", "peers": 2 } }',
   "ring.json": '{ "graph": { "kind": "ring", "peers": 4 } }',
 };
 

@@ -40,7 +40,11 @@ const variants: readonly (readonly [pattern: RegExp, replace: (command: string) 
     (command) => `${command} --trainer quadratic`,
     "TensorFlow.js takes a second of every process; other commands train with it",
   ],
-  [/^npx murmur up topologies/, (command) => command.replace(/topologies\S+/, "pair.json"), "two processes do, too"],
+  [
+    /^npx murmur up topologies/,
+    (command) => command.replace(/topologies\S+/, "pair.json"),
+    "two processes do, too",
+  ],
   [
     /^npx murmur init my-run$/,
     (command) => `${command} --peers 3 --rounds 4 --trainer quadratic --evaluate-every 0`,

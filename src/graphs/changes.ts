@@ -109,7 +109,7 @@ export function topologySettingsOf({ name, graph, peers }: Topology) {
   };
 }
 
-/** What newcomers are sent: the data of peers are nobody else's business. */
+/** What newcomers are sent: the data of peers stay private. */
 export function publicSettingsOf(topology: Topology) {
   const { peers, ...graph } = topologySettingsOf(topology);
   return { ...graph, peers: peers.map(({ data: _, ...peer }) => peer) };

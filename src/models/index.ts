@@ -18,7 +18,7 @@ const kinds = [mlp, softmax, cnn, resnet, charTransformer, module] as const;
 export const modelSettings = settingsOfAny(kinds);
 export type ModelSettings = z.output<typeof modelSettings>;
 
-/** What a model is made for: examples, and a loss that takes so many outputs. */
+/** What a model is made for: examples, and a loss that takes this many outputs. */
 export function modelContext(
   { inputShape, targets }: ExamplesDescription,
   outputs: number,

@@ -92,7 +92,7 @@ export interface AlgorithmContext extends LayoutTools {
   readonly toolsFor: (layout: Layout) => LayoutTools;
   /**
    * Every edge of this peer, in the order in which `Round.edges` names some of them. Where weights change from round to
-   * round, those of `Round.edges` and `Settled.edge` count, and an edge is told by its peer.
+   * round, those of `Round.edges` and `Settled.edge` count, and an edge is identified by its peer.
    */
   readonly edges: readonly Neighbour[];
 }
@@ -149,7 +149,7 @@ export interface AlgorithmKind {
   readonly parts?: (degree: number) => number;
   /** Bytes that a payload may have beyond the compressor's. */
   readonly extraPayloadBytes?: number;
-  /** Names of state that stays valid when the graph changes; the rest begins anew. None where left out. */
+  /** Names of state that stays valid when the graph changes; the rest is reset. None where left out. */
   readonly keeps?: readonly string[];
   create(context: AlgorithmContext): Algorithm;
 }

@@ -18,7 +18,7 @@ export interface BackendKind {
    *
    * @param isNamed whether it was asked for by name, and not only because it may be the fastest
    * @returns what it computes on, in a few words
-   * @throws any error; its first line is told to the user
+   * @throws any error; its first line is shown to the user
    */
   start(isNamed: boolean): Promise<string>;
 }

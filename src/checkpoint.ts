@@ -93,7 +93,7 @@ export function requireSameRun(checkpoint: Checkpoint, peer: number, fingerprint
   const [first] = compareFingerprints(checkpoint.fingerprint, fingerprint);
   if (!first) return;
   throw new InvalidCheckpoint(
-    `the checkpoint of peer ${peer} belongs to another run: ${first.field} was ${first.theirs === undefined ? `${first.ours} and is not set` : `${first.ours} and is ${first.theirs}`}; resume with the same settings, or start anew in another folder`,
+    `the checkpoint of peer ${peer} belongs to another run: ${first.field} was ${first.theirs === undefined ? `${first.ours} and is not set` : `${first.ours} and is ${first.theirs}`}; resume with the same settings, or start over in another folder`,
     { code: "checkpoint-of-another-run", peer, field: first.field },
   );
 }

@@ -1,4 +1,4 @@
-/** Data with targets. A data set is plain arrays that peers read and nobody writes. */
+/** Data with targets. A data set is plain, read-only arrays. */
 import type { z } from "zod";
 
 export interface Examples {

@@ -1,7 +1,7 @@
 /**
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  *
- * @example Be peer 3 of a run, in a program of one's own, with a log that `murmur inspect` reads.
+ * @example Be peer 3 of a run, in your own program, with a log that `murmur inspect` reads.
  * ```ts
  * import { readFile } from "node:fs/promises";
  * import { parseExperiment, parseTopology } from "murmuration";

@@ -67,10 +67,10 @@ export interface Plan {
   readonly patience?: Omit<Patience, "deadlineMs">;
   /** η of each exact exchange of the closing consensus. */
   readonly closingRates: readonly number[];
-  /** Evaluate after every so many rounds, and always after the last one and after closing; 0 only then. */
+  /** Rounds between evaluations; also evaluates after the last round and after closing. 0: only then. */
   readonly evaluateEvery: number;
   /**
-   * Report a random projection of `size` numbers of the model after every so many rounds, and always after the
+   * Report a random projection of `size` numbers of the model every this many rounds, and always after the
    * last one and after closing; left out: never.
    */
   readonly projection?: { readonly every: number; readonly size: number };

@@ -28,7 +28,7 @@ export async function measure({ options, parts, exchanges, round }: Turn): Promi
   if (!Number.isFinite(modelNorm)) diverged(round, "model", modelNorm);
   const isLearning = round < plan.rounds;
   const sent = isLearning ? meter.read() : undefined;
-  /** Whether something that happens after every so many rounds, and after the last ones, happens in this one. */
+  /** Whether something that happens every this many rounds, and after the last ones, happens in this one. */
   const isDue = (every: number) =>
     round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
   const isEvaluated = trainer.evaluates !== false && isDue(plan.evaluateEvery);

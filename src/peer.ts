@@ -100,7 +100,7 @@ export interface Peer {
   /**
    * A checkpoint of the last report's round; its vectors are the live ones. Only while the run waits at a report, or
    * has not begun.
-   * @throws InvalidExperiment nobody asked for the fingerprint before the run
+   * @throws InvalidExperiment the fingerprint was not read before the run
    */
   snapshot(own: NamedValues): Checkpoint;
   /**

@@ -10,7 +10,7 @@ import type { AlgorithmKind } from "./algorithm.js";
 import { MAX_HALVINGS } from "./exchange/frame.js";
 import type { State } from "./vectors/state.js";
 
-/** When a norm counts as growing without end: from window to window by a factor, so many times in a row. */
+/** When a norm counts as growing without end: from window to window by a factor, this many times in a row. */
 export interface Growth {
   /** Rounds of a window, over which the norm is averaged. */
   readonly rounds: number;
@@ -89,7 +89,7 @@ export function createRateGuard(kind: AlgorithmKind): RateGuard {
 /** What a guard remembers, by name. */
 type Scalars = Record<string, number>;
 
-/** Tells when a norm grows without end. */
+/** Detects a norm that grows without bound. */
 function createWatch(name: string, { rounds, factor, times }: Growth, scalars: Scalars) {
   const of = (what: string) => `${name} ${what}`;
   const [sum, seen, windows] = [of("sum"), of("rounds"), of("windows")];

@@ -112,7 +112,7 @@ function namesIn(text: string): string[] | undefined {
   return Array.isArray(list) && list.every((each) => typeof each === "string") ? list : undefined;
 }
 
-/** What JSON text says; undefined where it is none. */
+/** What JSON text says; undefined where it is not JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -362,4 +362,9 @@ describe("a simulation that is interrupted and resumed", () => {
       }
     });
   }
+
+  it("may have stopped in its closing consensus", async () => {
+    const settings = { algorithm: "dpsgd" };
+    expect(await logsOf(settings, [31])).toEqual(await logsOf(settings, []));
+  });
 });

@@ -10,7 +10,7 @@ import {
 } from "../src/foundation/counters.js";
 import { createGoodput, shareOf, usefulMs } from "../src/observing/goodput.js";
 import type { RoundTimes } from "../src/observing/report.js";
-import { counterMetric } from "../src/sinks/prometheus.js";
+import { counterMetric } from "../src/sinks/metrics.js";
 
 describe("counters", () => {
   /** What is counted, and where a report is taken in between. */

@@ -92,7 +92,7 @@ describe("murmur peer --metrics", () => {
       expect(last.round).toBe(round);
       expect(metricIn(text, 'murmuration_loss{peer="0"}')).toBe(last.loss);
       expect(metricIn(text, 'murmuration_sent_bytes_total{peer="0",neighbour="1"}')).toBe(sentIn(last));
-      expect(metricIn(text, 'murmuration_residual{peer="0"}')).toBe(last.residual);
+      expect(metricIn(text, 'murmuration_residual_ratio{peer="0"}')).toBe(last.residual);
       // libp2p counts the same bytes from another place, and some that came since.
       const socket = metricIn(text, 'libp2p_data_transfer_bytes_total{protocol="global sent"}');
       expect(socket / sentIn(last)).toBeGreaterThan(0.9);

@@ -86,9 +86,7 @@ describe("--save", () => {
   it("writes over nothing", () => {
     const before = readFileSync(model);
     for (const command of ["simulate", "up"]) {
-      expect(refused(command, pair, ...settings, "--save", at("saved"))).toContain(
-        `${model} is there already`,
-      );
+      expect(refused(command, pair, ...settings, "--save", at("saved"))).toContain(`${model} already exists`);
     }
     expect(readFileSync(model)).toEqual(before);
   });

@@ -14,10 +14,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { keysFolder, writeIdentity } from "../src/cli/key-files.js";
-import { readRun } from "../src/inspect/read.js";
 import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { decodeIdentity, generateIdentity } from "../src/transports/libp2p/identity.js";
-import { endAll, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
+import { endAll, type Finished, murmur, startMurmur } from "./support/processes.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-peers-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -450,51 +449,5 @@ describe("murmur doctor", () => {
     const ends = await Promise.all([waiting, ...others].map(({ finished }) => finished));
     expect(ends.map(({ status }) => status)).toEqual([0, 0, 0]);
     expect(ends[0]!.stderr).not.toMatch(/refused peer/);
-  });
-});
-
-describe("the README's program", () => {
-  it("is a peer of a run whose other peers `murmur up` starts", async () => {
-    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-    const example = /```ts\n([^`]*joinRun[^`]*)```/.exec(readme)![1]!;
-    expect(example.split("\n").filter((line) => line.trim() !== "")).toHaveLength(17);
-    // The files and packages that it names, where this test has them.
-    const path = await readyTopology({ kind: "ring", peers: 4 });
-    const settings = join(scratch, "experiment.json");
-    writeFileSync(settings, JSON.stringify({ trainer: "quadratic", rounds: 4 }));
-    const dist = new URL("../dist/", import.meta.url).href;
-    const program = join(scratch, "program.mjs");
-    const logs = join(scratch, "mine");
-    const text = example
-      .replaceAll('"topology.json"', JSON.stringify(path))
-      .replace('"experiment.json"', JSON.stringify(settings))
-      .replace('"topology.keys/', `"${path.replace(/\.json$/, ".keys/")}`)
-      .replace('"murmuration"', `"${dist}index.js"`)
-      .replace('"murmuration/network"', `"${dist}network.js"`)
-      .replace('"murmuration/node"', `"${dist}node.js"`)
-      .replace('"runs/mine"', JSON.stringify(logs));
-    writeFileSync(program, text);
-
-    const others = startMurmur("up", path, settings, "--peers", "0,1,2", "--json");
-    const { stdout, status, stderr } = await startNode(program).finished;
-    expect(stderr).toBe("");
-    expect(status).toBe(0);
-    const { peers, goodput, ...rest } = JSON.parse((await others.finished).stdout);
-    expect(goodput).toBeGreaterThan(0);
-    expect(peers.map(({ peer }: { peer: number }) => peer)).toEqual([0, 1, 2]);
-    expect(rest).toEqual({});
-    const own = stdout.trim().split("\n").at(-1);
-    expect(own).toMatch(/^[0-9a-f]{64}$/);
-
-    const logged = readRun(logs).peers;
-    expect(logged.map(({ peer }) => peer)).toEqual([3]);
-    // Four learning rounds, and two closing ones on a ring of four.
-    expect(logged[0]!.columns.round.length).toBe(6);
-
-    const whole = JSON.parse(
-      murmur("up", topologyFile({ graph: { kind: "ring", peers: 4 } }), settings, "--json").stdout,
-    );
-    const digests = whole.peers.map(({ modelDigest }: { modelDigest: string }) => modelDigest);
-    expect([...peers.map(({ modelDigest }: { modelDigest: string }) => modelDigest), own]).toEqual(digests);
   });
 });

@@ -38,13 +38,13 @@ export const blocks: AlgorithmOption<typeof settings> = {
   apply: (kind, count) => (count === 1 ? kind : inBlocks(kind, count)),
 };
 
-/** The kind in so many blocks, also in one. */
+/** The kind in this many blocks, also in one. */
 export function inBlocks(kind: AlgorithmKind, count: number): AlgorithmKind {
   return {
     ...kind,
     vectors: (degree) => kind.vectors(degree) + 2,
     parts: (degree) => count * (kind.parts?.(degree) ?? 1),
-    // The rest begins anew at the model, as gradients see it; that is where a mass would be lost.
+    // The rest restarts from the model, as gradients see it; that is where a mass would be lost.
     keeps: kind.needs.graph === "directed" ? [] : keptByBlocks(kind, count),
     needs: { ...kind.needs, sameRound: true },
     create: (context) => createBlocks(kind, count, context),

@@ -1,7 +1,7 @@
 import { MalformedPayload } from "../foundation/errors.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 
-/** Bits of a number, and L, the residues that they tell apart. */
+/** Bits of a number, and L, the residues that they distinguish. */
 const BITS = 4;
 const LEVELS = 2 ** BITS;
 /** Numbers that share a step and a checksum. */
@@ -23,7 +23,7 @@ const LARGEST_RANGE = 1e6;
 /**
  * Numbers modulo a range. A block of x is sent as M = round(x/Δ) modulo L, and its receiver takes, of all numbers with that
  * residue, the one next to its own. That is M if the two differ by less than the range, (L/2 − 1)Δ; a checksum of the whole
- * numbers tells.
+ * numbers shows it.
  */
 export interface ModularPayload {
   readonly bytes: number;
@@ -35,7 +35,7 @@ export interface ModularPayload {
   /** @throws MalformedPayload anything but a 0 or a 1 for every block */
   checkVerdicts(payload: Uint8Array): void;
   /**
-   * Leaves in `out` what was encoded near `reference`, and in `understood` 1 for every block of which that can be told and 0
+   * Leaves in `out` what was encoded near `reference`, and in `understood` 1 for every block for which that is possible and 0
    * for the others, whose numbers then mean nothing.
    */
   decode(payload: Uint8Array, reference: Vector, out: Vector, understood: Bytes): void;

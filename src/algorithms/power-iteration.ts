@@ -25,7 +25,7 @@ export interface PowerIteration {
   /** Numbers of a direction: v or u of every matrix. */
   readonly directionLength: number;
   readonly maximumPayloadBytes: number;
-  /** A first direction v. Edges are told apart by `key`, alike at both of their ends. */
+  /** A first direction v. Edges are distinguished by `key`, alike at both of their ends. */
   start(direction: Vector, key: string): void;
   /** Xv or Xᵀu of every matrix, and the tensors that are none as they are; valid until the next call. */
   project(model: Vector, direction: Vector, side: Side): Bytes;

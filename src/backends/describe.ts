@@ -21,7 +21,7 @@ export interface BackendDescription {
 
 /**
  * Tries every backend, the fastest first. Each starts in a process of its own, so that a native library which
- * ends its process is told of like any other that does not work, and this process computes as before.
+ * ends its process is reported like any other that does not work, and this process computes as before.
  */
 export function describeBackends(): Promise<BackendDescription[]> {
   return Promise.all(

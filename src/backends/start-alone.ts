@@ -1,4 +1,4 @@
-/** Run as a process of its own by {@link describeBackends}: starts the backend named, and tells how that went. */
+/** Run as a process of its own by {@link describeBackends}: starts the backend named, and reports the outcome. */
 import { startAlone } from "./index.js";
 
 const outcome = await startAlone(process.argv[2]!);

@@ -1,4 +1,4 @@
-/** Backends on the command line: chosen by `--backend`, said aloud, and described by the doctor. */
+/** Backends on the command line: selection by `--backend`, startup message, and the doctor's output. */
 import pc from "picocolors";
 import { describeBackends } from "../backends/describe.js";
 import { activeBackend } from "../backends/index.js";

@@ -7,17 +7,14 @@ export function addCheckpointOptions(command: Command): void {
   command
     .option(
       "--checkpoints <folder>",
-      "save there what a peer needs to go on after a crash or Ctrl-C: nothing is lost, whenever it ends",
+      "write checkpoints and journals there: the run can resume without loss after a crash or Ctrl-C",
     )
     .option(
       "--checkpoint-every <rounds>",
       `rounds between checkpoints; the journal covers those since the last one; default ${CHECKPOINT_ROUNDS}`,
       wholeNumber(1),
     )
-    .option(
-      "--resume",
-      "go on from the newest good checkpoint in the folder; start anew where there is none",
-    );
+    .option("--resume", "resume from the newest good checkpoint in the folder; start over if there is none");
 }
 
 /** @throws through the command when an option is given without the folder that it needs */

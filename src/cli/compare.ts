@@ -45,7 +45,7 @@ interface Options {
 
 export function compareCommand(): Command {
   return new Command("compare")
-    .description("run a grid of experiments, and show what accuracy costs how many bytes and how much time")
+    .description("run a grid of experiments, and compare accuracy by bytes sent and by time")
     .argument("<file>", "comparison file (JSON; murmur schema comparison)")
     .requiredOption("--out <folder>", "keep results there; runs that it has are not made again")
     .addOption(

@@ -76,9 +76,11 @@ interface DemoOptions {
 
 export function demoCommand(): Command {
   return new Command("demo")
-    .description("8 peers on a ring learn handwritten digits, two classes each: compressed, exact and alone")
+    .description(
+      "train 8 peers on a ring on handwritten digits, two classes each: compressed, exact and alone",
+    )
     .option("--seeds <count>", "repeat with seeds 1 … count and average", wholeNumber(1), 1)
-    .option("--rounds <count>", "rounds that learn", wholeNumber(1), ROUNDS)
+    .option("--rounds <count>", "training rounds", wholeNumber(1), ROUNDS)
     .option(
       "--processes",
       "run every row as eight processes over TCP, instead of in this one; slower, with the same models",

@@ -78,7 +78,7 @@ export function createWaitDisplay(
   show: (text: string) => void,
   isTerminal = process.stderr.isTTY,
 ): WaitDisplay {
-  /** The peers at the end of the waits that were told. */
+  /** The peers at the end of the waits that were reported. */
   const told = new Set<number>();
   return {
     apart: (pass) => (event) => {

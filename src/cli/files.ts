@@ -38,7 +38,7 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** Replaces a file's content at once: whoever reads it meanwhile sees the old one or the new one, whole. */
+/** Replaces a file's content at once: a reader sees the old one or the new one, whole. */
 export async function replaceFile(file: string, text: string): Promise<void> {
   try {
     const { mode } = await stat(file);
@@ -148,7 +148,7 @@ export async function readExperiment(
   return parseExperiment(merge(base, overrides), source);
 }
 
-/** Overrides win; `compressor: "sign"` over `{ kind: "minmax", bits: 4 }` starts afresh, since bits is none of sign's. */
+/** Overrides win; `compressor: "sign"` over `{ kind: "minmax", bits: 4 }` starts over, since sign has no `bits`. */
 function merge(base: unknown, overrides: Readonly<Record<string, unknown>>): unknown {
   if (typeof base !== "object" || base === null || Array.isArray(base)) return base;
   const merged: Record<string, unknown> = { ...base };

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import type { Metric } from "../evaluation.js";
 import { metricColumn, writeCsv } from "../inspect/csv.js";
 import { createLiveServer } from "../inspect/live.js";
+import { writeMlflow } from "../inspect/mlflow.js";
 import { type Line, plot } from "../inspect/plot.js";
 import { isSimulated, type Run, readRun } from "../inspect/read.js";
 import { renderPage } from "../inspect/report.js";
@@ -41,6 +42,7 @@ export function inspectCommand(): Command {
     .option("--html <file>", "write one self-contained page")
     .option("--csv <file>", "write one line per peer and round")
     .option("--tensorboard <folder>", "write TensorBoard event files")
+    .option("--mlflow <folder>", "add the run to an MLflow file store")
     .option("--live [port]", "serve the page on this machine and follow the logs", portToServe)
     .option("--json", "print every round as JSON lines instead")
     .action(async (folder: string, options: Options) => {
@@ -70,6 +72,7 @@ interface Options {
   readonly html?: string;
   readonly csv?: string;
   readonly tensorboard?: string;
+  readonly mlflow?: string;
   readonly live?: number | true;
   readonly json?: true;
 }
@@ -79,7 +82,7 @@ function parseAxis(text: string): Axis {
   return text as Axis;
 }
 
-/** Serves until the process is told to stop. */
+/** Serves until the process is asked to stop. */
 async function serve(folder: string, port: number): Promise<void> {
   const server = await createLiveServer(folder, { port });
   print(`live: ${server.url} (Ctrl-C ends it)`);
@@ -104,13 +107,23 @@ async function exportRuns(runs: readonly Run[], views: readonly RunView[], optio
   }
   if (options.tensorboard !== undefined) {
     if (isSeveral) warn(`the event files hold ${views[0]!.name} only: export the others one by one`);
-    const startedAt = Date.parse(String(first!.header.machine.startedAt ?? ""));
-    writeTensorboard(first!, options.tensorboard, Number.isNaN(startedAt) ? 0 : startedAt / 1000);
+    writeTensorboard(first!, options.tensorboard, startOf(first!));
     note(`event files: tensorboard --logdir ${options.tensorboard}`);
+  }
+  if (options.mlflow !== undefined) {
+    for (const run of runs) writeMlflow(run, options.mlflow, startOf(run));
+    // MLflow 3.17 and later read file stores only where this variable is set.
+    note(`store: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri ${options.mlflow}`);
   }
 }
 
-/** Runs of folders with the same name are told apart by a number. */
+/** Seconds since 1970 when the run began; 0 where the log does not say. */
+function startOf({ header }: Run): number {
+  const startedAt = Date.parse(String(header.machine.startedAt ?? ""));
+  return Number.isNaN(startedAt) ? 0 : startedAt / 1000;
+}
+
+/** Runs of folders with the same name get a number. */
 function distinct(views: readonly RunView[]): RunView[] {
   const seen = new Map<string, number>();
   return views.map((view) => {
@@ -259,7 +272,7 @@ function consensusBeforeClosing({ series, experiment }: RunView): number | undef
 
 const has = ({ series }: RunView, name: SeriesName) => series[name].some((value) => value !== null);
 
-/** The rounds that learn; closing makes all peers equal, and would press everything else flat. */
+/** The training rounds; closing makes all peers equal, and would press everything else flat. */
 function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
   const points = series[x].flatMap((value, point): [number, number | null][] =>
     value === null || series.round[point]! > experiment.rounds ? [] : [[value, series[y][point] ?? null]],
@@ -267,7 +280,7 @@ function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, n
   return { name, points };
 }
 
-/** Rounds count from 1 here, as on the page: what was reached after so many. */
+/** Rounds count from 1 here, as on the page: what was reached after that many. */
 function roundsTable({ series, metric, experiment }: RunView): string {
   // Rounds with evaluations say most; when there are too many, or none, evenly spaced ones.
   const points = series.round.map((_, point) => point);

@@ -2,26 +2,8 @@
 import { Command, CommanderError } from "commander";
 import { Interrupted, MurmurationError } from "../foundation/errors.js";
 import { VERSION } from "../version.js";
-import { compareCommand } from "./compare.js";
+import { createCommands } from "./commands.js";
 import { fail, note } from "./console.js";
-import { demoCommand } from "./demo.js";
-import { deployCommand } from "./deploy.js";
-import { doctorCommand } from "./doctor.js";
-import { evaluateCommand } from "./evaluate.js";
-import { exportCommand } from "./export.js";
-import { initCommand } from "./init.js";
-import { inspectCommand } from "./inspect.js";
-import { keysCommand } from "./keys.js";
-import { growCommand, leaveCommand } from "./members.js";
-import { peerCommand } from "./peer.js";
-import { predictCommand } from "./predict.js";
-import { replayCommand } from "./replay.js";
-import { schemaCommand } from "./schema.js";
-import { simulateCommand } from "./simulate.js";
-import { splitCommand } from "./split.js";
-import { topologyCommand } from "./topology.js";
-import { tuneCommand } from "./tune.js";
-import { upCommand } from "./up.js";
 
 /** Exit code of everything the user can fix: bad files, settings, names, diverged runs. */
 const USER_ERROR = 2;
@@ -40,28 +22,7 @@ const program = new Command("murmur")
       ),
   })
   .exitOverride();
-for (const command of [
-  initCommand(),
-  upCommand(),
-  peerCommand(),
-  keysCommand(),
-  doctorCommand(),
-  deployCommand(),
-  growCommand(),
-  leaveCommand(),
-  simulateCommand(),
-  compareCommand(),
-  inspectCommand(),
-  exportCommand(),
-  evaluateCommand(),
-  predictCommand(),
-  topologyCommand(),
-  tuneCommand(),
-  splitCommand(),
-  demoCommand(),
-  replayCommand(),
-  schemaCommand(),
-]) {
+for (const command of createCommands()) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 

@@ -41,7 +41,7 @@ function threadCount(text: string): ThreadCount {
 export function threadsOption(): Option {
   return new Option(
     "--threads <count>",
-    `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; the bits are the same`,
+    `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; results are bit-identical`,
   )
     .argParser(threadCount)
     .default("auto");
@@ -51,7 +51,7 @@ export function threadsOption(): Option {
 export function saveOption(): Option {
   return new Option(
     "--save <folder>",
-    "write the trained model there: model.safetensors where all peers have the same, otherwise one per peer, as peer-3.safetensors",
+    "write the trained model there: model.safetensors if all peers have the same, otherwise one per peer, as peer-3.safetensors",
   );
 }
 
@@ -59,7 +59,7 @@ export function saveOption(): Option {
 export function allowDifferentDataOption(): Option {
   return new Option(
     "--allow-different-data",
-    "accept neighbours that learn from other examples of the same classes and shape; they need the option too",
+    "accept neighbours that train on other examples of the same classes and shape; they need the option too",
   );
 }
 

@@ -54,7 +54,7 @@ export function peerCommand(): Command {
     )
     .option(
       "--join",
-      "come into a run that is under way, as a new peer or without the state it had; takes a neighbour's model",
+      "join a run in progress, as a new peer or without its former state; takes a neighbour's model",
     )
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())

@@ -25,7 +25,7 @@ export function simulateCommand(): Command {
     .addOption(threadsOption())
     .option(
       "--network <file>",
-      "simulate this network too (JSON; `murmur schema network`): modelled time, on links and peers that can be slow and fail",
+      "simulate this network (JSON; `murmur schema network`): modelled time, with slow and failing links and peers",
     )
     .option("--out <folder>", "write the logs there, for murmur inspect")
     .addOption(saveOption())

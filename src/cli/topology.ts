@@ -94,7 +94,7 @@ function sequenceRows(
   { period, isExact, mostNeighbours, edgesPerRound }: SequenceDescription,
 ): [string, string | number][] {
   return [
-    ["rounds of a period", period ?? "every round is drawn anew"],
+    ["rounds of a period", period ?? "every round is drawn at random"],
     ["edges of a round", numberText(edgesPerRound)],
     ["neighbours of a round", mostNeighbours <= 1 ? mostNeighbours : `at most ${mostNeighbours}`],
     isExact

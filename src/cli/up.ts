@@ -96,7 +96,7 @@ export function upCommand(): Command {
         const { summary, ...others } = outcome;
         if (options.json) print(JSON.stringify({ ...summary, ...others }));
         else printOutcome(outcome, directory);
-        // Without a terminal nobody is there to press Ctrl-C.
+        // Without a terminal there is no Ctrl-C.
         if (live && process.stderr.isTTY) {
           note(`\nlive: ${live.url} stays until Ctrl-C`);
           await aborted(interrupted.signal);

@@ -39,7 +39,7 @@ const kinds = [
   ternary,
 ] as const;
 
-/** Settings of any compressor, told apart by `kind`. */
+/** Settings of any compressor, distinguished by `kind`. */
 export const compressorSettings = settingsOfAny(kinds);
 export type CompressorSettings = z.output<typeof compressorSettings>;
 

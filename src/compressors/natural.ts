@@ -17,7 +17,7 @@ const SQUARES = Float64Array.from({ length: 256 }, (_, code) => (code & 127 ? 4 
  * keeps the mean. One byte a number (sign and exponent) and one for 4096.
  *
  * Contraction: with |v| = 2^a (1 + f) the expected squared error is f(1 − f) 4^a ≤ v²/8, so ω = 1/8 and
- * α = 1 − ω = 7/8, as far as 16 random bits tell f from what it is. Numbers more than 125 octaves below their
+ * α = 1 − ω = 7/8, up to the resolution of the 16 random bits that round f. Numbers more than 125 octaves below their
  * block's largest may become 0; the share of ‖v‖² they can hold, n · 2⁻²⁵⁰, is beyond float32. So may numbers
  * below 2⁻¹²⁶; and numbers above 2¹²⁷ go to 2¹²⁷, an error of at most half. The norm bound is the norm.
  *

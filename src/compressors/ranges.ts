@@ -86,7 +86,7 @@ export function rangesOf(layout: Layout, { scope, block }: { scope: Scope; block
     }));
 }
 
-/** The ranges of a layout, and of `block` scope every block by itself. */
+/** The ranges of a layout, and every block separately in `block` scope. */
 export function blockRangesOf(layout: Layout, scope: { scope: Scope; block?: number }): Range[] {
   return rangesOf(layout, scope).flatMap(({ offset, length, block }) =>
     Array.from({ length: Math.ceil(length / block) }, (_, b): Range => {

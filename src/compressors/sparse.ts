@@ -76,7 +76,7 @@ export interface SparseOptions {
   readonly name: (values: Compressor) => string;
   readonly space: VectorSpace;
   readonly ranges: readonly Range[];
-  /** k of a range of so many numbers, from 1 to all of them. */
+  /** k of a range of this many numbers, from 1 to all of them. */
   readonly countOf: (length: number) => number;
   /** What the numbers are chosen by, of the layout's length; may be overwritten. Their own magnitudes where left out. */
   readonly keys?: (vector: Vector, random: Random) => Vector;

@@ -13,7 +13,7 @@ export const augmentationSettings = z.strictObject({
     .min(0)
     .max(MAX_SHIFT)
     .default(0)
-    .describe("move each image by up to so many pixels in either direction; what comes in is 0"),
+    .describe("move each image by up to this many pixels in either direction; the border is filled with 0"),
 });
 export type AugmentationSettings = z.output<typeof augmentationSettings>;
 

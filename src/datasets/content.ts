@@ -3,7 +3,7 @@ import { type Dataset, type Examples, sizeOf, targetNames } from "../dataset.js"
 import { digest, type Fingerprint, listed } from "../exchange/fingerprint.js";
 import { digestOfNumbers } from "./digest-of-numbers.js";
 
-/** Value of `data` at a peer whose neighbours may learn from another data set. */
+/** Value of `data` at a peer whose neighbours may train on another data set. */
 const ANY_DATA = "any";
 
 const digests = new WeakMap<Dataset, Promise<string>>();
@@ -59,7 +59,7 @@ export function partsFingerprint(parts: readonly (readonly number[])[]): Fingerp
 
 /**
  * The fingerprint of a peer that accepts neighbours with other examples. Targets, shape and everything else still
- * count, and a neighbour must accept as much, so that nobody learns beside other data unawares.
+ * count, and a neighbour must accept as much, so that no peer mixes with other data unknowingly.
  */
 export function allowDifferentData(fingerprint: Fingerprint): Fingerprint {
   const { splitParts: _, ...others } = fingerprint;

@@ -13,7 +13,7 @@ import { text } from "./text.js";
 
 const kinds = [digits, idx, cifar, csv, text, images, module] as const;
 
-/** Settings of any data set, told apart by `kind`. */
+/** Settings of any data set, distinguished by `kind`. */
 export const datasetSettings = settingsOfAny(kinds);
 export type DatasetSettings = z.output<typeof datasetSettings>;
 

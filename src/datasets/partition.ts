@@ -47,7 +47,7 @@ const own = z.strictObject({
     .describe("own: each peer evaluates on test examples of its own; common: all have the same"),
 });
 
-/** How training data is split among peers, told apart by `kind`; own: each peer has files of its own, and learns from all of them. */
+/** How training data is split among peers, distinguished by `kind`; own: each peer has its own files, and trains on all of them. */
 export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shards, dirichlet, file, own]);
 
 /** Classes of a peer where the peers are enough to hold all of them. */

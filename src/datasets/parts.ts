@@ -8,8 +8,8 @@ const SPLIT_SEED = 0;
 
 /** Settings that several data sets share. */
 export const partSettings = {
-  trainExamples: z.int().min(1).optional().describe("use only the first so many training examples"),
-  testExamples: z.int().min(1).optional().describe("use only the first so many test examples"),
+  trainExamples: z.int().min(1).optional().describe("use only this many training examples, the first"),
+  testExamples: z.int().min(1).optional().describe("use only this many test examples, the first"),
 };
 
 /** Names of all classes, for files that need not have examples of each. */

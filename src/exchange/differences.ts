@@ -48,7 +48,7 @@ export function remedyFor(differences: readonly Difference[]): string {
   );
   const isOneSided = targets && (targets.ours === undefined) !== (targets.theirs === undefined);
   const isSilent = isOneSided && others.length === 0;
-  if (isSilent) return "a trainer of one's own describes its data with fingerprint()";
+  if (isSilent) return "your own trainer describes its data with fingerprint()";
   const data = differences.find(({ field }) => field === "data");
   const isDataAlone = differences.every(({ field }) => field === "data" || field === "splitParts");
   if (!data || !isDataAlone) return "start both from the same files and settings";

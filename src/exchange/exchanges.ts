@@ -31,7 +31,7 @@ export interface Patience {
   /** A step that takes longer than this ends the run, in milliseconds. */
   readonly deadlineMs: number;
   /**
-   * After so many milliseconds a round goes on without the edges that are late; their exchanges settle in a later
+   * Milliseconds after which a round goes on without the edges that are late; their exchanges settle in a later
    * round. Left out: the strict barrier, where a round waits for every edge.
    */
   readonly patienceMs?: number;
@@ -47,7 +47,7 @@ export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "rec
   readonly patience: Patience;
   /** What makes the run outlive its process; its `keep` belongs to the transport. */
   readonly journal?: Journal | undefined;
-  /** Counts refused frames; nobody does when left out. */
+  /** Counts refused frames; they are not counted when left out. */
   readonly counters?: Counters;
   /** How often this peer has halved η by now; never where left out. */
   readonly halvings?: () => number;

@@ -193,7 +193,7 @@ function listOf<Value>(map: Map<number, Value[]>, key: number): Value[] {
 /** Bytes of a payload that its tag reads. */
 const TAGGED_BYTES = 4096;
 
-/** A uint32 that differs between payloads of different content, all but surely; it reads few bytes of a long one. */
+/** A uint32 that differs between payloads of different content, with high probability; it reads few bytes of a long one. */
 export function payloadTag(payload: Bytes): number {
   const stride = Math.max(1, Math.floor(payload.length / TAGGED_BYTES));
   let tag = Math.imul(0x811c9dc5 ^ payload.length, 0x01000193);

@@ -13,7 +13,7 @@ const LEAST_SPREAD_MS = 1;
 const LEAST_SPREAD = 0.1;
 
 export interface EdgePatience {
-  /** An exchange with this neighbour took so many milliseconds from this peer's offer to the neighbour's frame. */
+  /** Milliseconds that an exchange with this neighbour took, from this peer's offer to the neighbour's frame. */
   took(peer: number, milliseconds: number): void;
   /** How long to wait for this neighbour, in milliseconds. */
   limit(peer: number): number;

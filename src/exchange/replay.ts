@@ -127,7 +127,7 @@ function requireSame(id: number, recorded: OfferedRecord | undefined, repeated: 
     recorded.tags.every((tag, k) => tag === repeated.tags[k]);
   if (isSame) return;
   throw new InvalidCheckpoint(
-    `peer ${id} cannot resume: round ${round + 1}, computed again, differs from what it has sent: this backend is not deterministic, or data or version changed; use those of the run, or start the run anew`,
+    `peer ${id} cannot resume: round ${round + 1}, computed again, differs from what it has sent: this backend is not deterministic, or data or version changed; use those of the run, or start the run again`,
     { code: "replay-differs", peer: id, round },
   );
 }

@@ -69,7 +69,7 @@ export interface Transport {
    * @throws InvalidTopology `to` is not a neighbour
    */
   send(to: number, frame: Frame): void;
-  /** The next event from any edge; `closed` for ever once the transport is closed. One reader at a time. */
+  /** The next event from any edge; `closed` from then on once the transport is closed. One reader at a time. */
   next(): Promise<EdgeEvent | Closed>;
   /** Counts a frame of this neighbour as a violation of the protocol; after too many the neighbour is banned for a while. */
   refuse(peer: number, reason: string): void;

@@ -84,7 +84,7 @@ function explainsMore(one: Waiter, other: Waiter): boolean {
   return difference > 0 || (difference === 0 && one.forMs > other.forMs);
 }
 
-/** The chain after so many milliseconds more. */
+/** The chain after this many more milliseconds. */
 export function aged([first, ...others]: Chain, milliseconds: number): Chain {
   const older = (waiter: Waiter): Waiter => ({ ...waiter, forMs: waiter.forMs + milliseconds });
   return [older(first), ...others.map(older)];

@@ -3,7 +3,7 @@ export interface Clock {
   /** Milliseconds from any fixed point. */
   now(): number;
   /**
-   * Calls back once, after so many milliseconds.
+   * Calls back once, after this many milliseconds.
    * @returns cancels the call; safe to use twice
    */
   after(milliseconds: number, callback: () => void): () => void;

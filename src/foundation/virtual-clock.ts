@@ -8,12 +8,12 @@ import { createHeap, type HeapEntry } from "./heap.js";
 
 export interface VirtualClock extends Clock {
   /**
-   * Like `after`, for what happens beside the run and brings nothing forward by itself, such as the next loss of a
+   * Like `after`, for what happens beside the run and does not advance time alone, such as the next loss of a
    * connection. It is no reason to go on when everything waits.
    */
   meanwhile(milliseconds: number, callback: () => void): () => void;
   /**
-   * Does work that takes so many milliseconds of this time, however long it really takes. The promise settles at that
+   * Does work that takes this many milliseconds of this time, however long it really takes. The promise settles at that
    * time, in the order of the events; time does not pass it before the work is done.
    */
   during<T>(milliseconds: number, work: () => Promise<T>): Promise<T>;
@@ -100,7 +100,7 @@ export function createVirtualClock(): VirtualClock {
   };
 }
 
-function deadlock(now: number, waiting = "nobody is left to act"): Deadlock {
+function deadlock(now: number, waiting = "no peer can act"): Deadlock {
   return new Deadlock(
     `everything waits after ${now} ms of virtual time and no event is left: ${waiting}; give each wait a deadline`,
     { code: "deadlock" },

@@ -1,5 +1,5 @@
 /**
- * How the peers of a graph change while a run goes on. A peer keeps its number for ever: one that leaves stays in the
+ * How the peers of a graph change while a run goes on. A peer keeps its number for good: one that leaves stays in the
  * list without edges, and a new one gets the next number.
  */
 import { z } from "zod";
@@ -109,7 +109,7 @@ export function topologySettingsOf({ name, graph, peers }: Topology) {
   };
 }
 
-/** What newcomers are sent: the data of peers are nobody else's business. */
+/** What newcomers are sent: the data of peers stay private. */
 export function publicSettingsOf(topology: Topology) {
   const { peers, ...graph } = topologySettingsOf(topology);
   return { ...graph, peers: peers.map(({ data: _, ...peer }) => peer) };

@@ -50,7 +50,7 @@ export const equitopo: GraphKind<typeof settings> = {
   },
 };
 
-/** So many distances from 1 to n − 1 that lead from every peer to every other. */
+/** Distances from 1 to n − 1 that lead from every peer to every other. */
 function drawDistances(peers: number, count: number, seed: number): number[] {
   if (peers === 1) return [];
   // One draw in `peers` at least holds a distance of 1, which connects them alone.

@@ -14,7 +14,7 @@ const settings = z.strictObject({
 /** An edge probability that connects nearly always: connectivity sets in at ln n / n, and this is twice that. */
 const connecting = (peers: number) => Math.min(1, (2 * Math.log(peers)) / peers);
 
-/** Every pair of peers is an edge with the same probability, drawn anew until the graph is connected. */
+/** Every pair of peers is an edge with the same probability, redrawn until the graph is connected. */
 export const erdosRenyi: GraphKind<typeof settings> = {
   settings,
   create({ peers, probability, seed }) {

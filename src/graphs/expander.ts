@@ -32,7 +32,7 @@ export function ramanujanGap(degree: number): number {
   return 1 - (1 + 2 * Math.sqrt(degree - 1)) / (degree + 1);
 }
 
-/** A random regular graph, drawn anew from the seed until it is connected and its spectral gap reaches `minimumGap`. */
+/** A random regular graph, redrawn from the seed until it is connected and its spectral gap reaches `minimumGap`. */
 export const expander: GraphKind<typeof settings> = {
   settings,
   create({ peers, degree, seed, minimumGap = ramanujanGap(degree) }) {

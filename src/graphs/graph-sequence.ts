@@ -8,7 +8,7 @@ export type WeightedEdge = readonly [a: number, b: number, weight: number];
 
 /** W(0), W(1), …, each symmetric with rows that sum to 1; on a directed graph only the columns do. */
 export interface GraphSequence {
-  /** Rounds after which it repeats; left out where every round is drawn anew. */
+  /** Rounds after which it repeats; left out where every round is drawn at random. */
   readonly period?: number;
   /** The edges of round t = 0, 1, …, each once. The same call gives the same edges on every machine. */
   round(t: number): readonly WeightedEdge[];

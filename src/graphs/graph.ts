@@ -48,9 +48,9 @@ export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
   /** @throws InvalidTopology when no such graph was found, which only random kinds do */
   create(settings: z.output<Settings>): Graph;
   /**
-   * Settings with which this kind has so many peers; left out where that is `{ kind, peers }`.
+   * Settings with which this kind has that many peers; left out where that is `{ kind, peers }`.
    *
-   * @throws InvalidTopology when no graph of this kind has so many
+   * @throws InvalidTopology when no graph of this kind has that many
    */
   sized?(peers: number): z.input<Settings>;
 }

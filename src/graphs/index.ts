@@ -38,7 +38,7 @@ const kinds = [
   equitopo,
 ] as const;
 
-/** Settings of any graph, told apart by `kind`. */
+/** Settings of any graph, distinguished by `kind`. */
 export const graphSettings = settingsOfAny(kinds, ({ input }) =>
   typeof input === "string"
     ? `must say its size too, for example {"kind":"ring","peers":8}, not just ${JSON.stringify(input.slice(0, 40))}`
@@ -47,9 +47,9 @@ export const graphSettings = settingsOfAny(kinds, ({ input }) =>
 export type GraphSettings = z.output<typeof graphSettings>;
 
 /**
- * Settings of a graph of this kind with so many peers, to be checked as any others.
+ * Settings of a graph of this kind with this many peers, to be checked as any others.
  *
- * @throws InvalidTopology when no graph of this kind has so many
+ * @throws InvalidTopology when no graph of this kind has that many
  */
 export function sizedGraph(kind: string, peers: number): object {
   const known: GraphKind | undefined = kindOf(kinds, { kind });

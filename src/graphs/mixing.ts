@@ -17,7 +17,7 @@ export interface Neighbour {
 
 /** W(t) of a graph whose edges change from round to round. */
 export interface MixingSequence {
-  /** Rounds after which it repeats; left out where every round is drawn anew. */
+  /** Rounds after which it repeats; left out where every round is drawn at random. */
   readonly period?: number;
   /** Whether one period of exact gossip with η = 1 gives every peer the mean. */
   readonly isExact: boolean;

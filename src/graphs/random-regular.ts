@@ -72,7 +72,7 @@ const settings = z
   })
   .superRefine(requireRegular);
 
-/** A random connected graph of one degree, drawn anew until it is connected. Its gap is whatever it is: see `expander`. */
+/** A random connected graph of one degree, redrawn until it is connected. Its gap is whatever it is: see `expander`. */
 export const randomRegular: GraphKind<typeof settings> = {
   settings,
   create({ peers, degree, seed }) {

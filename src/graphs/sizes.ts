@@ -17,7 +17,7 @@ export const MAX_SAMPLES = 100;
 /** Neighbours of every peer where a graph leaves it open. */
 export const DEFAULT_DEGREE = 4;
 
-/** The size that a kind is given for so many peers. @throws InvalidTopology when it is not whole */
+/** The size that a kind is given for this many peers. @throws InvalidTopology when it is not whole */
 export function wholeSize(size: number, kind: string, peers: number, what: string): number {
   if (Number.isInteger(size)) return size;
   throw new InvalidTopology(`a ${kind} cannot have ${peers} peers: give --peers ${what}`, {

@@ -26,7 +26,7 @@ function decompose(mixing: Mixing): number[] {
   return Array.from(realEigenvalues, (value) => Math.min(1, value)).sort((a, b) => b - a);
 }
 
-/** W of the peers that have edges: one that has left a running graph disagrees with nobody. */
+/** W of the peers that have edges: one that has left a running graph is not counted. */
 function matrixOf({ peers, weights, neighbours }: Mixing): Matrix {
   const matrix = Matrix.from1DArray(peers, peers, weights);
   const present = neighbours.flatMap((edges, peer) => (edges.length > 0 ? peer : []));
@@ -34,12 +34,12 @@ function matrixOf({ peers, weights, neighbours }: Mixing): Matrix {
   return matrix.selection(present, present);
 }
 
-/** λ₂. Of a single peer, which has nobody to disagree with, 0. */
+/** λ₂. 0 for a single peer. */
 export function secondEigenvalue(spectrum: readonly number[]): number {
   return spectrum[1] ?? 0;
 }
 
-/** λ_n. Of a single peer, which has nobody to disagree with, 0. */
+/** λ_n. 0 for a single peer. */
 export function smallestEigenvalue(spectrum: readonly number[]): number {
   return spectrum.slice(1).at(-1) ?? 0;
 }
@@ -87,7 +87,7 @@ export function maximumConsensusRate(spectrum: readonly number[]): number {
 }
 
 /**
- * Rounds of exact gossip until the consensus distance (1/n) Σ_i ‖x_i − x̄‖² has surely fallen to `factor` of
+ * Rounds of exact gossip until the consensus distance (1/n) Σ_i ‖x_i − x̄‖² is guaranteed to be at most `factor` of
  * what it was. The distance is a square, so a round multiplies it by at most the square of the contraction.
  *
  * @param consensusRate η

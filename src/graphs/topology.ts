@@ -200,7 +200,7 @@ export function topologyJsonSchema(): Record<string, unknown> {
 
 /** What is worth knowing about a graph sequence. */
 export interface SequenceDescription {
-  /** Rounds after which it repeats; left out where every round is drawn anew. */
+  /** Rounds after which it repeats; left out where every round is drawn at random. */
   readonly period?: number;
   /** Whether one period of exact gossip with η = 1 gives every peer the mean. */
   readonly isExact: boolean;

@@ -13,7 +13,7 @@ export const MINIMUM_GAP = 1e-9;
 /**
  * Metropolis–Hastings weights, w_ij = 1 / (1 + max(d_i, d_j)) on every edge and the rest of a row on the
  * diagonal. With the 1 in the denominator every peer keeps some of its own model, so λ_n > −1 on every
- * graph; without it even rings and hypercubes would swap disagreements back and forth for ever.
+ * graph; without it even rings and hypercubes would oscillate (λ_n = −1).
  *
  * @throws InvalidTopology the graph is not connected; names the peers that are cut off
  * @see Xiao, Boyd & Lall 2005, “A scheme for robust distributed sensor fusion based on average consensus”

@@ -1,4 +1,4 @@
-/** Consensus distance, pairwise distances and the layers' shares, told from the projections in peers' logs. */
+/** Consensus distance, pairwise distances and the layers' shares, estimated from the projections in peers' logs. */
 
 import { type ProjectedTensor, projectedTensors, projectionError } from "../observing/projection.js";
 import type { LogHeader } from "../runs/log.js";
@@ -13,7 +13,7 @@ export const MAX_PAIRED_PEERS = 128;
 /** Projections held while waiting for other peers' of the same round, in bytes; then the oldest are taken as they are. */
 const MAX_WAITING_BYTES = 1 << 28;
 
-/** How the models lay after one round. Distances are told from projections, with the error `relativeError`. */
+/** How the models lay after one round. Distances are estimated from projections, with the error `relativeError`. */
 export interface Instant {
   readonly round: number;
   readonly closing: boolean;

@@ -49,7 +49,7 @@ export interface EdgeHistory {
   missed: number;
   /** What this peer counted on the edge. */
   readonly counters: CounterValues;
-  /** ‖x_i − x_j‖ as this peer last told it from messages; NaN where it did not. */
+  /** ‖x_i − x_j‖ as this peer last estimated it from messages; NaN where it did not. */
   distance: number;
 }
 
@@ -76,7 +76,7 @@ export interface PeerHistory {
   readonly end: LogEnd | undefined;
   /** What its models are judged by; undefined before an evaluation. */
   readonly metric: Metric | undefined;
-  /** Rounds that the log told again, after a restart. */
+  /** Rounds that the log repeats after a restart. */
   readonly repeatedRounds: number;
   /** Changes of the run's members, by the round that they began with. */
   readonly epochs: ReadonlyMap<number, readonly Change[]>;

@@ -37,7 +37,7 @@ export function createLineFile(path: string): LineFile {
     try {
       const file = openSync(path, "r");
       try {
-        // A file that shrank was written anew: its peer started over.
+        // A file that shrank was rewritten: its peer started over.
         if (fstatSync(file).size < position) {
           position = 0;
           restart();

@@ -8,29 +8,8 @@
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
-import type { PeerColumn } from "./history.js";
 import { metricOf, type Run } from "./read.js";
-
-/** The metric that models are judged by has its own name in place of `METRIC`. */
-const METRIC = "metric";
-
-const peerTags: readonly (readonly [tag: string, column: PeerColumn])[] = [
-  ["loss/training", "loss"],
-  ["loss/held-out", "evaluationLoss"],
-  [METRIC, "metric"],
-  ["iterate average/loss", "iterateAverageLoss"],
-  [`iterate average/${METRIC}`, "iterateAverageMetric"],
-  ["consensus/own estimate", "consensusEstimate"],
-  ["compression/residual", "residual"],
-  ["compression/error", "compressionError"],
-  ["model/norm", "modelNorm"],
-  ["rate/learning", "learningRate"],
-  ["rate/consensus", "consensusRate"],
-  ["traffic/bytes sent", "bytesSent"],
-  ["traffic/bytes received", "bytesReceived"],
-  ["time/compute ms", "computeMs"],
-  ["time/wait ms", "waitMs"],
-];
+import { peerScalars } from "./scalars.js";
 
 /**
  * Writes one folder per peer, and `graph` with what concerns all of them.
@@ -45,8 +24,8 @@ export function writeTensorboard(run: Run, directory: string, startedAt: number)
       const events = createEventFile(join(directory, `peer-${peer}`), startedAt);
       for (let row = 0; row < columns.round.length; row++) {
         const wallTime = startedAt + columns.elapsedMs.at(row) / 1000;
-        const scalars = peerTags
-          .map(([tag, column]): Scalar => [tag.replace(METRIC, metric), columns[column].at(row)])
+        const scalars = peerScalars(metric)
+          .map(([tag, column]): Scalar => [tag, columns[column].at(row)])
           .filter(([, value]) => !Number.isNaN(value));
         events.write(wallTime, columns.round.at(row), scalars);
       }

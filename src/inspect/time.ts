@@ -12,7 +12,7 @@ export function goodputOf(peers: readonly Pick<PeerHistory, "usefulMs" | "elapse
   return shareOf(sum("usefulMs"), sum("elapsedMs")) ?? Number.NaN;
 }
 
-/** The waits with only the longest of them; nothing where nobody waited. */
+/** The waits with only the longest of them; nothing where no peer waited. */
 export function viewWaits(peers: readonly PeerHistory[]): { waits?: RunWaits } {
   const { longest, ...waits } = waitsOf(peers);
   if (waits.waits === 0) return {};

@@ -123,7 +123,7 @@ export interface RunView {
   readonly projectionError: number;
   /** Over all peers; null where they were simulated in one process. */
   readonly goodput: number | null;
-  /** Absent where nobody waited, or all peers were simulated in one process. */
+  /** Absent where no peer waited, or all peers were simulated in one process. */
   readonly waits?: RunWaits;
   readonly counts: readonly CountView[];
   readonly warnings: readonly string[];
@@ -248,7 +248,7 @@ const averaged: readonly (readonly [SeriesName, PeerColumn, number])[] = [
   ["mixMs", "mixMs", 1],
 ];
 
-/** Series of the rounds that learn: closing exchanges are exact, and say nothing about compression. */
+/** Series of the training rounds: closing exchanges are exact, and say nothing about compression. */
 const ofLearning = new Set<SeriesName>(["residual", "contraction", "learningRate", "consensusRate"]);
 
 /** Mean, least and largest by place, of the numbers that are there. */

@@ -1,5 +1,5 @@
 /**
- * Who was waited for, told from logs: what each round of each peer waited for last, followed to the peer that held all
+ * Who was waited for, from logs: what each round of each peer waited for last, followed to the peer that held all
  * of it up.
  *
  * A peer waits in round r for a neighbour's frame of round r. That frame left late because the neighbour worked for long,

@@ -20,7 +20,7 @@ export function warningsOf(run: Run, instants: readonly Instant[]): string[] {
     ...reported(run.peers.flatMap(({ warnings }) => warnings)),
     ...growing(run, instants),
     ...drifting(instants),
-    // Without a modelled network the peers take turns in one process: nobody waits for an edge.
+    // Without a modelled network the peers take turns in one process and never wait for an edge.
     ...(isSimulated(run) && run.header.network === undefined ? [] : slowEdges(run)),
     ...run.peers.flatMap(refusing),
   ];

@@ -8,7 +8,7 @@ function compile(base64: string): WebAssembly.Module {
   return new WebAssembly.Module(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)));
 }
 
-/** The same code, for a memory of one thread or of several: WebAssembly has it that a module says which it takes. */
+/** The same code, for a memory of one thread or of several: a module must declare whether its memory is shared. */
 function moduleFor(memory: WebAssembly.Memory): WebAssembly.Module {
   if (memory.buffer instanceof ArrayBuffer) {
     plainModule ??= compile(compiled);

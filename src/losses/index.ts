@@ -16,7 +16,7 @@ const kinds = [crossEntropy, binaryCrossEntropy, multiLabel, mse, mae, huber] as
 /** The loss that is usual for the targets of the data: the first of `kinds` that takes them. */
 const auto = { settings: z.strictObject({ kind: z.literal("auto") }) };
 
-/** Settings of any loss, told apart by `kind`. */
+/** Settings of any loss, distinguished by `kind`. */
 export const lossSettings = settingsOfAny([auto, ...kinds]);
 export type LossSettings = z.output<typeof lossSettings>;
 

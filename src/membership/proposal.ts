@@ -1,4 +1,4 @@
-/** What peers tell each other about a run's members: changes, each with the peer and the round that it comes from. */
+/** What peers announce about a run's members: changes, each with the peer and the round that it comes from. */
 import { z } from "zod";
 import { MAX_NOTICE_BYTES, MAX_ROUND } from "../exchange/frame.js";
 import { MalformedFrame } from "../foundation/errors.js";
@@ -6,7 +6,7 @@ import { type Change, changeSchema } from "../graphs/changes.js";
 import { MAX_PEERS } from "../graphs/graph.js";
 import type { Bytes } from "../vectors/vector.js";
 
-/** Most proposals for one epoch; a notice of so many fits a frame. */
+/** Most proposals for one epoch; a notice of that many fits a frame. */
 export const MAX_PROPOSALS = 15;
 
 export interface Proposal {

@@ -10,7 +10,7 @@ import { trimmed } from "./trimmed.js";
 
 const kinds = [mean, clip, trimmed] as const;
 
-/** Settings of any mixing rule, told apart by `kind`. */
+/** Settings of any mixing rule, distinguished by `kind`. */
 export const mixingRuleSettings = settingsOfAny(kinds);
 export type MixingRuleSettings = z.output<typeof mixingRuleSettings>;
 

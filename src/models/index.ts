@@ -14,11 +14,11 @@ import { softmax } from "./softmax.js";
 
 const kinds = [mlp, softmax, cnn, resnet, charTransformer, module] as const;
 
-/** Settings of any model, told apart by `kind`. */
+/** Settings of any model, distinguished by `kind`. */
 export const modelSettings = settingsOfAny(kinds);
 export type ModelSettings = z.output<typeof modelSettings>;
 
-/** What a model is made for: examples, and a loss that takes so many outputs. */
+/** What a model is made for: examples, and a loss that takes this many outputs. */
 export function modelContext(
   { inputShape, targets }: ExamplesDescription,
   outputs: number,

@@ -1,5 +1,5 @@
 /**
- * What one peer can tell about the run from its own state and its neighbours' payloads. Nothing is added to the wire.
+ * What one peer can infer about the run from its own state and its neighbours' payloads. Nothing is added to the wire.
  *
  * One compressed payload is a poor picture of the neighbour's model, but error feedback telescopes: over T rounds
  *

@@ -96,7 +96,7 @@ export function createProjection(layout: Layout, size: number, seed: number): Pr
 }
 
 /**
- * The relative standard deviation of Σ_i ‖x_i − x̄‖² as told from projections: at most
+ * The relative standard deviation of Σ_i ‖x_i − x̄‖² estimated from projections: at most
  * √(Σ_t (2 / k_t) D_t²) / Σ_t D_t, with D_t the part of tensor t. The bound is met when all models differ along one
  * line; when they differ in many directions the error is smaller.
  *

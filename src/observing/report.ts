@@ -39,7 +39,7 @@ export interface RoundReport extends Observation, CounterReport {
   readonly compressionError?: number;
   /** ‖δ‖ / ‖x‖ of what compression has not sent yet; absent when nothing was sent. */
   readonly residual?: number;
-  /** Neighbours that this round's exchange did without; absent when all were heard. */
+  /** Neighbours that this round's exchange did without; absent when none was late. */
   readonly missed?: readonly number[];
   /** What crossed each edge so far, in the order of the neighbours. */
   readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];

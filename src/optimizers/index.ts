@@ -32,7 +32,7 @@ const kinds = [
   adadelta,
 ] as const;
 
-/** Settings of any optimiser, told apart by `kind`. */
+/** Settings of any optimiser, distinguished by `kind`. */
 export const optimizerSettings = settingsOfAny(kinds);
 export type OptimizerSettings = z.output<typeof optimizerSettings>;
 

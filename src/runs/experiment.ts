@@ -62,13 +62,13 @@ export const experimentSettings = z.strictObject({
     .union([z.literal("auto"), scheduleSettings])
     .default("auto")
     .describe(
-      "η: how far an exchange moves a model towards its neighbours; auto: as far as trials of the algorithm and compressor on the graph stand",
+      "η: how far an exchange moves a model towards its neighbours; auto: the largest rate at which trials of the algorithm and compressor on the graph remain stable",
     ),
   participation: z
     .union([share, z.strictObject({ peers: share.describe("share of the peers that exchange in a round") })])
     .default(1)
     .describe(
-      "share of the edges that work in a round; the others are skipped at both ends. With peers: share of the peers that exchange; the others learn alone",
+      "share of the edges that work in a round; the others are skipped at both ends. With peers: share of the peers that exchange; the others train alone",
     ),
   patience: z
     .union([

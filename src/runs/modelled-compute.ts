@@ -2,7 +2,7 @@ import type { VirtualClock } from "../foundation/virtual-clock.js";
 import type { Trainer } from "../trainers/trainer.js";
 
 /**
- * The same trainer on a virtual clock, where a gradient takes so many milliseconds, however long it really takes.
+ * The same trainer on a virtual clock, where a gradient takes this many milliseconds, however long it really takes.
  * Evaluations take no time: they are observed, not part of the run.
  */
 export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradientMs: number): Trainer {

@@ -105,7 +105,7 @@ export function createPlan(
   };
 }
 
-/** @throws InvalidExperiment rounds that nobody evaluates, or that peers are in at different times */
+/** @throws InvalidExperiment rounds that are not evaluated, or that peers reach at different times */
 function stoppingOf({ earlyStopping, evaluateEvery, patience }: Experiment): EarlyStopping | undefined {
   if (earlyStopping === "off") return undefined;
   if (evaluateEvery === 0) {

@@ -65,7 +65,7 @@ export function planRate(
   };
 }
 
-/** Whether there is nobody to disagree with. */
+/** Whether there is only one peer. */
 export function isAlone(mixing: Mixing): boolean {
   return mixing.peers < 2;
 }

@@ -23,7 +23,7 @@ export interface PrepareOptions {
   readonly experiment: Experiment;
   /** Which peers of the topology to prepare; all where left out. */
   readonly ids?: readonly number[];
-  /** A trainer of one's own for each of them; they are not disposed of. The experiment's where left out. */
+  /** The caller's trainer for each of them; they are not disposed of. The experiment's where left out. */
   readonly trainers?: readonly Trainer[];
   /** Puts something between each peer and its trainer. */
   readonly equip?: (trainer: Trainer, peer: number) => Trainer;

@@ -35,7 +35,7 @@ export interface TrialResult {
 /** Rounds of a trial at least and at most … */
 const FEWEST_ROUNDS = 400;
 const MOST_ROUNDS = 1200;
-/** … in between so many divided by the share of a model that one payload carries: error feedback is as slow as that is small. */
+/** … in between this many divided by the share of a model that one payload carries: error feedback is as slow as that is small. */
 const ROUNDS_OF_PAYLOADS = 100;
 /** ‖u_i‖ / ‖x‖ of what updates have in common in all rounds, as where data differ … */
 const TRIAL_DRIFT = 0.005;
@@ -64,7 +64,7 @@ interface TrialPeer {
 /** Rounds between two looks at the disagreement. */
 const LOOK_EVERY = 4;
 
-/** Runs so many rounds, in lockstep. Two peers at least. */
+/** Runs this many rounds, in lockstep. Two peers at least. */
 export function runTrial(options: TrialOptions, consensusRate: number, rounds: number): TrialResult {
   const peers = createPeers(options);
   const drifts = createScatter(options, "drift", peers.length, TRIAL_DRIFT);
@@ -227,7 +227,7 @@ function exchange(peers: readonly TrialPeer[], rate: number, round: number, step
   }
 }
 
-/** So many vectors of this norm, relative to the model's; they add up to 0. */
+/** This many vectors of this norm, relative to the model's; they add up to 0. */
 function createScatter(
   { layout, start }: TrialOptions,
   name: string,

@@ -11,7 +11,7 @@ const MAX_EDGE_ENDS = 64;
 const STAND_IN_PEERS = 8;
 /** Tensors at most in a trial, the largest … */
 const TRIAL_TENSORS = 4;
-/** … with so many numbers of each at most. */
+/** … with this many numbers of each at most. */
 const TRIAL_LENGTH = 1024;
 /** What stands for a larger tensor of two or more dimensions. */
 const TRIAL_MATRIX = [32, TRIAL_LENGTH / 32];

@@ -21,7 +21,7 @@ import { type SimulationRound, simulate } from "./simulate.js";
 
 /** Rates of the table are this many candidates apart: factors of √2 … */
 const ROW_STEP = 2;
-/** … and so many, from η* down. */
+/** … and this many, from η* down. */
 const ROWS = 12;
 /** Most rounds of the experiment with each of the rates that are left. */
 const TRAINED_ROUNDS = 200;

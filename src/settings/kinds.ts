@@ -10,7 +10,7 @@ interface Kind {
 
 type SchemasOf<Kinds extends readonly Kind[]> = { [K in keyof Kinds]: Kinds[K]["settings"] };
 
-/** Schema of the settings of any of these kinds, told apart by `kind`. */
+/** Schema of the settings of any of these kinds, distinguished by `kind`. */
 export function settingsOfAny<const Kinds extends readonly [Kind, ...Kind[]]>(
   kinds: Kinds,
   error?: z.core.$ZodErrorMap,

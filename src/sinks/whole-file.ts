@@ -5,8 +5,8 @@ import { dirname } from "node:path";
 export const DRAFT_SUFFIX = ".draft";
 
 /**
- * Writes a file beside its final name, and renames it once it is on disk: whoever reads it, and whoever comes after a
- * crash, finds the old content or the new one, whole.
+ * Writes a file beside its final name, and renames it once it is on disk: readers, and a process that starts after a
+ * crash, find the old content or the new one, whole.
  *
  * @param mode permissions of the new file
  * @throws what the system or `write` throws; the old file is as it was then

@@ -1,9 +1,9 @@
 /**
- * What threads tell each other: one shared block of memory with the call at hand. Its pieces are taken by whoever is
+ * What threads share: one block of memory with the call at hand. Its pieces are taken by whichever thread is
  * free, so that the caller never waits for a thread that did not wake up, only for pieces that are being worked on.
  *
  * The call is open while SEQUENCE is odd. A thread counts itself in ACTIVE before it looks, and the caller closes the
- * call and then waits until nobody is active, so what the call says is never written while somebody may read it.
+ * call and then waits until no thread is active, so the call is never written while a thread may read it.
  */
 import { divided } from "../kernels/division.js";
 import type { Kernels } from "../kernels/kernels.js";
@@ -49,7 +49,7 @@ export interface Board {
    */
   call(kernels: Kernels, space: number, kernel: number, parameters: readonly number[]): number | undefined;
   /**
-   * Takes part in calls for ever; the other threads' side.
+   * Worker loop; never returns.
    *
    * @param kernelsOf the kernels on a memory
    */

@@ -15,7 +15,7 @@ export interface Threads {
   close(): void;
 }
 
-/** Starts the threads for peers whose model has so many parameters; in Node `workerThreads` makes one of these. */
+/** Starts the threads for peers whose model has this many parameters; in Node `workerThreads` makes one of these. */
 export type StartThreads = (parameters: number) => Promise<Threads>;
 
 /** The caller's thread alone. */

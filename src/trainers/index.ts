@@ -10,7 +10,7 @@ import type { Trainer, TrainerContext, TrainerKind } from "./trainer.js";
 
 const kinds = [layers, quadratic, processTrainer] as const;
 
-/** Settings of any trainer, told apart by `kind`. */
+/** Settings of any trainer, distinguished by `kind`. */
 export const trainerSettings = settingsOfAny(kinds);
 export type TrainerSettings = z.output<typeof trainerSettings>;
 

@@ -156,7 +156,7 @@ export function refuseAmbientNoise(layers: readonly Layer[]): void {
   }
 }
 
-/** Whether a recurrent layer, or one wrapped in this one, drops inputs or states by itself. */
+/** Whether a recurrent layer, or one wrapped in this one, applies dropout to inputs or states. */
 function dropsInside(config: object): boolean {
   return Object.entries(config).some(([key, value]) => {
     if (key === "dropout" || key === "recurrentDropout") return typeof value === "number" && value > 0;

@@ -18,8 +18,8 @@ interface LayerSettings {
 
 /**
  * - `modelLayers`: class, activation and a digest of the settings and inputs of each layer, by which models of equal
- *   layout are told apart. It is made of the model that was built, so the modules that build it may differ. What a
- *   layer of one's own leaves out of its `getConfig` is not seen.
+ *   layout are distinguished. It is made of the model that was built, so the modules that build it may differ. What a
+ *   custom layer leaves out of its `getConfig` is not seen.
  * - `frozenWeights`: digest of the weights that neither gradients nor layers change, by name; absent where there are none.
  *
  * @throws InvalidExperiment a layer whose `getConfig` fails

@@ -15,7 +15,7 @@ export interface PredictorOptions {
   readonly loss: LossSettings;
   readonly examples: ExamplesDescription;
   readonly backend: BackendName;
-  /** Of the run, from which a model of one's own may draw more than its weights. */
+  /** Of the run, from which a user's model may draw more than its weights. */
   readonly seed: number;
 }
 

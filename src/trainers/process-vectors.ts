@@ -12,7 +12,7 @@ const CHUNK_BYTES = 1 << 20;
 export interface SharedFolder {
   /** Path of a file in it. */
   path(name: string): string;
-  /** Opens a file of so many zeros, over what was there. */
+  /** Opens a file of this many zeros, over what was there. */
   create(name: string, length: number): Promise<SharedFile>;
   /** Opens a file that the program has written. @throws Error it is not there */
   open(name: string): Promise<SharedFile>;

@@ -4,7 +4,7 @@ import { Unreachable } from "../foundation/errors.js";
 
 /** The first ban of a neighbour, in milliseconds, where deadlines leave the time for it. */
 export const FIRST_BAN_MS = 60_000;
-/** A ban is twice as long as the one before, so many times at most. */
+/** A ban is twice as long as the one before, up to this many times. */
 export const MAX_BAN_DOUBLINGS = 6;
 
 /**

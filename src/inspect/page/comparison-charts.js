@@ -158,7 +158,7 @@ function rateText(rate) {
   return bytesText(rate).replace("B", "bit/s");
 }
 
-/** The last of so many points, and some before it. @param {number} count */
+/** The last of this many points, and some before it. @param {number} count */
 function evenlyMarked(count) {
   const step = Math.max(1, Math.ceil(count / MARKS));
   return Array.from({ length: count }, (_, k) => k).filter((k) => (count - 1 - k) % step === 0);

@@ -1,4 +1,4 @@
-/** The marks of rows: they differ in shape and filling, so that nobody needs the colour. */
+/** The marks of rows: they differ in shape and filling, so that colour is not needed. */
 
 /** Outlines of about radius 1 around the origin, as SVG paths. */
 const outlines = [

@@ -247,7 +247,7 @@ function numberOrDash(value) {
 }
 
 /**
- * The last value of the rounds that learn.
+ * The last value of the training rounds.
  *
  * @param {readonly (number | null)[]} rounds
  * @param {readonly (number | null)[]} values

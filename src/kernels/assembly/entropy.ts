@@ -139,7 +139,7 @@ export function entropyEncode(bytes: usize, count: usize, to: usize, limit: usiz
     const sa = four & 0xff, sb = (four >> 8) & 0xff, sc = (four >> 16) & 0xff, sd = four >> 24;
     const fa = frequencyAt(table, sa), fb = frequencyAt(table, sb);
     const fc = frequencyAt(table, sc), fd = frequencyAt(table, sd);
-    // Without branches: whether a word is due cannot be foretold. One that is not due is written over.
+    // Branch-free, since the branch would be unpredictable: a word that is not due is overwritten.
     const wd = overflows(d, fd);
     store<u16>(at - 2, d);
     at -= <usize>wd << 1;
@@ -216,7 +216,7 @@ export function entropyDecode(from: usize, end: usize, to: usize, count: usize, 
     b = pop(b, sb, table);
     c = pop(c, sc, table);
     d = pop(d, sd, table);
-    // Without branches: whether a word is due cannot be foretold.
+    // Branch-free, since the branch would be unpredictable.
     const wa = <u32>(a < LEAST_STATE);
     a = select<u32>((a << 16) | <u32>load<u16>(at), a, wa);
     at += <usize>wa << 1;

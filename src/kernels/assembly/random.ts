@@ -10,7 +10,7 @@ export function weylAt(low: u32, index: u32): v128 {
   return i32x4.add(i32x4.splat(low + index * WEYL), i32x4(0, 0x9e3779b9, 0x3c6ef372, 0xdaa66d2b));
 }
 
-// V8 builds a constant of four lanes anew, in several steps, wherever a loop needs it. One that was read from memory before
+// V8 rebuilds a constant of four lanes, in several steps, wherever a loop needs it. One that was read from memory before
 // the loop stays in a register, as far as there are enough; so constants of loops are read there, here and in other kernels.
 export const multipliers1 = memory.data<u32>([0x21f0aaad, 0x21f0aaad, 0x21f0aaad, 0x21f0aaad], 16);
 export const multipliers2 = memory.data<u32>([0x735a2d97, 0x735a2d97, 0x735a2d97, 0x735a2d97], 16);

@@ -110,7 +110,7 @@ export function ternarySqueeze(
       for (let k = j; k < count; k += plane) {
         const p = a + (k << 2);
         const x = load<f32>(p);
-        // Without branches: whether a number is kept cannot be foretold.
+        // Branch-free, since the branch would be unpredictable.
         const kept: u32 = 0 - <u32>(abs(x) >= threshold), negative = <u32>(x < 0);
         code += <i32>(kept & (1 - (negative << 1))) * weight;
         store<f32>(p, x - reinterpret<f32>(kept & (reinterpret<u32>(scale) | (negative << 31))));

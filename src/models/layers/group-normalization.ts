@@ -4,7 +4,7 @@ import { initializers, layers } from "@tensorflow/tfjs-layers";
 export interface GroupNormalizationConfig {
   /** Groups that the channels (the last axis) fall into; divides their count. */
   readonly groups: number;
-  /** Whether every position is normalised by itself; with one group this is layer normalisation. False where left out. */
+  /** Whether every position is normalised separately; with one group this is layer normalisation. False where left out. */
   readonly perPosition?: boolean;
   /** Added to variances. 1e-5 where left out. */
   readonly epsilon?: number;
@@ -122,7 +122,7 @@ function normalizeByKernel(
   return normalize(x, gamma, beta);
 }
 
-/** Sums over positions are taken for every channel by itself, so groups only appear in tensors of [batch, channels]. */
+/** Sums over positions are taken for every channel separately, so groups only appear in tensors of [batch, channels]. */
 function normalizeByOperations(
   x: tf.Tensor3D,
   gamma: tf.Tensor,

@@ -164,7 +164,7 @@ async function requireNone(path: string): Promise<void> {
   } catch {
     return;
   }
-  throw new FileProblem(`${path} is there already: choose another place with --to`, {
+  throw new FileProblem(`${path} already exists: choose another place with --to`, {
     code: "export-exists",
     field: path,
   });

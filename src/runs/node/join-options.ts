@@ -14,12 +14,12 @@ export interface JoinOptions {
   readonly id: number;
   /** The key that belongs to its PeerId. */
   readonly identity: Identity;
-  /** A trainer of one's own; it is not disposed of. The experiment's where left out. */
+  /** The caller's trainer; it is not disposed of. The experiment's where left out. */
   readonly trainer?: Trainer;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
   /**
-   * Accepts neighbours that learn from other examples of the same classes and shape. They must accept as much. Default
+   * Accepts neighbours that train on other examples of the same classes and shape. They must accept as much. Default
    * false: all peers divide one data set.
    */
   readonly allowDifferentData?: boolean;
@@ -41,7 +41,7 @@ export interface JoinOptions {
   readonly join?: boolean;
   /** Where libp2p counts what it does, as `prometheusMetrics()` of `@libp2p/prometheus-metrics` makes it. */
   readonly metrics?: NodeMetrics;
-  /** Told what happens on the edges. */
+  /** Receives what happens on the edges. */
   readonly report?: (event: LinkEvent) => void;
   /** Ends the run early, and any wait for it to begin. */
   readonly signal?: AbortSignal;

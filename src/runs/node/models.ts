@@ -30,7 +30,7 @@ export async function requireNoModels(
   const names = await makeFolder(folder);
   const taken = [COMMON_NAME, ...peers.map(peerName)].find((name) => names.includes(name));
   if (taken === undefined || isResumed) return;
-  throw new FileProblem(`${join(folder, taken)} is there already: name another folder with --save`, {
+  throw new FileProblem(`${join(folder, taken)} already exists: name another folder with --save`, {
     code: "model-exists",
     field: join(folder, taken),
   });

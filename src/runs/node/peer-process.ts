@@ -1,5 +1,5 @@
 /**
- * One peer as a process of its own, told what to do by the process that made it (run-network.ts) over the IPC
+ * One peer as a process of its own, directed by the process that started it (run-network.ts) over the IPC
  * channel between them. It writes nothing but its log; it ends when its run ends, or when its parent does.
  */
 import { writeFile } from "node:fs/promises";
@@ -54,7 +54,7 @@ export function modelFile(folder: string, peer: number, round: number): string {
   return join(folder, `peer-${peer}-round-${round}.float32`);
 }
 
-/** Reports of rounds that matter to nobody but a progress view go out no closer together than this. */
+/** Reports of rounds that matter only to a progress view go out no closer together than this. */
 const PROGRESS_MS = 100;
 
 const stop = new AbortController();

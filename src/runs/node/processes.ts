@@ -30,7 +30,7 @@ import { average, meanQuality } from "./totals.js";
 
 /** How long peers have to end in order before they are killed, in milliseconds. */
 const STOP_DEADLINE_MS = 10_000;
-/** Characters of a process's last words that are kept, and of those that are shown. */
+/** Characters of a process's stderr that are kept, and of those that are shown. */
 const KEPT_CHARACTERS = 4096;
 const SHOWN_CHARACTERS = 300;
 const LAST_PORT = 65_535;
@@ -343,7 +343,7 @@ async function runProcesses(
         );
         resolve();
       });
-      // After its pipes are closed, so that its last words are all here.
+      // After its pipes are closed, so that its stderr is complete.
       child.once("close", (code, killedBy) => {
         children.delete(id);
         if (!isTold) {
@@ -375,7 +375,7 @@ async function runProcesses(
   if (failure) throw failure;
 }
 
-/** A process that is gone already tells so itself. */
+/** A process that is gone has already reported it. */
 function sendTo(child: ChildProcess, message: ToPeer): void {
   if (child.connected) child.send(message, () => {});
 }

@@ -29,7 +29,7 @@ export interface RunSummary {
   readonly rounds: number;
   /** After the closing consensus, or after the last round where there is none. */
   readonly final: Standing;
-  /** After the last learning round, before the closing consensus. */
+  /** After the last learning round, before the closing consensus; `final` where the run was resumed after it. */
   readonly beforeClosing: Standing;
   /** Bytes that a peer sent, mean over peers. */
   readonly bytesSentPerPeer: number;
@@ -141,7 +141,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
   const summary = summarise({
     experiment,
     compressorName: simulation.peers[0]!.compressorName,
-    beforeClosing: beforeClosing!,
+    beforeClosing: beforeClosing ?? last!,
     last: last!,
     seconds: (performance.now() - started) / 1000,
   });
@@ -264,7 +264,7 @@ async function openSaving(peers: readonly Peer[], { checkpoints, warn }: RunOpti
   await Promise.all(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
   return {
     resumedFrom: loaded[0]?.round,
-    /** After every so many rounds, and before the run stops. */
+    /** Every this many rounds, and before the run stops. */
     async save(round: number, isLast: boolean): Promise<void> {
       if ((round + 1) % every !== 0 && !isLast) return;
       await saveOrWarn(peers, stores, warn);

@@ -8,7 +8,7 @@ import { writeWhole } from "../../sinks/whole-file.js";
 
 /**
  * Opens a log to go on with round `round`. What it says of this round and later ones, which are computed again, goes;
- * so does a torn last line. A log that is missing begins anew.
+ * so does a torn last line. A missing log is created.
  *
  * @throws FileProblem the log cannot be read or written
  */

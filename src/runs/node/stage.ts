@@ -120,7 +120,7 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
 
 function membersOf(membership: Membership, { algorithm: { name, needs } }: Plan) {
   const takesNobodyBack = needs.everyEdge
-    ? `algorithm ${name} needs every edge in every round, and cannot go on without a peer until the run's next epoch: stop all peers and start the run anew`
+    ? `algorithm ${name} needs every edge in every round, and cannot go on without a peer until the run's next epoch: stop all peers and start the run again`
     : undefined;
   return { membership, takesNobodyBack, settingsOf: publicSettingsOf };
 }

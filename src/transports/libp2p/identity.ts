@@ -5,7 +5,7 @@ import { InvalidTopology } from "../../foundation/errors.js";
 
 /** Who a peer is on the network: an Ed25519 key, and the PeerId that follows from it. */
 export interface Identity {
-  /** The key in libp2p's protobuf encoding. Whoever has it is this peer. */
+  /** The key in libp2p's protobuf encoding. Its holder is this peer. */
   readonly privateKey: Uint8Array;
   /** The name that others know this peer by, as in `12D3KooW…`. */
   readonly peerId: string;

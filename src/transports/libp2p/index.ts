@@ -71,7 +71,7 @@ export interface Libp2pTransportOptions {
   readonly privateKey: Uint8Array;
   /** All peers of the topology, this one included. */
   readonly peers: readonly NetworkPeer[];
-  /** Numbers of the peers this one has edges to. Nobody else can connect. */
+  /** Numbers of the peers this one has edges to. No other peer can connect. */
   readonly neighbours: readonly number[];
   /** Multiaddrs to listen on: TCP, WebSockets (`/ws`) or `/memory/…`. */
   readonly listen: readonly string[];
@@ -84,11 +84,11 @@ export interface Libp2pTransportOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** Default {@link systemClock}. */
   readonly clock?: Clock;
-  /** Who takes part, while that may change; nobody can join where left out. */
+  /** Who takes part, while that may change; no peer can join where left out. */
   readonly members?: Members | undefined;
   /** What makes the edges outlive this process; nothing where left out. */
   readonly durability?: Durability;
-  /** Counts what happens on the edges; nobody reads it when left out. */
+  /** Counts what happens on the edges; not read when left out. */
   readonly counters?: Counters;
   /** Where libp2p counts what it does; nowhere when left out. */
   readonly metrics?: NodeMetrics;

@@ -50,7 +50,7 @@ export async function answerJoins(node: Libp2p, answer: (peerId: PeerId) => Join
         stream.send(bytes.subarray(start, start + PIECE_BYTES));
       }
     } catch {
-      // The stream is gone: whoever asked asks again.
+      // The stream is gone: the peer that asked asks again.
     }
     void stream.close().catch(() => {});
   };

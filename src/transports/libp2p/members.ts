@@ -25,7 +25,7 @@ export function isExpected({ membership }: Members, peerId: string): boolean {
 }
 
 /**
- * @param peer number of the asking neighbour, with its link; undefined where it is none in this epoch
+ * @param peer number of the asking neighbour, with its link; undefined where it is not JSON in this epoch
  * @param isDone whether this peer has ended its last round
  */
 export function answerTo(

@@ -9,7 +9,7 @@
  *     2 refused   JSON; the last message of an end that ends the stream for a reason
  *     3 frame     sequence uint32, length uint32: a frame of this length begins
  *     4 piece     bytes of that frame; all but the last have PIECE_BYTES with their header
- *     5 credit    uint32: so many bytes of pieces have been received since the last credit
+ *     5 credit    uint32: bytes of pieces that have been received since the last credit
  *     6 taken     sequence uint32: this frame is confirmed; the next may begin
  *     7 ping      what its sender does (heartbeat.ts), or nothing; answered by 8 pong
  *     9 leaving   answered by leaving; the stream is over

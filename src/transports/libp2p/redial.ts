@@ -9,7 +9,7 @@ const GOODBYE_ATTEMPTS = 5;
 type Pauses = Pick<Deadlines, "firstPauseMs" | "longestPauseMs">;
 
 /**
- * The pause after so many failures: half of the doubled pause, plus a random part of the other half.
+ * The pause after this many failures: half of the doubled pause, plus a random part of the other half.
  * @param draw uniform in [0, 1)
  */
 export function redialPauseMs(pauses: Pauses, failures: number, draw: number): number {

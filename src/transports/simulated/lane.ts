@@ -45,7 +45,7 @@ export interface Lane {
   resume(): void;
   /** The connection is gone, and with it what was under way. */
   interrupt(): void;
-  /** Another process is at this end, whose first frame has this number, or which holds so many. */
+  /** Another process is at this end, whose first frame has this number, or which holds that many. */
   restartSender(next: number): void;
   restartReceiver(complete: number): void;
   /** Frames that are not confirmed. */

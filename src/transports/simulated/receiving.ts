@@ -22,7 +22,7 @@ export interface Receiving {
    * @throws MalformedFrame nothing of it is delivered
    */
   arrived(messages: readonly Uint8Array[]): void;
-  /** Another process is at this end, which holds so many frames. */
+  /** Another process is at this end, which holds this many frames. */
   restart(held: number): void;
 }
 

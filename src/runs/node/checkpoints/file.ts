@@ -161,7 +161,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
 /** @throws InvalidCheckpoint it is torn, damaged or not a checkpoint of this version */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const damaged = (what: string, cause?: unknown) =>
-    new InvalidCheckpoint(`checkpoint ${path} ${what}: delete it, or start anew in another folder`, {
+    new InvalidCheckpoint(`checkpoint ${path} ${what}: delete it, or start over in another folder`, {
       code: "checkpoint-damaged",
       field: path,
       cause,

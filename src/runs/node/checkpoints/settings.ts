@@ -12,7 +12,7 @@ export interface CheckpointSettings {
   readonly folder: string;
   /** Rounds between two checkpoints, from 1. */
   readonly every: number;
-  /** Goes on from the newest good checkpoint. A peer without one starts anew. */
+  /** Goes on from the newest good checkpoint. A peer without one starts over. */
   readonly resume: boolean;
 }
 

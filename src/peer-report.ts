@@ -60,12 +60,9 @@ export async function remeasure({ options, parts }: Turn): Promise<Measured> {
 export async function showTrainer({ options, parts, round }: Turn, report: RoundReport): Promise<void> {
   const { plan, trainer, membership } = options;
   if (!trainer.reported) return;
-  const isLast =
-    round === plan.rounds - 1 ||
-    round === parts.rounds - 1 ||
-    report.verdict?.isLast ||
-    membership?.next()?.firstRound === round + 1;
-  await trainer.reported(report, isLast ? parts.algorithm.point : undefined);
+  const isLast = round === plan.rounds - 1 || report.verdict?.isLast === true;
+  const isSettled = isLast || round === parts.rounds - 1 || membership?.next()?.firstRound === round + 1;
+  await trainer.reported({ ...report, isLast }, isSettled ? parts.algorithm.point : undefined);
 }
 
 /** What the exchanges of a learning round show, and what they warn of. */

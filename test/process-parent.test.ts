@@ -95,11 +95,18 @@ async function expected(settings: object = here) {
   return { rounds, models };
 }
 
+interface Report {
+  readonly kind: string;
+  readonly isLast: boolean;
+  readonly loss?: number;
+  readonly model: number[] | false;
+}
+
 const reportsIn = (path: string) =>
   readFileSync(path, "utf8")
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as { kind: string; loss?: number; model: number[] | false });
+    .map((line) => JSON.parse(line) as Report);
 
 describe("a program that starts its peer", () => {
   it("trains as the same trainer elsewhere does, to the bit, and sees every round", async () => {
@@ -130,6 +137,20 @@ describe("a program that starts its peer", () => {
     const [before, ...closing] = seen.slice(run.rounds - 1).map(({ model }) => model);
     expect(before).not.toEqual(models[0]);
     expect(closing).toEqual([...closing.slice(1).fill(false), models[0]]);
+  });
+
+  it("sees that all peers stop early, which needs evaluations", async () => {
+    const reports = join(folder, "reports");
+    const earlyStopping = { patience: 2, minimumImprovement: 1e9 };
+    const others = { rounds: 40, evaluateEvery: 2, earlyStopping };
+    await digests(startParent(0, { others, trainer: { paths: { reports } } }), startParent(1, { others }));
+    const { rounds, models } = await expected({ ...here, ...others });
+    expect(rounds.length).toBeLessThan(others.rounds);
+    const seen = reportsIn(reports);
+    expect(seen.map(({ isLast }) => isLast)).toEqual(rounds.map((_, k) => k === rounds.length - 1));
+    expect(seen.at(-1)!.model).toEqual(models[0]);
+    const blind = expected(there({ command: [process.execPath, program, "no-evaluation"] }, others));
+    await expectRejection(blind, InvalidExperiment, { code: "stopping-without-evaluation" });
   });
 
   it("may give no loss, and evaluate nothing", async () => {

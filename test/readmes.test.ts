@@ -22,7 +22,12 @@ import {
 const python = process.env.MURMUR_PYTHON ?? "python3";
 
 /** Most lines of a README: what takes more belongs into the code, or into a README of its own. */
-const maxLines: Readonly<Record<string, number>> = { "README.md": 350, "src/exchange/README.md": 150 };
+const maxLines: Readonly<Record<string, number>> = {
+  "README.md": 350,
+  "src/exchange/README.md": 150,
+  "src/clients/README.md": 90,
+  "src/clients/python/README.md": 140,
+};
 const MAX_FOLDER_LINES = 80;
 
 /** Commands that run in a shorter variant, or with other numbers: which, what they become, and why. */

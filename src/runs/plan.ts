@@ -44,7 +44,7 @@ export interface Prepared {
 export function createPlan(
   experiment: Experiment,
   mixing: Mixing,
-  trainer: Pick<Trainer, "layout" | "initialize" | "localUpdate">,
+  trainer: Pick<Trainer, "layout" | "initialize" | "localUpdate" | "evaluates">,
   plain: AlgorithmKind = algorithms[experiment.algorithm],
 ): Prepared {
   const algorithm = withOptions(plain, experiment);
@@ -55,7 +55,7 @@ export function createPlan(
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
-  const stopping = stoppingOf(experiment);
+  const stopping = stoppingOf(experiment, trainer);
   const { consensusRate, warnings: ofRate } = planRate(experiment, mixing, trainer, plain);
   const warnings = [...ofRate];
   const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, trainer.layout);
@@ -106,8 +106,17 @@ export function createPlan(
 }
 
 /** @throws InvalidExperiment rounds that are not evaluated, or that peers reach at different times */
-function stoppingOf({ earlyStopping, evaluateEvery, patience }: Experiment): EarlyStopping | undefined {
+function stoppingOf(
+  { earlyStopping, evaluateEvery, patience }: Experiment,
+  { evaluates }: Pick<Trainer, "evaluates">,
+): EarlyStopping | undefined {
   if (earlyStopping === "off") return undefined;
+  if (evaluates === false) {
+    throw new InvalidExperiment(
+      "early stopping looks at evaluations, and the trainer evaluates nothing: have it evaluate, or remove earlyStopping",
+      { code: "stopping-without-evaluation", field: "earlyStopping" },
+    );
+  }
   if (evaluateEvery === 0) {
     throw new InvalidExperiment(
       "early stopping looks at evaluations, and evaluateEvery is 0: set it to rounds between two evaluations",

@@ -221,10 +221,11 @@ async function trainerOf(
   };
 }
 
-function shown({ round, kind, loss, evaluation, consensusEstimate, traffic }: RoundOutcome): object {
+function shown(outcome: RoundOutcome): object {
+  const { round, kind, isLast, loss, evaluation, consensusEstimate, traffic } = outcome;
   const total = (key: "bytesSent" | "bytesReceived") => traffic.reduce((sum, edge) => sum + edge[key], 0);
   return {
-    ...{ round, kind, loss, evaluation, consensusEstimate },
+    ...{ round, kind, isLast, loss, evaluation, consensusEstimate },
     ...{ bytesSent: total("bytesSent"), bytesReceived: total("bytesReceived") },
   };
 }

@@ -41,6 +41,8 @@ export interface TrainerPooling {
 export interface RoundOutcome {
   readonly round: number;
   readonly kind: "learning" | "closing";
+  /** Whether learning is over with it. */
+  readonly isLast: boolean;
   readonly loss?: number;
   readonly evaluation?: Evaluation;
   /** This peer's estimate of the consensus distance. */

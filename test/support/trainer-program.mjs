@@ -22,10 +22,11 @@ const child =
   spawn(process.execPath, [main, ...JSON.parse(peer)], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
 const [input, output] = child ? [child.stdio[3], child.stdio[3]] : [process.stdin, process.stdout];
 const send = (reply) => output.write(`${JSON.stringify(reply)}\n`);
+let beats;
 if (child) {
   child.once("exit", (code) => process.exit(code ?? 1));
   output.on("error", () => {});
-  if (how !== "mute") setInterval(() => send({ beat: true }), 50);
+  beats = how === "mute" ? undefined : setInterval(() => send({ beat: true }), 50);
 }
 const shapes = (layout) => layout.tensors.map(({ name, shape }) => ({ name, shape }));
 
@@ -169,5 +170,6 @@ for await (const line of createInterface({ input })) {
     send({ id, error: String(error) });
   }
 }
-if (child) output.end();
-else process.exit();
+if (!child) process.exit();
+clearInterval(beats);
+output.end();

@@ -103,7 +103,7 @@ class Peer:
         self.round = 0
         """Learning rounds that are over."""
         self.rounds = 0
-        """Learning rounds of the run."""
+        """Learning rounds of the run, which may stop earlier."""
         self.local_steps = 1
         """Steps of the optimiser in each round."""
         self.learning_rate = 0.0
@@ -120,6 +120,7 @@ class Peer:
         self._pending: Optional[Message] = None
         self._losses: List[Any] = []
         self._steps = 0
+        self._has_learned = False
         self._is_over = False
         description = parameters.describe()
         size = sum(np.asarray(values).size for values in description.tensors.values())
@@ -131,7 +132,7 @@ class Peer:
     @property
     def is_finished(self) -> bool:
         """Whether the last learning round is over, or the peer has left the run. Only ``close`` remains."""
-        return self._is_over or (self.rounds > 0 and self.round >= self.rounds)
+        return self._is_over or self._has_learned
 
     def close(self) -> None:
         """
@@ -173,7 +174,7 @@ class Peer:
     def _count(self, loss: Any) -> bool:
         """One local step is made. Returns whether it is the round's last."""
         if self.is_finished:
-            raise PeerFailed(f"peer {self.id} has made all its {self.rounds} rounds: call close")
+            raise PeerFailed(f"peer {self.id} has learned for all its {self.round} rounds: call close")
         self._steps += 1
         if loss is not None:
             self._losses.append(loss)
@@ -224,7 +225,9 @@ class Peer:
         if request["kind"] == "closing":
             return False
         self.round = request["round"] + 1
-        return self.round == self.rounds
+        # The last round of the run, or the one in which all peers stopped early.
+        self._has_learned = request["isLast"]
+        return self._has_learned
 
     def _answer(self, request: Message, description: Optional[Description]) -> Message:
         kind = request["request"]

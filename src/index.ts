@@ -9,7 +9,7 @@
  * const experiment = parseExperiment({ compressor: "sign", rounds: 200 });
  * const simulation = await simulate(topology, experiment);
  * for await (const { round, consensusDistance, meanEvaluation } of simulation.run()) {
- *   if (meanEvaluation) console.log(round, consensusDistance, meanEvaluation.accuracy);
+ *   if (meanEvaluation) console.log(round + 1, consensusDistance, meanEvaluation.accuracy);
  * }
  * simulation.dispose();
  * ```

@@ -65,10 +65,14 @@ for (const command of [
   program.addCommand(command.copyInheritedSettings(program));
 }
 
-// A reader may leave, as `head` does; what is left to print has none then.
+// A reader may leave, as `head` does: the command is over where it has nobody to print results to, and goes on where
+// only its progress has no reader.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit();
+  process.exit(0);
+});
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
 });
 
 try {

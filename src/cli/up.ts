@@ -41,7 +41,7 @@ import {
   TOPOLOGY_FILE,
   threadsOption,
 } from "./option-types.js";
-import { lossText } from "./peer.js";
+import { trainingLossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -156,7 +156,7 @@ async function run(
         waits.over();
         bar.update(
           Math.min(finished, network.experiment.rounds),
-          [lossText(loss), qualityText(quality)].filter(Boolean).join(", "),
+          [trainingLossText(loss), qualityText(quality)].filter(Boolean).join(", "),
         );
       },
       onEvent: (peer, event) =>
@@ -244,7 +244,7 @@ function peersTable(peers: readonly PeerSummary[]): string {
   const qualities = peers.map(qualityOf);
   const metric = qualities.find((quality) => quality)?.metric ?? ACCURACY;
   return table(
-    [...["peer", "loss", valueTitle(metric)], ...["sent", "goodput %", "SHA-256 of the model"]],
+    [...["peer", "held-out loss", valueTitle(metric)], ...["sent", "goodput %", "SHA-256 of the model"]],
     peers.map(({ peer, loss, bytesSent, goodput, modelDigest }, k) => [
       peer,
       loss === undefined ? "–" : numberText(loss),

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { CHECKPOINT_ROUNDS, type CheckpointSettings } from "../runs/node/checkpoints/settings.js";
+import { CHECKPOINTS } from "./help.js";
 import { wholeNumber } from "./option-types.js";
 
 /** `--checkpoints`, `--checkpoint-every` and `--resume`, the same for every command that trains. */
 export function addCheckpointOptions(command: Command): void {
   command
+    .optionsGroup(CHECKPOINTS)
     .option(
       "--checkpoints <folder>",
       "save there what a peer needs to go on after a crash or Ctrl-C: nothing is lost, whenever it ends",
@@ -14,10 +16,8 @@ export function addCheckpointOptions(command: Command): void {
       `rounds between checkpoints; the journal covers those since the last one; default ${CHECKPOINT_ROUNDS}`,
       wholeNumber(1),
     )
-    .option(
-      "--resume",
-      "go on from the newest good checkpoint in the folder; start anew where there is none",
-    );
+    .option("--resume", "go on from the newest good checkpoint in the folder; start anew where there is none")
+    .optionsGroup("");
 }
 
 /** @throws through the command when an option is given without the folder that it needs */

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import pc from "picocolors";
 import { allowDifferentData } from "../datasets/content.js";
 import { InvalidTopology } from "../foundation/errors.js";
@@ -42,11 +42,10 @@ export function doctorCommand(): Command {
     .option("--id <peer>", "only the edges of this peer", peerNumber)
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .addOption(allowDifferentDataOption())
-    .option(
-      "--timeout <seconds>",
-      "how long each attempt may take; default 5",
-      secondsOption,
-      DEFAULT_PATIENCE_MS,
+    .addOption(
+      new Option("--timeout <seconds>", "how long each attempt may take")
+        .argParser(secondsOption)
+        .default(DEFAULT_PATIENCE_MS, `${DEFAULT_PATIENCE_MS / 1000}`),
     )
     .option("--json", "print every edge as JSON lines")
     .action(

@@ -9,6 +9,8 @@ import { deployCommand } from "./deploy.js";
 import { doctorCommand } from "./doctor.js";
 import { evaluateCommand } from "./evaluate.js";
 import { exportCommand } from "./export.js";
+import { helpConfiguration } from "./help.js";
+import { withHint } from "./hints.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { keysCommand } from "./keys.js";
@@ -29,15 +31,9 @@ const USER_ERROR = 2;
 const program = new Command("murmur")
   .description("Decentralised training: peers on a graph train one model together, with no server.")
   .version(VERSION)
-  .configureHelp({ showGlobalOptions: true })
+  .configureHelp(helpConfiguration)
   .configureOutput({
-    outputError: (text) =>
-      fail(
-        text
-          .trim()
-          .replace(/^error: /, "")
-          .replaceAll("\n", " "),
-      ),
+    outputError: (text) => fail(withHint(text, program)),
   })
   .exitOverride();
 for (const command of [

@@ -26,8 +26,8 @@ import { untilInterrupted } from "./interrupt.js";
 import {
   allowDifferentDataOption,
   deadlineOption,
+  metricsOption,
   peerNumber,
-  portToServe,
   saveOption,
   threadsOption,
 } from "./option-types.js";
@@ -47,11 +47,7 @@ export function peerCommand(): Command {
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--out <folder>", "write the log there, for murmur inspect")
-    .option(
-      "--metrics <port>",
-      "serve Prometheus metrics to this machine while it runs; 0 takes a free port",
-      portToServe,
-    )
+    .addOption(metricsOption("serve Prometheus metrics to this machine while it runs; 0 takes a free port"))
     .option(
       "--join",
       "come into a run that is under way, as a new peer or without the state it had; takes a neighbour's model",

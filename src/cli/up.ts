@@ -35,6 +35,7 @@ import { untilInterrupted } from "./interrupt.js";
 import {
   allowDifferentDataOption,
   deadlineOption,
+  metricsOption,
   peerNumbers,
   portToServe,
   saveOption,
@@ -64,10 +65,10 @@ export function upCommand(): Command {
       "serve the live page to this machine while it runs, in a terminal until Ctrl-C; without a port, or with 0, on a free one; without --out, the logs go to a temporary folder that stays",
       portToServe,
     )
-    .option(
-      "--metrics <port>",
-      "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
-      portToServe,
+    .addOption(
+      metricsOption(
+        "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
+      ),
     )
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())

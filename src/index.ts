@@ -3,7 +3,7 @@
  *
  * @example Simulate eight peers in this process.
  * ```ts
- * import { parseExperiment, parseTopology, simulate } from "murmuration";
+ * import { parseExperiment, parseTopology, simulate } from "murmuration-train";
  *
  * const topology = parseTopology({ graph: { kind: "ring", peers: 8 } }, "my ring");
  * const experiment = parseExperiment({ compressor: "sign", rounds: 200 });

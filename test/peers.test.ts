@@ -469,9 +469,9 @@ describe("the README's program", () => {
       .replaceAll('"topology.json"', JSON.stringify(path))
       .replace('"experiment.json"', JSON.stringify(settings))
       .replace('"topology.keys/', `"${path.replace(/\.json$/, ".keys/")}`)
-      .replace('"murmuration"', `"${dist}index.js"`)
-      .replace('"murmuration/network"', `"${dist}network.js"`)
-      .replace('"murmuration/node"', `"${dist}node.js"`)
+      .replace('"murmuration-train"', `"${dist}index.js"`)
+      .replace('"murmuration-train/network"', `"${dist}network.js"`)
+      .replace('"murmuration-train/node"', `"${dist}node.js"`)
       .replace('"runs/mine"', JSON.stringify(logs));
     writeFileSync(program, text);
 

@@ -37,7 +37,7 @@ const READ = {
 const USERS = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu", "webgpu"];
 /** The first setuptools that builds wheels by itself. */
 const SETUPTOOLS = "70.1";
-const { version, dependencies, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const { name, version, dependencies, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const out = resolve(values.out);
 
 const stage = mkdtempSync(join(tmpdir(), "murmur-wheel-"));
@@ -52,7 +52,7 @@ try {
   copyDist(join(runtime, "dist"));
   await copyPackages(runtime);
   cpSync(join(root, "topologies/ring-8.json"), join(runtime, "topologies/ring-8.json"));
-  const manifest = { name: "murmuration", version, type: "module", engines, dependencies };
+  const manifest = { name, version, type: "module", engines, dependencies };
   writeFileSync(join(runtime, "package.json"), JSON.stringify(manifest));
   completeProject(join(client, "pyproject.toml"));
   buildWheel(client);

@@ -3,13 +3,13 @@
  *
  * @example Simulate eight peers in this process.
  * ```ts
- * import { parseExperiment, parseTopology, simulate } from "murmuration";
+ * import { parseExperiment, parseTopology, simulate } from "murmuration-train";
  *
  * const topology = parseTopology({ graph: { kind: "ring", peers: 8 } }, "my ring");
  * const experiment = parseExperiment({ compressor: "sign", rounds: 200 });
  * const simulation = await simulate(topology, experiment);
  * for await (const { round, consensusDistance, meanEvaluation } of simulation.run()) {
- *   if (meanEvaluation) console.log(round, consensusDistance, meanEvaluation.accuracy);
+ *   if (meanEvaluation) console.log(round + 1, consensusDistance, meanEvaluation.accuracy);
  * }
  * simulation.dispose();
  * ```

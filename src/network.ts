@@ -4,9 +4,9 @@
  * @example Be peer 3 of a run, in your own program, with a log that `murmur inspect` reads.
  * ```ts
  * import { readFile } from "node:fs/promises";
- * import { parseExperiment, parseTopology } from "murmuration";
- * import { decodeIdentity, joinRun } from "murmuration/network";
- * import { openPeerLog } from "murmuration/node";
+ * import { parseExperiment, parseTopology } from "murmuration-train";
+ * import { decodeIdentity, joinRun } from "murmuration-train/network";
+ * import { openPeerLog } from "murmuration-train/node";
  *
  * const topology = parseTopology(await readFile("ring-8.json", "utf8"), "ring-8.json");
  * const experiment = parseExperiment({});

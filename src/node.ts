@@ -1,11 +1,11 @@
 /**
  * What a simulation or a peer takes from Node and a browser does not have. Peers over a network, which need Node too,
- * are `murmuration/network`.
+ * are `murmuration-train/network`.
  *
  * @example Threads for a large model.
  * ```ts
- * import { simulate } from "murmuration";
- * import { workerThreads } from "murmuration/node";
+ * import { simulate } from "murmuration-train";
+ * import { workerThreads } from "murmuration-train/node";
  *
  * const simulation = await simulate(topology, experiment, { startThreads: workerThreads("auto") });
  * ```

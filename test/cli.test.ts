@@ -384,7 +384,7 @@ describe("murmur doctor on the folder of a run", () => {
 describe("--help of peer and up", () => {
   it("explains which waits derive from the deadline", () => {
     for (const command of ["peer", "up"]) {
-      const { stdout } = murmur(command, "--help");
+      const { stdout } = murmur(command, "--help", "running");
       expect(stdout.replace(/\s+/g, " ")).toMatch(
         /--deadline <seconds> how long a peer waits .* default 600\. Bounds the first connection, .* heartbeats and pauses are shares of it/,
       );

@@ -312,7 +312,12 @@ describe("exports", () => {
     const rounds = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((peer) => roundsOf(directory, peer));
     expect(rows).toHaveLength(rounds.length);
     const lossAt = head!.split(",").indexOf("loss");
-    for (const [k, row] of rows.entries()) expect(row.split(",")[lossAt]).toBe(String(rounds[k]!.loss ?? ""));
+    const roundAt = head!.split(",").indexOf("round");
+    for (const [k, row] of rows.entries()) {
+      const cells = row.split(",");
+      expect(cells[lossAt]).toBe(String(rounds[k]!.loss ?? ""));
+      expect(cells[roundAt]).toBe(String(rounds[k]!.round + 1));
+    }
     const inside = join(path, "x");
     expectError(() => writeCsv(readRun(directory), inside), FileProblem, {
       code: "csv-not-written",
@@ -340,8 +345,8 @@ describe("exports", () => {
       losses.set(step, event.readFloatLE(at + 14));
     }
     const rounds = roundsOf(directory, 2).filter(({ loss }) => loss !== undefined);
-    expect([...losses.keys()]).toEqual(rounds.map(({ round }) => round));
-    for (const { round, loss } of rounds) expect(losses.get(round)).toBe(Math.fround(loss!));
+    expect([...losses.keys()]).toEqual(rounds.map(({ round }) => round + 1));
+    for (const { round, loss } of rounds) expect(losses.get(round + 1)).toBe(Math.fround(loss!));
     expect(frameRecord(Buffer.from("abc"))).toHaveLength(8 + 4 + 3 + 4);
   });
 });
@@ -374,6 +379,30 @@ describe("plot", () => {
     expect(rows[1]).toMatch(/^10\.0 ┤\S+ +$/);
     expect(rows[12]).toMatch(/^ 0\.0 ┤ +\S+$/);
     expect(rows.at(-1)).toMatch(/^ +1\.0 +100\.0 rounds$/);
+  });
+
+  it("tells lines apart by letters on them, at columns of their own", () => {
+    const flat = (name: string, y: number) => ({
+      name,
+      points: [
+        [0, y],
+        [9, y],
+      ] as const,
+    });
+    const short = {
+      name: "short",
+      points: [
+        [0, 0],
+        [0.01, 0],
+      ] as const,
+    };
+    const drawn = plain(plot([flat("one", 1), flat("same", 1), short], options)!);
+    const [, legend, top] = drawn.split("\n");
+    expect(legend).toBe("━a━ one   ━b━ same   ━c━ short");
+    expect(top!.match(/a/g)!.length).toBeGreaterThan(2);
+    expect(top!.match(/b/g)).toHaveLength(top!.match(/a/g)!.length);
+    expect(drawn.split("\n")[13]).toMatch(/┤c +$/);
+    expect(plain(plot([flat("alone", 1)], options)!)).not.toMatch(/a/);
   });
 
   it("leaves out what a logarithm cannot show, and plots of nothing", () => {

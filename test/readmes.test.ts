@@ -168,7 +168,7 @@ function lackOf(blocks: readonly Block[]): string {
   const names = blocks.flatMap(({ text }) =>
     [...text.matchAll(/^(?:import|from) (\w+)/gm)].map(([, name]) => name!),
   );
-  const packages = [...new Set(names)].filter((name) => name !== "murmuration");
+  const packages = [...new Set(names)].filter((name) => name !== "murmuration-train");
   const isThere = (name: string) => spawnSync(python, ["-c", `import ${name}`]).status === 0;
   const missing = packages.filter((name) => !isThere(name));
   return missing.length > 0 ? `, skipped: ${python} has no ${missing.join(", ")}` : "";

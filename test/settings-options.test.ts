@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { deployCommand } from "../src/cli/deploy.js";
 import { doctorCommand } from "../src/cli/doctor.js";
+import { askHelp, helpConfiguration } from "../src/cli/help.js";
 import { initCommand } from "../src/cli/init.js";
 import { peerCommand } from "../src/cli/peer.js";
 import { simulateCommand } from "../src/cli/simulate.js";
@@ -67,11 +68,13 @@ describe.each(Object.entries(commands))("murmur %s --help", (_name, create) => {
   });
 
   it("lists the verb's own options before the settings", () => {
-    const help = command.helpInformation();
-    const own = command.options.filter(({ helpGroupHeading }) => helpGroupHeading === undefined);
-    const settings = command.options.filter(({ helpGroupHeading }) => helpGroupHeading !== undefined);
+    askHelp(command, "all");
+    const help = command.configureHelp(helpConfiguration).helpInformation();
+    const isSetting = ({ helpGroupHeading = "" }) => helpGroupHeading.endsWith("settings:");
+    const own = command.options.filter((option) => !isSetting(option));
+    const settings = command.options.filter(isSetting);
     const places = (options: readonly { readonly flags: string }[]) =>
-      options.map(({ flags }) => help.indexOf(`\n  ${flags} `));
+      options.map(({ flags }) => help.search(new RegExp(`\n  ${flags.replace(/[.[\]]/g, "\\$&")}[ \n]`)));
     expect(own.length).toBeGreaterThan(0);
     expect(settings.length).toBeGreaterThanOrEqual(fields.length);
     expect(Math.min(...places(own))).toBeGreaterThan(0);

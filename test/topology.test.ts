@@ -349,7 +349,10 @@ describe("checked settings", () => {
     [{ step: 6 }, "settings: step must be a multiple of 4, not 6"],
     [{ label: "a" }, "settings: label must have at least 2 characters, not 1"],
     [{ rate: { from: "x" } }, 'settings: rate.from must be a finite number, not "x"'],
-    [{ rate: [1] }, "settings: rate cannot be a list"],
+    [
+      { rate: [1] },
+      'settings: rate cannot be a list: it must be "auto", or a finite number, or an object with from',
+    ],
     [{ shore: 1, mode: "x" }, 'settings has an unknown setting "shore": did you mean "share"? (and 1 more)'],
     [{ quite: 1 }, 'settings has an unknown setting "quite": it is one of mode, share, step, label, rate'],
     [{ mode: "x".repeat(100) }, `settings: mode cannot be "${"x".repeat(40)}…": it is one of slow, fast`],

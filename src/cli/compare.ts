@@ -98,7 +98,7 @@ async function resultsOf(
   }
   const cells = cellsOf(comparison, contents);
   const interrupted = untilInterrupted();
-  const bar = progress("runs", cells.length);
+  const bar = progress("runs", cells.length, "run");
   let done = 0;
   try {
     return await compare({

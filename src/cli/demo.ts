@@ -7,7 +7,7 @@ import { numberText, print, progress, qualityText, warn } from "./console.js";
 import { readTopology } from "./files.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
-import { lossText } from "./peer.js";
+import { trainingLossText } from "./peer.js";
 import { partsOf, splitTable } from "./split.js";
 import { averageSummaries, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -147,7 +147,7 @@ const runProcesses: Run = async (label, topology, experiment) => {
       onProgress: ({ finished, loss, quality }) =>
         bar.update(
           Math.min(finished, experiment.rounds),
-          [lossText(loss), qualityText(quality)].filter(Boolean).join(", "),
+          [trainingLossText(loss), qualityText(quality)].filter(Boolean).join(", "),
         ),
     });
     return summary!;

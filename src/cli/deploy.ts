@@ -6,7 +6,7 @@ import { FileProblem } from "../foundation/errors.js";
 import { requireWhole, type Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { makeEmptyFolder } from "../sinks/folders.js";
-import { VERSION } from "../version.js";
+import { PACKAGE, VERSION } from "../version.js";
 import { print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
 import { kubernetesFiles } from "./deploy-kubernetes.js";
@@ -73,8 +73,8 @@ async function keysOf(
 
 function dockerfile(): string {
   return `FROM node:22-slim
-COPY murmuration-${VERSION}.tgz /tmp/
-RUN npm install --global /tmp/murmuration-${VERSION}.tgz && rm /tmp/murmuration-${VERSION}.tgz
+COPY ${PACKAGE}-${VERSION}.tgz /tmp/
+RUN npm install --global /tmp/${PACKAGE}-${VERSION}.tgz && rm /tmp/${PACKAGE}-${VERSION}.tgz
 ENTRYPOINT ["murmur"]
 `;
 }

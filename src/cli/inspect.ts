@@ -52,16 +52,8 @@ export function inspectCommand(): Command {
       }
       const runs = [folder, ...(options.compare ?? [])].map(readRun);
       const views = distinct(runs.map((run) => viewRun(run)));
-      for (const { name, remarks } of views) {
-        for (const remark of remarks) note(`note: ${views.length > 1 ? `${name}: ` : ""}${remark}`);
-      }
-      if (options.json) {
-        for (const run of runs) printJson(run);
-      } else if (views.length > 1) {
-        printComparison(views, options.by);
-      } else {
-        printRun(views[0]!, options.by);
-      }
+      const exportsOnly = [options.html, options.csv, options.tensorboard].some((path) => path !== undefined);
+      if (options.json || !exportsOnly) printRuns(runs, views, options);
       await exportRuns(runs, views, options);
     });
 }
@@ -75,6 +67,15 @@ interface Options {
   readonly mlflow?: string;
   readonly live?: number | true;
   readonly json?: true;
+}
+
+function printRuns(runs: readonly Run[], views: readonly RunView[], { json, by }: Options): void {
+  for (const { name, remarks } of views) {
+    for (const remark of remarks) note(`note: ${views.length > 1 ? `${name}: ` : ""}${remark}`);
+  }
+  if (json) for (const run of runs) printJson(run);
+  else if (views.length > 1) printComparison(views, by);
+  else printRun(views[0]!, by);
 }
 
 function parseAxis(text: string): Axis {
@@ -154,7 +155,7 @@ function printRun(view: RunView, by: Axis): void {
       ["consensusProjected", errorText(view)],
       ["consensusOnline", "peers' own estimate"],
     ]),
-    loss: lines([["loss", "loss"]]),
+    loss: lines([["loss", "training loss"]]),
     metric: lines([
       ["metricWorst", "worst peer"],
       ["metricBest", "best peer"],
@@ -215,7 +216,7 @@ function printComparison(views: readonly RunView[], by: Axis): void {
   };
   print(
     table(
-      ["run", "algorithm", "graph", "rounds", "loss", worst, "consensus", "sent/peer", "seconds"],
+      ["run", "algorithm", "graph", "rounds", "training loss", worst, "consensus", "sent/peer", "seconds"],
       views.map((view) => [
         view.name,
         String(view.experiment.algorithm),
@@ -290,7 +291,7 @@ function roundsTable({ series, metric, experiment }: RunView): string {
   const shown = candidates.filter((_, k) => (candidates.length - 1 - k) % step === 0);
   const number = (value: number | null | undefined) => (value == null ? "–" : numberText(value));
   const columns: readonly (readonly [SeriesName, string, (value: number | null | undefined) => string])[] = [
-    ["loss", "loss", number],
+    ["loss", "training loss", number],
     ["metricWorst", metricTitle("worst", metric), (value) => valueText(metric, value)],
     ["metricBest", metricTitle("best", metric), (value) => valueText(metric, value)],
     ["metricMeanModel", metricTitle("mean model", metric), (value) => valueText(metric, value)],
@@ -301,29 +302,30 @@ function roundsTable({ series, metric, experiment }: RunView): string {
   ];
   const filled = columns.filter(([name]) => series[name].some((value) => value !== null));
   return table(
-    ["round", ...filled.map(([, title]) => title), ""],
-    shown.map((point) => [
-      series.round[point]!,
-      ...filled.map(([name, , text]) => text(series[name][point])),
-      series.round[point]! > experiment.rounds ? "closing" : "",
-    ]),
+    ["round", ...filled.map(([, title]) => title)],
+    shown.map((point) => {
+      const isClosing = series.round[point]! > experiment.rounds;
+      const cell = ([name, , text]: (typeof columns)[number]) =>
+        isClosing && name === "loss" ? "closing" : text(series[name][point]);
+      return [series.round[point]!, ...filled.map(cell)];
+    }),
   );
 }
 
-/** Every round over all peers, as JSON lines, and one line for the run; rounds count from 0, as in the logs. */
+/** Every round over all peers, as JSON lines, and one line for the run; rounds count from 1. */
 function printJson(run: Run): void {
   const { longest, ...waits } = waitsOf(isSimulated(run) ? [] : run.peers);
-  const longestOf = new Map(longest.map(({ round, ...wait }) => [round, wait]));
+  const longestOf = new Map(longest.map(({ round, ...wait }) => [round + 1, wait]));
   const { series, metric, goodput, peers, counts } = viewRun(run, Number.POSITIVE_INFINITY);
   for (const [point, round] of series.round.entries()) {
     const entries = seriesNames.slice(1).flatMap((name) => {
       const value = series[name][point] ?? null;
       return value === null ? [] : [[metricColumn(name, metric), value] as const];
     });
-    const longestWait = longestOf.get(round! - 1);
+    const longestWait = longestOf.get(round!);
     print(
       JSON.stringify({
-        round: round! - 1,
+        round,
         ...Object.fromEntries(entries),
         ...(longestWait && { longestWait }),
       }),

@@ -4,6 +4,8 @@ import { Interrupted, MurmurationError } from "../foundation/errors.js";
 import { VERSION } from "../version.js";
 import { createCommands } from "./commands.js";
 import { fail, note } from "./console.js";
+import { helpConfiguration } from "./help.js";
+import { withHint } from "./hints.js";
 
 /** Exit code of everything the user can fix: bad files, settings, names, diverged runs. */
 const USER_ERROR = 2;
@@ -11,25 +13,23 @@ const USER_ERROR = 2;
 const program = new Command("murmur")
   .description("Decentralised training: peers on a graph train one model together, with no server.")
   .version(VERSION)
-  .configureHelp({ showGlobalOptions: true })
+  .configureHelp(helpConfiguration)
   .configureOutput({
-    outputError: (text) =>
-      fail(
-        text
-          .trim()
-          .replace(/^error: /, "")
-          .replaceAll("\n", " "),
-      ),
+    outputError: (text) => fail(withHint(text, program)),
   })
   .exitOverride();
 for (const command of createCommands()) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 
-// A reader may leave, as `head` does; what is left to print has none then.
+// A reader may leave, as `head` does: the command is over where it has nobody to print results to, and goes on where
+// only its progress has no reader.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit();
+  process.exit(0);
+});
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
 });
 
 try {

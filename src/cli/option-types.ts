@@ -1,6 +1,7 @@
 /** What commander checks option values with. */
 import { InvalidArgumentError, Option } from "commander";
 import { MAX_THREADS, MINIMUM_PARAMETERS, type ThreadCount } from "../threads/node.js";
+import { RUNNING } from "./help.js";
 
 /** What commands that take any topology call it. */
 export const TOPOLOGY_FILE =
@@ -44,7 +45,8 @@ export function threadsOption(): Option {
     `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; results are bit-identical`,
   )
     .argParser(threadCount)
-    .default("auto");
+    .default("auto")
+    .helpGroup(RUNNING);
 }
 
 /** `--save`, the same for every command that trains. */
@@ -60,7 +62,7 @@ export function allowDifferentDataOption(): Option {
   return new Option(
     "--allow-different-data",
     "accept neighbours that train on other examples of the same classes and shape; they need the option too",
-  );
+  ).helpGroup(RUNNING);
 }
 
 /** `--deadline`, the same for every command that runs peers. */
@@ -68,7 +70,14 @@ export function deadlineOption(): Option {
   return new Option(
     "--deadline <seconds>",
     "how long a peer waits for a silent or missing neighbour before it ends the run; default 600. Bounds the first connection, reconnecting, the progress of a frame and the frames of a round; dialling, handshakes, heartbeats and pauses are shares of it, 10 s at most",
-  ).argParser(secondsOption);
+  )
+    .argParser(secondsOption)
+    .helpGroup(RUNNING);
+}
+
+/** `--metrics`, with what it does with its port. */
+export function metricsOption(about: string): Option {
+  return new Option("--metrics <port>", about).argParser(portToServe).helpGroup(RUNNING);
 }
 
 /** Seconds, given as milliseconds. */

@@ -26,8 +26,8 @@ import { untilInterrupted } from "./interrupt.js";
 import {
   allowDifferentDataOption,
   deadlineOption,
+  metricsOption,
   peerNumber,
-  portToServe,
   saveOption,
   threadsOption,
 } from "./option-types.js";
@@ -47,11 +47,7 @@ export function peerCommand(): Command {
     )
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--out <folder>", "write the log there, for murmur inspect")
-    .option(
-      "--metrics <port>",
-      "serve Prometheus metrics to this machine while it runs; 0 takes a free port",
-      portToServe,
-    )
+    .addOption(metricsOption("serve Prometheus metrics to this machine while it runs; 0 takes a free port"))
     .option(
       "--join",
       "join a run in progress, as a new peer or without its former state; takes a neighbour's model",
@@ -114,7 +110,7 @@ export function peerCommand(): Command {
             waits.over();
             for (const text of texts) warnings.push({ peer: id, round, text });
             quality = (evaluation && qualityOf(evaluation)) ?? quality;
-            bar?.update(round + 1, [lossText(loss), qualityText(quality)].filter(Boolean).join(", "));
+            bar?.update(round + 1, [trainingLossText(loss), qualityText(quality)].filter(Boolean).join(", "));
           },
         });
       } finally {
@@ -138,15 +134,17 @@ function requireOneStart(command: Command, { join, resume }: { join?: boolean; r
   );
 }
 
-export function lossText(loss: number | undefined): string {
-  return loss === undefined ? "" : `loss ${numberText(loss)}`;
+/** Of the examples that a round learned from; the one of an evaluation is the held-out loss. */
+export function trainingLossText(loss: number | undefined): string {
+  return loss === undefined ? "" : `training loss ${numberText(loss)}`;
 }
 
 function outcomeText(summary: PeerSummary): string {
   const { peer, loss, bytesSent, goodput, modelDigest, model } = summary;
   const file = model === undefined ? "" : `\n${modelsText([model])}`;
   const left = summary.hasLeft ? `left after round ${summary.rounds}, ` : "";
-  const quality = qualityText(qualityOf(summary)) || lossText(loss);
+  const quality =
+    qualityText(qualityOf(summary)) || (loss === undefined ? "" : `held-out loss ${numberText(loss)}`);
   const useful = goodput === undefined ? "" : `goodput ${percentText(goodput)} %, `;
   return `peer ${peer}: ${left}${quality ? `${quality}, ` : ""}${bytesText(bytesSent)} sent, ${useful}model ${modelDigest}${file}`;
 }

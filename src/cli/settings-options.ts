@@ -1,5 +1,7 @@
 /** Command-line options made from a settings schema: every field, and the fields of its variants with a dot. */
 import { type Command, Option } from "commander";
+import { addGroupedHelp } from "./help.js";
+import { requireKind } from "./hints.js";
 
 interface JsonSchema {
   readonly type?: string;
@@ -53,6 +55,7 @@ export function addSettingsOptions(command: Command, schema: JsonSchema): () => 
     add([field], variantsOf(fieldSchema), aboutField(fieldSchema), heading);
     for (const [name, about] of inner) add([field, name], about.schemas, aboutInner(about), heading);
   }
+  addGroupedHelp(command);
 
   return () => {
     const settings: Record<string, unknown> = {};
@@ -60,6 +63,7 @@ export function addSettingsOptions(command: Command, schema: JsonSchema): () => 
       if (command.getOptionValueSource(name) !== "cli") continue;
       const [field, inner] = path;
       const value = parseValue(String(command.getOptionValue(name)), of);
+      if (inner === undefined) requireKind(field, value, kindsOf(of));
       if (inner === undefined) {
         settings[field] = value;
       } else {
@@ -73,10 +77,16 @@ export function addSettingsOptions(command: Command, schema: JsonSchema): () => 
   };
 }
 
+function kindsOf(variants: readonly JsonSchema[]): string[] {
+  return variants.flatMap(({ properties }) => {
+    const kind = properties?.kind?.const;
+    return typeof kind === "string" ? [kind] : [];
+  });
+}
+
 /** What a field means, what it can be, and what it is by default. */
 function aboutField(schema: JsonSchema): string {
-  const kinds = variantsOf(schema).flatMap((variant) => variant.properties?.kind?.const ?? []);
-  const choices = schema.enum ?? kinds;
+  const choices = schema.enum ?? kindsOf(variantsOf(schema));
   const fallback = defaultText(schema.default);
   return [schema.description, choices.join(" | "), fallback && `default ${fallback}`]
     .filter(Boolean)

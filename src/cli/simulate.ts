@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { backendNames } from "../backend.js";
 import { qualityOf } from "../evaluation.js";
 import type { PeerWarning } from "../inspect/history.js";
@@ -9,6 +9,7 @@ import { noteBackend, withBackend } from "./backends.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
 import { noteThreads, numberText, print, progress, qualityText, warn } from "./console.js";
 import { readExperiment, readNetwork, readTopology } from "./files.js";
+import { RUNNING } from "./help.js";
 import { untilInterrupted } from "./interrupt.js";
 import { saveOption, TOPOLOGY_FILE, threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
@@ -21,7 +22,12 @@ export function simulateCommand(): Command {
     .description("train a whole graph in this process")
     .argument("<topology>", TOPOLOGY_FILE)
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
-    .option("--backend <name>", `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`)
+    .addOption(
+      new Option(
+        "--backend <name>",
+        `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`,
+      ).helpGroup(RUNNING),
+    )
     .addOption(threadsOption())
     .option(
       "--network <file>",

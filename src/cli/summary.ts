@@ -5,8 +5,8 @@ import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
 import { bytesText, metricTitle, numberText, percentText, table, valueText } from "./console.js";
 
 /**
- * One row per run, narrow enough for a terminal of 100 columns. Worst, best and mean model are before the closing consensus. Bytes are what a peer sent, closing consensus included; the ratio is to the first run that
- * sends full models, where there is one.
+ * One row per run. Worst, best and mean model are before the closing consensus. Bytes are what a peer sent, closing consensus
+ * included; the ratio is to the first run that sends full models, where there is one.
  */
 export function summaryTable(runs: readonly RunSummary[]): string {
   const reference = runs.find(({ algorithm }) => payloadsOf(algorithm) === "exact")?.bytesSentPerPeer;
@@ -16,7 +16,7 @@ export function summaryTable(runs: readonly RunSummary[]): string {
     "run",
     ...(metric
       ? ["worst", "best", "mean model"].map((words) => metricTitle(words, metric))
-      : ["loss of mean model"]),
+      : ["held-out loss of mean model"]),
     "consensus",
     metric ? metricTitle("closed", metric) : "closed to",
     "sent/peer",

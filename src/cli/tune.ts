@@ -33,7 +33,7 @@ export function tuneCommand(): Command {
           onStep(done, of, what) {
             if (of !== total) {
               bar?.stop();
-              bar = progress(experiment.algorithm, of);
+              bar = progress(experiment.algorithm, of, "step");
               total = of;
             }
             bar?.update(done, what);
@@ -73,7 +73,7 @@ function tuningText(tuning: Tuning): string {
   return [
     table(["η", "stable", "floor, % of ‖x‖", "rounds to mix", "updates between models"], rows),
     "",
-    table(["η in training", "rounds", "loss of the mean model", valueTitle(metric)], runs),
+    table(["η in training", "rounds", "held-out loss of the mean model", valueTitle(metric)], runs),
     "",
     verdict(tuning),
   ].join("\n");

@@ -35,13 +35,14 @@ import { untilInterrupted } from "./interrupt.js";
 import {
   allowDifferentDataOption,
   deadlineOption,
+  metricsOption,
   peerNumbers,
   portToServe,
   saveOption,
   TOPOLOGY_FILE,
   threadsOption,
 } from "./option-types.js";
-import { lossText } from "./peer.js";
+import { trainingLossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -64,10 +65,10 @@ export function upCommand(): Command {
       "serve the live page to this machine while it runs, in a terminal until Ctrl-C; without a port, or with 0, on a free one; without --out, the logs go to a temporary folder that stays",
       portToServe,
     )
-    .option(
-      "--metrics <port>",
-      "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
-      portToServe,
+    .addOption(
+      metricsOption(
+        "serve Prometheus metrics to this machine while it runs, those of peer i on this port + i; 0 takes free ports",
+      ),
     )
     .addOption(allowDifferentDataOption())
     .addOption(threadsOption())
@@ -156,7 +157,7 @@ async function run(
         waits.over();
         bar.update(
           Math.min(finished, network.experiment.rounds),
-          [lossText(loss), qualityText(quality)].filter(Boolean).join(", "),
+          [trainingLossText(loss), qualityText(quality)].filter(Boolean).join(", "),
         );
       },
       onEvent: (peer, event) =>
@@ -244,7 +245,7 @@ function peersTable(peers: readonly PeerSummary[]): string {
   const qualities = peers.map(qualityOf);
   const metric = qualities.find((quality) => quality)?.metric ?? ACCURACY;
   return table(
-    [...["peer", "loss", valueTitle(metric)], ...["sent", "goodput %", "SHA-256 of the model"]],
+    [...["peer", "held-out loss", valueTitle(metric)], ...["sent", "goodput %", "SHA-256 of the model"]],
     peers.map(({ peer, loss, bytesSent, goodput, modelDigest }, k) => [
       peer,
       loss === undefined ? "–" : numberText(loss),

@@ -16,8 +16,8 @@ export function metricColumn(name: string, { name: metric }: Metric): string {
 }
 
 /**
- * Columns: the peer, then those of `peerColumnNames`, metrics by their own names; a round without a value has none. Rounds count from 0, as in
- * the logs.
+ * Columns: the peer, then those of `peerColumnNames`, metrics by their own names; a round without a value has none. Rounds count
+ * from 1.
  *
  * @throws FileProblem when the file cannot be written
  */
@@ -34,7 +34,7 @@ export function writeCsv(run: Run, path: string): void {
           for (let row = start; row < Math.min(start + BATCH_LINES, columns.round.length); row++) {
             text += peer;
             for (const name of peerColumnNames) {
-              const value = columns[name].at(row);
+              const value = columns[name].at(row) + (name === "round" ? 1 : 0);
               text += Number.isNaN(value) ? "," : `,${value}`;
             }
             text += "\n";

@@ -27,7 +27,7 @@ export function writeTensorboard(run: Run, directory: string, startedAt: number)
         const scalars = peerScalars(metric)
           .map(([tag, column]): Scalar => [tag, columns[column].at(row)])
           .filter(([, value]) => !Number.isNaN(value));
-        events.write(wallTime, columns.round.at(row), scalars);
+        events.write(wallTime, columns.round.at(row) + 1, scalars);
       }
       events.close();
     }
@@ -37,10 +37,10 @@ export function writeTensorboard(run: Run, directory: string, startedAt: number)
       const scalars: Scalar[] = [["consensus/distance", columns.consensusDistance.at(row)]];
       const value = columns.meanMetric.at(row);
       if (!Number.isNaN(value)) scalars.push([metric, value]);
-      events.write(startedAt, columns.round.at(row), scalars);
+      events.write(startedAt, columns.round.at(row) + 1, scalars);
     }
     for (const { round, consensusDistance } of run.consensus.instants()) {
-      events.write(startedAt, round, [["consensus/distance from projections", consensusDistance]]);
+      events.write(startedAt, round + 1, [["consensus/distance from projections", consensusDistance]]);
     }
     events.close();
   } catch (error) {

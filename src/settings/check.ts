@@ -36,9 +36,16 @@ export function checked<Schema extends z.ZodType>(
   });
 }
 
-/** The end of a complaint about a name that is not known: the nearest known one, or all of them. */
+/** A name that is a part of others is taken for them from this many characters on: `gpu` for `webgpu`, not for `cpu`. */
+const PART_CHARACTERS = 3;
+
+/** The end of a complaint about a name that is not known: those that it is a part of, the nearest one, or all of them. */
 export function suggestion(given: string, known: readonly string[]): string {
   if (known.length === 0) return "";
+  const whole = given.length < PART_CHARACTERS ? [] : known.filter((name) => name.includes(given));
+  if (whole.length > 0 && whole.length < known.length) {
+    return `: did you mean ${whole.map((name) => JSON.stringify(name)).join(" or ")}?`;
+  }
   const nearest = closest(given, known);
   return distance(given, nearest) <= Math.max(2, given.length / 3)
     ? `: did you mean "${nearest}"?`
@@ -105,7 +112,7 @@ function complaint(issue: z.core.$ZodRawIssue): string {
     }
     case "invalid_union": {
       const options = unionOptions(issue);
-      if (options === undefined) return `cannot be ${given}`;
+      if (options === undefined) return `cannot be ${given}${alternatives(issue.inst)}`;
       const { discriminator, known } = options;
       const value = (issue.input as Record<string, unknown>)[discriminator];
       if (typeof value === "string") return `cannot be ${shown(value)}${suggestion(value, known)}`;
@@ -139,8 +146,7 @@ function sizeComplaint(issue: z.core.$ZodRawIssue, given: string): string {
 
 /** The names of the settings of an object schema. */
 function keysOf(schema: unknown): string[] {
-  const shape = (schema as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def?.shape;
-  return Object.keys(shape ?? {});
+  return Object.keys(definitionOf(schema).shape ?? {});
 }
 
 function unionOptions(issue: z.core.$ZodRawIssue): { discriminator: string; known: string[] } | undefined {
@@ -148,6 +154,36 @@ function unionOptions(issue: z.core.$ZodRawIssue): { discriminator: string; know
   return discriminator === undefined || options === undefined
     ? undefined
     : { discriminator, known: options.map(String) };
+}
+
+interface AnyDefinition {
+  readonly type?: string;
+  readonly shape?: object;
+  readonly options?: readonly unknown[];
+  readonly values?: readonly unknown[];
+  readonly entries?: object;
+}
+
+const definitionOf = (schema: unknown): AnyDefinition =>
+  (schema as { _zod?: { def?: AnyDefinition } } | undefined)?._zod?.def ?? {};
+
+/** The members of a union, and of unions in it. */
+function membersOf(union: unknown): unknown[] {
+  return (definitionOf(union).options ?? []).flatMap((option) =>
+    definitionOf(option).options ? membersOf(option) : [option],
+  );
+}
+
+/** What a union without names for its members takes, as the end of a complaint; nothing where that cannot be said. */
+function alternatives(union: unknown): string {
+  const texts = membersOf(union).map((option) => {
+    const { type = "", values, entries } = definitionOf(option);
+    if (values ?? entries)
+      return (values ?? Object.values(entries!)).map((value) => JSON.stringify(value)).join(" or ");
+    if (type === "object") return `an object with ${keysOf(option).join(", ")}`;
+    return type in TYPE_NAMES ? TYPE_NAMES[type] : undefined;
+  });
+  return texts.length > 0 && texts.every((text) => text) ? `: it must be ${texts.join(", or ")}` : "";
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {

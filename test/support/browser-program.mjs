@@ -11,7 +11,7 @@ import {
   parseExperiment,
   parseTopology,
   simulate,
-} from "murmuration";
+} from "murmuration-train";
 
 /**
  * What every peer ends with, and what the first peer's model is worth once it went through a file.

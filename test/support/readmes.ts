@@ -147,7 +147,7 @@ function linkModules(folder: string): void {
   for (const name of readdirSync(join(root, "node_modules"))) {
     if (!name.startsWith(".")) symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
-  symlinkSync(root, join(modules, "murmuration"));
+  symlinkSync(root, join(modules, "murmuration-train"));
 }
 
 /** The first of so many ports in a row that are free on loopback. */

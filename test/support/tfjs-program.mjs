@@ -1,6 +1,6 @@
 // What a model of the TensorFlow.js layers format answers: the same program for Node, which runs it as it is, and for a
 // browser, which runs it bundled. It knows of the built package only its layers.
-import "murmuration/layers";
+import "murmuration-train/layers";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadLayersModel } from "@tensorflow/tfjs-layers";

@@ -28,7 +28,7 @@ ${template.about}
 |---|---|
 ${rows.map(({ name, about }) => `| \`${name}\` | ${about} |`).join("\n")}
 
-Run the commands in this folder. \`murmur\` is the command of the npm package \`murmuration\`; in a project that depends on the package it is \`npx murmur\`.
+Run the commands in this folder. \`murmur\` is the command of the npm package \`murmuration-train\`; in a project that depends on the package it is \`npx murmur\`.
 ${template.setup ? `\n${template.setup()}\n` : ""}
 1. Simulate all peers in one process:
 

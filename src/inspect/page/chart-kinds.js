@@ -62,7 +62,7 @@ export const chartKinds = [
     title: "Training loss",
     hint: "mean over peers",
     text: numberText,
-    lines: [["loss", "loss"]],
+    lines: [["loss", "training loss"]],
     band: ["lossHigh", "lossLow"],
   },
   {

@@ -2,10 +2,13 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { endAll, type Finished, murmur, start } from "./support/processes.js";
 import { client, lack, python } from "./support/python.js";
+
+// Several processes load PyTorch at once, which takes long on a busy machine.
+vi.setConfig({ testTimeout: 600_000 });
 
 const support = new URL("support/", import.meta.url).pathname;
 const reasons = {

@@ -80,7 +80,7 @@ run(command("typescript", "tsc"), "-p", "tsconfig.json");
 for (const folder of ["datasets", join("inspect", "page"), join("cli", "templates", "pytorch")]) {
   mkdirSync(join(root, "dist", folder), { recursive: true });
   for (const name of readdirSync(join(root, "src", folder))) {
-    if (!/(\.([jt]s|gz)|__pycache__)$/.test(name))
+    if (!/(\.([jt]s|gz|md)|__pycache__)$/.test(name))
       cpSync(join(root, "src", folder, name), join(root, "dist", folder, name));
   }
 }

@@ -263,7 +263,7 @@ function problemOf(code: string, readme: string): string | undefined {
   const [, verb] = /^(?:npx )?murmur ([a-z]+)/.exec(code) ?? [];
   if (verb !== undefined && !verbs.has(verb)) return `no command ${verb}`;
   // Options alone are ours, but in READMEs of scripts, where they are those of the script that the sentence names.
-  const isOurs = verb !== undefined || (code.startsWith("--") && !readme.startsWith("scripts/"));
+  const isOurs = verb !== undefined || (code.startsWith("--") && !/^scripts|python/.test(readme));
   const known = verb === undefined ? everyOption : [...verbs.get(verb)!, "--help"];
   for (const [option] of isOurs ? code.matchAll(/(?<=^|\s)--[a-z][\w.-]*/g) : []) {
     if (!known.includes(option)) return `no option ${option}`;

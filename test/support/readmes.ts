@@ -92,6 +92,7 @@ export function createWorkplace(python: string): Workplace {
   const env = {
     ...process.env,
     NO_COLOR: "1",
+    MURMUR_NODE: process.execPath,
     PATH: `${bin}:${process.env.PATH}`,
     PYTHONPATH: join(root, "src/clients/python/src"),
   };

@@ -262,7 +262,7 @@ async function* run(
     const isFirst = round === (membership?.epoch.firstRound ?? 0);
     if (isFirst && !(await greet(round, parts, exchanges, clock))) return;
     if (isFirst && !(await reduce(round, parts.pooling.passes(), exchanges))) return;
-    exchanges.begin("computing");
+    exchanges.begin("computing", round);
     const laps = createLaps(clock);
     const isReplayed = exchanges.isReplaying();
     const turn = { options, parts, exchanges, laps, round };

@@ -192,7 +192,9 @@ describe("where nothing is broken the doctor", () => {
   it("finds nothing, at the address that works", async () => {
     const works = await realPeer();
     const diagnosis = await diagnose([await closedPort(), works]);
-    expect(diagnosis).toEqual({ from: 0, to: 1, address: works });
+    expect(diagnosis).toMatchObject({ from: 0, to: 1, address: works, answers: "peer" });
+    expect(diagnosis).not.toHaveProperty("failed");
+    expect(diagnosis.attempts.map(({ answers }) => answers)).toEqual(["nothing", "peer"]);
   });
 
   it("does not disturb a peer that waits for its neighbour", async () => {
@@ -213,8 +215,8 @@ describe("where nothing is broken the doctor", () => {
     expect(waiting.refusals(0)).toBe(0);
   });
 
-  it("plays peers that do not run, so that their addresses can be tried", async () => {
-    const played = await probeOf(1, [], keys[1]!, ["/ip4/127.0.0.1/tcp/0"]);
-    expect(played.isRunning).toBe(false);
+  it("stands in for peers that do not run, and marks it", async () => {
+    const played = await probeOf(1, [], keys[1]!, [loopback]);
+    expect(await diagnose(played.addresses)).toMatchObject({ answers: "peer", isStandIn: true });
   });
 });

@@ -1,6 +1,5 @@
 import { statSync } from "node:fs";
 import { Command, Option } from "commander";
-import pc from "picocolors";
 import { allowDifferentData } from "../datasets/content.js";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
@@ -8,17 +7,17 @@ import { experimentJsonSchema } from "../runs/experiment.js";
 import type { Fingerprint, Identity } from "../runs/node/network.js";
 import { graphFingerprint } from "../runs/plan.js";
 import { preparePeers } from "../runs/prepare.js";
-import type { Diagnosis, Probe } from "../transports/libp2p/diagnose.js";
 import { printBackends } from "./backends.js";
-import { note, print, table, warn } from "./console.js";
+import { note, print, warn } from "./console.js";
+import { examinationLines, examinationText, works } from "./doctor-text.js";
 import { readExperiment, readTopology } from "./files.js";
 import { allowDifferentDataOption, peerNumber, secondsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** How long an attempt may take. */
 const DEFAULT_PATIENCE_MS = 5_000;
-/** Exit code when an edge does not work. */
-const FOUND_PROBLEM = 2;
+/** Exit code when an edge does not work, or logs show a problem. */
+const FOUND_PROBLEM = 1;
 
 interface DoctorOptions {
   readonly id?: number;
@@ -32,7 +31,7 @@ export function doctorCommand(): Command {
   const command = new Command("doctor");
   command
     .description(
-      "list usable backends; with a topology, try every edge and name the first layer that fails; with the folder of a run's logs, report the problems that they show",
+      "list usable backends; with a topology, find out which peers run and try every edge, with exit code 1 where one would not work; with the folder of a run's logs, report the problems that they show",
     )
     .argument(
       "[topology]",
@@ -47,7 +46,7 @@ export function doctorCommand(): Command {
         .argParser(secondsOption)
         .default(DEFAULT_PATIENCE_MS, String(DEFAULT_PATIENCE_MS / 1000)),
     )
-    .option("--json", "print every edge as JSON lines")
+    .option("--json", "print every peer and every edge as JSON lines")
     .action(
       async (
         topologyFile: string | undefined,
@@ -74,18 +73,15 @@ export function doctorCommand(): Command {
           note("no experiment is named: of the fingerprints only topology and version are compared");
         }
 
-        const edges = topology.graph.edges.filter(
-          ([a, b]) => options.id === undefined || a === options.id || b === options.id,
-        );
-        const diagnoses = await examine(topology, edges, identities, fingerprint, options.timeout);
-        for (const diagnosis of options.json ? diagnoses : []) print(JSON.stringify(diagnosis));
-        if (!options.json) print(diagnosesTable(diagnoses, layers));
-        const failures = diagnoses.filter(({ failed }) => failed !== undefined);
-        if (!options.json && failures.length > 0) print();
-        for (const { from, to, failed, reason } of options.json ? [] : failures) {
-          print(`${from} → ${to} fails at ${failed}: ${reason}`);
-        }
-        if (failures.length > 0) process.exitCode = FOUND_PROBLEM;
+        const { examine } = await import("../runs/node/examine.js");
+        const examination = await examine({
+          ...{ topology, identities, only: options.id, fingerprint },
+          deadlineMs: options.timeout,
+        });
+        for (const [a, b] of examination.untried) note(`${a} – ${b}: not tried, neither key is here`);
+        const lines = options.json ? examinationLines(examination) : examinationText(examination, layers);
+        print(lines.join("\n"));
+        if (!works(examination)) process.exitCode = FOUND_PROBLEM;
       },
     );
   const given = addSettingsOptions(command, experimentJsonSchema());
@@ -137,54 +133,4 @@ async function findIdentities(
     );
   }
   return identities;
-}
-
-/** Every edge from the end whose key is here, the lower one first, as peers do. */
-async function examine(
-  { peers, mixing }: Topology,
-  edges: readonly (readonly [number, number])[],
-  identities: ReadonlyMap<number, Identity>,
-  fingerprint: Fingerprint,
-  deadlineMs: number,
-): Promise<Diagnosis[]> {
-  const { createProbe } = await import("../transports/libp2p/diagnose.js");
-  const known = peers.flatMap(({ id, peerId, dial }) => (peerId === undefined ? [] : [{ id, peerId, dial }]));
-  const probes = new Map<number, Probe>();
-  try {
-    for (const [id, identity] of identities) {
-      const probe = await createProbe({
-        id,
-        identity,
-        peers: known,
-        neighbours: mixing.neighbours[id]!.map(({ peer }) => peer),
-        listen: peers[id]!.listen,
-        fingerprint,
-        deadlines: { dialMs: deadlineMs, handshakeMs: deadlineMs },
-      });
-      probes.set(id, probe);
-      note(probe.isRunning ? `peer ${id} is already running` : `probing as peer ${id} (not running)`);
-    }
-    const diagnoses: Diagnosis[] = [];
-    for (const [a, b] of edges) {
-      const [from, to] =
-        identities.has(a) && (peers[b]!.dial.length > 0 || !identities.has(b)) ? [a, b] : [b, a];
-      const probe = probes.get(from);
-      if (probe) diagnoses.push(await probe.diagnose(to));
-      else note(`${a} – ${b}: not tried, neither key is here`);
-    }
-    return diagnoses;
-  } finally {
-    await Promise.all([...probes.values()].map((probe) => probe.close()));
-  }
-}
-
-function diagnosesTable(diagnoses: readonly Diagnosis[], layers: readonly string[]): string {
-  return table(
-    ["edge", ...layers, "at"],
-    diagnoses.map(({ from, to, failed, address }) => {
-      const broken = failed === undefined ? layers.length : layers.indexOf(failed);
-      const marks = layers.map((_, k) => (k < broken ? pc.green("✓") : k === broken ? pc.red("✗") : ""));
-      return [`${from} → ${to}`, ...marks, address ?? "–"];
-    }),
-  );
 }

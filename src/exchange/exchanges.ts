@@ -105,8 +105,11 @@ export interface Exchanges {
   settle(step: Step): Promise<Outcome>;
   /** The neighbour that the last exchange waited for longest; undefined when it did not wait. */
   lastToArrive(): number | undefined;
-  /** What this peer does from now on, for its neighbours to know while they wait. A wait is noted here. */
-  begin(activity: Activity): void;
+  /**
+   * What this peer does from now on, for its neighbours to know while they wait. A wait is noted here.
+   * @param round the round that it is in; the same as before where left out
+   */
+  begin(activity: Activity, round?: number): void;
   /** Neighbours whose exchange is late. */
   late(): readonly number[];
   /** Neighbours whose exchanges do not count at present, after a fault. */
@@ -274,14 +277,17 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
   let activity: Activity = "computing";
   let activeSince = clock.now();
-  const begin = (next: Activity): void => {
+  let activeRound: number | undefined;
+  const begin = (next: Activity, round?: number): void => {
     activity = next;
     activeSince = clock.now();
+    activeRound = round ?? activeRound;
   };
   const state = (): State => ({
     activity,
     forMs: clock.now() - activeSince,
     awaited: activity === "waiting" ? ledger.awaited() : [],
+    round: activeRound,
   });
   const chain = () => chainFrom(id, state(), transport.waitsFor ?? unknown);
 

@@ -43,6 +43,8 @@ export interface State {
   readonly forMs: number;
   /** The neighbours that it waits for; none unless it waits. */
   readonly awaited: readonly number[];
+  /** The round that it is in, from 0; absent before the first. */
+  readonly round?: number | undefined;
 }
 
 /**

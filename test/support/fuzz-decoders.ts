@@ -20,11 +20,13 @@ import {
 import { decodeNotice, encodeNotice } from "../../src/membership/proposal.js";
 import { readCheckpoint, writeCheckpoint } from "../../src/runs/node/checkpoints/file.js";
 import { openJournal, readJournal } from "../../src/runs/node/checkpoints/journal-file.js";
+import { encodeAnswer } from "../../src/transports/libp2p/answer.js";
 import { createAssembly, createFrameMemory } from "../../src/transports/libp2p/assembly.js";
 import { decodeHeartbeat, encodeHeartbeat } from "../../src/transports/libp2p/heartbeat.js";
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from "../../src/transports/libp2p/hello.js";
 import { decodeJoinAnswer, encodeJoinAnswer } from "../../src/transports/libp2p/join.js";
 import { createMessageReader, Kind, message, messageHeader } from "../../src/transports/libp2p/messages.js";
+import { decodeStatus } from "../../src/transports/libp2p/status.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/vectors/safetensors.js";
 import { joined, type Mutator } from "./mutate.js";
 
@@ -77,6 +79,19 @@ const answers = [
     firstRound: 8,
     newcomers: [2],
     topology: { graph: { kind: "ring", peers: 3 } },
+  }),
+];
+const statuses = [
+  encodeAnswer({
+    ...{ round: 7, chain: [{ peer: 1, activity: "computing", forMs: 3.5 }] },
+    edge: { isConnected: true, reason: "connected" },
+  }),
+  encodeAnswer({
+    chain: [
+      { peer: 1, activity: "waiting", forMs: 900 },
+      { peer: 2, activity: "disconnected", forMs: 0 },
+    ],
+    edge: { isConnected: false, reason: "it has not connected yet" },
   }),
 ];
 const heartbeats = [
@@ -138,6 +153,14 @@ export async function decoderTargets(folder: string): Promise<DecoderTarget[]> {
         const answer = decodeJoinAnswer(bytes);
         if (!answer || answer.kind === "epoch") return;
         for (const character of answer.reason) if (character < " ") fail("a reason has control characters");
+      },
+    },
+    {
+      ...{ name: "status", corpus: statuses, refusal: MalformedFrame, oneIn: 1 },
+      decode(bytes) {
+        const status = decodeStatus(bytes);
+        for (const character of status?.edge.reason ?? "")
+          if (character < " ") fail("a reason has control characters");
       },
     },
     {

@@ -42,6 +42,7 @@ import { createNode, type NodeMetrics } from "./node.js";
 import { answerProbes } from "./probe.js";
 import { createReadiness } from "./ready.js";
 import { isBanned } from "./standing.js";
+import { answerStatus, edgeStatus } from "./status.js";
 
 export type { Difference, Fingerprint } from "../../exchange/fingerprint.js";
 export { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "./identity.js";
@@ -248,6 +249,10 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     { maxInboundStreams: MAX_STREAMS_PER_CONNECTION },
   );
   await answerProbes(node, clock, self);
+  await answerStatus(node, (peerId) => {
+    const link = byPeerId.get(peerId.toString());
+    return link && { round: activity().round, chain: ownChain(), edge: edgeStatus(link.standing) };
+  });
   await answerJoins(node, (peerId) => {
     const link = byPeerId.get(peerId.toString());
     const peer = [...links].find(([, each]) => each === link)?.[0];
@@ -268,7 +273,8 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     if (closed) return;
     doneAt ??= clock.now();
     const since = doneAt;
-    activity = () => ({ activity: "reporting", forMs: clock.now() - since, awaited: [] });
+    const { round } = activity();
+    activity = () => ({ activity: "reporting", forMs: clock.now() - since, awaited: [], round });
     await Promise.all([...links.values()].map((link) => link.finish()));
   };
 

@@ -33,6 +33,8 @@ export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
 export const MAX_REASON_CHARACTERS = 400;
 /** Most bytes of an answer to a peer that asks to join: a topology of 1,024 peers has some hundred kilobytes. */
 export const MAX_JOIN_BYTES = 2 * 1024 * 1024;
+/** Most bytes of a status: a chain of sixteen peers and a reason. */
+export const MAX_STATUS_BYTES = 8 * 1024;
 /** Most bytes of a hello or a refusal. */
 export const MAX_HELLO_BYTES = 12 * 1024;
 /**

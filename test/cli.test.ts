@@ -363,7 +363,7 @@ describe("murmur doctor on the folder of a run", () => {
     };
     writeFileSync(log, `${[...lines.slice(0, -1), JSON.stringify({ type: "end", ...end })].join("\n")}\n`);
     const { status, stdout } = murmur("doctor", out);
-    expect(status).toBe(2);
+    expect(status).toBe(1);
     const [first, second, ...others] = stdout.trimEnd().split("\n");
     expect(first).toBe("peer 2 stopped: Ctrl-C");
     expect(second).toMatch(

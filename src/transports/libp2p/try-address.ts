@@ -67,10 +67,13 @@ export async function tryAddress(
     const reason = `${address} is not a multiaddr: write one as /ip4/192.0.2.7/tcp/4001`;
     return { address, ...failure("nothing", "address", reason) };
   }
-  const unreachable = await trySocket(prober, target, address);
-  if (unreachable) return { address, ...unreachable };
+  const socket = socketOf(target);
+  if (socket && !(await isKnown(socket))) {
+    const reason = `the host name ${socket.host} is unknown here: correct it in the topology, or in DNS`;
+    return { address, ...failure("nothing", "address", reason) };
+  }
   const dialled = await tryDial(prober, { peers, to, target, address });
-  if ("failed" in dialled) return { address, ...dialled };
+  if ("failed" in dialled) return { address, ...(await classify(prober, dialled, socket, address)) };
   try {
     return { address, ...(await tryHello(prober, to, dialled)) };
   } finally {
@@ -89,18 +92,25 @@ export async function tryListener(clock: Clock, deadlineMs: number, address: str
   return greet(socket, clock, deadlineMs);
 }
 
-/** The layers below libp2p. */
-async function trySocket(prober: Prober, target: Multiaddr, address: string): Promise<Failure | undefined> {
-  const socket = socketOf(target);
-  if (!socket) return undefined;
-  try {
-    await lookup(socket.host);
-  } catch {
-    const reason = `the host name ${socket.host} is unknown here: correct it in the topology, or in DNS`;
-    return failure("nothing", "address", reason);
+async function isKnown({ host }: SocketAddress): Promise<boolean> {
+  return lookup(host).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a dial failed at, as far as a bare socket shows more. Peers that answer see one connection only. */
+async function classify(
+  { clock, deadlines }: Prober,
+  failed: Failure,
+  socket: SocketAddress | undefined,
+  address: string,
+): Promise<Failure> {
+  if (!socket || failed.answers === "peer" || failed.answers === "other" || failed.failed === "muxer") {
+    return failed;
   }
-  const { kind, reason } = await greet(socket, prober.clock, prober.deadlines.dialMs);
-  if (kind === "open") return undefined;
+  const { kind, reason } = await greet(socket, clock, deadlines.dialMs);
+  if (kind === "open") return failed;
   return failure(kind, kind === "nothing" ? "TCP" : "Noise", `${address}: ${reason}`);
 }
 
@@ -156,7 +166,12 @@ function describeDial(prober: Prober, error: unknown, reached: Reached, dial: Di
     return failure("other", "Noise", `${other}: both ends need the same topology file, and each its own key`);
   }
   if (reached === "Noise") {
-    return failure("foreign", "Noise", `${why}: both ends need the same topology file, and each its own key`);
+    const isSlow = /^no answer within/.test(why);
+    return failure(
+      isSlow ? "silent" : "foreign",
+      "Noise",
+      `${why}: both ends need the same topology file, and each its own key`,
+    );
   }
   // A peer that does not know this one closes the connection right after the key exchange.
   return failure(

@@ -1,21 +1,33 @@
-import { mkdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { cp, mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Argument, Command } from "commander";
+import { Argument, Command, InvalidArgumentError } from "commander";
 import { FileProblem } from "../foundation/errors.js";
 import { requireWhole, type Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
 import { makeEmptyFolder } from "../sinks/folders.js";
 import { PACKAGE, VERSION } from "../version.js";
-import { print, warn } from "./console.js";
+import { note, print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
+import { filesOf } from "./deploy-files.js";
 import { kubernetesFiles } from "./deploy-kubernetes.js";
-import { type DeploymentFile, withAddresses } from "./deployment.js";
+import { WHERE, type Written, withAddresses } from "./deployment.js";
 import { createFile, readExperiment, readTopology, readTopologySettings } from "./files.js";
+import { allowDifferentDataOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 
 /** Longest name of a Kubernetes object of which pods are named. */
 const MAX_NAME_CHARACTERS = 40;
+const MIN_CPUS = 0.1;
+const MAX_CPUS = 256;
+const DOCKERFILE = "image/Dockerfile";
+/** First line of the Dockerfile: the folder is a deployment, which --force may replace. */
+const MARK = "# Written by murmur deploy.";
+/** What a deployment of any kind consists of. */
+const PARTS = [
+  ...["image", "secrets", "own", "topology.json", "experiment.json"],
+  ...["compose.yaml", "murmuration.yaml", "keys.yaml", "fetch.yaml"],
+];
 const kinds = { compose: composeFiles, kubernetes: kubernetesFiles } as const;
 
 export function deployCommand(): Command {
@@ -27,22 +39,66 @@ export function deployCommand(): Command {
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")
     .option("--keys <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--out <folder>", "where to write", "deploy")
+    .option("--force", "replace an earlier deployment in that folder")
     .option("--image <name>", "name of the container image", `murmuration:${VERSION}`)
+    .option(
+      "--run <name>",
+      "folder of this run's logs, checkpoints and models in the volume",
+      runName,
+      "run-1",
+    )
+    .option("--save", "save the trained model of every peer, too")
+    .addOption(allowDifferentDataOption())
+    .option("--cpus <number>", "cores that a peer may use", cores, 1)
+    .option("--memory <size>", "memory that a peer may use, as 512Mi or 2Gi", memorySize, "1Gi")
     .action(
       async (kind: keyof typeof kinds, topologyFile: string, experimentFile: string | undefined, options) => {
         const topology = await readTopology(topologyFile);
         requireWhole(topology);
-        const experiment = await readExperiment(experimentFile, given());
-        const keys = await keysOf(topology, topologyFile, options.keys);
-        const document = (await readTopologySettings(topologyFile)) as Record<string, unknown>;
-        const name = nameOf(topology.name);
-        const files = kinds[kind]({ name, image: options.image, topology, document, experiment, keys });
-        await writeAll(options.out, [{ path: "Dockerfile", content: dockerfile() }, ...files]);
-        for (const line of nextSteps(kind, options.out, options.image)) print(line);
+        const files = await filesOf(await readExperiment(experimentFile, given()), topology);
+        const written = kinds[kind]({
+          ...{ name: nameOf(topology.name), image: options.image, topology, run: options.run },
+          document: (await readTopologySettings(topologyFile)) as Record<string, unknown>,
+          keys: await keysOf(topology, topologyFile, options.keys),
+          ...{ experiment: files.experiment, ownData: files.ownData, ownFiles: files.ownFiles },
+          limits: { cpus: options.cpus, memory: options.memory },
+          options: [
+            ...(options.save ? ["--save"] : []),
+            ...(options.allowDifferentData ? ["--allow-different-data"] : []),
+          ],
+        });
+        await writeAll(options.out, options.force === true, {
+          files: [{ path: DOCKERFILE, content: dockerfile() }, ...written.files],
+          copies: [
+            ...files.shared.map(({ from, name }) => ({ from, path: `image/files/${name}` })),
+            ...written.copies,
+          ],
+        });
+        for (const line of files.remarks) note(line);
+        for (const line of [...files.notShipped, ...written.notShipped]) warn(`not shipped: ${line}`);
+        const root = fileURLToPath(new URL("../..", import.meta.url));
+        print(`npm pack --ignore-scripts --pack-destination ${join(options.out, "image")} ${root}`);
+        for (const line of written.steps(options.out)) print(line);
       },
     );
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
+}
+
+function runName(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text;
+  throw new InvalidArgumentError("must have letters, digits, dots and hyphens, 63 at most");
+}
+
+function cores(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= MIN_CPUS && value <= MAX_CPUS) return value;
+  throw new InvalidArgumentError(`must be a number from ${MIN_CPUS} to ${MAX_CPUS}`);
+}
+
+function memorySize(text: string): string {
+  if (/^[1-9]\d{0,6}[MG]i$/.test(text)) return text;
+  throw new InvalidArgumentError("must be a size such as 512Mi or 2Gi");
 }
 
 /** Text of each peer's key file. @throws FileProblem when one is missing, or not the one that the topology names */
@@ -71,35 +127,60 @@ async function keysOf(
   return keys;
 }
 
+/** In `/app`, so that shipped modules find the packages that the run itself uses. */
 function dockerfile(): string {
-  return `FROM node:22-slim
+  return `${MARK}
+FROM node:22-slim
+WORKDIR /app
 COPY ${PACKAGE}-${VERSION}.tgz /tmp/
-RUN npm install --global /tmp/${PACKAGE}-${VERSION}.tgz && rm /tmp/${PACKAGE}-${VERSION}.tgz
-ENTRYPOINT ["murmur"]
+RUN npm init --yes > /dev/null \\
+ && npm install --omit=optional --no-audit --no-fund /tmp/${PACKAGE}-${VERSION}.tgz \\
+ && rm /tmp/${PACKAGE}-${VERSION}.tgz \\
+ && mkdir --mode=1777 ${WHERE.runs}
+COPY files ${WHERE.files}
+USER node
+ENTRYPOINT ["/app/node_modules/.bin/murmur"]
 `;
 }
 
-function nextSteps(kind: keyof typeof kinds, folder: string, image: string): string[] {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  const pack = `npm pack --ignore-scripts --pack-destination ${folder} ${root}`;
-  return kind === "compose"
-    ? [pack, `docker compose --project-directory ${folder} up --build`]
-    : [
-        pack,
-        `docker build --tag ${image} ${folder}, and push it to where the cluster finds it`,
-        `kubectl apply -f ${join(folder, "keys.yaml")} -f ${join(folder, "murmuration.yaml")}`,
-      ];
-}
-
-/** @throws FileProblem when the folder holds anything: no deployment is written over another */
-async function writeAll(folder: string, files: readonly DeploymentFile[]): Promise<void> {
-  await makeEmptyFolder(folder, "name a new one with --out");
-  for (const { path, content, isSecret } of files) {
+/**
+ * Writes the deployment, whole or with an error before anything is there.
+ * @throws FileProblem the folder holds something, and is not an earlier deployment that `replaces` allows to be replaced
+ */
+async function writeAll(
+  folder: string,
+  replaces: boolean,
+  { files, copies }: Pick<Written, "files" | "copies">,
+): Promise<void> {
+  if (replaces && (await isDeployment(folder))) {
+    for (const name of PARTS) await rm(join(folder, name), { recursive: true, force: true });
+  } else {
+    const advice = (await isDeployment(folder))
+      ? "it has an earlier deployment; replace that with --force, or name a new folder with --out"
+      : "name a new one with --out";
+    await makeEmptyFolder(folder, advice);
+  }
+  await mkdir(join(folder, "image", "files"), { recursive: true });
+  const place = async (path: string, isSecret = false): Promise<string> => {
     const file = join(folder, path);
-    if (path !== basename(path))
-      await mkdir(join(file, ".."), { recursive: true, mode: isSecret ? 0o700 : 0o777 });
+    await mkdir(dirname(file), { recursive: true, mode: isSecret ? 0o700 : 0o777 });
+    return file;
+  };
+  for (const { path, content, isSecret } of files) {
+    // The root of the deployment is no secret.
+    const file = await place(path, isSecret && path.includes("/"));
     await createFile(file, content, isSecret ? 0o600 : 0o666);
   }
+  for (const { from, path, isSecret } of copies) {
+    await cp(from, await place(path, isSecret), { recursive: true });
+  }
+}
+
+async function isDeployment(folder: string): Promise<boolean> {
+  return readFile(join(folder, DOCKERFILE), "utf8").then(
+    (text) => text.startsWith(MARK),
+    () => false,
+  );
 }
 
 /** Small letters, digits and hyphens, as DNS wants names. */

@@ -49,6 +49,11 @@ export function peerCommand(): Command {
     .option("--out <folder>", "write the log there, for murmur inspect")
     .addOption(metricsOption("serve Prometheus metrics to this machine while it runs; 0 takes a free port"))
     .option(
+      "--metrics-host <address>",
+      "address to serve metrics on; 0.0.0.0 serves every machine",
+      "127.0.0.1",
+    )
+    .option(
       "--join",
       "join a run in progress, as a new peer or without its former state; takes a neighbour's model",
     )
@@ -93,6 +98,7 @@ export function peerCommand(): Command {
           warn,
           deadlineMs: options.deadline,
           metricsPort: options.metrics,
+          metricsHost: options.metricsHost,
           threads: options.threads,
           // This one, and the others that may run here.
           processes: topology.peers.filter((peer) => peer.id === id || isLocal(peer)).length,

@@ -40,8 +40,10 @@ export interface PeerRunOptions {
   readonly threads?: ThreadCount;
   /** Processes with peers of the run on this machine. 1 where left out. */
   readonly processes?: number;
-  /** Serves metrics to this machine on this port while it runs; 0 takes a free one. */
+  /** Serves metrics on this port while it runs; 0 takes a free one. */
   readonly metricsPort?: number | undefined;
+  /** Address to serve metrics on; only this machine can read them where left out. */
+  readonly metricsHost?: string | undefined;
   /** Stops the run; its reason is a text that goes into the log. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: LinkEvent) => void;
@@ -78,9 +80,12 @@ export interface PeerSummary extends Figures {
  */
 export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> {
   keepYoungGenerationSmall();
-  const { metricsPort } = options;
+  const { metricsPort, metricsHost } = options;
   if (metricsPort === undefined) return takePart(options);
-  const metrics = await createPrometheusSink({ port: metricsPort });
+  const metrics = await createPrometheusSink({
+    port: metricsPort,
+    ...(metricsHost !== undefined && { host: metricsHost }),
+  });
   try {
     options.onMetrics?.(metrics.url);
     return await takePart(options, metrics);

@@ -64,24 +64,24 @@ describe("murmur deploy compose", () => {
       const { command, volumes, secrets, build, image, expose, healthcheck } = compose.services[`peer-${id}`];
       expect(topology.peers[id]!.dial).toEqual([`/dns4/peer-${id}/tcp/4001`]);
       expect(command[0]).toBe("peer");
-      const after = (option: string) => command[command.indexOf(option) + 1];
-      expect(after("--id")).toBe(String(id));
+      const given = (option: string) => command[command.indexOf(option) + 1];
+      expect(given("--id")).toBe(String(id));
       const mounts = volumes.map((volume: string) => volume.split(":"));
       // Whatever the command reads or writes is mounted.
       expect(mounts.map(([, target]: string[]) => target)).toEqual([command[1], command[2], "/runs"]);
-      expect(after("--out")).toBe(`/runs/$\{RUN:-run-1}/logs`);
+      expect(given("--out")).toBe(`/runs/$\{RUN:-run-1}/logs`);
       expect(mounts.map(([source]: string[]) => source)).toEqual([
         ...["./topology.json", "./experiment.json", "runs"],
       ]);
       expect(secrets).toEqual([{ source: `peer-${id}-key`, target: `peer-${id}.key` }]);
-      expect(after("--keys")).toBe("/run/secrets");
+      expect(given("--keys")).toBe("/run/secrets");
       const { file } = compose.secrets[`peer-${id}-key`];
       expect(text(file)).toBe(keyOf(id));
       expect(statSync(join(out, file)).mode & 0o777).toBe(0o600);
       // The image is built from a folder without keys.
       expect({ build, image }).toEqual({ build: "./image", image: expect.stringMatching(/^murmuration:/) });
-      expect(healthcheck.test.at(-1)).toContain(`127.0.0.1:${after("--metrics")}/metrics`);
-      expect([...expose, after("--metrics-host")]).toEqual([after("--metrics"), "0.0.0.0"]);
+      expect(healthcheck.test.at(-1)).toContain(`127.0.0.1:${given("--metrics")}/metrics`);
+      expect([...expose, given("--metrics-host")]).toEqual([given("--metrics"), "0.0.0.0"]);
     }
     expect(readdirSync(join(out, "image"))).toEqual(["Dockerfile", "files"]);
     expect(text("compose.yaml") + text("topology.json")).not.toContain(keyOf(0).trim());

@@ -5,6 +5,9 @@ import type { Libp2p, StreamMuxerFactory } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import { createLibp2p } from "libp2p";
 import { afterEach, describe, expect, it } from "vitest";
+import { MAX_CHAIN } from "../src/exchange/waiting.js";
+import { MalformedFrame } from "../src/foundation/errors.js";
+import { encodeAnswer } from "../src/transports/libp2p/answer.js";
 import {
   createProbe,
   type Diagnosis,
@@ -14,6 +17,8 @@ import {
 } from "../src/transports/libp2p/diagnose.js";
 import { decodePrivateKey } from "../src/transports/libp2p/identity.js";
 import type { Identity } from "../src/transports/libp2p/index.js";
+import { MAX_REASON_CHARACTERS, MAX_STATUS_BYTES } from "../src/transports/libp2p/limits.js";
+import { decodeStatus } from "../src/transports/libp2p/status.js";
 import { fingerprint, identities, join } from "./support/network.js";
 
 const closing: (() => unknown)[] = [];
@@ -185,6 +190,35 @@ describe("the doctor names the first layer that fails, and no other", () => {
 
   it("has a case for every layer", () => {
     expect(new Set(cases.map(([, layer]) => layer))).toEqual(new Set(layers));
+  });
+});
+
+describe("a status", () => {
+  const edge = { isConnected: true, reason: "connected" };
+  const waiters = (count: number) =>
+    Array.from({ length: count }, (_, peer) => ({ peer, activity: "waiting", forMs: 1 }));
+
+  it("has a chain and a reason within the protocol's limits", () => {
+    const longest = encodeAnswer({ chain: waiters(MAX_CHAIN), edge });
+    expect(longest.length).toBeLessThan(MAX_STATUS_BYTES);
+    expect(decodeStatus(longest)?.chain).toHaveLength(MAX_CHAIN);
+    expect(decodeStatus(longest.subarray(0, 9))).toBeUndefined();
+    for (const status of [
+      { chain: waiters(MAX_CHAIN + 1), edge },
+      { chain: waiters(1), edge: { ...edge, reason: "x".repeat(MAX_REASON_CHARACTERS + 1) } },
+      { chain: waiters(1), edge: { ...edge, reason: "x".repeat(MAX_STATUS_BYTES) } },
+      { chain: [], edge },
+    ]) {
+      expect(() => decodeStatus(encodeAnswer(status))).toThrow(MalformedFrame);
+    }
+  });
+
+  it("is what a peer states of its edge to the one that asks", async () => {
+    const { status } = await diagnose([await realPeer()]);
+    expect(status).toEqual({
+      chain: [expect.objectContaining({ peer: 1, activity: "waiting" }), expect.anything()],
+      edge: { isConnected: false, reason: expect.any(String) },
+    });
   });
 });
 

@@ -72,6 +72,31 @@ function expectOneLine({ status, stdout, stderr }: Finished, says: RegExp): void
 const pair = { kind: "complete", peers: 2 };
 
 describe("murmur keys", () => {
+  it("says which key belongs on which machine, and takes the machines' names", () => {
+    const path = topologyFile({ graph: { kind: "ring", peers: 4 } });
+    const few = murmur("keys", path, "--hosts", "north,south");
+    expectOneLine(few, /--hosts names 2 machines for 4 peers/);
+    const { status, stdout } = murmur("keys", path, "--hosts", "north,north,south,192.0.2.7");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^north: peer-0.key, peer-1.key; murmur up topology-\d+.json --peers 0,1$/m);
+    expect(stdout).toMatch(/^south: peer-2.key; .* --peers 2$/m);
+    expect(stdout).toMatch(/^every machine gets topology-\d+.json as it is now.*ports from 4100 on$/m);
+    expect(read(path).peers.map(({ dial }: { dial: string[] }) => dial)).toEqual([
+      ["/dns/north/tcp/4100"],
+      ["/dns/north/tcp/4101"],
+      ["/dns/south/tcp/4102"],
+      ["/ip4/192.0.2.7/tcp/4103"],
+    ]);
+    // The same again changes nothing; another machine needs the old address gone.
+    expect(murmur("keys", path, "--hosts", "north,north,south,192.0.2.7").status).toBe(0);
+    expectOneLine(
+      murmur("keys", path, "--hosts", "north,north,south,east"),
+      /peer 3 has addresses already, which --hosts does not change/,
+    );
+    const alone = topologyFile({ graph: { kind: "ring", peers: 4 } });
+    expect(murmur("keys", alone).stdout).toMatch(/^all peers are on one machine, as far as .*--hosts/m);
+  });
+
   const identityIn = (folder: string, id: number) =>
     decodeIdentity(readFileSync(join(folder, `peer-${id}.key`), "utf8"));
 

@@ -1,5 +1,6 @@
+import { basename, dirname } from "node:path";
 import { Command } from "commander";
-import { FileProblem } from "../foundation/errors.js";
+import { FileProblem, InvalidTopology } from "../foundation/errors.js";
 import { parseTopology, requirePeer, type Topology } from "../graphs/topology.js";
 import { addressesOf, DEFAULT_BASE_PORT } from "../runs/node/addresses.js";
 import type { Identity } from "../transports/libp2p/identity.js";
@@ -10,6 +11,7 @@ import { peerNumbers, portNumber } from "./option-types.js";
 interface KeysOptions {
   readonly out?: string;
   readonly peers?: number[];
+  readonly hosts?: string[];
   readonly basePort: number;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -37,6 +39,11 @@ export function keysCommand(): Command {
     .option("--out <folder>", "folder of the keys; default: beside the topology, as in ring-8.keys")
     .option("--peers <ids>", "only these peers: comma-separated ids, e.g. 0,3", peerNumbers)
     .option(
+      "--hosts <names>",
+      "machines of these peers, in order: comma-separated names or addresses by which the others reach them; written into the file",
+      (text: string) => text.split(",").map((name) => name.trim()),
+    )
+    .option(
       "--base-port <port>",
       "peers without addresses listen on this port plus their number, on their host or on loopback",
       portNumber,
@@ -51,8 +58,9 @@ export function keysCommand(): Command {
       const before = JSON.stringify(document);
       const entries: Entries = new Map((document.peers ?? []).map((entry) => [entry.id, entry]));
       // Loaded here, so that other commands do not wait for libp2p.
-      const { keysFolder, writeIdentity } = await import("./key-files.js");
+      const { keyFile, keysFolder, writeIdentity } = await import("./key-files.js");
       const folder = options.out ?? keysFolder(file);
+      assignHosts(topology, entries, options);
       const keys = await keysOf(topology, file, folder, entries, options);
 
       // Keys before the file that names them: if this ends in between, running it again goes on from here.
@@ -66,8 +74,55 @@ export function keysCommand(): Command {
 
       if (options.json) return print(JSON.stringify(document.peers));
       print(peersTable(document.peers, keys));
-      print(`\nkeys: ${folder} (keep them secret); ${file} names the peers`);
+      print(`\nkeys: ${folder} (keep them secret); ${file} names the peers\n`);
+      for (const line of whereTo(document.peers, file, (id) => keyFile(folder, id), options.basePort))
+        print(line);
     });
+}
+
+/** Names the machine of every chosen peer. @throws InvalidTopology another number of them than peers, or an address that stays */
+function assignHosts(topology: Topology, entries: Entries, options: KeysOptions): void {
+  const { hosts, peers: chosen = topology.peers.map(({ id }) => id) } = options;
+  if (!hosts) return;
+  if (hosts.length !== chosen.length || hosts.includes("")) {
+    throw new InvalidTopology(
+      `--hosts names ${hosts.filter((name) => name !== "").length} machines for ${chosen.length} peers: name one for each, as in north,north,south`,
+      { code: "hosts-count", field: "hosts" },
+    );
+  }
+  for (const [k, id] of chosen.entries()) {
+    const entry = entries.get(id) ?? { id };
+    if (entry.host !== hosts[k] && (entry.listen ?? entry.dial) !== undefined) {
+      throw new InvalidTopology(
+        `peer ${id} has addresses already, which --hosts does not change: remove its listen and dial from the file first`,
+        { code: "host-after-addresses", peer: id, field: "hosts" },
+      );
+    }
+    entries.set(id, { ...entry, host: hosts[k]! });
+  }
+}
+
+/** Which key belongs on which machine, and what to do there. */
+function whereTo(
+  peers: readonly PeerEntry[],
+  file: string,
+  keyOf: (id: number) => string,
+  basePort: number,
+): string[] {
+  const byHost = new Map<string | undefined, number[]>();
+  for (const { id, host } of peers) byHost.set(host, [...(byHost.get(host) ?? []), id]);
+  if (byHost.size === 1 && byHost.has(undefined)) {
+    return [
+      `all peers are on one machine, as far as ${file} says: name others with --hosts, or write their listen and dial`,
+    ];
+  }
+  return [
+    ...[...byHost].map(([host, ids]) => {
+      const names = ids.map((id) => basename(keyOf(id))).join(", ");
+      return `${host ?? "this machine"}: ${names}; murmur up ${basename(file)} --peers ${ids.join(",")}`;
+    }),
+    `every machine gets ${basename(file)} as it is now, beside it in ${basename(dirname(keyOf(0)))} its own keys alone; open TCP ports from ${basePort} on`,
+  ];
 }
 
 /**

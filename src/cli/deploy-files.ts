@@ -51,7 +51,13 @@ export async function filesOf(experiment: Experiment, topology: Topology): Promi
     for (const field of fields) await ship(settings[name] as Section, field, `${name}.${field}`);
   }
   const { weights, trainer } = settings as { weights?: unknown; trainer: Section };
-  if (typeof weights === "string" && (await sizeOf(weights))) await ship(settings, "weights", "weights");
+  if (typeof weights === "string" && (await sizeOf(weights))) {
+    if (weights.endsWith(".json")) {
+      notShipped.push(
+        `weights: ${weights} has numbers in files beside it; save the model as .safetensors, which is one file`,
+      );
+    } else await ship(settings, "weights", "weights");
+  }
   for (const path of Object.keys((trainer.paths as Section) ?? {})) {
     await ship(trainer.paths as Section, path, `trainer.paths.${path}`);
   }

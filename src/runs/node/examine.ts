@@ -79,7 +79,7 @@ export async function examine(options: ExamineOptions): Promise<Examination> {
     const found = await askAll(options, edges, probes);
     const seen = await sightings(options, edges, found);
     const peers = new Map<number, Sighting>();
-    for (const sighting of seen) peers.set(sighting.peer, await standIn(options, sighting, probes));
+    for (const sighting of seen) peers.set(sighting.peer, await standIn(options, sighting, found, probes));
     const tried = edges.filter((ends) => ends.some((end) => probes.has(end)));
     const verdicts: EdgeVerdict[] = [];
     for (const ends of tried) verdicts.push(await judgeEdge(ends, { probes, found, peers, only }));
@@ -134,7 +134,8 @@ async function sightings(
   edges: readonly (readonly [number, number])[],
   found: readonly Diagnosis[],
 ): Promise<Sighting[]> {
-  const asked = peers.filter(({ id }) => only === undefined || edges.some((ends) => ends.includes(id)));
+  const isAsked = (id: number) => (only === undefined ? !peers[id]!.left : edges.flat().includes(id));
+  const asked = peers.filter(({ id }) => isAsked(id));
   return Promise.all(
     asked.map(async ({ id, dial }) => {
       const own = found.filter(({ to }) => to === id);
@@ -182,11 +183,14 @@ function stateOf(
 async function standIn(
   options: ExamineOptions,
   sighting: Sighting,
+  found: readonly Diagnosis[],
   probes: Map<number, Probe>,
 ): Promise<Sighting> {
   const { peer } = sighting;
   const settings = options.topology.peers[peer]!;
-  const isOwn = probes.has(peer) && (isLocal(settings) || peer === options.only);
+  // A machine that has a peer's key and not its neighbours' is that peer's, at whatever address it is dialled.
+  const isOnlyHere = !found.some(({ to }) => to === peer);
+  const isOwn = probes.has(peer) && (isLocal(settings) || isOnlyHere);
   if (sighting.state !== "absent" || !isOwn || settings.listen.length === 0) return sighting;
   try {
     const played = await probeOf(options, peer, settings.listen);
@@ -274,12 +278,14 @@ const isAlive = ({ state }: Sighting): boolean => state === "runs" || state === 
 function betweenPeers(
   { from, to, standIns }: Pick<EdgeVerdict, "from" | "to" | "standIns">,
   status: Diagnosis["status"],
-  { peers, only }: Known,
+  { found, peers, only }: Known,
 ): Failure | undefined {
   for (const peer of [from, to]) {
     const { state, seenBy, addresses } = peers.get(peer)!;
-    const isElsewhere = addresses.length > 0 && addresses.every(({ answers }) => answers === "nothing");
-    if (state !== "runs" || seenBy === undefined || !isElsewhere) continue;
+    // Its own machine may not reach it at an address that a router forwards: neighbours decide.
+    const isElsewhere =
+      found.some((each) => each.to === peer) && addresses.every(({ answers }) => answers === "nothing");
+    if (state !== "runs" || seenBy === undefined || addresses.length === 0 || !isElsewhere) continue;
     return {
       failed: "TCP",
       reason: `peer ${peer} runs, since peer ${seenBy} is connected to it, but not at ${addresses[0]!.address}: correct its address`,

@@ -42,7 +42,7 @@ export function greet(address: SocketAddress, clock: Clock, deadlineMs: number):
       isConnected
         ? end(
             "silent",
-            `it accepts connections and does not answer within ${seconds(deadlineMs)}: a process there is stopped or hangs; continue or restart it`,
+            `it accepts connections and does not answer within ${seconds(deadlineMs)}: the process there is stopped, hangs or computes for longer; look at it, or wait longer with --timeout`,
           )
         : end(
             "nothing",

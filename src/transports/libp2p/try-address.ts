@@ -54,6 +54,7 @@ export interface Prober {
   readonly deadlines: Deadlines;
 }
 
+/** Tries one address, layer by layer, and asks the peer that answers for its settings and its status. */
 export async function tryAddress(
   prober: Prober,
   peers: readonly NetworkPeer[],
@@ -99,7 +100,7 @@ async function isKnown({ host }: SocketAddress): Promise<boolean> {
   );
 }
 
-/** What a dial failed at, as far as a bare socket shows more. Peers that answer see one connection only. */
+/** Why a dial failed, as a bare socket shows it where it shows more. A peer that answers has one connection only. */
 async function classify(
   { clock, deadlines }: Prober,
   failed: Failure,

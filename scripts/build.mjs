@@ -1,5 +1,6 @@
 // Builds dist/: the AssemblyScript kernels (embedded as base64, so that the core loads them without
-// a file system) and then the TypeScript sources. Runs on install, through "prepare".
+// a file system) and then the TypeScript sources. Runs after `npm ci`, through the script "dependencies", and before
+// `npm pack`.
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -251,7 +251,9 @@ describe("a comparison's tables", () => {
   const tablesOf = (results: readonly Measured[], target?: number) => {
     const lines = linesOf(results, target);
     const gap = lines.indexOf("");
-    return { quality: lines.slice(1, gap), cost: lines.slice(gap + 2) };
+    // Titles and names that take several lines go on in lines that begin with a space.
+    const rows = (from: number, to?: number) => lines.slice(from, to).filter((line) => !line.startsWith(" "));
+    return { quality: rows(1, gap), cost: rows(gap + 2) };
   };
 
   it("have the fewest bytes to the target first, then what did not reach it, by accuracy", () => {
@@ -293,22 +295,23 @@ describe("a comparison's tables", () => {
       byError("dear", [900, 1]),
     ];
     const { quality, cost } = tablesOf(results, 3);
-    expect(linesOf(results, 3)[0]).toMatch(/^run +worst mae +mean model mae +closed mae/);
+    expect(linesOf(results, 3)[0]).toMatch(/^run +worst +mean +closed /);
     expect(quality.map((line) => line.split(" ")[0])).toEqual(["good", "dear", "bad"]);
     expect(cost[0]).toMatch(/^good +300 B +20 /);
     expect(frontierOf(rowsOf(results, settings)).map(({ worst }) => worst)).toEqual([5, 2, 1]);
+    expect(linesOf(results, 3)[1]).toMatch(/^ +mae +model mae +mae$/);
     const mixed = linesOf([...results, measured("accurate", [[100, 0.9]])]);
-    expect(mixed[0]).toMatch(/^run +worst +mean model +closed +metric/);
+    expect(mixed[0]).toMatch(/^run +worst +mean +closed +metric/);
     expect(mixed.join("\n")).toMatch(/accurate +90\.0 +90\.0 +– +accuracy %/);
   });
 
-  it("fit 100 columns, whatever the names are", () => {
+  it("fit 80 columns, whatever the names are", () => {
     const names = fc.string({ minLength: 1, maxLength: 200, unit: "grapheme-ascii" });
     fc.assert(
       fc.property(names, (name) => {
         const curve = [[123_456_789, 0.912]] as const;
         const lines = linesOf([measured(name, curve, 1), measured(name, [[987_654_321, 0.956]], 2)], 0.9);
-        for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(100);
+        for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
       }),
       { numRuns: 50 },
     );

@@ -343,7 +343,7 @@ describe("murmur up", () => {
     const { status, stdout, stderr } = murmur("up", path, ...quadratic, "--rounds", "5", "--out", out);
     expect(stderr).not.toMatch(/error|warning/);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/consensus {2}closed to/);
+    expect(stdout).toMatch(/held-out loss +consensus +closed/);
     expect(stdout.match(/[0-9a-f]{64}/g)).toHaveLength(3);
     expect(readdirSync(out).sort()).toEqual(["graph.jsonl", "peer-0.jsonl", "peer-1.jsonl", "peer-2.jsonl"]);
     for (const name of readdirSync(out)) {

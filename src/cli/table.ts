@@ -23,12 +23,10 @@ export function table(
   const contents = head.map((_, column) => Math.max(0, ...cells.map((row) => widthOf(row[column]!))));
   const sumOf = (titles: readonly string[]) =>
     titles.reduce((sum, title, column) => sum + Math.max(widthOf(title), contents[column]!) + GAP, -GAP);
-  const titles = [...head];
-  const longestFirst = head.map((_, column) => column).sort((a, b) => head[b]!.length - head[a]!.length);
-  for (const column of longestFirst) {
-    if (sumOf(titles) <= width) break;
-    const title = head[column]!;
-    titles[column] = wrapped(title, Math.max(contents[column]!, longestWord(title)));
+  const mostWords = Math.max(...head.map((title) => title.split(" ").length));
+  let titles = head;
+  for (let lines = 2; lines <= mostWords && sumOf(titles) > width; lines++) {
+    titles = head.map((title, column) => inLines(title, lines, contents[column]!));
   }
   const widths = titles.map((title, column) => Math.max(widthOf(title), contents[column]!));
   return panels(widths, width)
@@ -89,6 +87,13 @@ const BORDERS = [
 const widthOf = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
 
 const longestWord = (title: string) => Math.max(...title.split(" ").map((word) => word.length));
+
+/** A title on so many lines at most, as narrow as they allow; it need not be narrower than what is below it. */
+function inLines(title: string, lines: number, content: number): string {
+  let columns = Math.max(content, longestWord(title));
+  while (wrapped(title, columns).split("\n").length > lines) columns++;
+  return wrapped(title, columns);
+}
 
 /** On lines of so many columns, broken between words. */
 function wrapped(text: string, columns: number): string {

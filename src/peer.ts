@@ -13,7 +13,6 @@
  */
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
-import type { Passes } from "./algorithms/tree-reduction.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import { createLaps, drive } from "./drive.js";
 import {
@@ -35,17 +34,9 @@ import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
+import { close, greet, judge, reduce, tools } from "./peer-phases.js";
 
-import {
-  loweredRate,
-  type Measured,
-  measure,
-  remeasure,
-  showTrainer,
-  type Turn,
-  waitedFor,
-  whatHappened,
-} from "./peer-report.js";
+import { loweredRate, measure, showTrainer, type Turn, waitedFor, whatHappened } from "./peer-report.js";
 
 import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
@@ -359,70 +350,6 @@ async function gossip(turn: Turn): Promise<boolean> {
   }
   return true;
 }
-
-/** Newcomers take a neighbour's model. @returns false when the transport was closed meanwhile */
-function greet(
-  round: number,
-  { welcome, meter }: Parts,
-  exchanges: Exchanges,
-  clock: Clock,
-): Promise<boolean> | true {
-  const { edges, steps: count } = welcome;
-  if (edges.length === 0) return true;
-  const kind = "welcome";
-  const laps = createLaps(clock);
-  return drive({
-    steps: welcome.round(),
-    ...{ count, kind, round, edges, wait: "all", exchanges, laps, meter },
-  });
-}
-
-/**
- * Where peers may stop early: what all of them make of an evaluation. Learning that is over leaves the model that is kept.
- * @returns undefined when the transport was closed meanwhile
- */
-async function judge(turn: Turn, measured: Measured): Promise<Measured | undefined> {
-  const { options, parts, exchanges, round } = turn;
-  const { stopper } = parts;
-  if (!stopper || !measured.evaluation) return measured;
-  if (!(await reduce(round, stopper.passes(measured.evaluation.loss), exchanges))) return undefined;
-  const verdict = await stopper.conclude(round);
-  const isOver = verdict.isLast || round === options.plan.rounds - 1;
-  const again = isOver && (await stopper.bringBack()) ? await remeasure(turn) : {};
-  return { ...measured, ...again, verdict };
-}
-
-/** Brings together what all peers hold. @returns false when the transport was closed meanwhile */
-async function reduce(round: number, passes: Passes | undefined, exchanges: Exchanges): Promise<boolean> {
-  if (!passes) return true;
-  if (!exchanges.isOpen()) return false;
-  for (let next = passes.next(); !next.done; ) {
-    const { edges, step, outgoing } = next.value;
-    const exchange = { kind: "reduction", round, step, edges, wait: "all" } as const;
-    exchanges.offer({ ...exchange, outgoing });
-    const { settled, isClosed } = await exchanges.settle(exchange);
-    if (isClosed) return false;
-    next = passes.next(settled);
-  }
-  return true;
-}
-
-/** One round of the closing consensus. @returns false when the transport was closed meanwhile */
-function close(turn: Turn): Promise<boolean> {
-  const { options, parts, round } = turn;
-  const steps = parts.closing[round - options.plan.rounds]!.round();
-  return drive({
-    steps,
-    count: 1,
-    kind: "closing",
-    round,
-    edges: options.plan.edgesIn?.(options.id, round) ?? options.neighbours,
-    wait: "all",
-    ...tools(turn),
-  });
-}
-
-const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });
 
 /** Neighbours in this process, which need no deadline. */
 const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };

@@ -1,0 +1,76 @@
+/** What a peer does beside learning rounds: before the first, after an evaluation, and after the last. */
+import type { Passes } from "./algorithms/tree-reduction.js";
+import { createLaps, drive } from "./drive.js";
+import type { Exchanges } from "./exchange/exchanges.js";
+import type { Clock } from "./foundation/clock.js";
+import type { Parts } from "./peer-parts.js";
+import { type Measured, remeasure, type Turn } from "./peer-report.js";
+
+/** Newcomers take a neighbour's model. @returns false when the transport was closed meanwhile */
+export function greet(
+  round: number,
+  { welcome, meter }: Parts,
+  exchanges: Exchanges,
+  clock: Clock,
+): Promise<boolean> | true {
+  const { edges, steps: count } = welcome;
+  if (edges.length === 0) return true;
+  const kind = "welcome";
+  const laps = createLaps(clock);
+  return drive({
+    steps: welcome.round(),
+    ...{ count, kind, round, edges, wait: "all", exchanges, laps, meter },
+  });
+}
+
+/**
+ * Where peers may stop early: what all of them make of an evaluation. Learning that is over leaves the model that is kept.
+ * @returns undefined when the transport was closed meanwhile
+ */
+export async function judge(turn: Turn, measured: Measured): Promise<Measured | undefined> {
+  const { options, parts, exchanges, round } = turn;
+  const { stopper } = parts;
+  if (!stopper || !measured.evaluation) return measured;
+  if (!(await reduce(round, stopper.passes(measured.evaluation.loss), exchanges))) return undefined;
+  const verdict = await stopper.conclude(round);
+  const isOver = verdict.isLast || round === options.plan.rounds - 1;
+  const again = isOver && (await stopper.bringBack()) ? await remeasure(turn) : {};
+  return { ...measured, ...again, verdict };
+}
+
+/** Brings together what all peers hold. @returns false when the transport was closed meanwhile */
+export async function reduce(
+  round: number,
+  passes: Passes | undefined,
+  exchanges: Exchanges,
+): Promise<boolean> {
+  if (!passes) return true;
+  if (!exchanges.isOpen()) return false;
+  for (let next = passes.next(); !next.done; ) {
+    const { edges, step, outgoing } = next.value;
+    const exchange = { kind: "reduction", round, step, edges, wait: "all" } as const;
+    exchanges.offer({ ...exchange, outgoing });
+    const { settled, isClosed } = await exchanges.settle(exchange);
+    if (isClosed) return false;
+    next = passes.next(settled);
+  }
+  return true;
+}
+
+/** One round of the closing consensus. @returns false when the transport was closed meanwhile */
+export function close(turn: Turn): Promise<boolean> {
+  const { options, parts, round } = turn;
+  const steps = parts.closing[round - options.plan.rounds]!.round();
+  return drive({
+    steps,
+    count: 1,
+    kind: "closing",
+    round,
+    edges: options.plan.edgesIn?.(options.id, round) ?? options.neighbours,
+    wait: "all",
+    ...tools(turn),
+  });
+}
+
+/** What every phase is driven with. */
+export const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });

@@ -18,7 +18,6 @@ import { createLaps, drive } from "./drive.js";
 import {
   createExchanges,
   type EdgesSnapshot,
-  type Exchanges,
   type Patience,
   type Step,
 } from "./exchange/exchanges.js";

@@ -51,6 +51,11 @@ export function isGuarded({ needs, usesRate }: AlgorithmKind): boolean {
   return usesRate && !needs.everyEdge && needs.graph === "symmetric";
 }
 
+/** Whether a warning is a rate guard's. */
+export function isRateWarning(warning: string): boolean {
+  return /^consensus rate η = \S+ is too large: /.test(warning);
+}
+
 export function createRateGuard(kind: AlgorithmKind): RateGuard {
   const scalars: Scalars = { halvings: 0 };
   const isActive = isGuarded(kind);

@@ -1,4 +1,5 @@
 /** What a run's logs say that its user should know, one line each, the most telling first. */
+import { driftingPeer } from "../observing/observer.js";
 import type { Instant } from "./consensus.js";
 import type { PeerHistory, PeerWarning } from "./history.js";
 import { isSimulated, type Run } from "./read.js";
@@ -35,8 +36,9 @@ export function reported(warnings: readonly PeerWarning[]): string[] {
   const byKind = new Map<string, { first: PeerWarning; peers: Set<number> }>();
   for (const warning of warnings) {
     // Alike up to the numbers measured, but not up to whom they are about.
+    const drifting = driftingPeer(warning.text);
     const kind =
-      /^peer \d+ drifts/.exec(warning.text)?.[0] ?? warning.text.replace(/[\d.]+(?:e-?\d+)?/g, "#");
+      drifting === undefined ? warning.text.replace(/[\d.]+(?:e-?\d+)?/g, "#") : `peer ${drifting} drifts`;
     const known = byKind.get(kind);
     if (known) known.peers.add(warning.peer);
     else byKind.set(kind, { first: warning, peers: new Set([warning.peer]) });

@@ -201,6 +201,12 @@ function halfMeanSquare(neighbours: readonly Neighbour[], distances: readonly nu
   );
 }
 
+/** The peer that a warning says drifts. */
+export function driftingPeer(warning: string): number | undefined {
+  const peer = /^peer (\d+) drifts: /.exec(warning)?.[1];
+  return peer === undefined ? undefined : Number(peer);
+}
+
 /** Warns of a neighbour that is far away twice in a row, and then not again until it came back. */
 function createDriftWatch(neighbours: readonly Neighbour[], scalars: Scalars) {
   return (observed: number, distances: readonly (number | undefined)[]): string[] => {

@@ -1,0 +1,36 @@
+/** What a verdict needs of what is seen from outside: how far the models lie apart, and what their mean is worth. */
+import { addRound, createSpans, type Spans } from "./spans.js";
+
+/** What a round of a simulation and a line of the graph's log have in common. */
+export interface GraphRoundFigures {
+  readonly round: number;
+  readonly kind: string;
+  readonly consensusDistance: number;
+  readonly meanModelNorm: number;
+  readonly meanEvaluation?: { readonly loss: number; readonly accuracy?: number | undefined } | undefined;
+}
+
+/** Plain data. Disagreement is (1/n) Σ_i ‖x_i − x̄‖² / ‖x̄‖², of learning rounds. */
+export interface GraphRecord {
+  lastRound: number;
+  readonly spans: Spans;
+  disagreement?: number;
+  /** Of the mean model, before the closing consensus. */
+  meanAccuracy?: number;
+}
+
+export function createGraphRecord(): GraphRecord {
+  return { lastRound: -1, spans: createSpans() };
+}
+
+/** Takes a round. One that was taken before does not count again. */
+export function recordGraphRound(record: GraphRecord, line: GraphRoundFigures): void {
+  if (line.round <= record.lastRound) return;
+  record.lastRound = line.round;
+  if (line.kind === "closing") return;
+  const { consensusDistance, meanModelNorm, meanEvaluation } = line;
+  const disagreement = meanModelNorm === 0 ? 0 : consensusDistance / meanModelNorm ** 2;
+  addRound(record.spans, { disagreement });
+  record.disagreement = disagreement;
+  if (meanEvaluation?.accuracy !== undefined) record.meanAccuracy = meanEvaluation.accuracy;
+}

@@ -1,0 +1,166 @@
+/** Whether compression keeps up and models agree. */
+import { numberText, percentText } from "../inspect/page/format.js";
+import type { PeerRecord } from "./peer-record.js";
+import { meanOf, peersText, type Reason, type RunRecords, rateText } from "./reason.js";
+import { meanOver } from "./spans.js";
+
+/**
+ * ‖δ‖/‖x‖ above which compression does not keep up: what was never sent outweighs the model. Digits on rings: 0.15
+ * where 4 bits reached the accuracy of full models, 26 and 44 where 1 bit and 1 % of the entries did not.
+ */
+export const LARGE_RESIDUAL = 1;
+/** A residual that is this many times what it was halfway grows; towards a steady state it stays below. */
+export const RESIDUAL_GREW = 1.25;
+/** From here on growth counts: smaller residuals grow as models do. */
+export const SMALL_RESIDUAL = 0.3;
+/**
+ * Points of accuracy, as a share, by which the worst peer may be behind the mean model before the closing consensus.
+ * Runs whose mean model was as good as that of full models had up to 0.064; those that lost 7 points and more, 0.12.
+ */
+export const ACCURACY_GAP = 0.1;
+/** The same where no closing consensus follows, and the worst peer keeps its model: a few examples of a small test set. */
+export const OPEN_ACCURACY_GAP = 0.02;
+/** (1/n) Σ‖x_i − x̄‖² / ‖x̄‖² above which models disagree: 0.05 was harmless, 0.2 was not. */
+export const LARGE_DISAGREEMENT = 0.1;
+/** The same without a closing consensus and without accuracies that would show the harm: models 3 % apart. */
+export const OPEN_DISAGREEMENT = 0.001;
+/** Disagreement that is this many times what it was halfway grows without end … */
+export const DISAGREEMENT_GREW = 10;
+/** … where it is not mere rounding. */
+export const SMALL_DISAGREEMENT = 1e-6;
+
+export function gossipReasons(records: RunRecords): Reason[] {
+  const { subject, peers } = records;
+  if (subject.payloads === "nothing") {
+    return [{ code: "alone", isProblem: false, text: "peers learn alone: nothing is sent" }];
+  }
+  return [
+    ...rateTooLarge(peers),
+    ...agreement(records),
+    ...(subject.payloads === "compressed" ? compression(records) : []),
+    ...drift(peers),
+  ];
+}
+
+function rateTooLarge(peers: readonly PeerRecord[]): Reason[] {
+  const warned = peers.filter(({ rateWarning }) => rateWarning);
+  const [first] = warned;
+  if (!first) return [];
+  return [
+    {
+      ...{ code: "consensus-rate-too-large", isProblem: true, peers: warned.map(({ peer }) => peer) },
+      text: first.rateWarning!,
+    },
+  ];
+}
+
+function agreement(records: RunRecords): Reason[] {
+  const { graph, peers, subject } = records;
+  const gap = accuracyGap(records);
+  const disagreement = graph?.disagreement ?? meanOf(peers.map((peer) => peer.disagreement));
+  const grown = growthOf(graph);
+  if (grown !== undefined) {
+    return [
+      {
+        ...{ code: "disagreement-grows", isProblem: true, value: grown },
+        text: `the models' distance grew ${numberText(grown)} times since halfway`,
+        advice: `lower --consensus-rate (${rateText(peers[0]!.consensusRate)} now) or compress less`,
+      },
+    ];
+  }
+  if (gap && gap.worst < gap.mean - ACCURACY_GAP)
+    return [disagree(gapText(gap), gap.mean - gap.worst, faster(records))];
+  if (disagreement !== undefined && disagreement > LARGE_DISAGREEMENT) {
+    return [disagree(distanceText(disagreement), disagreement, faster(records))];
+  }
+  if (!subject.closes) {
+    const advice = 'set --closing-rounds to "auto"';
+    if (gap && gap.worst < gap.mean - OPEN_ACCURACY_GAP) {
+      return [disagree(gapText(gap), gap.mean - gap.worst, advice)];
+    }
+    if (!gap && disagreement !== undefined && disagreement > OPEN_DISAGREEMENT) {
+      return [disagree(distanceText(disagreement), disagreement, advice)];
+    }
+  }
+  if (disagreement === undefined) return [];
+  const text = `models agree (distance ${shareText(disagreement)} of ‖x̄‖²)`;
+  return [{ code: "models-agree", isProblem: false, text, value: disagreement }];
+}
+
+const disagree = (finding: string, value: number, advice: string): Reason => ({
+  ...{ code: "models-disagree", isProblem: true, value, advice },
+  text: `models disagree: ${finding}`,
+});
+
+interface Gap {
+  readonly worst: number;
+  readonly mean: number;
+}
+
+const gapText = ({ worst, mean }: Gap) =>
+  `the worst peer's has ${percentText(worst)} accuracy, their mean ${percentText(mean)}`;
+
+const distanceText = (disagreement: number) => `their distance is ${shareText(disagreement)} of ‖x̄‖²`;
+
+/** Of the worst peer and of the mean model, which closing turns all models into, before it. */
+function accuracyGap({ graph, peers }: RunRecords): Gap | undefined {
+  const before = peers.flatMap(({ lastOfLearning }) => lastOfLearning?.accuracy ?? []);
+  const closed = peers.map(({ last, lastOfLearning }) =>
+    last && lastOfLearning && last.round > lastOfLearning.round ? last.accuracy : undefined,
+  );
+  const mean = graph?.meanAccuracy ?? meanOf(closed);
+  return before.length === 0 || mean === undefined ? undefined : { worst: Math.min(...before), mean };
+}
+
+/** By what disagreement grew since halfway, where it grows without end. */
+function growthOf(graph: RunRecords["graph"]): number | undefined {
+  const halfway = graph && meanOver(graph.spans, "disagreement", 0.4, 0.6);
+  const last = graph && meanOver(graph.spans, "disagreement", 0.85, 1);
+  if (!halfway || last === undefined || last < SMALL_DISAGREEMENT) return undefined;
+  return last > DISAGREEMENT_GREW * halfway ? last / halfway : undefined;
+}
+
+function compression(records: RunRecords): Reason[] {
+  const over = (from: number, to: number) =>
+    meanOf(records.peers.map(({ spans }) => meanOver(spans, "residual", from, to)));
+  const last = over(0.85, 1);
+  if (last === undefined) return [];
+  const halfway = over(0.4, 0.6) ?? last;
+  const residual = `residual is ${numberText(last)} × the model`;
+  if (last > SMALL_RESIDUAL && last > RESIDUAL_GREW * halfway) {
+    const text = `${residual} and grows (${numberText(halfway)} halfway)`;
+    return [{ code: "residual-grows", isProblem: true, text, value: last, advice: faster(records) }];
+  }
+  if (last > LARGE_RESIDUAL) {
+    return [
+      { code: "residual-large", isProblem: true, text: residual, value: last, advice: faster(records) },
+    ];
+  }
+  const trend = halfway > RESIDUAL_GREW * last ? ", falling" : "";
+  const text = `compression keeps up (residual ${numberText(last)} × the model${trend})`;
+  return [{ code: "compression-keeps-up", isProblem: false, text, value: last }];
+}
+
+/** What lets models agree sooner. A rate that was found is the largest that works. */
+function faster({ subject, peers }: RunRecords): string {
+  const bits = subject.payloads === "compressed" ? "send more bits" : "take a graph with more edges";
+  if (subject.isRateFound || peers.some(({ rateWarning }) => rateWarning)) return bits;
+  return `raise --consensus-rate (${rateText(peers[0]!.consensusRate)} now) or ${bits}`;
+}
+
+function drift(peers: readonly PeerRecord[]): Reason[] {
+  const drifting = [...new Set(peers.flatMap((peer) => peer.drifting))].sort((a, b) => a - b);
+  return drifting.map((peer) => {
+    const by = peers.filter((other) => other.drifting.includes(peer)).map((other) => other.peer);
+    return {
+      ...{ code: "peer-drifts", isProblem: true, peers: [peer] },
+      text: `peer ${peer} drifts from the others (seen by ${peersText(by)})`,
+      advice: "look at its data, its program and its machine",
+    };
+  });
+}
+
+/** A share of any size. */
+function shareText(share: number): string {
+  return `${numberText(100 * share)} %`;
+}

@@ -1,0 +1,111 @@
+/** Whether peers are there, and keep up with each other. */
+import { percentText, secondsText } from "../inspect/page/format.js";
+import type { PeerRecord } from "./peer-record.js";
+import { median, peersText, type Reason, type RunRecords } from "./reason.js";
+
+/** Share of its rounds that a peer went on without a neighbour from which on that neighbour is late too often. */
+export const LATE_SHARE = 0.05;
+/** Waiting matters from this share of the peers' time on. */
+export const LOST_SHARE = 0.1;
+/** A peer computes slowest when its rounds take this many times the median peer's. */
+export const SLOW_FACTOR = 1.5;
+/**
+ * A peer holds the others up when it waits for less than this part of what the median peer waits. Waiting spreads over
+ * the graph, so that soon all wait for the slowest, and it for nobody.
+ */
+export const WAITS_LITTLE = 0.25;
+
+export function peerReasons(records: RunRecords): Reason[] {
+  const { peers, subject } = records;
+  const problems = [...endings(peers), ...(subject.isTimed ? slow(peers) : []), ...late(peers)];
+  if (problems.some(({ isProblem }) => isProblem) || !subject.isTimed || peers.length < 3) return problems;
+  const text = `no peer is slow (${percentText(lostShare(peers))} of the time in waits)`;
+  return [...problems, { code: "peers-keep-up", isProblem: false, text, value: lostShare(peers) }];
+}
+
+function endings(peers: readonly PeerRecord[]): Reason[] {
+  const dead = peers.filter((peer) => isDead(peer, peers));
+  if (dead.length > 0) return dead.map((peer) => deadReason(peer, peers));
+  const stopped = peers.filter(({ end }) => end?.outcome === "stopped");
+  // The others stopped because of the one that failed.
+  const failed = stopped.filter(({ end }) => end?.code !== undefined && end.code !== "diverged");
+  if (failed.length > 0) {
+    const [{ peer, lastRound, end }] = failed as [PeerRecord];
+    const text = `peer ${peer} failed ${after(lastRound)}: ${end?.reason ?? "its log has no reason"}`;
+    return [{ code: "peer-failed", isProblem: true, text, peers: failed.map((each) => each.peer) }];
+  }
+  const [first] = stopped;
+  if (!first) return [];
+  const who = stopped.length === peers.length ? "" : `${peersText(stopped.map(({ peer }) => peer))} `;
+  const text = `${who}stopped ${after(first.lastRound)}: ${first.end?.reason ?? "the log has no reason"}`;
+  return [{ code: "stopped", isProblem: false, text, peers: stopped.map(({ peer }) => peer) }];
+}
+
+const after = (round: number) => (round < 0 ? "before the first round" : `after round ${round + 1}`);
+
+/** A peer whose log has no end although others ended, or are further than a graph of waiting peers lets them be. */
+function isDead({ end, lastRound }: PeerRecord, peers: readonly PeerRecord[]): boolean {
+  if (end) return false;
+  if (peers.some((other) => other.end)) return true;
+  const goesOnAlone = peers.some(({ missed }) => Object.keys(missed).length > 0);
+  return !goesOnAlone && furthest(peers) - lastRound > peers.length;
+}
+
+const furthest = (peers: readonly PeerRecord[]) => Math.max(...peers.map(({ lastRound }) => lastRound));
+
+function deadReason({ peer, lastRound }: PeerRecord, peers: readonly PeerRecord[]): Reason {
+  return {
+    ...{ code: "peer-dead", isProblem: true, peers: [peer] },
+    text: `peer ${peer} is gone: its log ends ${after(lastRound)}, others reached round ${furthest(peers) + 1}`,
+    advice: "look at its process and its machine's memory",
+  };
+}
+
+const waitShare = ({ waitMs, workMs }: PeerRecord) => (waitMs === 0 ? 0 : waitMs / (waitMs + workMs));
+
+function lostShare(peers: readonly PeerRecord[]): number {
+  const waited = peers.reduce((sum, { waitMs }) => sum + waitMs, 0);
+  const worked = peers.reduce((sum, { workMs }) => sum + workMs, 0);
+  return waited === 0 ? 0 : waited / (waited + worked);
+}
+
+function slow(peers: readonly PeerRecord[]): Reason[] {
+  if (peers.length < 3 || lostShare(peers) < LOST_SHARE) return [];
+  const usual = median(peers.map(waitShare));
+  const work = ({ workMs, lastRound }: PeerRecord) => workMs / (lastRound + 1);
+  const usualWork = median(peers.map(work));
+  return peers
+    .filter((peer) => waitShare(peer) < WAITS_LITTLE * usual)
+    .map((peer) => {
+      const others = peers.filter((other) => other !== peer);
+      const lost = percentText(lostShare(others));
+      const isWorking = work(peer) > SLOW_FACTOR * usualWork;
+      const cause = isWorking
+        ? ` and works ${secondsText(1e-3 * work(peer))} a round, the median peer ${secondsText(1e-3 * usualWork)}`
+        : "";
+      return {
+        ...{ code: "peer-slow", isProblem: true, peers: [peer.peer], value: lostShare(others) },
+        text: `peer ${peer.peer} is slow: it hardly waits${cause}, the others wait ${lost} of the time`,
+        advice: isWorking ? "give it less work or a faster machine" : "look at its network and its program",
+      };
+    });
+}
+
+/** Peers without which neighbours went on. */
+function late(peers: readonly PeerRecord[]): Reason[] {
+  const shares = new Map<number, number>();
+  for (const { missed, learningRounds } of peers) {
+    for (const [neighbour, rounds] of Object.entries(missed)) {
+      const share = rounds / Math.max(1, learningRounds);
+      shares.set(Number(neighbour), Math.max(share, shares.get(Number(neighbour)) ?? 0));
+    }
+  }
+  return [...shares]
+    .filter(([, share]) => share > LATE_SHARE)
+    .sort(([a], [b]) => a - b)
+    .map(([peer, value]) => ({
+      ...{ code: "peer-late", isProblem: true, peers: [peer], value },
+      text: `peer ${peer} was late: neighbours went on without it in up to ${percentText(value)} of their rounds`,
+      advice: "give it less work or a faster network, or raise --patience",
+    }));
+}

@@ -1,0 +1,87 @@
+/**
+ * Whether a run is healthy, and why, in one line. It is judged from what reports and logs have in common, so that a run
+ * says at its end what its logs say later.
+ */
+import { bytesText } from "../inspect/page/format.js";
+import { gossipReasons } from "./judge-gossip.js";
+import { learningReasons } from "./judge-learning.js";
+import { peerReasons } from "./judge-peers.js";
+import type { PeerRecord } from "./peer-record.js";
+import { FEWEST_ROUNDS, type Reason, type RunRecords } from "./reason.js";
+
+export interface RunVerdict {
+  readonly kind: "healthy" | "unhealthy" | "diverged";
+  /** Whether all known peers have ended, or will never. */
+  readonly isOver: boolean;
+  /** Problems first, the gravest of them first. */
+  readonly reasons: readonly Reason[];
+  /** All of it in one line. */
+  readonly text: string;
+}
+
+/** @returns undefined before any peer has finished a round or ended */
+export function verdictOf(records: RunRecords): RunVerdict | undefined {
+  const { peers } = records;
+  if (!peers.some(({ lastRound, end }) => lastRound >= 0 || end)) return undefined;
+  const isLong = peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
+  const all = [
+    ...learningReasons(records),
+    ...(isLong ? gossipReasons(records) : []),
+    ...peerReasons(records),
+    ...(isLong ? [] : [fewRounds(peers)]),
+    ...traffic(records),
+  ];
+  const diverged = all.filter(({ code }) => code === "diverged");
+  const problems = all.filter(({ isProblem, code }) => isProblem && code !== "diverged");
+  // Of a run that diverged nothing else counts, except what led to it.
+  const reasons =
+    diverged.length > 0
+      ? [...diverged, ...problems.filter(({ code }) => code === "consensus-rate-too-large")]
+      : [...problems, ...all.filter(({ isProblem }) => !isProblem)];
+  const kind = diverged.length > 0 ? "diverged" : problems.length > 0 ? "unhealthy" : "healthy";
+  const isOver = peers.every(({ end }) => end) || reasons.some(({ code }) => code === "peer-dead");
+  return { kind, isOver, reasons, text: sentence(kind, isOver, reasons) };
+}
+
+const words = { healthy: "healthy", unhealthy: "not healthy", diverged: "diverged" } as const;
+
+function sentence(kind: RunVerdict["kind"], isOver: boolean, reasons: readonly Reason[]): string {
+  // What is as it should be would hide a problem; what the run cost always counts.
+  const told =
+    kind === "healthy" ? reasons : reasons.filter(({ isProblem, code }) => isProblem || code === "traffic");
+  const parts = told.map(({ text, advice }, k) =>
+    // Problems with one remedy name it once.
+    advice === undefined || advice === told[k + 1]?.advice ? text : `${text}: ${advice}`,
+  );
+  return `${isOver ? "" : "so far "}${words[kind]}: ${parts.join("; ")}`;
+}
+
+function fewRounds(peers: readonly PeerRecord[]): Reason {
+  const value = Math.max(...peers.map(({ lastRound }) => lastRound + 1));
+  const text = `${value === 1 ? "1 round shows" : `${value} rounds show`} no trend`;
+  return { code: "few-rounds", isProblem: false, text, value };
+}
+
+/** What was sent, and what whole models would have taken: one to each neighbour whenever a payload went there. */
+function traffic({ subject, peers }: RunRecords): Reason[] {
+  const bytes = peers.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
+  if (bytes === 0) return [];
+  const whole = peers.reduce(
+    (sum, { parameters, learningMessages, closingMessages }) =>
+      sum +
+      Float32Array.BYTES_PER_ELEMENT * parameters * (learningMessages / subject.steps + closingMessages),
+    0,
+  );
+  const times = whole / bytes;
+  const sent = `${bytesText(Math.round(bytes / peers.length))} sent per peer`;
+  return [
+    subject.payloads === "compressed"
+      ? {
+          code: "traffic",
+          isProblem: false,
+          text: `${sent}, ${times.toPrecision(3)} times fewer than full models`,
+          value: times,
+        }
+      : { code: "traffic", isProblem: false, text: `${sent}, as full models` },
+  ];
+}

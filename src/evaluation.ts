@@ -30,16 +30,31 @@ export interface Quality {
   readonly value: number;
 }
 
+/** An evaluation as a log has it, with null for a number that is not finite. */
+export interface LooseFigures {
+  readonly accuracy?: number | undefined;
+  readonly metric?: Metric | undefined;
+  readonly metrics?: Readonly<Record<string, number | null>> | undefined;
+}
+
 /** Undefined where the task is judged by its loss alone, or the value is not finite. */
-export function qualityOf({ accuracy, metric = ACCURACY, metrics }: Figures): Quality | undefined {
+export function qualityOf({ accuracy, metric = ACCURACY, metrics }: LooseFigures): Quality | undefined {
   const value = metrics?.[metric.name] ?? (metric.name === ACCURACY.name ? accuracy : undefined);
-  // A log has null for a number that is not finite.
   return Number.isFinite(value) ? { metric, value: value! } : undefined;
 }
 
 /** Whether the first value is strictly better. */
 export function isBetter({ better }: Metric, a: number, b: number): boolean {
   return better === "higher" ? a > b : a < b;
+}
+
+/**
+ * How good a value is as a share of how good another is, in [0, 1] where it is not better: a half where accuracy is half as high, or
+ * an error twice as large. Undefined where the two are not positive.
+ */
+export function shareOf({ better }: Metric, value: number, other: number): number | undefined {
+  if (!(value > 0 && other > 0)) return undefined;
+  return better === "higher" ? value / other : other / value;
 }
 
 /** The worst and the best of some values, one or more. */

@@ -1,16 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  BLAMED_SHARE,
-  type Finding,
-  findingsOf,
-  LATE_SHARE,
-  LOST_SHARE,
-  UNSTEADY_RECONNECTS,
-} from "../src/inspect/findings.js";
+import { BLAMED_SHARE, type Finding, findingsOf, UNSTEADY_RECONNECTS } from "../src/inspect/findings.js";
 import { createGraphHistory, createPeerHistory, type PeerHistory } from "../src/inspect/history.js";
 import { goodputOf } from "../src/inspect/time.js";
 import { MAX_WAIT_CHAIN, type RunWaits, waitsOf, waitText } from "../src/inspect/waits.js";
+import { LATE_SHARE, LOST_SHARE } from "../src/observing/judge-peers.js";
 import type { PeerRound } from "../src/runs/log.js";
 
 /** How long each peer works before its frame leaves, and how long it evaluates after its round. */
@@ -28,7 +22,7 @@ const lineOf = (round: number, time: PeerRound["time"], more: Partial<PeerRound>
 
 /** The logs of a run at the barrier, as a queueing model has it: a round ends when every neighbour's frame is there. */
 function logsOf(graph: Graph, rounds: number, work: (peer: number, round: number) => Work): PeerHistory[] {
-  const histories = graph.map((_, peer) => createPeerHistory(peer));
+  const histories = graph.map((_, peer) => createPeerHistory(peer, 10));
   let starts = graph.map(() => 0);
   for (let round = 0; round < rounds; round++) {
     const sent = starts.map((start, peer) => start + work(peer, round).computeMs);
@@ -165,7 +159,7 @@ describe("who held whom up", () => {
 
 describe("goodput from logs", () => {
   it("counts rounds once that were run again after a restart, and their time twice", () => {
-    const history = createPeerHistory(0);
+    const history = createPeerHistory(0, 10);
     const time = (elapsedMs: number) => ({ computeMs: 6, compressMs: 1, waitMs: 2, mixMs: 1, elapsedMs });
     for (let round = 0; round < 4; round++) history.add(lineOf(round, time(10 * (round + 1))));
     expect(goodputOf([history])).toBeCloseTo(0.8, 12);

@@ -2,6 +2,7 @@
 import pc from "picocolors";
 import { ACCURACY, type Metric } from "../evaluation.js";
 import { numberText } from "../inspect/page/format.js";
+import type { Readiness } from "../runs/node/record-simulation.js";
 
 /** Numbers read the same in the terminal as on the page. */
 export { bytesText, numberText, secondsText } from "../inspect/page/format.js";
@@ -18,9 +19,10 @@ export function note(text: string): void {
   process.stderr.write(text + "\n");
 }
 
-/** Says that a peer's kernels have more threads than one. */
-export function noteThreads(threads: number): void {
+/** Says what was found before the first round: η, and whether kernels have more threads than one. */
+export function noteReadiness({ threads, foundRate }: Readiness): void {
   if (threads > 1) note(`kernels: WebAssembly with SIMD, ${threads} threads`);
+  if (foundRate !== undefined) note(`consensus rate η ${foundRate} (auto)`);
 }
 
 export function warn(text: string): void {

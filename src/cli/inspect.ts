@@ -25,6 +25,7 @@ import {
 } from "./console.js";
 import { writePage } from "./files.js";
 import { portToServe } from "./option-types.js";
+import { verdictText } from "./verdict.js";
 
 /** Rows of the table at most; long runs show evenly spaced rounds. */
 const TABLE_ROWS = 16;
@@ -137,6 +138,7 @@ function distinct(views: readonly RunView[]): RunView[] {
 function printRun(view: RunView, by: Axis): void {
   const { experiment, topology, series, peers, seed } = view;
   const rounds = series.round.at(-1) ?? 0;
+  if (view.verdict) print(`${verdictText(view.verdict)}\n`);
   print(
     `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${seed}, ${peers.length} of ${Math.max(topology.peers, peers.length)} peers, ${rounds} rounds\n`,
   );
@@ -230,6 +232,8 @@ function printComparison(views: readonly RunView[], by: Axis): void {
       ]),
     ),
   );
+  print();
+  for (const { name, verdict } of views) if (verdict) print(`${name}: ${verdictText(verdict)}`);
   const x = axisSeries[by];
   const overlay = (names: readonly SeriesName[], shown = views) =>
     shown.flatMap((view) => {
@@ -316,7 +320,7 @@ function roundsTable({ series, metric, experiment }: RunView): string {
 function printJson(run: Run): void {
   const { longest, ...waits } = waitsOf(isSimulated(run) ? [] : run.peers);
   const longestOf = new Map(longest.map(({ round, ...wait }) => [round + 1, wait]));
-  const { series, metric, goodput, peers, counts } = viewRun(run, Number.POSITIVE_INFINITY);
+  const { series, metric, goodput, peers, counts, verdict } = viewRun(run, Number.POSITIVE_INFINITY);
   for (const [point, round] of series.round.entries()) {
     const entries = seriesNames.slice(1).flatMap((name) => {
       const value = series[name][point] ?? null;
@@ -336,5 +340,5 @@ function printJson(run: Run): void {
     goodput: peer.goodput,
     counters: Object.fromEntries(counts.map(({ name, amounts }) => [name, amounts[place]!])),
   }));
-  print(JSON.stringify({ run: run.name, goodput, waits, peers: byPeer }));
+  print(JSON.stringify({ run: run.name, goodput, waits, peers: byPeer, verdict }));
 }

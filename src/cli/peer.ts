@@ -12,7 +12,7 @@ import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.j
 import {
   bytesText,
   note,
-  noteThreads,
+  noteReadiness,
   numberText,
   percentText,
   print,
@@ -33,6 +33,7 @@ import {
 } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelsText } from "./summary.js";
+import { noteExit, verdictText } from "./verdict.js";
 
 export function peerCommand(): Command {
   const command = new Command("peer");
@@ -109,7 +110,7 @@ export function peerCommand(): Command {
             for (const warning of run.warnings) warn(warning);
             if (options.join) note(`peer ${id}: begins with round ${run.firstRound + 1}`);
             if (run.resumedFrom !== undefined) note(`peer ${id}: goes on after round ${run.resumedFrom}`);
-            noteThreads(run.threads);
+            noteReadiness(run);
             bar = progress(`peer ${id}`, run.rounds);
           },
           onRound({ round, loss, evaluation, warnings: texts = [] }) {
@@ -124,7 +125,9 @@ export function peerCommand(): Command {
         for (const warning of reported(warnings)) warn(warning);
         interrupted.release();
       }
+      noteExit(summary.verdict);
       print(options.json ? JSON.stringify(summary) : outcomeText(summary));
+      if (summary.verdict && !options.json) print(verdictText(summary.verdict));
     });
   addCheckpointOptions(command);
   const given = addSettingsOptions(command, experimentJsonSchema());

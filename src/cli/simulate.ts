@@ -7,7 +7,7 @@ import { experimentJsonSchema } from "../runs/experiment.js";
 import { type RunSummary, recordSimulation } from "../runs/node/record-simulation.js";
 import { noteBackend, withBackend } from "./backends.js";
 import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.js";
-import { noteThreads, numberText, print, progress, qualityText, warn } from "./console.js";
+import { noteReadiness, numberText, print, progress, qualityText, warn } from "./console.js";
 import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { RUNNING } from "./help.js";
 import { untilInterrupted } from "./interrupt.js";
@@ -15,6 +15,7 @@ import { saveOption, TOPOLOGY_FILE, threadsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelledText, modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
+import { noteExit, verdictText } from "./verdict.js";
 
 export function simulateCommand(): Command {
   const command = new Command("simulate");
@@ -57,9 +58,9 @@ export function simulateCommand(): Command {
           signal: interrupted.signal,
           warn,
           threads: options.threads,
-          onReady(threads) {
+          onReady(ready) {
             noteBackend();
-            noteThreads(threads);
+            noteReadiness(ready);
           },
           onRound(round) {
             const quality = qualityText(round.meanEvaluation && qualityOf(round.meanEvaluation));
@@ -78,11 +79,13 @@ export function simulateCommand(): Command {
         for (const warning of reported(warnings)) warn(warning);
         interrupted.release();
       }
+      noteExit(summary.verdict);
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
       if (summary.stopping && !options.json) print(`\n${stoppingText(summary)}`);
       if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
       if (summary.models && !options.json) print(`\n${modelsText(summary.models)}`);
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
+      if (summary.verdict && !options.json) print(`\n${verdictText(summary.verdict)}`);
     });
   addCheckpointOptions(command);
   const given = addSettingsOptions(command, experimentJsonSchema());

@@ -89,7 +89,7 @@ export function modelledText({ seconds, toAccuracy }: ModelledTimes): string {
 
 /** The mean of every figure over runs of one experiment with different seeds. */
 export function averageSummaries(summaries: readonly RunSummary[]): RunSummary {
-  return averageOf(summaries) as RunSummary;
+  return averageOf(summaries.map(({ verdict: _, ...figures }) => figures)) as RunSummary;
 }
 
 function averageOf(values: readonly unknown[]): unknown {

@@ -17,7 +17,7 @@ import { addCheckpointOptions, checkpointSettings } from "./checkpoint-options.j
 import {
   bytesText,
   note,
-  noteThreads,
+  noteReadiness,
   numberText,
   type Progress,
   percentText,
@@ -46,6 +46,7 @@ import { trainingLossText } from "./peer.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
+import { noteExit, verdictText } from "./verdict.js";
 
 export function upCommand(): Command {
   const command = new Command("up");
@@ -95,6 +96,7 @@ export function upCommand(): Command {
         );
         bar.stop();
         const { summary, ...others } = outcome;
+        noteExit(outcome.verdict);
         if (options.json) print(JSON.stringify({ ...summary, ...others }));
         else printOutcome(outcome, directory);
         // Without a terminal there is no Ctrl-C.
@@ -150,7 +152,7 @@ async function run(
       deadlineMs: options.deadline,
       metricsPort: options.metrics,
       threads: options.threads,
-      onThreads: noteThreads,
+      onReady: noteReadiness,
       warn,
       onWarning: (warning) => warnings.push(warning),
       onProgress({ finished, loss, quality }) {
@@ -177,7 +179,7 @@ async function run(
 }
 
 function printOutcome(
-  { summary, goodput, peers, models }: NetworkOutcome,
+  { summary, goodput, peers, models, verdict }: NetworkOutcome,
   directory: string | undefined,
 ): void {
   if (summary) print(`\n${summaryTable([summary])}`);
@@ -186,6 +188,7 @@ function printOutcome(
   if (goodput !== undefined) print(`\ngoodput ${percentText(goodput)} % of wall time in useful steps`);
   if (models) print(`\n${modelsText(models)}`);
   if (directory) print(`\nlogs: murmur inspect ${directory}`);
+  if (verdict) print(`\n${verdictText(verdict)}`);
 }
 
 /** Somewhere for the logs that the live page reads; it stays, as logs do. */

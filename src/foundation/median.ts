@@ -1,3 +1,9 @@
+/** The lower median of any number of values, by sorting a copy; 0 of none. */
+export function medianOf(values: Iterable<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[(sorted.length - 1) >> 1] ?? 0;
+}
+
 /**
  * The lower median of the first `count` numbers; 0 of none. By counting, which allocates nothing: for the few numbers
  * that a peer has of each neighbour.

@@ -1,5 +1,7 @@
 /** What a run's logs say is wrong, by their counters and the peers' warnings, one line each with what to do: what `murmur doctor` prints of a run. */
 import { type CounterName, counterNames } from "../foundation/counters.js";
+import { medianOf } from "../foundation/median.js";
+import { LATE_SHARE, LOST_SHARE, SLOW_FACTOR } from "../observing/judge-peers.js";
 import type { EdgeHistory, PeerHistory } from "./history.js";
 import { percentText, secondsText } from "./page/format.js";
 import { isSimulated, type Run } from "./read.js";
@@ -8,14 +10,8 @@ import { reported } from "./warnings.js";
 
 /** Reconnections of an edge from which on it counts as unsteady. */
 export const UNSTEADY_RECONNECTS = 3;
-/** Share of its rounds that a peer went on without a neighbour from which on that neighbour is late too often. */
-export const LATE_SHARE = 0.05;
-/** A peer holds the run up when this share of all waiting ended with it … */
+/** A peer holds the run up when this share of all waiting ended with it, and waiting matters. */
 export const BLAMED_SHARE = 0.5;
-/** … and the waiting came to this share of the peers' time. */
-export const LOST_SHARE = 0.1;
-/** A peer computes slowest when its rounds take this many times the median peer's. */
-const SLOW_FACTOR = 1.5;
 
 export interface Finding {
   readonly kind: "stopped" | "unsteady" | "refused" | "late" | "slow" | "warned" | "unread";
@@ -147,7 +143,7 @@ function slow(peers: readonly PeerHistory[], { lostMs, byEnd }: RunWaits): Findi
 function slowText({ peer, share, lostMs }: LostTime, peers: readonly PeerHistory[]): string {
   const means = peers.map(({ columns }) => mean(columns.computeMs.values()));
   const own = means[peers.findIndex((each) => each.peer === peer)];
-  const usual = [...means].sort((a, b) => a - b)[Math.floor((means.length - 1) / 2)] ?? 0;
+  const usual = medianOf(means);
   const why =
     own === undefined
       ? "its log is not here"

@@ -1,8 +1,10 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
-import { ACCURACY, type Evaluation, type Metric, qualityOf } from "../evaluation.js";
+import { ACCURACY, type Metric, qualityOf } from "../evaluation.js";
 import { addAll, type CounterReport, type CounterValues } from "../foundation/counters.js";
 import type { Change } from "../graphs/changes.js";
 import { usefulMs } from "../observing/goodput.js";
+import { createGraphRecord, type GraphRecord, recordGraphRound } from "../observing/graph-record.js";
+import { createPeerRecord, type PeerRecord, recordRound } from "../observing/peer-record.js";
 import type { GraphRound, LogEnd, PeerRound } from "../runs/log.js";
 import { type Column, createColumn, recordOf } from "./column.js";
 
@@ -64,6 +66,8 @@ const MAX_WARNINGS = 100;
 
 export interface PeerHistory {
   readonly peer: number;
+  /** What the verdict is made of. */
+  readonly record: PeerRecord;
   readonly columns: Readonly<Record<PeerColumn, Column>>;
   /** By neighbour. */
   readonly edges: ReadonlyMap<number, EdgeHistory>;
@@ -85,7 +89,9 @@ export interface PeerHistory {
   finish(end: LogEnd): void;
 }
 
-export function createPeerHistory(peer: number): PeerHistory {
+/** @param parameters of the model */
+export function createPeerHistory(peer: number, parameters: number): PeerHistory {
+  const record = createPeerRecord(peer, parameters);
   const columns = recordOf(peerColumnNames, createColumn);
   const edges = new Map<number, CountedEdge>();
   const warnings: PeerWarning[] = [];
@@ -101,6 +107,7 @@ export function createPeerHistory(peer: number): PeerHistory {
 
   return {
     peer,
+    record,
     epochs,
     columns,
     edges,
@@ -126,6 +133,7 @@ export function createPeerHistory(peer: number): PeerHistory {
     },
     add(line) {
       end = undefined;
+      recordRound(record, line);
       const counts = countTraffic(edges, line);
       noteEdges(edges, line);
       addCounters(counters, edges, line);
@@ -148,6 +156,7 @@ export function createPeerHistory(peer: number): PeerHistory {
     finish(line) {
       addCounters(counters, edges, line);
       end = line;
+      record.end = line;
     },
   };
 }
@@ -244,13 +253,15 @@ function rowOf(line: PeerRound, counts: Counters, elapsedMs: number): Record<Pee
 
 /** The value of the metric that models are judged by. */
 function metricIn(evaluation: LoggedEvaluation | undefined): number | undefined {
-  return evaluation && qualityOf(evaluation as Evaluation)?.value;
+  return evaluation && qualityOf(evaluation)?.value;
 }
 
 type LoggedEvaluation = NonNullable<PeerRound["evaluation"]>;
 
 /** What a simulation saw from outside. */
 export interface GraphHistory {
+  /** What the verdict is made of. */
+  readonly record: GraphRecord;
   readonly columns: Readonly<Record<GraphColumn, Column>>;
   add(line: GraphRound): void;
 }
@@ -266,11 +277,15 @@ export type GraphColumn = (typeof graphColumnNames)[number];
 
 export function createGraphHistory(): GraphHistory {
   const columns = recordOf(graphColumnNames, createColumn);
+  const record = createGraphRecord();
   let lastRound = -1;
   return {
+    record,
     columns,
-    add({ round, consensusDistance, meanModelNorm, meanEvaluation }) {
+    add(line) {
+      const { round, consensusDistance, meanModelNorm, meanEvaluation } = line;
       if (round <= lastRound) return;
+      recordGraphRound(record, line);
       lastRound = round;
       columns.round.push(round);
       columns.consensusDistance.push(consensusDistance);

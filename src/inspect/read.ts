@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { sizeOf } from "../dataset.js";
 import { ACCURACY, type Metric } from "../evaluation.js";
 import { InvalidLog } from "../foundation/errors.js";
 import { changeText } from "../graphs/changes.js";
@@ -188,10 +189,12 @@ function open(reading: Reading, candidates: readonly LogFile[]): void {
   }
   if (!reading.shown) return;
   const { header } = reading.shown;
+  const parameters = header.tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   for (const group of groups.values()) {
     const isOurs = isOfRun(group.header, header);
     for (const file of group.files) {
-      if (isOurs && file.peer !== null) reading.peers.set(file.peer, createPeerHistory(file.peer));
+      if (isOurs && file.peer !== null)
+        reading.peers.set(file.peer, createPeerHistory(file.peer, parameters));
       if (isOurs) continue;
       file.leftOut = `belongs to another run (${differences(group.header, header)}); left out, keep one folder per run`;
     }

@@ -4,7 +4,9 @@
  */
 import { payloadsOf } from "../algorithms/index.js";
 import type { Metric } from "../evaluation.js";
+import { type RunVerdict, verdictOf } from "../observing/verdict.js";
 import type { LogHeader } from "../runs/log.js";
+import { runSubject } from "../runs/run-subject.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import { type CountView, countsOf } from "./counts.js";
@@ -126,6 +128,8 @@ export interface RunView {
   /** Absent where no peer waited, or all peers were simulated in one process. */
   readonly waits?: RunWaits;
   readonly counts: readonly CountView[];
+  /** Absent before there is anything to judge. */
+  readonly verdict?: RunVerdict;
   readonly warnings: readonly string[];
   readonly remarks: readonly string[];
 }
@@ -173,9 +177,20 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     goodput: simulated ? null : short(goodputOf(peers)),
     ...(!simulated && viewWaits(peers)),
     counts: countsOf(run),
+    ...verdictIn(run),
     warnings: warningsOf(run, instants),
     remarks: run.remarks,
   };
+}
+
+function verdictIn({ header, peers, graph }: Run): Pick<RunView, "verdict"> {
+  const isTimed = !isSimulated({ graph }) || header.network !== undefined;
+  const verdict = verdictOf({
+    subject: runSubject(header.experiment, isTimed),
+    peers: peers.map(({ record }) => record),
+    graph: graph.columns.round.length > 0 ? graph.record : undefined,
+  });
+  return verdict ? { verdict } : {};
 }
 
 /** One number per round over all peers that logged it; NaN where there is none. */

@@ -1,5 +1,8 @@
 /** What a run's logs say that its user should know, one line each, the most telling first. */
+import { medianOf } from "../foundation/median.js";
+import { DISAGREEMENT_GREW } from "../observing/judge-gossip.js";
 import { driftingPeer } from "../observing/observer.js";
+import { peersText } from "../observing/reason.js";
 import type { Instant } from "./consensus.js";
 import type { PeerHistory, PeerWarning } from "./history.js";
 import { isSimulated, type Run } from "./read.js";
@@ -10,14 +13,12 @@ const DRIFT_FACTOR = 3;
 const SLOW_FACTOR = 4;
 /** … and for at least this share of the run. */
 const SLOW_SHARE = 0.1;
-/** Consensus distance that grew by this factor over the last half of learning. */
-const GROWTH_FACTOR = 10;
 /** Peers that a common warning lists by number; of more it gives the count. */
 const NAMED_PEERS = 8;
 
 export function warningsOf(run: Run, instants: readonly Instant[]): string[] {
   return [
-    ...run.peers.flatMap(stopped),
+    ...stopped(run.peers),
     ...reported(run.peers.flatMap(({ warnings }) => warnings)),
     ...growing(run, instants),
     ...drifting(instants),
@@ -27,8 +28,15 @@ export function warningsOf(run: Run, instants: readonly Instant[]): string[] {
   ];
 }
 
-function stopped({ peer, end }: PeerHistory): string[] {
-  return end?.outcome === "stopped" ? [`peer ${peer} stopped: ${end.reason ?? "no reason was logged"}`] : [];
+/** One line for all peers that stopped for the same reason. */
+function stopped(peers: readonly PeerHistory[]): string[] {
+  const byReason = new Map<string, number[]>();
+  for (const { peer, end } of peers) {
+    if (end?.outcome !== "stopped") continue;
+    const reason = end.reason ?? "no reason was logged";
+    byReason.set(reason, [...(byReason.get(reason) ?? []), peer]);
+  }
+  return [...byReason].map(([reason, who]) => `${peersText(who)} stopped: ${reason}`);
 }
 
 /** Warnings that the peers reported; the same one from several peers is one line. */
@@ -52,19 +60,15 @@ export function reported(warnings: readonly PeerWarning[]): string[] {
 }
 
 function growing(run: Run, instants: readonly Instant[]): string[] {
-  const { columns } = run.graph;
-  const learning = run.header.experiment.rounds;
-  const exact = [...columns.round.values()].flatMap((round, row) =>
-    round < learning ? columns.consensusDistance.at(row) : [],
-  );
-  const distances =
-    exact.length > 0
-      ? exact
-      : instants.filter(({ closing }) => !closing).map(({ consensusDistance }) => consensusDistance);
+  // What was seen from outside is for the verdict.
+  if (isSimulated(run)) return [];
+  const distances = instants
+    .filter(({ closing }) => !closing)
+    .map(({ consensusDistance }) => consensusDistance);
   if (distances.length < 8) return [];
   const middle = distances[Math.floor(distances.length / 2)]!;
   const last = distances.at(-1)!;
-  return middle > 0 && last > GROWTH_FACTOR * middle
+  return middle > 0 && last > DISAGREEMENT_GREW * middle
     ? [
         `consensus distance grew ${(last / middle).toPrecision(2)} times in the last half of learning: lower the consensus rate or compress less`,
       ]
@@ -75,7 +79,7 @@ function drifting(instants: readonly Instant[]): string[] {
   const learning = instants.filter(({ closing, peers }) => !closing && peers.length > 2);
   const factors = new Map<number, number[]>();
   for (const { peers, toMean } of learning) {
-    const usual = median(toMean);
+    const usual = medianOf(toMean);
     for (const [k, peer] of peers.entries()) {
       const factor = usual === 0 ? 0 : toMean[k]! / usual;
       const own = factors.get(peer);
@@ -84,7 +88,7 @@ function drifting(instants: readonly Instant[]): string[] {
     }
   }
   return [...factors].flatMap(([peer, own]) => {
-    const usual = median(own);
+    const usual = medianOf(own);
     return usual > DRIFT_FACTOR
       ? [
           `peer ${peer} drifts: for half of the run its model was at least ${usual.toFixed(1)} times as far from the mean as the median peer's`,
@@ -104,7 +108,7 @@ function slowEdges({ peers }: Run): string[] {
     }));
   });
   if (waits.length < 3) return [];
-  const usual = median(waits.map(({ waitMs }) => waitMs));
+  const usual = medianOf(waits.map(({ waitMs }) => waitMs));
   return waits
     .filter(({ waitMs, share }) => share > SLOW_SHARE && waitMs > SLOW_FACTOR * usual)
     .sort((a, b) => b.share - a.share)
@@ -119,8 +123,4 @@ function refusing({ peer, columns }: PeerHistory): string[] {
   let refused = 0;
   for (let row = 0; row < columns.refused.length; row++) refused += columns.refused.at(row);
   return refused > 0 ? [`peer ${peer} refused ${refused} frames`] : [];
-}
-
-function median(values: ArrayLike<number>): number {
-  return Array.from(values).sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
 }

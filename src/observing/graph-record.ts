@@ -1,4 +1,5 @@
 /** What a verdict needs of what is seen from outside: how far the models lie apart, and what their mean is worth. */
+import { type LooseFigures, qualityOf } from "../evaluation.js";
 import { addRound, createSpans, type Spans } from "./spans.js";
 
 /** What a round of a simulation and a line of the graph's log have in common. */
@@ -7,7 +8,7 @@ export interface GraphRoundFigures {
   readonly kind: string;
   readonly consensusDistance: number;
   readonly meanModelNorm: number;
-  readonly meanEvaluation?: { readonly loss: number; readonly accuracy?: number | undefined } | undefined;
+  readonly meanEvaluation?: LooseFigures | undefined;
 }
 
 /** Plain data. Disagreement is (1/n) Σ_i ‖x_i − x̄‖² / ‖x̄‖², of learning rounds. */
@@ -16,7 +17,7 @@ export interface GraphRecord {
   readonly spans: Spans;
   disagreement?: number;
   /** Of the mean model, before the closing consensus. */
-  meanAccuracy?: number;
+  meanQuality?: number;
 }
 
 export function createGraphRecord(): GraphRecord {
@@ -32,5 +33,6 @@ export function recordGraphRound(record: GraphRecord, line: GraphRoundFigures): 
   const disagreement = meanModelNorm === 0 ? 0 : consensusDistance / meanModelNorm ** 2;
   addRound(record.spans, { disagreement });
   record.disagreement = disagreement;
-  if (meanEvaluation?.accuracy !== undefined) record.meanAccuracy = meanEvaluation.accuracy;
+  const quality = meanEvaluation && qualityOf(meanEvaluation);
+  if (quality) record.meanQuality = quality.value;
 }

@@ -1,5 +1,6 @@
 /** Whether a run learns. */
-import { numberText, percentText } from "../inspect/page/format.js";
+import { rangeOf, shareOf } from "../evaluation.js";
+import { metricText, numberText } from "../inspect/page/format.js";
 import type { PeerRecord } from "./peer-record.js";
 import { FEWEST_ROUNDS, meanOf, type Reason, type RunRecords, rateText } from "./reason.js";
 import { meanOver } from "./spans.js";
@@ -13,8 +14,8 @@ export const DIVERGED_LOSS = 2;
 export const DIVERGED_LEARNED_LOSS = 100;
 /** A norm beyond this many times the larger of 1 and the first: training adds less than one power of ten. */
 export const DIVERGED_NORM = 1e4;
-/** Share of the best mean accuracy below which the last one fell: noise of small test sets stays above 0.9 of it. */
-export const ACCURACY_FELL = 0.7;
+/** Share of the best mean accuracy, or other metric, below which the last one fell: noise of small test sets stays above 0.9. */
+export const QUALITY_FELL = 0.7;
 /** A loss that ends above this share of the first does not fall: a short run at a tenth of a useful γ reaches 0.76. */
 export const LOSS_STUCK = 0.9;
 /** One that ends above this share and has not moved since halfway does not fall either: γ 30 times too large, 0.82. */
@@ -34,7 +35,7 @@ export function learningReasons({ peers, subject }: RunRecords): Reason[] {
   const { first, last } = course;
   const blown = exploded(peers, course, subject.isNew);
   if (blown) return [blown];
-  const fell = accuracyFell(peers);
+  const fell = qualityFell(peers);
   if (fell) return [fell];
   const isLong = peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
   if (!isLong || first === undefined || last === undefined) return [];
@@ -86,16 +87,17 @@ function exploded(
       );
 }
 
-function accuracyFell(peers: readonly PeerRecord[]): Reason | undefined {
-  const best = meanOf(peers.map((peer) => peer.best?.accuracy));
-  const last = meanOf(peers.map((peer) => peer.last?.accuracy));
-  if (best === undefined || last === undefined || last >= ACCURACY_FELL * best) return undefined;
+function qualityFell(peers: readonly PeerRecord[]): Reason | undefined {
+  const metric = peers.find(({ best }) => best)?.best?.metric;
+  const best = meanOf(peers.map((peer) => peer.best?.value));
+  const last = meanOf(peers.map((peer) => peer.last?.value));
+  const share = metric && shareOf(metric, last!, best!);
+  if (share === undefined || share >= QUALITY_FELL) return undefined;
   const round = Math.max(...peers.map((peer) => (peer.best?.round ?? 0) + 1));
-  return {
-    ...{ code: "accuracy-fell", isProblem: true, value: last / best },
-    text: `accuracy fell from ${percentText(best)} (round ${round}) to ${percentText(last)}`,
-    advice: `${lower(peers)} or stop early`,
-  };
+  const verb = metric!.better === "higher" ? "fell" : "rose";
+  const text = `${metric!.name} ${verb} from ${metricText(metric!, best!)} (round ${round}) to ${metricText(metric!, last!)}`;
+  const advice = `${lower(peers)} or stop early`;
+  return { code: "accuracy-fell", isProblem: true, text, value: share, advice };
 }
 
 function lossStuck(
@@ -120,18 +122,23 @@ function lossFalls(peers: readonly PeerRecord[], { first, halfway, last }: Cours
   const text = falls
     ? `loss fell from ${numberText(first)} to ${numberText(last)}${still ? " and still falls" : ""}`
     : `loss stays at ${numberText(last)}`;
-  const accuracy = accuracyText(peers);
+  const quality = qualityText(peers);
   return {
     ...{ code: "loss-falls", isProblem: false, value: last! / first! },
-    text: accuracy === undefined ? text : `${text}, accuracy ${accuracy}`,
+    text: quality === undefined ? text : `${text}, ${quality}`,
   };
 }
 
-function accuracyText(peers: readonly PeerRecord[]): string | undefined {
-  const last = peers.flatMap((peer) => peer.last?.accuracy ?? []);
-  if (last.length === 0) return undefined;
-  const [worst, best] = [percentText(Math.min(...last)), percentText(Math.max(...last))];
-  return worst === best ? worst : `${worst.replace(" %", "")} to ${best}`;
+/** The peers' last figures: `accuracy 91.9 %`, or `accuracy 87.8 to 94.7 %`. */
+function qualityText(peers: readonly PeerRecord[]): string | undefined {
+  const metric = peers.find(({ last }) => last)?.last?.metric;
+  if (!metric) return undefined;
+  const range = rangeOf(
+    metric,
+    peers.flatMap(({ last }) => last?.value ?? []),
+  );
+  const [worst, best] = [metricText(metric, range.worst), metricText(metric, range.best)];
+  return `${metric.name} ${worst === best ? worst : `${worst.replace(" %", "")} to ${best}`}`;
 }
 
 function lower(peers: readonly PeerRecord[]): string {

@@ -1,7 +1,8 @@
 /** Whether peers are there, and keep up with each other. */
+import { medianOf } from "../foundation/median.js";
 import { percentText, secondsText } from "../inspect/page/format.js";
 import type { PeerRecord } from "./peer-record.js";
-import { median, peersText, type Reason, type RunRecords } from "./reason.js";
+import { peersText, type Reason, type RunRecords } from "./reason.js";
 
 /** Share of its rounds that a peer went on without a neighbour from which on that neighbour is late too often. */
 export const LATE_SHARE = 0.05;
@@ -71,9 +72,9 @@ function lostShare(peers: readonly PeerRecord[]): number {
 
 function slow(peers: readonly PeerRecord[]): Reason[] {
   if (peers.length < 3 || lostShare(peers) < LOST_SHARE) return [];
-  const usual = median(peers.map(waitShare));
+  const usual = medianOf(peers.map(waitShare));
   const work = ({ workMs, lastRound }: PeerRecord) => workMs / (lastRound + 1);
-  const usualWork = median(peers.map(work));
+  const usualWork = medianOf(peers.map(work));
   return peers
     .filter((peer) => waitShare(peer) < WAITS_LITTLE * usual)
     .map((peer) => {

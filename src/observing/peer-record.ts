@@ -3,6 +3,7 @@
  * a line of a log, which come to the same. Plain data, so that a peer's process can hand it over.
  */
 
+import { isBetter, type LooseFigures, type Quality, qualityOf } from "../evaluation.js";
 import { isRateWarning } from "../rate-guard.js";
 import { usefulMs } from "./goodput.js";
 import { driftingPeer } from "./observer.js";
@@ -18,7 +19,7 @@ export type PeerRoundFigures = Pick<
 } & {
   readonly missed?: readonly number[] | undefined;
   readonly warnings?: readonly string[] | undefined;
-  readonly evaluation?: { readonly loss: number; readonly accuracy?: number | undefined } | undefined;
+  readonly evaluation?: LooseFigures | undefined;
   readonly time: Omit<RoundTimes, "elapsedMs" | "waitedFor"> & { readonly elapsedMs?: number | undefined };
 };
 
@@ -30,11 +31,9 @@ export interface PeerEnd {
   readonly code?: string | undefined;
 }
 
-/** An evaluation that is remembered. */
-export interface Evaluated {
+/** An evaluation that is remembered, by what the model is judged by. */
+export interface Evaluated extends Quality {
   readonly round: number;
-  readonly loss: number;
-  readonly accuracy?: number | undefined;
 }
 
 export interface PeerRecord {
@@ -125,12 +124,12 @@ function countTraffic(record: PeerRecord, { traffic, kind }: PeerRoundFigures): 
 }
 
 function takeEvaluation(record: PeerRecord, { round, kind, evaluation }: PeerRoundFigures): void {
-  if (!evaluation) return;
-  const seen = { round, loss: evaluation.loss, accuracy: evaluation.accuracy };
+  const quality = evaluation && qualityOf(evaluation);
+  if (!quality) return;
+  const seen = { round, ...quality };
   record.last = seen;
   if (kind === "learning") record.lastOfLearning = seen;
-  const best = record.best?.accuracy;
-  if (best === undefined || (seen.accuracy !== undefined && seen.accuracy > best)) record.best = seen;
+  if (!record.best || isBetter(seen.metric, seen.value, record.best.value)) record.best = seen;
 }
 
 function takeTime(record: PeerRecord, { time }: PeerRoundFigures): void {

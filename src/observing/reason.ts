@@ -75,11 +75,6 @@ export function meanOf(values: readonly (number | undefined)[]): number | undefi
   return there.length === 0 ? undefined : there.reduce((sum, value) => sum + value, 0) / there.length;
 }
 
-/** The lower one. */
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
-}
-
 /** γ or η without the digits that arithmetic leaves. */
 export function rateText(rate: number | undefined): string {
   return rate === undefined ? "–" : String(Number(rate.toPrecision(3)));

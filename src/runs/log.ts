@@ -10,6 +10,7 @@ import { z } from "zod";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
 import { type CounterReport, counterRecord } from "../foundation/counters.js";
+import { Interrupted, MurmurationError } from "../foundation/errors.js";
 import { changeSchema } from "../graphs/changes.js";
 import type { Topology } from "../graphs/topology.js";
 import { namesOf } from "../graphs/topology-peers.js";
@@ -143,6 +144,8 @@ export const logEnd = z.object({
   type: z.literal("end"),
   outcome: z.enum(["completed", "stopped"]),
   reason: z.string().optional(),
+  /** Of the error that stopped the run. */
+  code: z.string().optional(),
   /** What was counted after the last round. */
   counters: counters.optional(),
   edgeCounters: edgeCounters.optional(),
@@ -200,9 +203,20 @@ export function roundLine({ peer: _, projection, time, ...report }: RoundReport)
   } as const;
 }
 
-/** How a log ends. @param counted after the last round */
-export function endLine(outcome: LogEnd["outcome"], reason?: string, counted: CounterReport = {}) {
-  return { type: "end", outcome, ...(reason !== undefined && { reason }), ...counted } as const;
+/** The code that a log ends with; absent where somebody stopped the run. */
+export function failureOf(error: unknown): string | undefined {
+  return error instanceof MurmurationError && !(error instanceof Interrupted) ? error.code : undefined;
+}
+
+/** How a log ends. @param counted after the last round @param code of the error that stopped the run */
+export function endLine(
+  outcome: LogEnd["outcome"],
+  reason?: string,
+  counted: CounterReport = {},
+  code?: string,
+) {
+  const why = { ...(reason !== undefined && { reason }), ...(code !== undefined && { code }) };
+  return { type: "end", outcome, ...why, ...counted } as const;
 }
 
 export function graphLine({

@@ -30,6 +30,8 @@ const MAX_SHOWN_CHARACTERS = 100;
 /** A plan, and what the user should know about it before it runs. */
 export interface Prepared {
   readonly plan: Plan;
+  /** η in words where it was found, not set; absent where the algorithm does not use it. */
+  readonly foundRate?: string;
   /** One line each. */
   readonly warnings: readonly string[];
 }
@@ -101,6 +103,7 @@ export function createPlan(
         closingRates: shown(rates),
       },
     },
+    ...(experiment.consensusRate === "auto" && algorithm.usesRate && { foundRate: rateText(consensusRate) }),
     warnings,
   };
 }

@@ -42,6 +42,8 @@ export interface PreparedPeers {
   readonly memberships: readonly (Membership | undefined)[];
   /** How many threads share the kernels' work. */
   readonly threads: number;
+  /** η in words where it was found, not set; absent where the algorithm does not use it. */
+  readonly foundRate?: string;
   /** What the user should know before the run, one line each. */
   readonly warnings: readonly string[];
   /** Releases the trainers that were not given, and ends the threads. */
@@ -69,7 +71,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const trainers = given ?? made;
     if (experiment.split.kind === "own") await requireOneTask(trainers);
     const { layout } = trainers[0]!;
-    const { plan, warnings } = createPlan(experiment, mixing, trainers[0]!);
+    const { plan, foundRate, warnings } = createPlan(experiment, mixing, trainers[0]!);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
     const { members } = options;
     const { equalStart } = plan.algorithm.needs;
@@ -97,6 +99,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
       memberships,
       trainers,
       threads: threads.count,
+      ...(foundRate !== undefined && { foundRate }),
       warnings: threads.warning === undefined ? warnings : [...warnings, threads.warning],
       dispose,
     };

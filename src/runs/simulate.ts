@@ -106,6 +106,8 @@ export interface PreparedSimulation extends Simulation {
   readonly layout: Layout;
   /** How many threads share the kernels' work. */
   readonly threads: number;
+  /** η in words where it was found, not set; absent where the algorithm does not use it. */
+  readonly foundRate?: string;
   /** What the user should know before it runs, one line each. */
   readonly warnings: readonly string[];
   /** Releases the trainers and ends the threads. */

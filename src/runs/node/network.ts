@@ -49,6 +49,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly compressorName: string;
   /** How many threads share the kernels' work. */
   readonly threads: number;
+  /** η in words where it was found, not set; absent where the algorithm does not use it. */
+  readonly foundRate?: string;
   /** What the user should know, one line each. */
   readonly warnings: readonly string[];
   /** Where this peer listens. */
@@ -155,6 +157,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     layout: current().peer.layout,
     compressorName: current().peer.compressorName,
     threads: current().prepared.threads,
+    ...(current().prepared.foundRate !== undefined && { foundRate: current().prepared.foundRate! }),
     warnings: current().prepared.warnings,
     addresses: current().transport.addresses,
     resumedFrom: saved?.checkpoint.round,

@@ -15,8 +15,13 @@ import { resumeLog } from "./resume-log.js";
 export interface PeerLog {
   /** A round is over. */
   write(report: RoundReport): void;
-  /** The run is over; resolves when everything is on disk. @param counted after the last round */
-  end(outcome: "completed" | "stopped", reason?: string, counted?: CounterReport): Promise<void>;
+  /** The run is over; resolves when everything is on disk. @param counted after the last round @param code of the error that stopped it */
+  end(
+    outcome: "completed" | "stopped",
+    reason?: string,
+    counted?: CounterReport,
+    code?: string,
+  ): Promise<void>;
 }
 
 export interface PeerLogOptions {
@@ -44,8 +49,8 @@ export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
   const lines = await openLog(join(directory, peerLogName(id)), header, resumedFrom);
   return {
     write: (report) => lines.write(roundLine(report)),
-    async end(outcome, reason, counted) {
-      lines.write(endLine(outcome, reason, counted));
+    async end(outcome, reason, counted, code) {
+      lines.write(endLine(outcome, reason, counted, code));
       await lines.close();
     },
   };

@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
+import type { PeerRecord } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
@@ -39,13 +40,14 @@ export type FromPeer =
       readonly compressorName: string;
       readonly rounds: number;
       readonly threads: number;
+      readonly foundRate?: string;
       readonly warnings: readonly string[];
     }
   | { readonly kind: "warning"; readonly text: string }
   | { readonly kind: "metrics"; readonly url: string }
   | { readonly kind: "event"; readonly event: LinkEvent }
   | { readonly kind: "round"; readonly report: RoundReport }
-  | { readonly kind: "done"; readonly summary: PeerSummary }
+  | { readonly kind: "done"; readonly summary: PeerSummary; readonly record: PeerRecord }
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly message: string; readonly details: ErrorDetails };
 
@@ -68,6 +70,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
   const { models, ...options } = start;
   const writes: Promise<void>[] = [];
   let told = 0;
+  let record: PeerRecord | undefined;
   try {
     const summary = await recordPeer({
       ...options,
@@ -75,8 +78,13 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
       warn: (text) => void tell({ kind: "warning", text }),
       onMetrics: (url) => void tell({ kind: "metrics", url }),
       onEvent: (event) => void tell({ kind: "event", event }),
-      onJoined: ({ compressorName, rounds, threads, warnings }) =>
-        void tell({ kind: "joined", compressorName, rounds, threads, warnings }),
+      onRecord: (own) => {
+        record = own;
+      },
+      onJoined: ({ compressorName, rounds, threads, foundRate, warnings }) => {
+        const found = foundRate === undefined ? {} : { foundRate };
+        void tell({ kind: "joined", compressorName, rounds, threads, ...found, warnings });
+      },
       onRound(report, { point, plan, rounds }) {
         const now = performance.now();
         const isEnd =
@@ -92,7 +100,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
       },
     });
     await Promise.all(writes);
-    return { kind: "done", summary };
+    return { kind: "done", summary, record: record! };
   } catch (error) {
     if (error instanceof Interrupted) return { kind: "stopped" };
     if (error instanceof MurmurationError)

@@ -8,7 +8,10 @@ import { type Quality, qualityOf } from "../../evaluation.js";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
 import { requireWhole, type Topology } from "../../graphs/topology.js";
 import { shareOf } from "../../observing/goodput.js";
+import { createGraphRecord, recordGraphRound } from "../../observing/graph-record.js";
+import type { PeerRecord } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
+import { type RunVerdict, verdictOf } from "../../observing/verdict.js";
 import { makeTemporaryFolder } from "../../sinks/folders.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
@@ -16,6 +19,7 @@ import { createEvaluators, evaluateOn } from "../evaluators.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine } from "../log.js";
 import { taskOf } from "../own-data.js";
+import { runSubject } from "../run-subject.js";
 import { observe, type SimulationRound } from "../simulate.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
@@ -25,7 +29,7 @@ import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
 import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
 import type { PeerSummary } from "./record-peer.js";
-import { type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
+import { type Readiness, type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
 import { average, meanQuality } from "./totals.js";
 
 /** How long peers have to end in order before they are killed, in milliseconds. */
@@ -68,8 +72,8 @@ export interface NetworkOptions {
   /** Stops the run; its reason is a text. */
   readonly signal?: AbortSignal;
   readonly warn: (text: string) => void;
-  /** How many threads the peers have, once the first has joined. */
-  readonly onThreads?: (threads: number) => void;
+  /** What was decided before the first round, once the first peer has joined. */
+  readonly onReady?: (ready: Readiness) => void;
   readonly onProgress?: (progress: NetworkProgress) => void;
   /** What a peer warns of in a round. */
   readonly onWarning?: (warning: { peer: number; round: number; text: string }) => void;
@@ -85,6 +89,8 @@ export interface NetworkOutcome {
   readonly goodput?: number;
   /** Files of the models, where they were saved. */
   readonly models?: readonly string[];
+  /** Whether the run is healthy as far as these peers see, and why. */
+  readonly verdict?: RunVerdict;
   /** The same figures that a simulation gives; only where all peers ran here. */
   readonly summary?: RunSummary;
 }
@@ -123,7 +129,7 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
     const isWhole = identities.size === topology.peers.length;
     const saved = await savedModels(options.save, peers, isWhole);
     const useful = { ...goodputOf(peers), ...(saved && { models: saved }) };
-    if (!isWhole) return { peers, ...useful };
+    if (!isWhole) return { peers, ...useful, ...judge(experiment, watch.records) };
 
     const seconds = (performance.now() - started) / 1000;
     const { beforeClosing, last } = await look(topology, experiment, models, watch);
@@ -132,10 +138,15 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
       await writeGraphLog(directory, topology, experiment, rounds, checkpoints?.resume === true);
     }
     const compressorName = watch.compressorName;
+    const verdict = judge(experiment, watch.records, [beforeClosing, last]);
     return {
       peers,
       ...useful,
-      summary: summarise({ experiment, compressorName, beforeClosing, last, seconds }),
+      ...verdict,
+      summary: {
+        ...summarise({ experiment, compressorName, beforeClosing, last, seconds }),
+        ...verdict,
+      },
     };
   } catch (error) {
     if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
@@ -143,6 +154,19 @@ export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcom
   } finally {
     await rm(models, { recursive: true, force: true });
   }
+}
+
+/** @param rounds that were seen from outside */
+function judge(
+  experiment: Experiment,
+  records: ReadonlyMap<number, PeerRecord>,
+  rounds: readonly SimulationRound[] = [],
+): Pick<NetworkOutcome, "verdict"> {
+  const graph = rounds.length > 0 ? createGraphRecord() : undefined;
+  for (const round of rounds) recordGraphRound(graph!, round);
+  const peers = [...records.values()].sort((a, b) => a.peer - b.peer);
+  const verdict = verdictOf({ subject: runSubject(experiment, true), peers, graph });
+  return verdict ? { verdict } : {};
 }
 
 /** The files that the peers have left, one for all of them where those of a whole run are equal. */
@@ -197,11 +221,12 @@ type Watch = ReturnType<typeof createWatch>;
 function createWatch(
   count: number,
   learningRounds: number,
-  { warn, onThreads, onProgress, onWarning }: NetworkOptions,
+  { warn, onReady, onProgress, onWarning }: NetworkOptions,
 ) {
   const latest = new Map<number, RoundReport>();
   const beforeClosing = new Map<number, RoundReport>();
   const done = new Map<number, PeerSummary>();
+  const records = new Map<number, PeerRecord>();
   const losses = new Map<number, number>();
   const qualities = new Map<number, Quality>();
   let compressorName = "";
@@ -213,6 +238,7 @@ function createWatch(
     latest,
     beforeClosing,
     done,
+    records,
     get compressorName() {
       return compressorName;
     },
@@ -225,7 +251,7 @@ function createWatch(
       // All peers say the same.
       if (isFirst) {
         for (const warning of message.warnings) warn(warning);
-        onThreads?.(message.threads);
+        onReady?.(message);
       }
       isFirst = false;
     },
@@ -312,7 +338,9 @@ async function runProcesses(
         fail(new PeerFailed(`${why}; the other peers were stopped`, { ...details }));
       } else {
         isTold = true;
-        if (message.kind === "done") watch.done.set(id, message.summary);
+        if (message.kind !== "done") return;
+        watch.done.set(id, message.summary);
+        watch.records.set(id, message.record);
       }
     });
     const metricsPort = metricsPortOf(id);

@@ -4,11 +4,15 @@ import { Interrupted } from "../../foundation/errors.js";
 import type { Change } from "../../graphs/changes.js";
 import type { Topology } from "../../graphs/topology.js";
 import { createGoodput } from "../../observing/goodput.js";
+import { createPeerRecord, type PeerRecord, recordRound } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
+import { type RunVerdict, verdictOf } from "../../observing/verdict.js";
 import { makeFolder } from "../../sinks/folders.js";
 import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
+import { failureOf } from "../log.js";
+import { runSubject } from "../run-subject.js";
 import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
 import { requireNoModels } from "./models.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
@@ -52,6 +56,8 @@ export interface PeerRunOptions {
   /** Every neighbour is there. */
   readonly onJoined?: (run: JoinedRun) => void;
   readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
+  /** What a verdict over several peers needs of this one, once its run is complete. */
+  readonly onRecord?: (record: PeerRecord) => void;
 }
 
 /** What became of one peer's run, with the figures of its last evaluation. */
@@ -70,6 +76,8 @@ export interface PeerSummary extends Figures {
   readonly goodput?: number;
   /** What the goodput is a share of: wall time from the first round to the last, in milliseconds. */
   readonly elapsedMs: number;
+  /** Whether the run is healthy as far as this peer sees, and why. */
+  readonly verdict?: RunVerdict;
 }
 
 /**
@@ -124,6 +132,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   let log: PeerLog | undefined;
   let last: RoundReport | undefined;
   const goodput = createGoodput();
+  const record = createPeerRecord(id, run.layout.length);
   let unwatch: (() => void) | undefined;
   let model: string | undefined;
   try {
@@ -138,6 +147,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
       for await (const report of run) {
         last = report;
         goodput.add(report);
+        recordRound(record, report);
         log?.write(report);
         metrics?.write(report);
         options.onRound?.(report, run);
@@ -159,12 +169,15 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         : error instanceof Error
           ? error.message
           : String(error);
-    await log?.end("stopped", reason, run.counters.take());
+    await log?.end("stopped", reason, run.counters.take(), failureOf(error));
     throw error;
   } finally {
     unwatch?.();
     await run.close();
   }
+  record.end = { outcome: "completed" };
+  options.onRecord?.(record);
+  const verdict = verdictOf({ subject: runSubject(experiment, true), peers: [record] });
   const { loss, ...figures } = last?.evaluation ?? {};
   return {
     peer: id,
@@ -177,6 +190,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     bytesSent: last ? bytesSent(last) : 0,
     elapsedMs: last?.time.elapsedMs ?? 0,
     ...(goodput.share !== undefined && { goodput: goodput.share }),
+    ...(verdict && { verdict }),
   };
 }
 

@@ -5,15 +5,17 @@ import { systemClock } from "../../foundation/clock.js";
 import { Interrupted, InvalidExperiment } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
+import type { RunVerdict } from "../../observing/verdict.js";
 import type { Peer } from "../../peer.js";
 import { makeEmptyFolder, makeFolder } from "../../sinks/folders.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
-import { GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import { endLine, failureOf, GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
-import { type SimulationRound, simulate } from "../simulate.js";
+import { type PreparedSimulation, type SimulationRound, simulate } from "../simulate.js";
+import { createVerdictWatch } from "../verdict-watch.js";
 import { saveOrWarn } from "./checkpoints/saving.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
@@ -40,6 +42,8 @@ export interface RunSummary {
   readonly modelled?: ModelledTimes;
   /** Files of the models, where they were saved. */
   readonly models?: readonly string[];
+  /** Whether it is healthy, and why. */
+  readonly verdict?: RunVerdict;
 }
 
 /** How the peers stand after a round that evaluated. */
@@ -73,10 +77,13 @@ export interface RunOptions {
   readonly warn: (text: string) => void;
   /** Threads that share the kernels' work; 1 where left out. */
   readonly threads?: ThreadCount;
-  /** Called once everything is made ready, before the first round, with how many threads there are. */
-  readonly onReady?: (threads: number) => void;
+  /** Called once everything is made ready, before the first round. */
+  readonly onReady?: (ready: Readiness) => void;
   readonly onRound?: (round: SimulationRound, total: number) => void;
 }
+
+/** What was decided before the first round. */
+export type Readiness = Pick<PreparedSimulation, "threads" | "foundRate">;
 
 /**
  * Simulates a run, writes its logs and checkpoints, and says what came of it.
@@ -102,10 +109,12 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
   const { layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
   const saving = await openSaving(simulation.peers, options);
-  onReady?.(simulation.threads);
+  onReady?.(simulation);
   const about = { experiment, topology, layout, network, resumedFrom: saving?.resumedFrom };
   const logs = directory === undefined ? undefined : await openLogs(directory, about);
   const modelled = network && createModelledTimes();
+  const isTimed = network !== undefined;
+  const watch = createVerdictWatch({ experiment, parameters: layout.length, isTimed });
 
   const total = simulation.peers[0]!.rounds;
   const started = performance.now();
@@ -118,6 +127,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
       if (round.kind === "learning") beforeClosing = round;
       last = round;
       modelled?.add(round);
+      watch.add(round);
       onRound?.(round, total);
       if (round.round + 1 < total) await saving?.save(round.round, signal?.aborted === true);
       if (signal?.aborted) {
@@ -131,13 +141,14 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
     if (folder !== undefined) models = await saveAll(folder, simulation.peers);
     await logs?.end("completed");
   } catch (error) {
-    await logs?.end("stopped", error instanceof Error ? error.message : String(error));
+    await logs?.end("stopped", error);
     if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
     throw error;
   } finally {
     simulation.dispose();
   }
 
+  const verdict = watch.conclude();
   const summary = summarise({
     experiment,
     compressorName: simulation.peers[0]!.compressorName,
@@ -149,6 +160,7 @@ export async function recordSimulation(options: RunOptions): Promise<RunSummary>
     ...summary,
     ...(modelled && { modelled: modelled.times() }),
     ...(models && { models }),
+    ...(verdict && { verdict }),
   };
 }
 
@@ -235,9 +247,10 @@ async function openLogs(directory: string, about: LogSubject) {
       graph.write(graphLine(round));
       for (const [peer, log] of peers.entries()) log.write(roundLine(round.reports[peer]!));
     },
-    async end(outcome: "completed" | "stopped", reason?: string) {
+    async end(outcome: "completed" | "stopped", error?: unknown) {
+      const reason = error instanceof Error ? error.message : error === undefined ? undefined : String(error);
       for (const log of [graph, ...peers]) {
-        log.write({ type: "end", outcome, ...(reason !== undefined && { reason }) });
+        log.write(endLine(outcome, reason, {}, failureOf(error)));
         await log.close();
       }
     },

@@ -8,7 +8,7 @@ export interface GraphRoundFigures {
   readonly kind: string;
   readonly consensusDistance: number;
   readonly meanModelNorm: number;
-  readonly meanEvaluation?: LooseFigures | undefined;
+  readonly meanEvaluation?: (LooseFigures & { readonly loss: number }) | undefined;
 }
 
 /** Plain data. Disagreement is (1/n) Σ_i ‖x_i − x̄‖² / ‖x̄‖², of learning rounds. */
@@ -16,8 +16,9 @@ export interface GraphRecord {
   lastRound: number;
   readonly spans: Spans;
   disagreement?: number;
-  /** Of the mean model, before the closing consensus. */
+  /** Of the mean model on held-out data, before the closing consensus. */
   meanQuality?: number;
+  meanLoss?: number;
 }
 
 export function createGraphRecord(): GraphRecord {
@@ -34,5 +35,6 @@ export function recordGraphRound(record: GraphRecord, line: GraphRoundFigures): 
   addRound(record.spans, { disagreement });
   record.disagreement = disagreement;
   const quality = meanEvaluation && qualityOf(meanEvaluation);
+  if (meanEvaluation) record.meanLoss = meanEvaluation.loss;
   if (quality) record.meanQuality = quality.value;
 }

@@ -1,7 +1,7 @@
 /** Whether compression keeps up and models agree. */
-import { type Metric, rangeOf, shareOf } from "../evaluation.js";
 import { metricText, numberText } from "../inspect/page/format.js";
 import type { PeerRecord } from "./peer-record.js";
+import { type Gap, qualityGap, WORST_SHARE } from "./quality-gap.js";
 import { meanOf, peersText, type Reason, type RunRecords, rateText } from "./reason.js";
 import { meanOver } from "./spans.js";
 
@@ -14,13 +14,7 @@ export const LARGE_RESIDUAL = 1;
 export const RESIDUAL_GREW = 1.25;
 /** From here on growth counts: smaller residuals grow as models do. */
 export const SMALL_RESIDUAL = 0.3;
-/**
- * Share of the mean model's accuracy, or other metric, that the worst peer has at least before the closing consensus, where models agree.
- * Digits of two classes a peer on a ring of 8: 0.8 after 100 rounds and 0.96 after 500 where the mean model was as good
- * as that of full models; 0.35 to 0.71 where it was 5 to 50 points worse.
- */
-export const WORST_SHARE = 0.75;
-/** The same where no closing consensus follows and the peer keeps its model: a few examples of a small test set are less. */
+/** `WORST_SHARE` where no closing consensus follows and the peer keeps its model: a few examples of a small test set are less. */
 export const OPEN_WORST_SHARE = 0.98;
 /** (1/n) Σ‖x_i − x̄‖² / ‖x̄‖² above which models disagree: 0.05 was harmless, 0.2 was not. */
 export const LARGE_DISAGREEMENT = 0.1;
@@ -91,32 +85,10 @@ const disagree = (finding: string, value: number, advice: string): Reason => ({
   text: `models disagree: ${finding}`,
 });
 
-interface Gap {
-  readonly metric: Metric;
-  readonly worst: number;
-  readonly mean: number;
-  /** How good the worst is beside the mean. */
-  readonly share: number;
-}
-
 const gapText = ({ metric, worst, mean }: Gap) =>
   `${metric.name} of the worst peer ${metricText(metric, worst)}, of their mean ${metricText(metric, mean)}`;
 
 const distanceText = (disagreement: number) => `their distance is ${shareText(disagreement)} of ‖x̄‖²`;
-
-/** Of the worst peer and of the mean model, which closing turns all models into, before it. */
-function qualityGap({ graph, peers }: RunRecords): Gap | undefined {
-  const metric = peers.find(({ lastOfLearning }) => lastOfLearning)?.lastOfLearning?.metric;
-  if (!metric) return undefined;
-  const before = peers.flatMap(({ lastOfLearning }) => lastOfLearning?.value ?? []);
-  const closed = peers.map(({ last, lastOfLearning }) =>
-    last && lastOfLearning && last.round > lastOfLearning.round ? last.value : undefined,
-  );
-  const mean = graph?.meanQuality ?? meanOf(closed);
-  const { worst } = rangeOf(metric, before);
-  const share = mean === undefined ? undefined : shareOf(metric, worst, mean);
-  return share === undefined ? undefined : { metric, worst, mean: mean!, share };
-}
 
 /** By what disagreement grew since halfway, where it grows without end. */
 function growthOf(graph: RunRecords["graph"]): number | undefined {
@@ -132,15 +104,14 @@ function compression(records: RunRecords): Reason[] {
   const last = over(0.85, 1);
   if (last === undefined) return [];
   const halfway = over(0.4, 0.6) ?? last;
+  const advice = faster(records);
   const residual = `residual is ${numberText(last)} × the model`;
   if (last > SMALL_RESIDUAL && last > RESIDUAL_GREW * halfway) {
     const text = `${residual} and grows (${numberText(halfway)} halfway)`;
-    return [{ code: "residual-grows", isProblem: true, text, value: last, advice: faster(records) }];
+    return [{ code: "residual-grows", isProblem: true, text, value: last, advice }];
   }
   if (last > LARGE_RESIDUAL) {
-    return [
-      { code: "residual-large", isProblem: true, text: residual, value: last, advice: faster(records) },
-    ];
+    return [{ code: "residual-large", isProblem: true, text: residual, value: last, advice }];
   }
   const trend = halfway > RESIDUAL_GREW * last ? ", falling" : "";
   const text = `compression keeps up (residual ${numberText(last)} × the model${trend})`;
@@ -150,7 +121,7 @@ function compression(records: RunRecords): Reason[] {
 /** What lets models agree sooner. A rate that was found is the largest that works. */
 function faster({ subject, peers }: RunRecords): string {
   const bits = subject.payloads === "compressed" ? "send more bits" : "take a graph with more edges";
-  if (subject.isRateFound || peers.some(({ rateWarning }) => rateWarning)) return bits;
+  if (subject.isRateFound) return bits;
   return `raise --consensus-rate (${rateText(peers[0]!.consensusRate)} now) or ${bits}`;
 }
 

@@ -2,6 +2,7 @@
 import { rangeOf, shareOf } from "../evaluation.js";
 import { metricText, numberText } from "../inspect/page/format.js";
 import type { PeerRecord } from "./peer-record.js";
+import { qualityGap, WORST_SHARE } from "./quality-gap.js";
 import { FEWEST_ROUNDS, meanOf, type Reason, type RunRecords, rateText } from "./reason.js";
 import { meanOver } from "./spans.js";
 
@@ -25,7 +26,8 @@ export const LOSS_MOVES = 0.98;
 /** Growth of ‖x‖ that tells a γ that is too large from one too small: 5 where digits did not learn, 1.5 where they did. */
 export const NORM_GREW = 2;
 
-export function learningReasons({ peers, subject }: RunRecords): Reason[] {
+export function learningReasons(records: RunRecords): Reason[] {
+  const { peers, subject } = records;
   const failed = peers.find(({ end }) => end?.code === "diverged");
   if (failed) {
     const text = failed.end!.reason ?? `peer ${failed.peer} diverged`;
@@ -39,7 +41,7 @@ export function learningReasons({ peers, subject }: RunRecords): Reason[] {
   if (fell) return [fell];
   const isLong = peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
   if (!isLong || first === undefined || last === undefined) return [];
-  const stuck = subject.isNew ? lossStuck(peers, course) : undefined;
+  const stuck = subject.isNew ? lossStuck(records, course) : undefined;
   return [stuck ?? lossFalls(peers, course)];
 }
 
@@ -97,24 +99,39 @@ function qualityFell(peers: readonly PeerRecord[]): Reason | undefined {
   const verb = metric!.better === "higher" ? "fell" : "rose";
   const text = `${metric!.name} ${verb} from ${metricText(metric!, best!)} (round ${round}) to ${metricText(metric!, last!)}`;
   const advice = `${lower(peers)} or stop early`;
-  return { code: "accuracy-fell", isProblem: true, text, value: share, advice };
+  return { code: "quality-fell", isProblem: true, text, value: share, advice };
 }
 
-function lossStuck(
-  peers: readonly PeerRecord[],
-  { first, halfway, last, firstNorm, lastNorm }: Course,
-): Reason | undefined {
+function lossStuck(records: RunRecords, course: Course): Reason | undefined {
+  const { peers } = records;
+  const { first, halfway, last, firstNorm, lastNorm } = course;
+  const heldOut = heldOutLoss(records);
   const share = last! / first!;
   const isFlat = last! > LOSS_MOVES * (halfway ?? last!);
-  if (share <= LOSS_HIGH || (share <= LOSS_STUCK && !isFlat)) return undefined;
-  const text = `loss does not fall (${numberText(first)} at first, ${numberText(last)} at the end)`;
+  const isStuck = share > LOSS_STUCK || (share > LOSS_HIGH && isFlat);
+  // Models that disagree have a poor mean, whatever each has learned.
+  const isUseless = heldOut !== undefined && heldOut > LOSS_STUCK * first! && !disagrees(records);
+  if (!isStuck && !isUseless) return undefined;
+  const [what, value] = isStuck ? ["loss", last!] : ["loss on held-out data", heldOut!];
+  const text = `${what} does not fall (${numberText(first)} at first, ${numberText(value)} at the end)`;
+  const found = { isProblem: true, text, value: value / first! };
   const grew = firstNorm > 0 ? lastNorm / firstNorm : 1;
-  if (grew > NORM_GREW || share > 1) {
-    return { code: "learning-rate-too-large", isProblem: true, text, value: share, advice: lower(peers) };
+  const isByGossip = peers.some(({ rateWarning }) => rateWarning);
+  if (!isByGossip && (grew > NORM_GREW || share > 1)) {
+    return { code: "learning-rate-too-large", ...found, advice: lower(peers) };
   }
   const advice = `raise --learning-rate (${rateText(peers[0]!.learningRate)} now) or take more rounds`;
-  return { code: "loss-does-not-fall", isProblem: true, text, value: share, advice };
+  return { code: "loss-does-not-fall", ...found, advice };
 }
+
+/** Of the mean model, or of the models that closing made of it. */
+function heldOutLoss({ peers, graph }: RunRecords): number | undefined {
+  return (
+    graph?.meanLoss ?? meanOf(peers.map(({ heldOut }) => (heldOut?.isClosed ? heldOut.loss : undefined)))
+  );
+}
+
+const disagrees = (records: RunRecords) => (qualityGap(records)?.share ?? 1) < WORST_SHARE;
 
 function lossFalls(peers: readonly PeerRecord[], { first, halfway, last }: Course): Reason {
   const falls = last! < first!;

@@ -6,6 +6,8 @@ import { peersText, type Reason, type RunRecords } from "./reason.js";
 
 /** Share of its rounds that a peer went on without a neighbour from which on that neighbour is late too often. */
 export const LATE_SHARE = 0.05;
+/** Peers that wait for a late one are late themselves; those that are missed less than this part of the most are not named. */
+const BESIDE_LATEST = 0.5;
 /** Waiting matters from this share of the peers' time on. */
 export const LOST_SHARE = 0.1;
 /** A peer computes slowest when its rounds take this many times the median peer's. */
@@ -18,9 +20,12 @@ export const WAITS_LITTLE = 0.25;
 
 export function peerReasons(records: RunRecords): Reason[] {
   const { peers, subject } = records;
-  const problems = [...endings(peers), ...(subject.isTimed ? slow(peers) : []), ...late(peers)];
+  const tooLate = late(peers);
+  // Who is late is slow, and named once; waiting then says little, since nobody waits to the end.
+  const held = subject.isTimed && tooLate.length === 0 ? slow(peers) : [];
+  const problems = [...endings(peers), ...held, ...tooLate];
   if (problems.some(({ isProblem }) => isProblem) || !subject.isTimed || peers.length < 3) return problems;
-  const text = `no peer is slow (${percentText(lostShare(peers))} of the time in waits)`;
+  const text = `no peer is slow, and waits take ${percentText(lostShare(peers))} of the time`;
   return [...problems, { code: "peers-keep-up", isProblem: false, text, value: lostShare(peers) }];
 }
 
@@ -82,18 +87,26 @@ function slow(peers: readonly PeerRecord[]): Reason[] {
       const lost = percentText(lostShare(others));
       const isWorking = work(peer) > SLOW_FACTOR * usualWork;
       const cause = isWorking
-        ? ` and works ${secondsText(1e-3 * work(peer))} a round, the median peer ${secondsText(1e-3 * usualWork)}`
-        : "";
+        ? `it works ${secondsText(1e-3 * work(peer))} a round, the median peer ${secondsText(1e-3 * usualWork)}`
+        : "it hardly waits";
       return {
         ...{ code: "peer-slow", isProblem: true, peers: [peer.peer], value: lostShare(others) },
-        text: `peer ${peer.peer} is slow: it hardly waits${cause}, the others wait ${lost} of the time`,
+        text: `peer ${peer.peer} is slow: ${cause}, and the others wait ${lost} of the time`,
         advice: isWorking ? "give it less work or a faster machine" : "look at its network and its program",
       };
     });
 }
 
-/** Peers without which neighbours went on. */
 function late(peers: readonly PeerRecord[]): Reason[] {
+  return latePeers(peers).map(({ peer, share }) => ({
+    ...{ code: "peer-late", isProblem: true, peers: [peer], value: share },
+    text: `peer ${peer} is late: neighbours went on without it in up to ${percentText(share)} of their rounds`,
+    advice: "give it less work or a faster network, or raise --patience",
+  }));
+}
+
+/** @returns the largest share of a neighbour's rounds that went on without each, ascending by peer */
+function latePeers(peers: readonly PeerRecord[]): { readonly peer: number; readonly share: number }[] {
   const shares = new Map<number, number>();
   for (const { missed, learningRounds } of peers) {
     for (const [neighbour, rounds] of Object.entries(missed)) {
@@ -101,12 +114,9 @@ function late(peers: readonly PeerRecord[]): Reason[] {
       shares.set(Number(neighbour), Math.max(share, shares.get(Number(neighbour)) ?? 0));
     }
   }
+  const least = Math.max(LATE_SHARE, BESIDE_LATEST * Math.max(0, ...shares.values()));
   return [...shares]
-    .filter(([, share]) => share > LATE_SHARE)
+    .filter(([, share]) => share > least)
     .sort(([a], [b]) => a - b)
-    .map(([peer, value]) => ({
-      ...{ code: "peer-late", isProblem: true, peers: [peer], value },
-      text: `peer ${peer} was late: neighbours went on without it in up to ${percentText(value)} of their rounds`,
-      advice: "give it less work or a faster network, or raise --patience",
-    }));
+    .map(([peer, share]) => ({ peer, share }));
 }

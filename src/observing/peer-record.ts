@@ -19,8 +19,8 @@ export type PeerRoundFigures = Pick<
 } & {
   readonly missed?: readonly number[] | undefined;
   readonly warnings?: readonly string[] | undefined;
-  readonly evaluation?: LooseFigures | undefined;
-  readonly time: Omit<RoundTimes, "elapsedMs" | "waitedFor"> & { readonly elapsedMs?: number | undefined };
+  readonly evaluation?: (LooseFigures & { readonly loss: number }) | undefined;
+  readonly time: Pick<RoundTimes, "computeMs" | "compressMs" | "waitMs" | "mixMs">;
 };
 
 /** How a peer's run ended. */
@@ -57,13 +57,14 @@ export interface PeerRecord {
   last?: Evaluated;
   /** Before the closing consensus. */
   lastOfLearning?: Evaluated;
+  /** Loss of the last evaluation on held-out data, and whether it was after the closing consensus. */
+  heldOut?: { readonly loss: number; readonly isClosed: boolean };
   /** All bytes; messages apart, since those of closing rounds are whole models. */
   bytesSent: number;
   learningMessages: number;
   closingMessages: number;
   workMs: number;
   waitMs: number;
-  elapsedMs: number;
   /** Rounds that went on without a neighbour, by neighbour. */
   readonly missed: Record<number, number>;
   /** Peers that were found to drift. */
@@ -78,8 +79,14 @@ export interface PeerRecord {
 export function createPeerRecord(peer: number, parameters: number): PeerRecord {
   return {
     ...{ peer, parameters, lastRound: -1, learningRounds: 0, spans: createSpans(), largestNorm: 0 },
-    ...{ bytesSent: 0, learningMessages: 0, closingMessages: 0, workMs: 0, waitMs: 0, elapsedMs: 0 },
-    ...{ missed: {}, drifting: [], counted: { bytes: 0, messages: 0, bytesBefore: 0, messagesBefore: 0 } },
+    ...{ bytesSent: 0, learningMessages: 0, closingMessages: 0, workMs: 0, waitMs: 0 },
+    ...{
+      neighbours: 0,
+      waitedFor: {},
+      missed: {},
+      drifting: [],
+      counted: { bytes: 0, messages: 0, bytesBefore: 0, messagesBefore: 0 },
+    },
   };
 }
 
@@ -124,6 +131,7 @@ function countTraffic(record: PeerRecord, { traffic, kind }: PeerRoundFigures): 
 }
 
 function takeEvaluation(record: PeerRecord, { round, kind, evaluation }: PeerRoundFigures): void {
+  if (evaluation) record.heldOut = { loss: evaluation.loss, isClosed: kind === "closing" };
   const quality = evaluation && qualityOf(evaluation);
   if (!quality) return;
   const seen = { round, ...quality };
@@ -136,7 +144,6 @@ function takeTime(record: PeerRecord, { time }: PeerRoundFigures): void {
   const work = usefulMs(time);
   record.workMs += work;
   record.waitMs += time.waitMs;
-  record.elapsedMs += work + time.waitMs;
 }
 
 /** Keeps whom a warning is about, or that it is about η. */

@@ -26,31 +26,37 @@ export interface RunRecords {
   readonly graph?: GraphRecord | undefined;
 }
 
-export type ReasonCode =
-  // Problems.
-  | "diverged"
-  | "peer-dead"
-  | "peer-failed"
-  | "accuracy-fell"
-  | "learning-rate-too-large"
-  | "loss-does-not-fall"
-  | "consensus-rate-too-large"
-  | "residual-large"
-  | "residual-grows"
-  | "models-disagree"
-  | "disagreement-grows"
-  | "peer-drifts"
-  | "peer-slow"
-  | "peer-late"
-  // What is as it should be.
-  | "loss-falls"
-  | "models-agree"
-  | "compression-keeps-up"
-  | "peers-keep-up"
-  | "traffic"
-  | "alone"
-  | "stopped"
-  | "few-rounds";
+/** What can be wrong, the gravest first, and causes before what follows from them. */
+export const problemCodes = [
+  "diverged",
+  "peer-dead",
+  "peer-failed",
+  "consensus-rate-too-large",
+  "learning-rate-too-large",
+  "loss-does-not-fall",
+  "quality-fell",
+  "peer-late",
+  "peer-drifts",
+  "disagreement-grows",
+  "models-disagree",
+  "residual-grows",
+  "residual-large",
+  "peer-slow",
+] as const;
+
+/** What is as it should be, or cannot be judged. */
+export const otherCodes = [
+  "stopped",
+  "few-rounds",
+  "loss-falls",
+  "models-agree",
+  "compression-keeps-up",
+  "peers-keep-up",
+  "alone",
+  "traffic",
+] as const;
+
+export type ReasonCode = (typeof problemCodes)[number] | (typeof otherCodes)[number];
 
 /** One thing that was looked at. */
 export interface Reason {

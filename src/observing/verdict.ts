@@ -7,7 +7,14 @@ import { gossipReasons } from "./judge-gossip.js";
 import { learningReasons } from "./judge-learning.js";
 import { peerReasons } from "./judge-peers.js";
 import type { PeerRecord } from "./peer-record.js";
-import { FEWEST_ROUNDS, type Reason, type RunRecords } from "./reason.js";
+import {
+  FEWEST_ROUNDS,
+  otherCodes,
+  problemCodes,
+  type Reason,
+  type ReasonCode,
+  type RunRecords,
+} from "./reason.js";
 
 export interface RunVerdict {
   readonly kind: "healthy" | "unhealthy" | "diverged";
@@ -24,13 +31,19 @@ export function verdictOf(records: RunRecords): RunVerdict | undefined {
   const { peers } = records;
   if (!peers.some(({ lastRound, end }) => lastRound >= 0 || end)) return undefined;
   const isLong = peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
-  const all = [
+  const found = [
     ...learningReasons(records),
     ...(isLong ? gossipReasons(records) : []),
     ...peerReasons(records),
     ...(isLong ? [] : [fewRounds(peers)]),
     ...traffic(records),
   ];
+  const hasCause = found.some(({ code }) => causes.has(code));
+  const all = [...problemCodes, ...otherCodes].flatMap((code) =>
+    found
+      .filter((each) => each.code === code)
+      .map((each) => (hasCause && effects.has(code) ? bare(each) : each)),
+  );
   const diverged = all.filter(({ code }) => code === "diverged");
   const problems = all.filter(({ isProblem, code }) => isProblem && code !== "diverged");
   // Of a run that diverged nothing else counts, except what led to it.
@@ -41,6 +54,27 @@ export function verdictOf(records: RunRecords): RunVerdict | undefined {
   const kind = diverged.length > 0 ? "diverged" : problems.length > 0 ? "unhealthy" : "healthy";
   const isOver = peers.every(({ end }) => end) || reasons.some(({ code }) => code === "peer-dead");
   return { kind, isOver, reasons, text: sentence(kind, isOver, reasons) };
+}
+
+/** Where one of these is found … */
+const causes: ReadonlySet<ReasonCode> = new Set([
+  "consensus-rate-too-large",
+  "learning-rate-too-large",
+  "peer-dead",
+  "peer-late",
+]);
+/** … what to do about it helps against these, too. */
+const effects: ReadonlySet<ReasonCode> = new Set([
+  "loss-does-not-fall",
+  "quality-fell",
+  "disagreement-grows",
+  "models-disagree",
+  "residual-grows",
+  "residual-large",
+]);
+
+function bare({ advice: _, ...reason }: Reason): Reason {
+  return reason;
 }
 
 const words = { healthy: "healthy", unhealthy: "not healthy", diverged: "diverged" } as const;

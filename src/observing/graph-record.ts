@@ -17,8 +17,7 @@ export interface GraphRecord {
   readonly spans: Spans;
   disagreement?: number;
   /** Of the mean model on held-out data, before the closing consensus. */
-  meanQuality?: number;
-  meanLoss?: number;
+  mean?: { readonly round: number; readonly loss: number; readonly quality: number | undefined };
 }
 
 export function createGraphRecord(): GraphRecord {
@@ -30,11 +29,11 @@ export function recordGraphRound(record: GraphRecord, line: GraphRoundFigures): 
   if (line.round <= record.lastRound) return;
   record.lastRound = line.round;
   if (line.kind === "closing") return;
-  const { consensusDistance, meanModelNorm, meanEvaluation } = line;
+  const { round, consensusDistance, meanModelNorm, meanEvaluation } = line;
   const disagreement = meanModelNorm === 0 ? 0 : consensusDistance / meanModelNorm ** 2;
   addRound(record.spans, { disagreement });
   record.disagreement = disagreement;
-  const quality = meanEvaluation && qualityOf(meanEvaluation);
-  if (meanEvaluation) record.meanLoss = meanEvaluation.loss;
-  if (quality) record.meanQuality = quality.value;
+  if (meanEvaluation) {
+    record.mean = { round, loss: meanEvaluation.loss, quality: qualityOf(meanEvaluation)?.value };
+  }
 }

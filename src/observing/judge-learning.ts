@@ -40,7 +40,7 @@ export function learningReasons(records: RunRecords): Reason[] {
   const fell = qualityFell(peers);
   if (fell) return [fell];
   const isLong = peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
-  if (!isLong || first === undefined || last === undefined) return [];
+  if (!isLong || !first || last === undefined) return [];
   const stuck = subject.isNew ? lossStuck(records, course) : undefined;
   return [stuck ?? lossFalls(peers, course)];
 }
@@ -127,7 +127,7 @@ function lossStuck(records: RunRecords, course: Course): Reason | undefined {
 /** Of the mean model, or of the models that closing made of it. */
 function heldOutLoss({ peers, graph }: RunRecords): number | undefined {
   return (
-    graph?.meanLoss ?? meanOf(peers.map(({ heldOut }) => (heldOut?.isClosed ? heldOut.loss : undefined)))
+    graph?.mean?.loss ?? meanOf(peers.map(({ heldOut }) => (heldOut?.isClosed ? heldOut.loss : undefined)))
   );
 }
 

@@ -19,14 +19,20 @@ export interface Gap {
 
 /** Of the worst peer and of the mean model, which closing turns all models into, before it. */
 export function qualityGap({ graph, peers }: RunRecords): Gap | undefined {
-  const metric = peers.find(({ lastOfLearning }) => lastOfLearning)?.lastOfLearning?.metric;
-  if (!metric) return undefined;
-  const before = peers.flatMap(({ lastOfLearning }) => lastOfLearning?.value ?? []);
-  const closed = peers.map(({ last, lastOfLearning }) =>
-    last && lastOfLearning && last.round > lastOfLearning.round ? last.value : undefined,
+  const all = peers.flatMap(({ lastOfLearning }) => lastOfLearning ?? []);
+  const round = Math.max(...all.map((each) => each.round));
+  // Logs may be read, or have ended, in different rounds.
+  const evaluated = all.filter((each) => each.round === round);
+  const [first] = evaluated;
+  if (!first) return undefined;
+  const { metric } = first;
+  const closed = peers.map(({ last }) => (last && last.round > round ? last.value : undefined));
+  const seen = graph?.mean?.round === round ? graph.mean.quality : undefined;
+  const mean = seen ?? meanOf(closed);
+  const { worst } = rangeOf(
+    metric,
+    evaluated.map(({ value }) => value),
   );
-  const mean = graph?.meanQuality ?? meanOf(closed);
-  const { worst } = rangeOf(metric, before);
   const share = mean === undefined ? undefined : shareOf(metric, worst, mean);
   return share === undefined ? undefined : { metric, worst, mean: mean!, share };
 }

@@ -65,13 +65,16 @@ export function meanOver(
   const rounds = filled.reduce((sum, span) => sum + span.rounds, 0);
   let [total, values, passed] = [0, 0, 0];
   for (const span of filled) {
-    // A span belongs where its middle is.
-    const middle = (passed + span.rounds / 2) / rounds;
+    const [start, end] = [passed / rounds, (passed + span.rounds) / rounds];
     passed += span.rounds;
     const [sum, count] = span.sums[name] ?? [0, 0];
-    if (middle < from || middle > to) continue;
+    // A span belongs where its middle is, and a part shorter than a span has the one that it lies in.
+    const isIn = isWithin((start + end) / 2, from, to) || isWithin((from + to) / 2, start, end);
+    if (!isIn) continue;
     total += sum;
     values += count;
   }
   return values === 0 ? undefined : total / values;
 }
+
+const isWithin = (value: number, from: number, to: number) => value >= from && value <= to;

@@ -67,8 +67,12 @@ export function compareCommand(): Command {
         note(`page: ${options.html}`);
       }
       for (const result of results) {
-        if ("problem" in result) warn(`${result.name}, seed ${result.seed}: ${result.problem}`);
+        const name = `${result.name}, seed ${result.seed}`;
+        if ("problem" in result) warn(`${name}: ${result.problem}`);
+        else if (result.verdict && result.verdict.kind !== "healthy") warn(`${name}: ${result.verdict.text}`);
       }
+      const healthy = results.filter((result) => "verdict" in result && result.verdict?.kind === "healthy");
+      note(`${healthy.length} of ${results.length} runs are healthy`);
       if (results.every((result) => "problem" in result)) process.exitCode = NO_RESULT;
     });
 }
@@ -114,13 +118,13 @@ async function resultsOf(
 
 function jsonOf(result: CellResult, comparison: RowSettings): string {
   if ("problem" in result) return JSON.stringify(result);
-  const { name, seed, key, parameters, total, seconds, points } = result;
+  const { name, seed, key, parameters, total, seconds, points, verdict } = result;
   const { target, ...figures } = figuresOf(result, comparison.target);
   const times = (cost: typeof total) => secondsAtRates(modelledTime(cost, comparison));
   return JSON.stringify({
     ...{ name, seed, key, parameters, ...figures, ...total, modelledSeconds: times(total) },
     ...(target && { target: { ...target, modelledSeconds: times(target) } }),
-    ...{ seconds, points },
+    ...{ seconds, points, verdict },
   });
 }
 

@@ -36,6 +36,8 @@ function stopped(peers: readonly PeerHistory[]): string[] {
     const reason = end.reason ?? "no reason was logged";
     byReason.set(reason, [...(byReason.get(reason) ?? []), peer]);
   }
+  // The verdict says why a run stopped as a whole.
+  if (byReason.size === 1 && [...byReason.values()][0]!.length === peers.length) return [];
   return [...byReason].map(([reason, who]) => `${peersText(who)} stopped: ${reason}`);
 }
 

@@ -80,9 +80,10 @@ function bare({ advice: _, ...reason }: Reason): Reason {
 const words = { healthy: "healthy", unhealthy: "not healthy", diverged: "diverged" } as const;
 
 function sentence(kind: RunVerdict["kind"], isOver: boolean, reasons: readonly Reason[]): string {
-  // What is as it should be would hide a problem; what the run cost always counts.
-  const told =
-    kind === "healthy" ? reasons : reasons.filter(({ isProblem, code }) => isProblem || code === "traffic");
+  // What is as it should be would hide a problem.
+  const told = reasons.filter(
+    ({ isProblem, code }) => kind === "healthy" || isProblem || code === "stopped" || code === "traffic",
+  );
   const parts = told.map(({ text, advice }, k) =>
     // Problems with one remedy name it once.
     advice === undefined || advice === told[k + 1]?.advice ? text : `${text}: ${advice}`,

@@ -1,5 +1,6 @@
 /** What is measured of a run of a comparison, and the figures that follow from it. */
 import { ACCURACY, isBetter, type Metric } from "../evaluation.js";
+import type { RunVerdict } from "../observing/verdict.js";
 
 /** What a run has cost so far. */
 export interface Cost {
@@ -54,6 +55,8 @@ export interface Measured extends Named {
   readonly total: Cost;
   /** How long it really took. */
   readonly seconds: number;
+  /** Whether it is healthy, and why. Absent in results of earlier versions. */
+  readonly verdict?: RunVerdict;
 }
 
 /** A run without a result. */

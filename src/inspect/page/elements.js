@@ -21,6 +21,26 @@ export function cardHead(title, hint) {
 }
 
 /**
+ * Whether each run is healthy, and why: a line a run, with its name where there are several.
+ *
+ * @param {readonly { name: string, verdict?: import("../../observing/verdict.js").RunVerdict | undefined }[]} runs
+ */
+export function createVerdicts(runs) {
+  const list = create("div", undefined, "verdicts");
+  list.setAttribute("role", "status");
+  for (const { name, verdict } of runs) {
+    if (!verdict) continue;
+    const { kind, text } = verdict;
+    const colon = text.indexOf(":");
+    const line = create("p", undefined, `verdict ${kind}`);
+    if (runs.length > 1) line.append(`${name}: `);
+    line.append(create("strong", text.slice(0, colon)), text.slice(colon));
+    list.append(line);
+  }
+  return list;
+}
+
+/**
  * Warnings, and what could not be read.
  *
  * @param {readonly string[]} warnings

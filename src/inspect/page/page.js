@@ -1,6 +1,6 @@
 import { chartKinds } from "./chart-kinds.js";
 import { createChart } from "./charts.js";
-import { create, createNotes } from "./elements.js";
+import { create, createNotes, createVerdicts } from "./elements.js";
 import { createGraphCard } from "./graph.js";
 import { createDriftCard, createPairsCard } from "./heat.js";
 import {
@@ -61,6 +61,7 @@ function show() {
     heading.textContent = runs.map(({ name }) => name).join(" · ");
     subtitle.textContent = `${runs.length} runs over each other`;
     top.replaceChildren(
+      createVerdicts(runs),
       createNotes(
         runs.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`)),
         runs.flatMap(({ name, remarks }) => remarks.map((remark) => `${name}: ${remark}`)),
@@ -82,7 +83,7 @@ function show() {
   graph.update(run);
   pairs.update(run);
   drift.update(run);
-  top.replaceChildren(createTiles(run), createNotes(run.warnings, run.remarks));
+  top.replaceChildren(createVerdicts(runs), createTiles(run), createNotes(run.warnings, run.remarks));
   if (!graph.card.isConnected) cards.prepend(graph.card, pairs.card);
   details.replaceChildren(createLayersCard(run), createSettingsCard(run));
   bottom.replaceChildren(drift.card, createWaitsCard(run), createCountsCard(run), createPeersCard(run));

@@ -8,6 +8,7 @@ import type { CellResult, Cost, Measured, Point, Standing } from "../comparison-
 import { parseExperiment } from "../experiment.js";
 import type { SimulationRound } from "../round.js";
 import { simulate } from "../simulate.js";
+import { createVerdictWatch } from "../verdict-watch.js";
 import { average, bytesSent } from "./totals.js";
 
 /** Runs a cell. A run that is refused, or that diverges, is a result too. */
@@ -27,10 +28,13 @@ async function measure({ settings, topology }: Cell): Promise<Omit<Measured, "na
   const simulation = await simulate(parseTopology(topology.content, topology.file), experiment);
   const points: Point[] = [];
   const cost = createCost(experiment.localSteps);
+  const parameters = simulation.layout.length;
+  const watch = createVerdictWatch({ experiment, parameters, isTimed: false });
   let metric: Metric | undefined;
   try {
     for await (const round of simulation.run()) {
       cost.add(round);
+      watch.add(round);
       const standing = standingOf(round);
       if (!standing) continue;
       metric = standing.metric;
@@ -39,11 +43,13 @@ async function measure({ settings, topology }: Cell): Promise<Omit<Measured, "na
   } finally {
     simulation.dispose();
   }
+  const verdict = watch.conclude();
   return {
-    parameters: simulation.layout.length,
+    parameters,
     ...(metric && { metric }),
     ...{ points, total: cost.total() },
     seconds: (performance.now() - started) / 1000,
+    ...(verdict && { verdict }),
   };
 }
 

@@ -238,6 +238,30 @@ describe("a run", () => {
     expect(summary.final.consensusDistance).toBeLessThan(summary.beforeClosing.consensusDistance);
   });
 
+  it("ends with its verdict, which its logs open with, and with 2 where it has diverged", () => {
+    const out = join(scratch, "judged");
+    const settings = ["--trainer", "quadratic", "--rounds", "40", "--learning-rate", "2.5"];
+    const { status, stdout, stderr } = murmur("simulate", ring4, ...settings, "--out", out);
+    expect(status).toBe(2);
+    const last = stdout.trimEnd().split("\n").at(-1);
+    expect(last).toMatch(
+      /^diverged: the training loss rose from \S+ to \S+: lower --learning-rate \(2\.5 now\)$/,
+    );
+    expect(stderr).toMatch(/^consensus rate η [\d.]+ \(auto\)$/m);
+    const { status: read, stdout: shown } = murmur("inspect", out);
+    expect(read).toBe(0);
+    expect(shown.split("\n")[0]).toBe(last);
+
+    const asJson = murmur("simulate", ring4, ...settings, "--json");
+    expect(asJson.status).toBe(2);
+    const { verdict } = JSON.parse(asJson.stdout);
+    expect(verdict).toMatchObject({ kind: "diverged", isOver: true, text: last });
+    expect(verdict.reasons[0]).toMatchObject({ code: "diverged", isProblem: true });
+    expect(JSON.parse(murmur("inspect", out, "--json").stdout.trimEnd().split("\n").at(-1)!)).toMatchObject({
+      verdict,
+    });
+  });
+
   it("can be over a simulated network, whose time the summary has, as text and as JSON", () => {
     const network = file("slow.json", { computeMs: 100, latencyMs: 50 });
     const args = ["simulate", ring4, ...quick, "--closing-rounds", "0", "--network", network];

@@ -259,6 +259,7 @@ describe("murmur peer", () => {
     const [one, other] = ends.map(({ stdout }) => JSON.parse(stdout));
     expect(one).toMatchObject({ peer: 0, modelDigest: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(other.bytesSent).toBeGreaterThan(0);
+    expect(one.verdict).toMatchObject({ kind: "healthy", reasons: expect.any(Array) });
     const log = lines(join(out, "peer-0.jsonl"));
     expect(log.at(-1)).toEqual({ type: "end", outcome: "completed" });
     expect(log.filter(({ type }) => type === "round")).toHaveLength(one.rounds);
@@ -355,6 +356,10 @@ describe("murmur up", () => {
       /^(nothing wrong\n)?$/,
     );
     expect(stdout).toMatch(/goodput [\d.]+ % of wall time/);
+    // The run ends with what its logs open with.
+    expect(murmur("inspect", out).stdout.split("\n")[0]).toBe(stdout.trimEnd().split("\n").at(-1));
+    expect(stdout).toMatch(/^healthy: \d rounds show no trend; .* sent per peer/m);
+    expect(stderr).toMatch(/^consensus rate η [\d.]+ \(auto\)$/m);
     expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
   });
 

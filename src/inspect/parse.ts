@@ -132,4 +132,5 @@ const isGraphRound = (line: Fields) =>
 const isLogEnd = (line: Fields) =>
   (line.outcome === "completed" || line.outcome === "stopped") &&
   isOptional(line.reason, (reason) => typeof reason === "string") &&
+  isOptional(line.code, (code) => typeof code === "string") &&
   hasCounters(line);

@@ -28,7 +28,7 @@ export const SMALL_DISAGREEMENT = 1e-6;
 export function gossipReasons(records: RunRecords): Reason[] {
   const { subject, peers } = records;
   if (subject.payloads === "nothing") {
-    return [{ code: "alone", isProblem: false, text: "peers learn alone: nothing is sent" }];
+    return [{ code: "nothing-sent", isProblem: false, text: "peers learn alone: nothing is sent" }];
   }
   return [
     ...rateTooLarge(peers),

@@ -2,7 +2,7 @@
 import { medianOf } from "../foundation/median.js";
 import { percentText, secondsText } from "../inspect/page/format.js";
 import type { PeerRecord } from "./peer-record.js";
-import { peersText, type Reason, type RunRecords } from "./reason.js";
+import { FEWEST_ROUNDS, peersText, type Reason, type RunRecords } from "./reason.js";
 
 /** Share of its rounds that a peer went on without a neighbour from which on that neighbour is late too often. */
 export const LATE_SHARE = 0.05;
@@ -21,10 +21,11 @@ export const WAITS_LITTLE = 0.25;
 export function peerReasons(records: RunRecords): Reason[] {
   const { peers, subject } = records;
   const tooLate = late(peers);
+  const isTimed = subject.isTimed && peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
   // Who is late is slow, and named once; waiting then says little, since nobody waits to the end.
-  const held = subject.isTimed && tooLate.length === 0 ? slow(peers) : [];
+  const held = isTimed && tooLate.length === 0 ? slow(peers) : [];
   const problems = [...endings(peers), ...held, ...tooLate];
-  if (problems.some(({ isProblem }) => isProblem) || !subject.isTimed || peers.length < 3) return problems;
+  if (problems.some(({ isProblem }) => isProblem) || !isTimed || peers.length < 3) return problems;
   const text = `no peer is slow, and waits take ${percentText(lostShare(peers))} of the time`;
   return [...problems, { code: "peers-keep-up", isProblem: false, text, value: lostShare(peers) }];
 }

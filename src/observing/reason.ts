@@ -52,7 +52,7 @@ export const otherCodes = [
   "models-agree",
   "compression-keeps-up",
   "peers-keep-up",
-  "alone",
+  "nothing-sent",
   "traffic",
 ] as const;
 

@@ -2,7 +2,7 @@
  * Whether a run is healthy, and why, in one line. It is judged from what reports and logs have in common, so that a run
  * says at its end what its logs say later.
  */
-import { bytesText } from "../inspect/page/format.js";
+import { bytesText, numberText } from "../inspect/page/format.js";
 import { gossipReasons } from "./judge-gossip.js";
 import { learningReasons } from "./judge-learning.js";
 import { peerReasons } from "./judge-peers.js";
@@ -108,13 +108,17 @@ function traffic({ subject, peers }: RunRecords): Reason[] {
     0,
   );
   const times = whole / bytes;
+  const beside =
+    times < 1
+      ? `${numberText(1 / times)} times as many as full models`
+      : `${numberText(times)} times fewer than full models`;
   const sent = `${bytesText(Math.round(bytes / peers.length))} sent per peer`;
   return [
     subject.payloads === "compressed"
       ? {
           code: "traffic",
           isProblem: false,
-          text: `${sent}, ${times.toPrecision(3)} times fewer than full models`,
+          text: `${sent}, ${beside}`,
           value: times,
         }
       : { code: "traffic", isProblem: false, text: `${sent}, as full models` },

@@ -72,7 +72,8 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
   let told = 0;
   let record: PeerRecord | undefined;
   try {
-    const summary = await recordPeer({
+    // The parent judges all peers together.
+    const { verdict: _, ...summary } = await recordPeer({
       ...options,
       signal: stop.signal,
       warn: (text) => void tell({ kind: "warning", text }),

@@ -259,6 +259,9 @@ describe("a verdict", () => {
     const rounds = Array.from({ length: 40 }, (_, at) => round(at, { loss: 0.01 + 0.0005 * at }));
     expect(judged(rounds).kind).toBe("diverged");
     expect(judged(rounds, { ...subject, isNew: false }).kind).toBe("healthy");
+    const resumed = Array.from({ length: 40 }, (_, k) => round(400 + k, { loss: 0.16 - 0.0001 * k }));
+    expect(judged(resumed).kind).toBe("healthy");
+    expect(judged(resumed.map((each, at) => ({ ...each, round: at }))).kind).toBe("unhealthy");
   });
 
   it("sees no trend in a few rounds, and a loss that is not finite in one", () => {

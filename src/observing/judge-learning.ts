@@ -35,17 +35,21 @@ export function learningReasons(records: RunRecords): Reason[] {
   }
   const course = courseOf(peers);
   const { first, last } = course;
-  const blown = exploded(peers, course, subject.isNew);
+  // Who was resumed or joined later has learned before.
+  const isNew = subject.isNew && peers.some(isFromStart);
+  const blown = exploded(peers, course, isNew);
   if (blown) return [blown];
   const fell = qualityFell(peers);
   if (fell) return [fell];
   const isLong = peers.some(({ learningRounds }) => learningRounds >= FEWEST_ROUNDS);
   if (!isLong || !first || last === undefined) return [];
-  const stuck = subject.isNew ? lossStuck(records, course) : undefined;
+  const stuck = isNew ? lossStuck(records, course) : undefined;
   return [stuck ?? lossFalls(peers, course)];
 }
 
-/** Means over the peers. */
+const isFromStart = ({ firstRound }: PeerRecord) => firstRound === 0;
+
+/** Means over the peers; the first loss over those that were there from the start, if any. */
 interface Course {
   readonly first: number | undefined;
   readonly halfway: number | undefined;
@@ -55,10 +59,11 @@ interface Course {
 }
 
 function courseOf(peers: readonly PeerRecord[]): Course {
+  const early = peers.filter(isFromStart);
   const loss = (from: number, to: number) =>
     meanOf(peers.map(({ spans }) => meanOver(spans, "loss", from, to)));
   return {
-    first: meanOf(peers.map(({ firstLoss }) => firstLoss)),
+    first: meanOf((early.length > 0 ? early : peers).map(({ firstLoss }) => firstLoss)),
     halfway: loss(0.4, 0.6),
     last: loss(0.85, 1),
     firstNorm: meanOf(peers.map(({ firstNorm }) => firstNorm)) ?? 0,

@@ -42,6 +42,8 @@ export interface PeerRecord {
   readonly parameters: number;
   /** From 0; −1 before the first. */
   lastRound: number;
+  /** The first that was seen: later than 0 where the peer was resumed, or joined. */
+  firstRound?: number;
   learningRounds: number;
   /** Of learning rounds: loss, modelNorm, residual, compressionError. */
   readonly spans: Spans;
@@ -95,6 +97,7 @@ export function recordRound(record: PeerRecord, line: PeerRoundFigures): void {
   delete record.end;
   countTraffic(record, line);
   if (line.round <= record.lastRound) return;
+  record.firstRound ??= line.round;
   record.lastRound = line.round;
   record.lastNorm = line.modelNorm;
   record.largestNorm = Math.max(record.largestNorm, line.modelNorm);

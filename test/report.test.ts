@@ -153,6 +153,16 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
     ]);
   });
 
+  it("open with the verdict, in words and not by colour alone, one a run", async () => {
+    const view = viewRun(readRun(directory));
+    const page = await openReport([directory]);
+    expect(await page.textContent(".verdicts")).toBe(view.verdict!.text);
+    expect(await page.locator("#page .top > *").first().getAttribute("class")).toBe("verdicts");
+    const both = await openReport([directory, directory]);
+    expect(await both.locator(".verdict").count()).toBe(2);
+    expect(await both.textContent(".verdict")).toBe(`${view.name}: ${view.verdict!.text}`);
+  });
+
   it("show the numbers of the logs", async () => {
     const page = await openReport([directory]);
     const peers = [0, 1, 2, 3, 4, 5, 6, 7].map((peer) =>

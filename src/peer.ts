@@ -15,12 +15,7 @@ import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import { createLaps, drive } from "./drive.js";
-import {
-  createExchanges,
-  type EdgesSnapshot,
-  type Patience,
-  type Step,
-} from "./exchange/exchanges.js";
+import { createExchanges, type EdgesSnapshot, type Patience, type Step } from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
 import type { Journal } from "./exchange/journal.js";
 import type { AfterFault } from "./exchange/ledger.js";

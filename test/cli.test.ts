@@ -173,7 +173,7 @@ describe("a run that diverges", () => {
     expect(lines.at(-1)).toMatchObject({ type: "end", outcome: "stopped" });
     const inspected = murmur("inspect", out);
     expect(inspected.status).toBe(0);
-    expect(inspected.stderr).toContain("diverged");
+    expect(inspected.stdout).toContain("diverged");
   });
 
   it("was warned of when η is outside the stable range, and that the rate guard halved it", () => {

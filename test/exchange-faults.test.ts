@@ -70,7 +70,7 @@ describe("a round that takes too long", () => {
       "peer 0 waited 0.5 s in round 1 for peer 1, which waits for 7, which has been computing for 0.6 s: check peer 7, or raise the deadline",
     );
     // Neighbours are told the same of this peer.
-    expect(states.map((now) => now())).toEqual([{ activity: "waiting", forMs: 500, awaited: [1] }]);
+    expect(states.map((now) => now())).toEqual([{ activity: "waiting", forMs: 500, awaited: [1], round: 0 }]);
   });
 
   it("names those that are awaited where nothing is known of them", async () => {

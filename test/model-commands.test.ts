@@ -181,8 +181,10 @@ describe("a model of text", () => {
     expect(JSON.parse(head!)).toMatchObject({ row: 0, position: 0 });
     expect(JSON.parse(lines[3]!)).toMatchObject({ row: 1, position: 0 });
     const table = ok("evaluate", saved).trimEnd().split("\n").slice(4);
-    expect(table.map((line) => line.split(/\s{2,}/)[0])).toContain("“\\n”");
-    expect(table).toHaveLength(JSON.parse(ok("evaluate", saved, "--json")).classes.length);
+    // Of a table that is wider than the terminal, the rows come again with the other columns.
+    const rows = new Set(table.map((line) => line.split(/\s{2,}/)[0]!).filter((name) => /^“.*”$/.test(name)));
+    expect(rows).toContain("“\\n”");
+    expect(rows.size).toBe(JSON.parse(ok("evaluate", saved, "--json")).classes.length);
   });
 });
 

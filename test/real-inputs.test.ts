@@ -325,7 +325,7 @@ describe("files that users keep", () => {
     const { status, stderr } = spawnSync(
       process.execPath,
       [command, "up", topology, "--split", "iid", "--rounds", "2"],
-      { encoding: "utf8", env: { ...process.env, TMPDIR: join(scratch, "nowhere") } },
+      { encoding: "utf8", env: { ...process.env, NO_COLOR: "1", TMPDIR: join(scratch, "nowhere") } },
     );
     expect(status).toBe(2);
     expect(stderr).toMatch(/^error: cannot make a temporary folder in .*TMPDIR$/m);

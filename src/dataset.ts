@@ -41,6 +41,8 @@ export interface ExamplesDescription {
   /** Shape of one example, for example [8, 8, 1]: height, width, channels. */
   readonly inputShape: readonly number[];
   readonly targets: Targets;
+  /** What the numbers of an example are called, where the files say. */
+  readonly featureNames?: readonly string[];
   /** How the features differ from those of the files; left out where they do not. */
   readonly scaling?: Scaling;
 }
@@ -49,8 +51,6 @@ export interface Dataset extends ExamplesDescription {
   readonly name: string;
   /** Features are numbers of classes, as labels are. */
   readonly featuresAreClasses?: true;
-  /** What the numbers of an example are called, where the files say. */
-  readonly featureNames?: readonly string[];
   readonly train: Examples;
   /** Held-out examples. */
   readonly test: Examples;
@@ -91,8 +91,8 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** A data set without its examples. */
 export function descriptionOf(dataset: Dataset): ExamplesDescription {
-  const { inputShape, targets, scaling } = dataset;
-  return { inputShape, targets, ...(scaling && { scaling }) };
+  const { inputShape, targets, featureNames, scaling } = dataset;
+  return { inputShape, targets, ...(featureNames && { featureNames }), ...(scaling && { scaling }) };
 }
 
 /** Names of all targets; those without a name go by their number. */

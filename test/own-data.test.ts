@@ -401,6 +401,17 @@ describe("peers with files of their own", () => {
     expect(a!.metadata.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(b!.metadata.digest).toBe(a!.metadata.digest);
     expect(b!.metadata.examples).toBe(a!.metadata.examples);
+    const [model, peer] = [join(models[0]!, "model.safetensors"), files[2]!];
+    expect(murmur("evaluate", model, peer).status).toBe(0);
+    // No file is the run's, and columns are known by name.
+    const turned = file("turned.csv", ["dose,age,kind", ...rows(9, "abc", 4)]);
+    for (const args of [[model], [model, turned]]) {
+      const { status, stderr } = murmur("evaluate", ...args);
+      expect([status, stderr.split("\n").length]).toEqual([2, 2]);
+    }
+    const unlike = murmur("split", topology, "--data", "csv", "--split", "own");
+    expect(unlike.status).toBe(2);
+    expect(unlike.stderr).toMatch(/^error: peers 0 and 1 cannot learn together: class 0/);
     const split = murmur("split", topology, ...settings);
     expect(split.stdout).toMatch(/1\s+·\s+19\s+18\s+37/);
   });

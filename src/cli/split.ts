@@ -1,11 +1,12 @@
 import { Command } from "commander";
 import { type Dataset, sizeOf, targetNames } from "../dataset.js";
+import { ownFilesFingerprint } from "../datasets/content.js";
 import { loadDataset } from "../datasets/index.js";
 import { classTable } from "../datasets/partition.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import type { Topology } from "../graphs/topology.js";
 import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
-import { taskOf } from "../runs/own-data.js";
+import { requireOneKind, taskOf } from "../runs/own-data.js";
 import { splitOf } from "../trainers/peer-data.js";
 import { note, print, table } from "./console.js";
 import { createFile, readExperiment, readTopology } from "./files.js";
@@ -62,6 +63,7 @@ export async function partsOf(
     const files = await Promise.all(
       ids.map((id) => loadDataset(taskOf(experiment, topology, id, false).data)),
     );
+    await requireOneKind(files.map((file) => ownFilesFingerprint(file, split.test)));
     return { about: files[0]!, held: files.map((file) => heldOf(file, allOf(file))) };
   }
   const dataset = await loadDataset(data);

@@ -5,6 +5,10 @@ import { InvalidData } from "../foundation/errors.js";
 /** More classes than this in a column mean that it holds no classes. */
 const MAX_CLASSES = 10_000;
 
+/** More different numbers than this share of the rows, and than a few, are measurements and no classes. */
+const MOST_NUMBERED_SHARE = 0.5;
+const FEW_CLASSES = 20;
+
 /** What a table has in its target columns. */
 export interface TargetTable {
   /** File that messages name. */
@@ -86,6 +90,12 @@ function classNames(words: readonly string[], source: string): string[] {
   if (fraction) {
     throw new InvalidData(
       `csv: the label column of ${source} holds numbers such as ${fraction}, which are no classes: set data.targets to numbers for a regression, or choose another column with data.label`,
+      { code: "csv-numbers-as-classes", field: "data.targets" },
+    );
+  }
+  if (areNumbers && names.length > MOST_NUMBERED_SHARE * words.length && names.length > FEW_CLASSES) {
+    throw new InvalidData(
+      `csv: the label column of ${source} has ${names.length} different numbers in ${words.length} rows, which are hardly classes: set data.targets to numbers for a regression, or choose another column with data.label`,
       { code: "csv-numbers-as-classes", field: "data.targets" },
     );
   }

@@ -64,7 +64,7 @@ export const csv: DatasetKind<typeof settings> = {
   async readAll({ path, header, delimiter, label, targets: kind }, inputShape) {
     const lines = await parseLines(await readData(path, ORIGIN), { header, delimiter, source: path });
     const columns = sizeOf(inputShape);
-    const isLabelled = lines.width !== columns;
+    const isLabelled = lines.width > columns;
     const table = readTable(lines, isLabelled ? labelColumns(label, lines, path) : [], path);
     if (table.columns !== columns) {
       throw new InvalidData(
@@ -72,9 +72,11 @@ export const csv: DatasetKind<typeof settings> = {
         { code: "csv-columns-of-model", field: path },
       );
     }
-    if (!isLabelled) return { inputShape, targets: { kind, count: 0 }, features: table.features };
+    const { featureNames } = table;
+    const about = { inputShape, ...(featureNames && { featureNames }) };
+    if (!isLabelled) return { ...about, targets: { kind, count: 0 }, features: table.features };
     const targets = targetsOf(kind, [table]);
-    return { inputShape, targets, ...examplesOf(table, targets) };
+    return { ...about, targets, ...examplesOf(table, targets) };
   },
   async load({ path, testPath, header, delimiter, label, shape, scale, testShare: share, ...others }) {
     const { targets: kind, targetScale, classes, ...limits } = others;

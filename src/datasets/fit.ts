@@ -18,10 +18,22 @@ export function fitFeatures(rows: Rows, model: ExamplesDescription, source: stri
       { code: "rows-of-another-shape", field: "data" },
     );
   }
+  requireColumns(rows, model, source);
   if (rows.featuresAreClasses) return Float32Array.from(classesIn(rows.features, rows, model, source));
   const features = rows.features.slice();
   if (model.scaling) scale(features, model.scaling);
   return features;
+}
+
+/** @throws InvalidData the columns of both have names, and they differ */
+function requireColumns(rows: Rows, model: ExamplesDescription, source: string): void {
+  const [theirs, ours] = [rows.featureNames, model.featureNames];
+  const k = theirs && ours ? ours.findIndex((name, column) => name !== theirs[column]) : -1;
+  if (k < 0) return;
+  throw new InvalidData(
+    `column ${k + 1} beside the targets is ${JSON.stringify(theirs![k])} in ${source}, and ${JSON.stringify(ours![k])} in what the model was trained on: give it the same columns in the same order`,
+    { code: "rows-of-other-columns", field: "data" },
+  );
 }
 
 /**

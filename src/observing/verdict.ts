@@ -100,7 +100,7 @@ function fewRounds(peers: readonly PeerRecord[]): Reason {
 /** What was sent, and what whole models would have taken: one to each neighbour whenever a payload went there. */
 function traffic({ subject, peers }: RunRecords): Reason[] {
   const bytes = peers.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
-  if (bytes === 0) return [];
+  if (bytes === 0 || subject.payloads === "nothing") return [];
   const whole = peers.reduce(
     (sum, { parameters, learningMessages, closingMessages }) =>
       sum +

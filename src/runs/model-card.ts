@@ -20,6 +20,7 @@ const examplesSchema = z.object({
     names: z.array(z.string()).optional(),
     scaling: scalingSchema.optional(),
   }),
+  featureNames: z.array(z.string()).optional(),
   scaling: scalingSchema.optional(),
 });
 
@@ -94,14 +95,14 @@ export function originsOf({ metadata, source }: ModelFile): Origins {
     { what: `${source}: examples` },
     InvalidModel,
   );
-  const { inputShape, scaling } = described;
+  const { inputShape, scaling, featureNames } = described;
   const { names, scaling: ofTargets, ...others } = described.targets;
   requireScaling(scaling, inputShape.at(-1)!, "channels", source);
   requireScaling(ofTargets, others.count, "targets", source);
   const targets = { ...others, ...(names && { names }), ...(ofTargets && { scaling: ofTargets }) };
   return {
     experiment: parseExperiment(parsed(experiment, "experiment", source), `${source}: experiment`),
-    examples: { inputShape, targets, ...(scaling && { scaling }) },
+    examples: { inputShape, targets, ...(featureNames && { featureNames }), ...(scaling && { scaling }) },
   };
 }
 

@@ -5,7 +5,7 @@ import { type DataPart, type DatasetSettings, datasetKinds, loadRows } from "../
 import { InvalidData } from "../foundation/errors.js";
 import type { ModelFile } from "../saved-model.js";
 import { createPredictor, type Predictor } from "../trainers/predictor.js";
-import { type Experiment, parseExperiment } from "./experiment.js";
+import { type Experiment, OWN_FILES, parseExperiment } from "./experiment.js";
 import { originsOf } from "./model-card.js";
 
 export interface UsedModel {
@@ -48,6 +48,12 @@ export async function openData(
   word: string | undefined,
   part?: DataPart,
 ): Promise<UsedData> {
+  if (word === undefined && "path" in experiment.data && experiment.data.path === OWN_FILES) {
+    throw new InvalidData(
+      "the data of this model's run were files of its peers: name one, as in `murmur evaluate MODEL peer-0.csv`",
+      { code: "data-of-peers", field: "data" },
+    );
+  }
   const settings = word === undefined ? experiment.data : settingsOf(word, experiment.data);
   const isOwn = JSON.stringify(settings) === JSON.stringify(experiment.data);
   const chosen = part ?? (isOwn ? "test" : "all");

@@ -1,7 +1,7 @@
 /** Peers with files of their own: which belong to whom, and whether they can learn together. */
 import { datasetSettings } from "../datasets/index.js";
 import { causesAmong, describeDifferences } from "../exchange/differences.js";
-import { compareFingerprints } from "../exchange/fingerprint.js";
+import { compareFingerprints, type Fingerprint } from "../exchange/fingerprint.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import type { Topology } from "../graphs/topology.js";
 import { checked } from "../settings/check.js";
@@ -43,10 +43,16 @@ export function taskOf(
 }
 
 /** @throws InvalidExperiment peers of one process whose files differ in classes, columns or shapes */
-export async function requireOneTask(trainers: readonly Trainer[]): Promise<void> {
-  const first = await trainers[0]!.fingerprint!();
-  for (const [peer, trainer] of trainers.entries()) {
-    const differences = causesAmong(compareFingerprints(first, await trainer.fingerprint!()));
+export function requireOneTask(trainers: readonly Trainer[]): Promise<void> {
+  return requireOneKind(trainers.map((trainer) => trainer.fingerprint!()));
+}
+
+/** @throws InvalidExperiment fingerprints of the peers' files, by peer, that differ */
+export async function requireOneKind(fingerprints: readonly Promise<Fingerprint>[]): Promise<void> {
+  const [first, ...others] = await Promise.all(fingerprints);
+  for (const [k, other] of others.entries()) {
+    const peer = k + 1;
+    const differences = causesAmong(compareFingerprints(first!, other));
     if (differences.length === 0) continue;
     throw new InvalidExperiment(
       `peers 0 and ${peer} cannot learn together: ${describeDifferences(differences, peer)}: give their files the same columns and name all classes in data.classes`,

@@ -35,13 +35,13 @@ export interface Verdict {
 
 /** Steps of its exchanges come after those of `pooling.ts`. */
 const FIRST_STEP = 2;
-/** Stands for a loss that is not finite, so that sums are. */
-const WORST_LOSS = 1e300;
+/** Larger losses count as this one, so that sums are finite. */
+const LARGEST_LOSS = 1e300;
 
 export interface Stopper {
   readonly payloadBytes: number;
   readonly state: State;
-  /** Brings this evaluation's losses together. */
+  /** Brings this evaluation's losses together. @param loss finite */
   passes(loss: number): Passes;
   /** What they came to. Keeps the model where it is the best so far. */
   conclude(round: number): Promise<Verdict>;
@@ -118,17 +118,20 @@ export function createStopper(options: StopperOptions): Stopper | undefined {
     payloadBytes: reduction.payloadBytes,
     state: { vectors: { ...(best && { best }), ...prefixed(local) }, scalars },
     passes(loss) {
-      numbers.set([Number.isFinite(loss) ? Math.min(loss, WORST_LOSS) : WORST_LOSS, 1]);
+      numbers.set([Math.min(loss, LARGEST_LOSS), 1]);
       return reduction.reduce(numbers);
     },
     async conclude(round) {
       const meanLoss = numbers[0]! / numbers[1]!;
-      const isBetter = meanLoss < scalars.bestLoss - stopping.minimumImprovement;
-      if (isBetter) {
+      scalars.isBest = meanLoss < scalars.leastLoss ? 1 : 0;
+      if (scalars.isBest === 1) {
         await keep();
-        Object.assign(scalars, { bestLoss: meanLoss, bestRound: round, evaluationsSince: 0 });
+        Object.assign(scalars, { leastLoss: meanLoss, bestRound: round });
+      }
+      // Small improvements are kept, and do not win time.
+      if (meanLoss < scalars.loss - stopping.minimumImprovement) {
+        Object.assign(scalars, { loss: meanLoss, evaluationsSince: 0 });
       } else scalars.evaluationsSince++;
-      scalars.isBest = isBetter ? 1 : 0;
       const isLast = scalars.evaluationsSince >= stopping.patience;
       return { meanLoss, bestRound: scalars.bestRound, ...(isLast && { isLast }) };
     },
@@ -148,7 +151,15 @@ export function createStopper(options: StopperOptions): Stopper | undefined {
 }
 
 /** Before the first evaluation. */
-const fresh = { bestLoss: Number.MAX_VALUE, bestRound: -1, evaluationsSince: 0, isBest: 0 };
+const fresh = {
+  /** Of the evaluation whose models are kept. */
+  leastLoss: Number.MAX_VALUE,
+  bestRound: -1,
+  isBest: 0,
+  /** Of the last improvement that counts. */
+  loss: Number.MAX_VALUE,
+  evaluationsSince: 0,
+};
 
 const prefixed = (vectors: Readonly<Record<string, Vector>>): Record<string, Vector> =>
   Object.fromEntries(Object.entries(vectors).map(([name, vector]) => [`local ${name}`, vector]));

@@ -31,7 +31,9 @@ export async function judge(turn: Turn, measured: Measured): Promise<Measured | 
   const { options, parts, exchanges, round } = turn;
   const { stopper } = parts;
   if (!stopper || !measured.evaluation) return measured;
-  if (!(await reduce(round, stopper.passes(measured.evaluation.loss), exchanges))) return undefined;
+  const { loss } = measured.evaluation;
+  if (!Number.isFinite(loss)) parts.diverged(round, "held-out loss", loss);
+  if (!(await reduce(round, stopper.passes(loss), exchanges))) return undefined;
   const verdict = await stopper.conclude(round);
   const isOver = verdict.isLast || round === options.plan.rounds - 1;
   const again = isOver && (await stopper.bringBack()) ? await remeasure(turn) : {};

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { createStopper, type Stopper } from "../src/early-stopping.js";
-import { InvalidExperiment } from "../src/foundation/errors.js";
+import { divergedAt } from "../src/foundation/diverged.js";
+import { Diverged, InvalidExperiment } from "../src/foundation/errors.js";
 import { parseTopology } from "../src/graphs/topology.js";
 import { createSimdKernels } from "../src/kernels/simd.js";
 import type { RoundReport } from "../src/observing/report.js";
+import { judge } from "../src/peer-phases.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createCheckpointFolder } from "../src/runs/node/checkpoints/folder.js";
 import { generateIdentity, joinRun } from "../src/runs/node/network.js";
@@ -42,7 +44,8 @@ describe("peers that stop early", () => {
 
   it("decide alike, by the mean of their held-out losses", async () => {
     const { learning, rounds } = await run({ earlyStopping });
-    let best = Number.POSITIVE_INFINITY;
+    let least = Number.POSITIVE_INFINITY;
+    let mark = Number.POSITIVE_INFINITY;
     let bestRound = -1;
     let since = 0;
     for (const { round, reports } of learning) {
@@ -56,7 +59,8 @@ describe("peers that stop early", () => {
         const mean = reports.reduce((sum, { evaluation }) => sum + evaluation!.loss, 0) / reports.length;
         expect(meanLoss).toBeCloseTo(mean, 12);
       }
-      if (meanLoss < best - 0.01) [best, bestRound, since] = [meanLoss, round, 0];
+      if (meanLoss < least) [least, bestRound] = [meanLoss, round];
+      if (meanLoss < mark - 0.01) [mark, since] = [meanLoss, 0];
       else since++;
       expect(first!.verdict.bestRound).toBe(bestRound);
       expect(first!.verdict.isLast === true).toBe(since >= 3);
@@ -70,8 +74,8 @@ describe("peers that stop early", () => {
 
   it("end with the models of the best evaluation, and learn nothing else on the way", async () => {
     const plain = await run({});
-    const best = await run({ earlyStopping });
-    const last = await run({ earlyStopping: { ...earlyStopping, keep: "last" } });
+    const best = await run({ earlyStopping: { patience: 3 } });
+    const last = await run({ earlyStopping: { patience: 3, keep: "last" } });
     const { bestRound } = best.learning.at(-1)!.reports[0]!.verdict!;
     const end = best.learning.length - 1;
     expect(end).toBeGreaterThan(bestRound);
@@ -98,7 +102,7 @@ describe("peers that stop early", () => {
   it("keep what belongs to the best model beside it, such as running statistics", async () => {
     const path = new URL("support/normalised-model.mjs", import.meta.url).pathname;
     const { learning } = await run({
-      earlyStopping,
+      earlyStopping: { patience: 3 },
       model: { kind: "module", path },
       learningRate: 2,
       rounds: 80,
@@ -199,23 +203,35 @@ describe("peers that stop early", () => {
 });
 
 describe("a stopper", () => {
-  const alone = (patience: number, branch: object | undefined = { children: [] }): Stopper =>
+  const alone = (patience: number, branch: object = { children: [] }, minimumImprovement = 0): Stopper =>
     createStopper({
       ...{ id: 0, edges: [], branch: branch as never },
-      plan: { rounds: 9, stopping: { patience, minimumImprovement: 0, keep: "last" } },
+      plan: { rounds: 9, stopping: { patience, minimumImprovement, keep: "last" } },
       trainer: { state: async () => ({}), restore: async () => {} },
       ...{ point: new Float32Array(1), space: createVectorSpace(1 << 16, createSimdKernels) },
     })!;
 
-  it("takes a loss that is not finite for the worst", async () => {
-    const stopper = alone(2);
+  it("keeps the least loss, and gives time for improvements that count", async () => {
+    const stopper = alone(3, { children: [] }, 0.5);
     const conclude = async (loss: number, round: number) => {
       expect(stopper.passes(loss).next().done).toBe(true);
       return await stopper.conclude(round);
     };
-    expect(await conclude(1, 0)).toEqual({ meanLoss: 1, bestRound: 0 });
-    expect(await conclude(Number.NaN, 1)).toMatchObject({ meanLoss: 1e300, bestRound: 0 });
-    expect(await conclude(Number.POSITIVE_INFINITY, 2)).toMatchObject({ bestRound: 0, isLast: true });
+    expect(await conclude(4, 0)).toEqual({ meanLoss: 4, bestRound: 0 });
+    expect(await conclude(3, 1)).toEqual({ meanLoss: 3, bestRound: 1 });
+    expect(await conclude(2.8, 2)).toEqual({ meanLoss: 2.8, bestRound: 2 });
+    expect(await conclude(2.9, 3)).toEqual({ meanLoss: 2.9, bestRound: 2 });
+    expect(await conclude(2.7, 4)).toEqual({ meanLoss: 2.7, bestRound: 4, isLast: true });
+    expect((await conclude(Number.MAX_VALUE, 5)).meanLoss).toBe(1e300);
+  });
+
+  it("is not asked about a loss that is not finite: the run has diverged", async () => {
+    const diverged = (round: number, what: string, value: number) => {
+      throw divergedAt(0, round, what, value);
+    };
+    const turn = { options: { plan: { rounds: 9 } }, parts: { stopper: alone(1), diverged }, round: 3 };
+    const measured = { modelNorm: 1, evaluation: { loss: Number.NaN } };
+    await expectRejection(judge(turn as never, measured), Diverged, { peer: 0, round: 3 });
   });
 
   it("needs a place in the tree", () => {

@@ -28,6 +28,7 @@ describe("mutated bytes and frames", () => {
         "heartbeat",
         "notice",
         "answer to join",
+        "status",
         "hello",
         "refusal",
         "safetensors",

@@ -19,9 +19,9 @@ interface Case {
   readonly mean: number;
   readonly gradient: number[];
 }
-const { cases } = JSON.parse(
-  readFileSync(new URL("reference/losses-torch.json", import.meta.url), "utf8"),
-) as { cases: Case[] };
+const { cases } = JSON.parse(readFileSync(new URL("support/losses-torch.json", import.meta.url), "utf8")) as {
+  cases: Case[];
+};
 
 const kindOf: Readonly<Record<string, Targets["kind"]>> = {
   "cross-entropy": "classes",

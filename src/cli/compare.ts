@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { ACCURACY, type Metric } from "../evaluation.js";
 import { parseTopology } from "../graphs/topology.js";
 import { comparisonPage, viewComparison } from "../inspect/comparison-page.js";
+import type { RunVerdict } from "../observing/verdict.js";
 import { type Comparison, cellsOf, parseComparison, weightsOf } from "../runs/comparison.js";
 import { type CellResult, figuresOf, modelledTime, RATES } from "../runs/comparison-result.js";
 import {
@@ -69,9 +70,11 @@ export function compareCommand(): Command {
       for (const result of results) {
         const name = `${result.name}, seed ${result.seed}`;
         if ("problem" in result) warn(`${name}: ${result.problem}`);
-        else if (result.verdict && result.verdict.kind !== "healthy") warn(`${name}: ${result.verdict.text}`);
+        else if (result.verdict && isUnwell(result.verdict)) warn(`${name}: ${result.verdict.text}`);
       }
-      const healthy = results.filter((result) => "verdict" in result && result.verdict?.kind === "healthy");
+      const healthy = results.filter(
+        (result) => "verdict" in result && result.verdict && !isUnwell(result.verdict),
+      );
       note(`${healthy.length} of ${results.length} runs are healthy`);
       if (results.every((result) => "problem" in result)) process.exitCode = NO_RESULT;
     });
@@ -184,3 +187,5 @@ function rangeText(metric: Metric, spread: Spread | undefined): string {
   const half = (spread.high - spread.low) / 2;
   return `${valueText(metric, spread.mean)}${half > 0 ? ` ± ${valueText(metric, half)}` : ""}`;
 }
+
+const isUnwell = ({ kind }: RunVerdict): boolean => kind === "unhealthy" || kind === "diverged";

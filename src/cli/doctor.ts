@@ -94,11 +94,12 @@ function isFolder(path: string): boolean {
 
 /** What the logs of a run say is wrong. */
 async function examineRun(folder: string, json: boolean): Promise<void> {
-  const [{ readRun }, { findingsOf }] = await Promise.all([
+  const [{ readRun }, { findingsOf, judged }] = await Promise.all([
     import("../inspect/read.js"),
     import("../inspect/findings.js"),
   ]);
-  const findings = findingsOf(readRun(folder));
+  const run = readRun(folder);
+  const findings = [...judged(run), ...findingsOf(run)];
   for (const finding of findings) print(json ? JSON.stringify(finding) : finding.text);
   if (findings.length === 0 && !json) print("nothing wrong");
   if (findings.length > 0) process.exitCode = FOUND_PROBLEM;

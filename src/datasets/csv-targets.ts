@@ -96,7 +96,7 @@ function classNames(words: readonly string[], source: string): string[] {
   if (areNumbers && names.length > MOST_NUMBERED_SHARE * words.length && names.length > FEW_CLASSES) {
     throw new InvalidData(
       `csv: the label column of ${source} has ${names.length} different numbers in ${words.length} rows, which are hardly classes: set data.targets to numbers for a regression, or choose another column with data.label`,
-      { code: "csv-numbers-as-classes", field: "data.targets" },
+      { code: "csv-measurements-as-classes", field: "data.targets" },
     );
   }
   if (names.length > MAX_CLASSES) {

@@ -3,6 +3,7 @@ import { type CounterName, counterNames } from "../foundation/counters.js";
 import { medianOf } from "../foundation/median.js";
 import { LATE_SHARE, LOST_SHARE, SLOW_FACTOR } from "../observing/judge-peers.js";
 import type { EdgeHistory, PeerHistory } from "./history.js";
+import { verdictIn } from "./judged.js";
 import { percentText, secondsText } from "./page/format.js";
 import { isSimulated, type Run } from "./read.js";
 import { type LostTime, type RunWaits, waitsOf } from "./waits.js";
@@ -14,7 +15,7 @@ export const UNSTEADY_RECONNECTS = 3;
 export const BLAMED_SHARE = 0.5;
 
 export interface Finding {
-  readonly kind: "stopped" | "unsteady" | "refused" | "late" | "slow" | "warned" | "unread";
+  readonly kind: "stopped" | "unsteady" | "refused" | "late" | "slow" | "warned" | "verdict" | "unread";
   /** The peer that is at fault, or the one that noticed where that is unknown. */
   readonly peer?: number;
   readonly neighbour?: number;
@@ -34,6 +35,13 @@ export function findingsOf(run: Pick<Run, "peers" | "graph" | "remarks">): Findi
     ...reported(peers.flatMap(({ warnings }) => warnings)).map((text): Finding => ({ kind: "warned", text })),
     ...run.remarks.map((text): Finding => ({ kind: "unread", text })),
   ];
+}
+
+/** What the verdict finds wrong, beside what is listed anyway. */
+export function judged(run: Pick<Run, "peers" | "graph" | "header">): Finding[] {
+  const verdict = verdictIn(run);
+  const isWrong = verdict?.kind === "unhealthy" || verdict?.kind === "diverged";
+  return isWrong ? [{ kind: "verdict", text: verdict.text }] : [];
 }
 
 function stopped({ peer, end }: PeerHistory): Finding[] {

@@ -4,13 +4,13 @@
  */
 import { payloadsOf } from "../algorithms/index.js";
 import type { Metric } from "../evaluation.js";
-import { type RunVerdict, verdictOf } from "../observing/verdict.js";
+import type { RunVerdict } from "../observing/verdict.js";
 import type { LogHeader } from "../runs/log.js";
-import { runSubject } from "../runs/run-subject.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import { type CountView, countsOf } from "./counts.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
+import { verdictIn } from "./judged.js";
 import { isSimulated, metricOf, type Run } from "./read.js";
 import { goodputOf, viewWaits } from "./time.js";
 import type { RunWaits } from "./waits.js";
@@ -136,6 +136,7 @@ export interface RunView {
 
 export function viewRun(run: Run, points = MAX_POINTS): RunView {
   const { header, peers, consensus } = run;
+  const verdict = verdictIn(run);
   const instants = consensus.instants();
   const simulated = isSimulated(run);
   const metric = metricOf(run);
@@ -177,20 +178,10 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     goodput: simulated ? null : short(goodputOf(peers)),
     ...(!simulated && viewWaits(peers)),
     counts: countsOf(run),
-    ...verdictIn(run),
+    ...(verdict && { verdict }),
     warnings: warningsOf(run, instants),
     remarks: run.remarks,
   };
-}
-
-function verdictIn({ header, peers, graph }: Run): Pick<RunView, "verdict"> {
-  const isTimed = !isSimulated({ graph }) || header.network !== undefined;
-  const verdict = verdictOf({
-    subject: runSubject(header.experiment, isTimed),
-    peers: peers.map(({ record }) => record),
-    graph: graph.columns.round.length > 0 ? graph.record : undefined,
-  });
-  return verdict ? { verdict } : {};
 }
 
 /** One number per round over all peers that logged it; NaN where there is none. */

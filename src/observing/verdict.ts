@@ -17,7 +17,8 @@ import {
 } from "./reason.js";
 
 export interface RunVerdict {
-  readonly kind: "healthy" | "unhealthy" | "diverged";
+  /** `unknown`: nothing is wrong, and too few rounds were seen to say more. */
+  readonly kind: "healthy" | "unhealthy" | "diverged" | "unknown";
   /** Whether all known peers have ended, or will never. */
   readonly isOver: boolean;
   /** Problems first, the gravest of them first. */
@@ -51,7 +52,8 @@ export function verdictOf(records: RunRecords): RunVerdict | undefined {
     diverged.length > 0
       ? [...diverged, ...problems.filter(({ code }) => code === "consensus-rate-too-large")]
       : [...problems, ...all.filter(({ isProblem }) => !isProblem)];
-  const kind = diverged.length > 0 ? "diverged" : problems.length > 0 ? "unhealthy" : "healthy";
+  const kind =
+    diverged.length > 0 ? "diverged" : problems.length > 0 ? "unhealthy" : isLong ? "healthy" : "unknown";
   const isOver = peers.every(({ end }) => end) || reasons.some(({ code }) => code === "peer-dead");
   return { kind, isOver, reasons, text: sentence(kind, isOver, reasons) };
 }
@@ -77,12 +79,15 @@ function bare({ advice: _, ...reason }: Reason): Reason {
   return reason;
 }
 
-const words = { healthy: "healthy", unhealthy: "not healthy", diverged: "diverged" } as const;
+const words = {
+  ...{ healthy: "healthy", unhealthy: "not healthy", diverged: "diverged", unknown: "no verdict" },
+} as const;
 
 function sentence(kind: RunVerdict["kind"], isOver: boolean, reasons: readonly Reason[]): string {
   // What is as it should be would hide a problem.
   const told = reasons.filter(
-    ({ isProblem, code }) => kind === "healthy" || isProblem || code === "stopped" || code === "traffic",
+    ({ isProblem, code }) =>
+      kind === "healthy" || kind === "unknown" || isProblem || code === "stopped" || code === "traffic",
   );
   const parts = told.map(({ text, advice }, k) =>
     // Problems with one remedy name it once.
@@ -92,8 +97,10 @@ function sentence(kind: RunVerdict["kind"], isOver: boolean, reasons: readonly R
 }
 
 function fewRounds(peers: readonly PeerRecord[]): Reason {
-  const value = Math.max(...peers.map(({ lastRound }) => lastRound + 1));
-  const text = `${value === 1 ? "1 round shows" : `${value} rounds show`} no trend`;
+  const value = Math.max(...peers.map(({ learningRounds }) => learningRounds));
+  const isLater = peers.some(({ firstRound = 0 }) => firstRound > 0);
+  const seen = value === 1 ? "1 learning round" : `${value} learning rounds`;
+  const text = `${seen}${isLater ? " since the run was resumed" : ""} ${value === 1 ? "shows" : "show"} no trend`;
   return { code: "few-rounds", isProblem: false, text, value };
 }
 

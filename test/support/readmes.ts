@@ -84,7 +84,11 @@ export function createWorkplace(python: string): Workplace {
   linkModules(folder);
   const bin = join(folder, ".bin");
   const murmur = `exec "${process.execPath}" "${root}dist/cli/main.js" "$@"`;
-  const programs = { npx: `shift\n${murmur}`, murmur, python3: `exec "${python}" "$@"` };
+  const programs = {
+    npx: `shift\n${murmur}`,
+    murmur,
+    python3: `PATH="${process.env.PATH}" exec "${python}" "$@"`,
+  };
   mkdirSync(bin);
   for (const [name, script] of Object.entries(programs)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });

@@ -358,7 +358,7 @@ describe("murmur up", () => {
     expect(stdout).toMatch(/goodput [\d.]+ % of wall time/);
     // The run ends with what its logs open with.
     expect(murmur("inspect", out).stdout.split("\n")[0]).toBe(stdout.trimEnd().split("\n").at(-1));
-    expect(stdout).toMatch(/^healthy: \d rounds show no trend; .* sent per peer/m);
+    expect(stdout).toMatch(/^no verdict: \d learning rounds show no trend; .* sent per peer/m);
     expect(stderr).toMatch(/^consensus rate η [\d.]+ \(auto\)$/m);
     expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
   });

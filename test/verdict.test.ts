@@ -267,7 +267,7 @@ describe("a verdict", () => {
   it("sees no trend in a few rounds, and a loss that is not finite in one", () => {
     const rounds = Array.from({ length: FEWEST_ROUNDS - 1 }, (_, at) => round(at, { residual: 50 }));
     expect(judged(rounds)).toMatchObject({ kind: "unknown" });
-    expect(judged(rounds).text).toContain(`${FEWEST_ROUNDS - 1} rounds show no trend`);
+    expect(judged(rounds).text).toContain(`${FEWEST_ROUNDS - 1} learning rounds show no trend`);
     expect(judged([round(0, { loss: Number.NaN })]).kind).toBe("diverged");
     expect(verdictOf({ subject, peers: [createPeerRecord(0, 1)] })).toBeUndefined();
   });

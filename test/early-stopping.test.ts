@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -16,6 +16,7 @@ import { type SimulationRound, simulate } from "../src/runs/simulate.js";
 import { createVectorSpace } from "../src/vectors/vector.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { memoryAddress, quick } from "./support/network.js";
+import { murmur } from "./support/processes.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "murmur-stopping-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -149,6 +150,20 @@ describe("peers that stop early", () => {
     expect(whole[0]!.slice(0, 2)).toEqual([200, true]);
     await part("parts", 8, false);
     expect(await part("parts", Number.POSITIVE_INFINITY, true)).toEqual(whole);
+  });
+
+  it("say when they stopped, in processes as in the simulator", () => {
+    const path = join(scratch, "ring.json");
+    writeFileSync(path, JSON.stringify({ graph: { kind: "ring", peers: 3 } }));
+    const settings = ["--model", "softmax", "--batch-size", "8", "--learning-rate", "1", "--rounds", "300"];
+    const stopping = ["--evaluate-every", "2", "--early-stopping.patience", "2", "--json"];
+    const [simulated, real] = ["simulate", "up"].map((verb) =>
+      JSON.parse(murmur(verb, path, ...settings, ...stopping).stdout),
+    );
+    expect(simulated.stopping.lastRound).toBeLessThan(300);
+    expect(simulated.stopping.bestRound).toBe(simulated.stopping.lastRound - 4);
+    expect(real.summary.stopping).toEqual(simulated.stopping);
+    for (const peer of real.peers) expect(peer.stopping).toEqual(simulated.stopping);
   });
 
   it("begin to count anew when a newcomer was not there before", async () => {

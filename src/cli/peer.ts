@@ -32,7 +32,7 @@ import {
   threadsOption,
 } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
-import { modelsText } from "./summary.js";
+import { modelsText, stoppingText } from "./summary.js";
 import { noteExit, verdictText } from "./verdict.js";
 
 export function peerCommand(): Command {
@@ -127,6 +127,7 @@ export function peerCommand(): Command {
       }
       noteExit(summary.verdict);
       print(options.json ? JSON.stringify(summary) : outcomeText(summary));
+      if (summary.stopping && !options.json) print(stoppingText(experiment.rounds, summary.stopping));
       if (summary.verdict && !options.json) print(verdictText(summary.verdict));
     });
   addCheckpointOptions(command);

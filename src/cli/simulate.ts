@@ -81,7 +81,7 @@ export function simulateCommand(): Command {
       }
       noteExit(summary.verdict);
       print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
-      if (summary.stopping && !options.json) print(`\n${stoppingText(summary)}`);
+      if (summary.stopping && !options.json) print(`\n${stoppingText(summary.rounds, summary.stopping)}`);
       if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
       if (summary.models && !options.json) print(`\n${modelsText(summary.models)}`);
       if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { payloadsOf } from "../algorithms/index.js";
 import type { ModelledTimes } from "../runs/modelled-times.js";
 import type { RunSummary, Standing } from "../runs/node/record-simulation.js";
+import type { Stopping } from "../runs/stopping.js";
 import { bytesText, metricTitle, numberText, percentText, table, valueText } from "./console.js";
 
 /**
@@ -51,8 +52,7 @@ export function modelsText(files: readonly string[]): string {
 }
 
 /** When all peers stopped learning, and which models the run ends with. */
-export function stoppingText({ rounds, stopping }: RunSummary): string | undefined {
-  if (!stopping) return undefined;
+export function stoppingText(rounds: number, stopping: Stopping): string {
   const { lastRound, bestRound, keptBest } = stopping;
   const end =
     lastRound < rounds

@@ -183,7 +183,7 @@ function printOutcome(
   directory: string | undefined,
 ): void {
   if (summary) print(`\n${summaryTable([summary])}`);
-  if (summary?.stopping) print(`\n${stoppingText(summary)}`);
+  if (summary?.stopping) print(`\n${stoppingText(summary.rounds, summary.stopping)}`);
   print(`\n${peersTable(peers)}`);
   if (goodput !== undefined) print(`\ngoodput ${percentText(goodput)} % of wall time in useful steps`);
   if (models) print(`\n${modelsText(models)}`);

@@ -13,6 +13,7 @@ import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
 import { failureOf } from "../log.js";
 import { runSubject } from "../run-subject.js";
+import { type Stopping, stoppingOf } from "../stopping.js";
 import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
 import { requireNoModels } from "./models.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
@@ -78,6 +79,8 @@ export interface PeerSummary extends Figures {
   readonly elapsedMs: number;
   /** Whether the run is healthy as far as this peer sees, and why. */
   readonly verdict?: RunVerdict;
+  /** Where all peers may stop early. */
+  readonly stopping?: Stopping;
 }
 
 /**
@@ -131,6 +134,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   });
   let log: PeerLog | undefined;
   let last: RoundReport | undefined;
+  let learned: RoundReport | undefined;
   const goodput = createGoodput();
   const record = createPeerRecord(id, run.layout.length);
   let unwatch: (() => void) | undefined;
@@ -146,6 +150,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
       unwatch = options.watchMembers?.(run.propose);
       for await (const report of run) {
         last = report;
+        if (report.kind === "learning") learned = report;
         goodput.add(report);
         recordRound(record, report);
         log?.write(report);
@@ -178,6 +183,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   record.end = { outcome: "completed" };
   options.onRecord?.(record);
   const verdict = verdictOf({ subject: runSubject(experiment, true), peers: [record] });
+  const stopping = learned && stoppingOf(experiment, learned);
   const { loss, ...figures } = last?.evaluation ?? {};
   return {
     peer: id,
@@ -190,6 +196,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     bytesSent: last ? bytesSent(last) : 0,
     elapsedMs: last?.time.elapsedMs ?? 0,
     ...(goodput.share !== undefined && { goodput: goodput.share }),
+    ...(stopping && { stopping }),
     ...(verdict && { verdict }),
   };
 }

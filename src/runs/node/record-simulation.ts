@@ -15,6 +15,7 @@ import type { Experiment } from "../experiment.js";
 import { endLine, failureOf, GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type PreparedSimulation, type SimulationRound, simulate } from "../simulate.js";
+import { type Stopping, stoppingOf } from "../stopping.js";
 import { createVerdictWatch } from "../verdict-watch.js";
 import { saveOrWarn } from "./checkpoints/saving.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
@@ -36,8 +37,8 @@ export interface RunSummary {
   /** Bytes that a peer sent, mean over peers. */
   readonly bytesSentPerPeer: number;
   readonly seconds: number;
-  /** Where all peers may stop early: when learning ended, and the round of the least mean held-out loss, both from 1. */
-  readonly stopping?: { readonly lastRound: number; readonly bestRound: number; readonly keptBest: boolean };
+  /** Where all peers may stop early. */
+  readonly stopping?: Stopping;
   /** What a simulated network makes of it. */
   readonly modelled?: ModelledTimes;
   /** Files of the models, where they were saved. */
@@ -178,6 +179,7 @@ export function summarise({
   readonly last: SimulationRound;
   readonly seconds: number;
 }): RunSummary {
+  const stopping = stoppingOf(experiment, beforeClosing.reports[0]!);
   return {
     name: experiment.name,
     algorithm: experiment.algorithm,
@@ -187,18 +189,8 @@ export function summarise({
     beforeClosing: standing(beforeClosing),
     bytesSentPerPeer: average(last.reports.map(bytesSent)),
     seconds,
-    ...stoppingIn(experiment, beforeClosing),
+    ...(stopping && { stopping }),
   };
-}
-
-function stoppingIn(
-  { earlyStopping }: Experiment,
-  { round, reports }: SimulationRound,
-): Pick<RunSummary, "stopping"> {
-  const { verdict } = reports[0]!;
-  if (!verdict || earlyStopping === "off") return {};
-  const keptBest = earlyStopping.keep === "best";
-  return { stopping: { lastRound: round + 1, bestRound: verdict.bestRound + 1, keptBest } };
 }
 
 export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {

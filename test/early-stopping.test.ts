@@ -162,7 +162,7 @@ describe("peers that stop early", () => {
     );
     expect(simulated.stopping.lastRound).toBeLessThan(300);
     expect(simulated.stopping.bestRound).toBe(simulated.stopping.lastRound - 4);
-    expect(real.summary.stopping).toEqual(simulated.stopping);
+    expect(real.stopping).toEqual(simulated.stopping);
     for (const peer of real.peers) expect(peer.stopping).toEqual(simulated.stopping);
   });
 

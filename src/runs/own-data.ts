@@ -54,8 +54,11 @@ export async function requireOneKind(fingerprints: readonly Promise<Fingerprint>
     const peer = k + 1;
     const differences = causesAmong(compareFingerprints(first!, other));
     if (differences.length === 0) continue;
+    const remedy = differences.some(({ field }) => field !== "data")
+      ? "give their files the same columns and name all classes in data.classes"
+      : "name one file of test examples for all in data.testPath";
     throw new InvalidExperiment(
-      `peers 0 and ${peer} cannot learn together: ${describeDifferences(differences, peer)}: give their files the same columns and name all classes in data.classes`,
+      `peers 0 and ${peer} cannot learn together: ${describeDifferences(differences, peer)}: ${remedy}`,
       { code: "own-data-differs", peer, field: differences[0]!.field },
     );
   }

@@ -135,7 +135,7 @@ describe("without a terminal", () => {
     const one = murmur("inspect", out).stdout;
     const both = murmur("inspect", out, "--compare", out).stdout;
     // Sentences, which are no tables.
-    const sentence = /^(wide.*: )?(not )?healthy: |^experiment: /;
+    const sentence = /^(wide.*: )?((not )?healthy|no verdict): |^experiment: /;
     const lines = `${one}\n${both}`.split("\n").filter((line) => !sentence.test(line));
     expect(lines.length).toBeGreaterThan(80);
     for (const line of lines) expect([...line].length, line).toBeLessThanOrEqual(80);

@@ -9,6 +9,7 @@ import { simulateCommand } from "../src/cli/simulate.js";
 import { splitCommand } from "../src/cli/split.js";
 import { upCommand } from "../src/cli/up.js";
 import { experimentJsonSchema, experimentSettings, parseExperiment } from "../src/runs/experiment.js";
+import { murmur } from "./support/processes.js";
 
 interface FieldSchema {
   readonly description?: string;
@@ -85,3 +86,18 @@ describe.each(Object.entries(commands))("murmur %s --help", (_name, create) => {
 function optionOf(command: Command, field: string) {
   return command.options.find((option) => option.attributeName() === field)!;
 }
+
+describe("values of settings", () => {
+  const named = (value: string) =>
+    JSON.parse(murmur("simulate", ring, "--rounds", "1", "--name", value, "--json").stdout).name;
+
+  it.each([
+    ["2024", "2024"],
+    ['"2024"', "2024"],
+    ['"', '"'],
+  ])("of a text are taken as they are, and in quotes as JSON: %s", (value, name) => {
+    expect(named(value)).toBe(name);
+  });
+});
+
+const ring = new URL("../topologies/ring-4.json", import.meta.url).pathname;

@@ -119,7 +119,8 @@ function aboutInner({ description, choices, defaults, kinds }: InnerField): stri
 function parseValue(text: string, schemas: readonly JsonSchema[]): unknown {
   const isText = ({ type, enum: choices }: JsonSchema) =>
     type === "string" || (choices ?? []).some((choice) => typeof choice === "string");
-  if (schemas.length > 0 && schemas.every(isText)) return text;
+  // In quotes it is JSON, too, as programs write it.
+  if (schemas.length > 0 && schemas.every(isText) && !/^".*"$/s.test(text)) return text;
   try {
     return JSON.parse(text);
   } catch {

@@ -24,7 +24,7 @@ export interface EarlyStopping {
 }
 
 /** What an evaluation of all peers came to. */
-export interface Verdict {
+export interface AgreedLoss {
   /** Mean of all peers' held-out losses. */
   readonly meanLoss: number;
   /** Round of the least mean loss so far, from 0. */
@@ -44,7 +44,7 @@ export interface Stopper {
   /** Brings this evaluation's losses together. @param loss finite */
   passes(loss: number): Passes;
   /** What they came to. Keeps the model where it is the best so far. */
-  conclude(round: number): Promise<Verdict>;
+  conclude(round: number): Promise<AgreedLoss>;
   /** The model is that of the best evaluation again, where that is asked for. @returns whether it was another one */
   bringBack(): Promise<boolean>;
   /** Evaluations before this do not count: newcomers were not there. */

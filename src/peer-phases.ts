@@ -34,10 +34,10 @@ export async function judge(turn: Turn, measured: Measured): Promise<Measured | 
   const { loss } = measured.evaluation;
   if (!Number.isFinite(loss)) parts.diverged(round, "held-out loss", loss);
   if (!(await reduce(round, stopper.passes(loss), exchanges))) return undefined;
-  const verdict = await stopper.conclude(round);
-  const isOver = verdict.isLast || round === options.plan.rounds - 1;
+  const agreedLoss = await stopper.conclude(round);
+  const isOver = agreedLoss.isLast || round === options.plan.rounds - 1;
   const again = isOver && (await stopper.bringBack()) ? await remeasure(turn) : {};
-  return { ...measured, ...again, verdict };
+  return { ...measured, ...again, agreedLoss };
 }
 
 /** Brings together what all peers hold. @returns false when the transport was closed meanwhile */

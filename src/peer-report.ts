@@ -18,7 +18,7 @@ export interface Turn {
 export const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round) / 2 ** guard.halvings();
 
 /** What the model and its compression are like after a round. */
-export type Measured = Pick<RoundReport, "modelNorm" | "evaluation" | "verdict"> & Partial<RoundReport>;
+export type Measured = Pick<RoundReport, "modelNorm" | "evaluation" | "agreedLoss"> & Partial<RoundReport>;
 
 export async function measure({ options, parts, exchanges, round }: Turn): Promise<Measured> {
   const { plan, trainer } = options;
@@ -60,7 +60,7 @@ export async function remeasure({ options, parts }: Turn): Promise<Measured> {
 export async function showTrainer({ options, parts, round }: Turn, report: RoundReport): Promise<void> {
   const { plan, trainer, membership } = options;
   if (!trainer.reported) return;
-  const isLast = round === plan.rounds - 1 || report.verdict?.isLast === true;
+  const isLast = round === plan.rounds - 1 || report.agreedLoss?.isLast === true;
   const isSettled = isLast || round === parts.rounds - 1 || membership?.next()?.firstRound === round + 1;
   await trainer.reported({ ...report, isLast }, isSettled ? parts.algorithm.point : undefined);
 }

@@ -259,7 +259,7 @@ async function* run(
     const measured = isClosing ? await measure(turn) : await judge(turn, await measure(turn));
     if (!measured) return;
     // Where all stop early, closing begins.
-    position.round = measured.verdict?.isLast ? plan.rounds : round + 1;
+    position.round = measured.agreedLoss?.isLast ? plan.rounds : round + 1;
     position.traffic = traffic();
     const report: RoundReport = {
       peer: id,

@@ -51,9 +51,9 @@ describe("peers that stop early", () => {
     let since = 0;
     for (const { round, reports } of learning) {
       const [first] = reports;
-      for (const { verdict } of reports) expect(verdict).toEqual(first!.verdict);
-      if (!first!.verdict) continue;
-      const { meanLoss } = first!.verdict;
+      for (const { agreedLoss } of reports) expect(agreedLoss).toEqual(first!.agreedLoss);
+      if (!first!.agreedLoss) continue;
+      const { meanLoss } = first!.agreedLoss;
       const isEnd = round === learning.at(-1)!.round;
       // The last report is of the model that is kept.
       if (!isEnd) {
@@ -63,8 +63,8 @@ describe("peers that stop early", () => {
       if (meanLoss < least) [least, bestRound] = [meanLoss, round];
       if (meanLoss < mark - 0.01) [mark, since] = [meanLoss, 0];
       else since++;
-      expect(first!.verdict.bestRound).toBe(bestRound);
-      expect(first!.verdict.isLast === true).toBe(since >= 3);
+      expect(first!.agreedLoss.bestRound).toBe(bestRound);
+      expect(first!.agreedLoss.isLast === true).toBe(since >= 3);
       expect(isEnd).toBe(since >= 3);
     }
     expect(bestRound).toBeGreaterThan(0);
@@ -77,7 +77,7 @@ describe("peers that stop early", () => {
     const plain = await run({});
     const best = await run({ earlyStopping: { patience: 3 } });
     const last = await run({ earlyStopping: { patience: 3, keep: "last" } });
-    const { bestRound } = best.learning.at(-1)!.reports[0]!.verdict!;
+    const { bestRound } = best.learning.at(-1)!.reports[0]!.agreedLoss!;
     const end = best.learning.length - 1;
     expect(end).toBeGreaterThan(bestRound);
     expect(best.models.slice(0, end)).toEqual(plain.models.slice(0, end));
@@ -95,7 +95,7 @@ describe("peers that stop early", () => {
       rounds: 30,
       closingRounds: 0,
     });
-    const { bestRound, isLast } = learning.at(-1)!.reports[0]!.verdict!;
+    const { bestRound, isLast } = learning.at(-1)!.reports[0]!.agreedLoss!;
     expect([learning.length, isLast]).toEqual([30, undefined]);
     expect(models[29]).toEqual(models[bestRound]);
   });
@@ -108,7 +108,7 @@ describe("peers that stop early", () => {
       learningRate: 2,
       rounds: 80,
     });
-    const { bestRound } = learning.at(-1)!.reports[0]!.verdict!;
+    const { bestRound } = learning.at(-1)!.reports[0]!.agreedLoss!;
     expect(learning.at(-1)!.round).toBeGreaterThan(bestRound);
     for (const [peer, { evaluation }] of learning.at(-1)!.reports.entries()) {
       expect(evaluation).toEqual(learning[bestRound]!.reports[peer]!.evaluation);
@@ -193,15 +193,15 @@ describe("peers that stop early", () => {
     const all = await Promise.all([reportsOf(0, 2), reportsOf(1, 2), reportsOf(2, 3)]);
     const began = all[2]![0]!.round;
     for (const reports of all) {
-      expect(reports.find(({ round }) => round === began)!.verdict!.bestRound).toBe(began);
+      expect(reports.find(({ round }) => round === began)!.agreedLoss!.bestRound).toBe(began);
       expect(
         reports
-          .map(({ verdict }) => verdict)
+          .map(({ agreedLoss }) => agreedLoss)
           .filter(Boolean)
           .at(-1),
       ).toEqual(
         all[2]!
-          .map(({ verdict }) => verdict)
+          .map(({ agreedLoss }) => agreedLoss)
           .filter(Boolean)
           .at(-1),
       );

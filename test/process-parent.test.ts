@@ -9,7 +9,7 @@ import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { simulate } from "../src/runs/simulate.js";
 import { createTrainer } from "../src/trainers/index.js";
 import { expectError, expectRejection } from "./support/errors.js";
-import { endAll, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
+import { endAll, ended, type Finished, murmur, startMurmur, startNode } from "./support/processes.js";
 
 const program = new URL("support/trainer-program.mjs", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "murmur-parent-"));
@@ -172,18 +172,6 @@ describe("a program that starts its peer", () => {
 });
 
 describe("a peer whose program", () => {
-  /** Resolves when no process has this number. */
-  async function ended(pid: number): Promise<void> {
-    for (;;) {
-      try {
-        process.kill(pid, 0);
-      } catch {
-        return;
-      }
-      await new Promise(setImmediate);
-    }
-  }
-
   it("is killed ends, and leaves nothing", async () => {
     const pid = join(folder, "pid");
     const parent = startParent(0, { how: ["hang", "0"], trainer: { paths: { pid } } });

@@ -10,7 +10,7 @@ import { readModel } from "../src/runs/node/models.js";
 import { simulate } from "../src/runs/simulate.js";
 import { createTrainer } from "../src/trainers/index.js";
 import { expectError, expectRejection } from "./support/errors.js";
-import { murmur } from "./support/processes.js";
+import { ended, murmur } from "./support/processes.js";
 
 const program = new URL("support/trainer-program.mjs", import.meta.url).pathname;
 const graph = { kind: "complete", peers: 2 };
@@ -268,18 +268,6 @@ describe("a program that breaks the protocol in a step", () => {
     }
   });
 });
-
-/** Resolves when no process has this number. */
-async function ended(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise(setImmediate);
-  }
-}
 
 describe("settings of a program", () => {
   it("that is closed has ended, and takes nothing more", async () => {

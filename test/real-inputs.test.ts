@@ -322,12 +322,15 @@ describe("files that users keep", () => {
   it("need a temporary folder, or a sentence", () => {
     const topology = file("ring.json", JSON.stringify({ graph: { kind: "ring", peers: 3 } }));
     const command = new URL("../dist/cli/main.js", import.meta.url).pathname;
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [command, "up", topology, "--split", "iid", "--rounds", "2"],
-      { encoding: "utf8", env: { ...process.env, NO_COLOR: "1", TMPDIR: join(scratch, "nowhere") } },
-    );
-    expect(status).toBe(2);
-    expect(stderr).toMatch(/^error: cannot make a temporary folder in .*TMPDIR$/m);
+    const env = { ...process.env, NO_COLOR: "1", TMPDIR: join(scratch, "nowhere") };
+    const inNowhere = (...args: string[]) =>
+      spawnSync(process.execPath, [command, ...args, "--rounds", "2"], { encoding: "utf8", env });
+    const up = inNowhere("up", topology, "--split", "iid");
+    expect(up.status).toBe(2);
+    expect(up.stderr).toMatch(/^error: cannot make a temporary folder in .*TMPDIR$/m);
+    const program = ["--trainer", "process", "--trainer.command", "node"];
+    const simulated = inNowhere("simulate", topology, ...program);
+    expect(simulated.status).toBe(2);
+    expect(simulated.stderr).toMatch(/^error: cannot share a folder with a trainer program in .*TMPDIR$/m);
   });
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it, test } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { table } from "../src/cli/table.js";
 import { murmur } from "./support/processes.js";
 import { createScreen } from "./support/screen.js";
@@ -58,7 +58,7 @@ function shown(columns: number, ...args: string[]): string[] {
 /** Of a run that is over. */
 const BAR = /^\S.* █+ (\d+)\/\1 in \d+:\d\d(, \S+ rounds\/s|, .+ a round)?$/;
 
-if (noTerminal !== undefined) test.skip(noTerminal, () => {});
+if (noTerminal !== undefined) console.warn(noTerminal);
 
 describe.skipIf(noTerminal !== undefined)("in a terminal", () => {
   it.each([80, 200])("whatever is written goes above the progress, whole, at %d columns", (columns) => {

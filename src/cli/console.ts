@@ -1,11 +1,11 @@
 /** The only console output: results on stdout, progress and remarks on stderr. */
 import pc from "picocolors";
 import { ACCURACY, type Metric } from "../evaluation.js";
-import { numberText } from "../inspect/page/format.js";
+import { numberText } from "../foundation/format.js";
 import type { Readiness } from "../runs/node/record-simulation.js";
 
 /** Numbers read the same in the terminal as on the page. */
-export { bytesText, numberText, secondsText } from "../inspect/page/format.js";
+export { bytesText, numberText, secondsText } from "../foundation/format.js";
 export { type Progress, progress } from "./progress.js";
 export { table } from "./table.js";
 

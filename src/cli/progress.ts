@@ -1,6 +1,6 @@
 /** How far a command is: a bar at the foot of the terminal, or a line every tenth of the way elsewhere. */
 import pc from "picocolors";
-import { numberText, secondsText } from "../inspect/page/format.js";
+import { numberText, secondsText } from "../foundation/format.js";
 import { createFooter } from "./footer.js";
 
 export interface Progress {

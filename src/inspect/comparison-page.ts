@@ -26,7 +26,7 @@ export interface ComparisonView {
 
 /** In the order in which they need each other. */
 const modules = [
-  "format",
+  "../../foundation/format",
   "elements",
   "colours",
   "chart-lines",

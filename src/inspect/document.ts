@@ -9,7 +9,7 @@ export interface DocumentParts {
   readonly title: string;
   /** JSON, which the code finds in the element `data`. */
   readonly data: unknown;
-  /** Names of modules in `page/`, in the order in which they need each other. */
+  /** Modules, as paths from `page/`, in the order in which they need each other. */
   readonly modules: readonly string[];
 }
 

@@ -1,10 +1,10 @@
 /** What a run's logs say is wrong, by their counters and the peers' warnings, one line each with what to do: what `murmur doctor` prints of a run. */
 import { type CounterName, counterNames } from "../foundation/counters.js";
+import { percentText, secondsText } from "../foundation/format.js";
 import { medianOf } from "../foundation/median.js";
 import { LATE_SHARE, LOST_SHARE, SLOW_FACTOR } from "../observing/judge-peers.js";
 import type { EdgeHistory, PeerHistory } from "./history.js";
 import { verdictIn } from "./judged.js";
-import { percentText, secondsText } from "./page/format.js";
 import { isSimulated, type Run } from "./read.js";
 import { type LostTime, type RunWaits, waitsOf } from "./waits.js";
 import { reported } from "./warnings.js";

@@ -11,7 +11,7 @@ export interface PageData {
 
 /** In the order in which they need each other. */
 const modules = [
-  "format",
+  "../../foundation/format",
   "elements",
   "colours",
   "chart-kinds",

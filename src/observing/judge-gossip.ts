@@ -1,5 +1,5 @@
 /** Whether compression keeps up and models agree. */
-import { metricText, numberText } from "../inspect/page/format.js";
+import { metricText, numberText } from "../foundation/format.js";
 import type { PeerRecord } from "./peer-record.js";
 import { type Gap, qualityGap, WORST_SHARE } from "./quality-gap.js";
 import { meanOf, peersText, type Reason, type RunRecords, rateText } from "./reason.js";

@@ -1,6 +1,6 @@
 /** Whether a run learns. */
 import { rangeOf, shareOf } from "../evaluation.js";
-import { metricText, numberText } from "../inspect/page/format.js";
+import { metricText, numberText } from "../foundation/format.js";
 import type { PeerRecord } from "./peer-record.js";
 import { qualityGap, WORST_SHARE } from "./quality-gap.js";
 import { FEWEST_ROUNDS, meanOf, type Reason, type RunRecords, rateText } from "./reason.js";

@@ -1,6 +1,7 @@
 /** Whether peers are there, and keep up with each other. */
+
+import { percentText, secondsText } from "../foundation/format.js";
 import { medianOf } from "../foundation/median.js";
-import { percentText, secondsText } from "../inspect/page/format.js";
 import type { PeerRecord } from "./peer-record.js";
 import { FEWEST_ROUNDS, peersText, type Reason, type RunRecords } from "./reason.js";
 

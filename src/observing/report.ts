@@ -1,6 +1,6 @@
 /** What a round reports, and where reports go. */
 
-import type { Verdict } from "../early-stopping.js";
+import type { AgreedLoss } from "../early-stopping.js";
 import type { Evaluation } from "../evaluation.js";
 import type { FrameKind } from "../exchange/frame.js";
 import type { Refusal } from "../exchange/ledger.js";
@@ -54,7 +54,7 @@ export interface RoundReport extends Observation, CounterReport {
   /** The peer's model on held-out data, in the rounds that evaluate. */
   readonly evaluation?: Evaluation;
   /** What all peers' evaluations came to, where they may stop early. */
-  readonly verdict?: Verdict;
+  readonly agreedLoss?: AgreedLoss;
   /** The mean of this peer's past models on held-out data, in the same rounds, where one is kept. */
   readonly iterateAverage?: Evaluation;
   /** The model's random projection (projection.ts), in the rounds that project. */

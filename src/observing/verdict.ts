@@ -2,7 +2,7 @@
  * Whether a run is healthy, and why, in one line. It is judged from what reports and logs have in common, so that a run
  * says at its end what its logs say later.
  */
-import { bytesText, numberText } from "../inspect/page/format.js";
+import { bytesText, numberText } from "../foundation/format.js";
 import { gossipReasons } from "./judge-gossip.js";
 import { learningReasons } from "./judge-learning.js";
 import { peerReasons } from "./judge-peers.js";

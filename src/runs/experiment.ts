@@ -155,8 +155,8 @@ export function parseExperiment(input: unknown, source = "experiment"): Experime
   return checked(experimentSettings, withOwnFiles(expandKinds(input)), { what: source }, InvalidExperiment);
 }
 
-/** Stands for the path of data where each peer names its own. */
-export const OWN_FILES = "own";
+/** Stands for the path of data where each peer names its own; no file is called that. */
+export const OWN_FILES = "(each peer's own)";
 
 function withOwnFiles(input: unknown): unknown {
   const { split, data } = (input ?? {}) as { split?: { kind?: unknown }; data?: { kind?: unknown } };

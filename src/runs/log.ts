@@ -113,7 +113,7 @@ export const peerRound = z.object({
   consensusEstimate: z.number().optional(),
   warnings: z.array(z.string()).optional(),
   evaluation: evaluation.optional(),
-  verdict: z
+  agreedLoss: z
     .object({ meanLoss: z.number(), bestRound: z.int().nonnegative(), isLast: z.literal(true).optional() })
     .optional(),
   iterateAverage: evaluation.optional(),

@@ -14,9 +14,9 @@ export interface Stopping {
 /** @param last report of a learning round @returns undefined where peers do not stop early */
 export function stoppingOf(
   { earlyStopping }: Experiment,
-  { round, verdict }: Pick<RoundReport, "round" | "verdict">,
+  { round, agreedLoss }: Pick<RoundReport, "round" | "agreedLoss">,
 ): Stopping | undefined {
-  if (!verdict || earlyStopping === "off") return undefined;
+  if (!agreedLoss || earlyStopping === "off") return undefined;
   const keptBest = earlyStopping.keep === "best";
-  return { lastRound: round + 1, bestRound: verdict.bestRound + 1, keptBest };
+  return { lastRound: round + 1, bestRound: agreedLoss.bestRound + 1, keptBest };
 }

@@ -1,5 +1,6 @@
 /** Flat float32 vectors that are shared with a program through files: little-endian, without a header. */
 import type { FileHandle } from "node:fs/promises";
+import { FileProblem } from "../foundation/errors.js";
 import type { Vector } from "../vectors/vector.js";
 
 const FLOAT_BYTES = 4;
@@ -32,6 +33,7 @@ export interface SharedFile {
   close(): Promise<void>;
 }
 
+/** @throws FileProblem it cannot be made */
 export async function createSharedFolder(): Promise<SharedFolder> {
   const [fs, { mkdtemp, open }, { hostname, tmpdir }, { join }] = await Promise.all([
     import("node:fs"),
@@ -41,9 +43,17 @@ export async function createSharedFolder(): Promise<SharedFolder> {
   ]);
   const root = tmpdir();
   const machine = hostname().replace(/[^\w-]/g, "_");
-  removeAbandoned(fs, join, root, machine);
-  // For this user alone: mkdtemp gives mode 0700.
-  const folder = await mkdtemp(join(root, `${PREFIX}${machine}-${process.pid}-`));
+  let folder: string;
+  try {
+    removeAbandoned(fs, join, root, machine);
+    // For this user alone: mkdtemp gives mode 0700.
+    folder = await mkdtemp(join(root, `${PREFIX}${machine}-${process.pid}-`));
+  } catch (cause) {
+    throw new FileProblem(
+      `cannot share a folder with a trainer program in ${root}: ${(cause as Error).message}; make room there, or set TMPDIR`,
+      { code: "no-shared-folder", field: root, cause },
+    );
+  }
   const path = (name: string) => join(folder, name);
   return {
     path,

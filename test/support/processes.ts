@@ -86,3 +86,15 @@ export function start(file: string, ...args: string[]): Running {
 export function endAll(): void {
   for (const child of running) child.kill("SIGKILL");
 }
+
+/** Resolves when no process has this number. */
+export async function ended(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise(setImmediate);
+  }
+}

@@ -1,4 +1,4 @@
-import { bytesText, metricText, numberText, percentText, secondsText } from "./format.js";
+import { bytesText, metricText, numberText, percentText, secondsText } from "../../foundation/format.js";
 
 /** @typedef {import("../view.js").SeriesName} SeriesName */
 

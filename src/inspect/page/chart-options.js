@@ -1,6 +1,6 @@
+import { bytesText, secondsText } from "../../foundation/format.js";
 import { axisStyle, logTicks } from "./axes.js";
 import { colour, seriesColour } from "./colours.js";
-import { bytesText, secondsText } from "./format.js";
 
 /**
  * @typedef {import("./chart-kinds.js").ChartKind} ChartKind

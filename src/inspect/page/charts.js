@@ -1,8 +1,8 @@
+import { lastOf } from "../../foundation/format.js";
 import { forRuns } from "./chart-kinds.js";
 import { collect } from "./chart-lines.js";
 import { CHART_HEIGHT, plotOptions } from "./chart-options.js";
 import { colour, seriesColour } from "./colours.js";
-import { lastOf } from "./format.js";
 
 /**
  * @typedef {import("../view.js").RunView} RunView

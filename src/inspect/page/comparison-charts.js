@@ -1,6 +1,6 @@
+import { bytesText, metricText, numberText, secondsText } from "../../foundation/format.js";
 import { logTicks } from "./axes.js";
 import { colour } from "./colours.js";
-import { bytesText, metricText, numberText, secondsText } from "./format.js";
 
 /**
  * @typedef {import("../comparison-page.js").ComparisonView} ComparisonView

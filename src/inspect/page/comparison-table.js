@@ -1,6 +1,6 @@
+import { bytesText, metricText, numberText, secondsText } from "../../foundation/format.js";
 import { secondsAt } from "./comparison-charts.js";
 import { cardHead, create } from "./elements.js";
-import { bytesText, metricText, numberText, secondsText } from "./format.js";
 import { createMark } from "./marks.js";
 
 /**

@@ -1,4 +1,4 @@
-import { bytesText, peerText, secondsText } from "./format.js";
+import { bytesText, peerText, secondsText } from "../../foundation/format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 

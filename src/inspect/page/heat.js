@@ -1,5 +1,5 @@
+import { numberText } from "../../foundation/format.js";
 import { rampColour } from "./colours.js";
-import { numberText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 

@@ -1,5 +1,13 @@
+import {
+  bytesText,
+  lastOf,
+  metricText,
+  numberText,
+  peerText,
+  percentText,
+  secondsText,
+} from "../../foundation/format.js";
 import { cardHead, create } from "./elements.js";
-import { bytesText, lastOf, metricText, numberText, peerText, percentText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 

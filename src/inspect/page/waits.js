@@ -1,5 +1,5 @@
+import { bytesText, percentText, secondsText } from "../../foundation/format.js";
 import { cardHead, create } from "./elements.js";
-import { bytesText, percentText, secondsText } from "./format.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 /** @typedef {import("../waits.js").Wait} Wait */

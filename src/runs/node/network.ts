@@ -182,7 +182,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       for (;;) {
         const { peer, network, saving } = current();
         for await (const report of peer.run(network)) {
-          finished = report.verdict?.isLast ? current().plan.rounds : report.round + 1;
+          finished = report.agreedLoss?.isLast ? current().plan.rounds : report.round + 1;
           await saving?.roundIsOver(report.round, signal?.aborted === true);
           yield report;
         }

@@ -89,7 +89,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
       onRound(report, { point, plan, rounds }) {
         const now = performance.now();
         const isEnd =
-          report.round === plan.rounds - 1 || report.verdict?.isLast || report.round === rounds - 1;
+          report.round === plan.rounds - 1 || report.agreedLoss?.isLast || report.round === rounds - 1;
         if (isEnd || report.evaluation || report.warnings || now - told >= PROGRESS_MS) {
           told = now;
           void tell({ kind: "round", report });

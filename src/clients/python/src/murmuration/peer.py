@@ -16,14 +16,12 @@ import numpy as np
 from . import runtime
 from .connection import Connection, Message
 from .errors import PeerFailed
-from .files import FLOAT, finite, read_tensors, shapes, write_tensors
+from .files import FLOAT, finite, read_tensors
+from .protocol import PROTOCOL, VERSION, described, saved
 from .trainer import Description, Evaluation, State, Vector
 
 PathOrText = Union[str, "os.PathLike[str]"]
 Self = TypeVar("Self", bound="Peer")
-
-PROTOCOL = "murmuration trainer"
-VERSION = 1
 
 
 class Parameters(Protocol):
@@ -240,9 +238,7 @@ class Peer:
             accuracy = {} if evaluation.accuracy is None else {"accuracy": float(evaluation.accuracy)}
             return {"loss": finite(evaluation.loss), **accuracy}
         if kind == "state":
-            tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in self._parameters.state().items()}
-            write_tensors(self._files["state"], tensors)
-            return {"tensors": shapes(tensors)}
+            return saved(self._parameters.state(), self._files["state"])
         if kind == "restore":
             try:
                 self._parameters.restore(read_tensors(self._files["state"], request["tensors"]))
@@ -254,16 +250,8 @@ class Peer:
         self._files = request["files"]
         self.rounds = request["rounds"]
         self.local_steps = request["localSteps"]
-        tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in description.tensors.items()}
-        self._length = write_tensors(self._files["initial"], tensors)
-        about = {"data": description.data, "model": description.model}
-        return {
-            "tensors": shapes(tensors),
-            "local": [{"name": name, "shape": list(shape)} for name, shape in description.local.items()],
-            **{key: text for key, text in about.items() if text is not None},
-            "returns": self._parameters.returns,
-            "evaluates": self._evaluates,
-        }
+        self._length, reply = described(description, self._files["initial"])
+        return {**reply, "returns": self._parameters.returns, "evaluates": self._evaluates}
 
     def _load(self) -> None:
         if not self._is_shared:

@@ -10,11 +10,9 @@ from typing import IO, Any, Callable, Dict, Optional
 
 import numpy as np
 
-from .files import FLOAT, finite, read_tensors, shapes, write_tensors
+from .files import FLOAT, finite, read_tensors
+from .protocol import PROTOCOL, VERSION, described, saved
 from .trainer import Evaluation, Run, State, Step, Trainer, Vector
-
-PROTOCOL = "murmuration trainer"
-VERSION = 1
 
 
 def serve(make: Callable[[Run], Trainer]) -> None:
@@ -78,15 +76,8 @@ class _Server:
             close()
 
     def _describe(self, _request: Dict[str, Any]) -> Dict[str, Any]:
-        description = self._trainer.describe()
-        tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in description.tensors.items()}
-        self._length = write_tensors(self._files["initial"], tensors)
-        about = {"data": description.data, "model": description.model}
-        return {
-            "tensors": shapes(tensors),
-            "local": [{"name": name, "shape": list(shape)} for name, shape in description.local.items()],
-            **{key: text for key, text in about.items() if text is not None},
-        }
+        self._length, reply = described(self._trainer.describe(), self._files["initial"])
+        return reply
 
     def _step(self, request: Dict[str, Any]) -> Dict[str, Any]:
         step = Step(
@@ -107,9 +98,7 @@ class _Server:
 
     def _state(self, _request: Dict[str, Any]) -> Dict[str, Any]:
         state: State = getattr(self._trainer, "state", dict)()
-        tensors = {name: np.asarray(values, dtype=FLOAT) for name, values in state.items()}
-        write_tensors(self._files["state"], tensors)
-        return {"tensors": shapes(tensors)}
+        return saved(state, self._files["state"])
 
     def _restore(self, request: Dict[str, Any]) -> Dict[str, Any]:
         state = read_tensors(self._files["state"], request["tensors"])

@@ -10,7 +10,8 @@ import { random } from "../foundation/random.js";
 import type { Loss } from "../loss.js";
 import { createLoss } from "../losses/index.js";
 import type { Vector } from "../vectors/vector.js";
-import { createBatches, EVALUATION_BATCH } from "./batches.js";
+import { createBatchReader } from "./batch-reader.js";
+import { EVALUATION_BATCH } from "./batches.js";
 import {
   checkData,
   type ModelShapes,
@@ -162,33 +163,6 @@ function differentiated<Result>(gradient: () => Result): Result {
       cause,
     });
   }
-}
-
-/** Minibatches in buffers that are used again: the features, and as many labels for each example. */
-function createBatchReader(
-  { train, augment, batchSize, seed, peer }: LayersTrainerOptions & { readonly batchSize: number },
-  inputSize: number,
-  labelsPerExample: number,
-) {
-  const batches = createBatches(train.features.length / inputSize, batchSize, seed, peer);
-  const features = new Float32Array(batches.size * inputSize);
-  const labels = train.labels.slice(0, batches.size * labelsPerExample);
-  return {
-    size: batches.size,
-    features,
-    labels,
-    load(step: number): void {
-      const examples = batches.at(step);
-      for (let i = 0; i < examples.length; i++) {
-        const from = examples[i]!;
-        features.set(train.features.subarray(from * inputSize, (from + 1) * inputSize), i * inputSize);
-        for (let k = 0; k < labelsPerExample; k++) {
-          labels[i * labelsPerExample + k] = train.labels[from * labelsPerExample + k]!;
-        }
-      }
-      augment?.(features, random(seed, "augment", peer, step));
-    },
-  };
 }
 
 /** Softmax cross entropy of as many classes as the model has outputs. */

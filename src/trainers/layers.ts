@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { backendNames } from "../backend.js";
+import { sizeOf } from "../dataset.js";
 import { createAugmentation } from "../datasets/augmentation.js";
 import { createLoss } from "../losses/index.js";
 import { createModel, modelContext } from "../models/index.js";
+import { denseNetworkFor, denseShapeOf } from "./dense-models.js";
+import type { readDenseStart } from "./dense-start.js";
+import { createDenseTrainer } from "./dense-trainer.js";
+import { lastOf } from "./last-of.js";
 import { loadPeerData } from "./peer-data.js";
+import { isEverything } from "./task.js";
 import type { TrainerKind } from "./trainer.js";
 
 const settings = z.strictObject({
@@ -11,10 +17,16 @@ const settings = z.strictObject({
   backend: z
     .enum(backendNames)
     .default("wasm")
-    .describe("tfjs backend; auto: the fastest that starts, see murmur doctor"),
+    .describe("tfjs backend; auto: the fastest that starts, see murmur doctor. With wasm or auto, softmax and mlp train on kernels of their own"),
 });
 
-/** Trains the task's model on the peer's part of the task's data, with tfjs. See {@link createLayersTrainer}. */
+// Peers of a process train one model.
+const shareStart = lastOf<ReturnType<typeof readDenseStart>>();
+
+/**
+ * Trains the task's model on the peer's part of the task's data: with tfjs ({@link createLayersTrainer}), or dense models
+ * of which all tensors learn without it ({@link createDenseTrainer}).
+ */
 export const layers: TrainerKind<typeof settings> = {
   settings,
   async create({ backend }, context, task) {
@@ -24,15 +36,26 @@ export const layers: TrainerKind<typeof settings> = {
     const { train, test, description, pooling, fingerprint } = data;
     const { targets, inputShape } = description;
     const { loss, outputs } = createLoss(task.loss, targets);
+    const { model, batchSize, trainable } = task;
     const { peer, seed } = context;
     const augment = createAugmentation(task.augmentation, inputShape);
+    const forModel = modelContext(description, outputs, seed);
+
+    const shape = isEverything(trainable) && denseShapeOf(model, description, outputs, backend);
+    if (shape) {
+      const { readDenseStart } = await import("./dense-start.js");
+      const start = shareStart([model, forModel, loss.name], () => readDenseStart(model, forModel, loss));
+      const network = denseNetworkFor(shape, Math.min(batchSize, train.features.length / sizeOf(inputShape)));
+      return createDenseTrainer({
+        ...{ start: await start, network, loss, train, test, batchSize, augment },
+        ...{ examples: description, pooling, fingerprint, seed, peer },
+      });
+    }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
     return createLayersTrainer({
-      model: await createModel(task.model, modelContext(description, outputs, seed)),
-      ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer },
-      batchSize: task.batchSize,
-      trainable: task.trainable,
+      model: await createModel(model, forModel),
+      ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer, batchSize, trainable },
       examples: description,
       ...(augment && { augment }),
     });

@@ -8,6 +8,8 @@ import type { Loss } from "../loss.js";
 import { createLoss, type LossSettings } from "../losses/index.js";
 import { createModel, type ModelSettings, modelContext } from "../models/index.js";
 import { type ModelFile, numbersFor } from "../saved-model.js";
+import { denseNetworkFor, denseShapeOf } from "./dense-models.js";
+import type { DenseShape } from "./dense-network.js";
 
 export interface PredictorOptions {
   readonly file: ModelFile;
@@ -64,6 +66,7 @@ export async function createPredictor(options: PredictorOptions): Promise<Predic
     upload(numbers.model);
     local.write(numbers.local);
     frozen.write(numbers.frozen);
+    const shape = denseShapeOf(settings, examples, outputs, backend);
     return {
       positions: shapes.answers,
       outputs,
@@ -71,13 +74,14 @@ export async function createPredictor(options: PredictorOptions): Promise<Predic
       inputSize: shapes.inputSize,
       layers: model,
       async run(features) {
+        if (shape) return runDense(shape, numbers.model, features);
         const results = tf.tidy(() => {
           const shape = [features.length / shapes.inputSize, ...shapes.inputShape];
           return model.apply(tf.tensor(features, shape), { training: false }) as Tensor;
         });
-        const numbers = (await results.data()) as Float32Array;
+        const values = (await results.data()) as Float32Array;
         results.dispose();
-        return numbers;
+        return values;
       },
       dispose: () => model.dispose(),
     };
@@ -85,4 +89,13 @@ export async function createPredictor(options: PredictorOptions): Promise<Predic
     model.dispose();
     throw error;
   }
+}
+
+/** Outputs as trainers of dense models compute them. */
+function runDense(shape: DenseShape, model: Float32Array, features: Float32Array): Float32Array {
+  const rows = features.length / shape.units[0]!;
+  const network = denseNetworkFor(shape, rows);
+  network.parameters.set(model);
+  network.features.set(features);
+  return network.forward(rows, "evaluation").slice();
 }

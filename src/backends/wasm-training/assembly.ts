@@ -180,6 +180,7 @@ interface NormalizationKernels {
 interface ElementwiseKernels {
   zero(out: number, bytes: number): void;
   reluGradient(dy: number, x: number, out: number, length: number): void;
+  addRow(values: number, row: number, rows: number, columns: number, activation: number): void;
   addScaled(x: number, y: number, factor: number, out: number, length: number): void;
   segmentSum(values: number, index: number, out: number, rows: number, width: number, segments: number): void;
   sumMiddle(x: number, out: number, outer: number, reduced: number, inner: number, factor: number): void;

@@ -8,7 +8,7 @@ import {
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
 import type { Assembly } from "./assembly.js";
-import { compiled } from "./compiled.js";
+import { trainingKernels } from "./module.js";
 
 /** The parts of tfjs's wasm backend that kernels use. */
 interface Backend extends KernelBackend {
@@ -38,7 +38,6 @@ export interface Context {
 }
 
 const contexts = new WeakMap<object, Context>();
-let compiledModule: WebAssembly.Module | undefined;
 
 function memoryOf(wasm: Backend["wasm"]): WebAssembly.Memory {
   for (const exported of Object.values(wasm.asm ?? {})) {
@@ -48,13 +47,12 @@ function memoryOf(wasm: Backend["wasm"]): WebAssembly.Memory {
 }
 
 function createContext(backend: Backend): Context {
-  compiledModule ??= new WebAssembly.Module(Uint8Array.from(atob(compiled), (c) => c.charCodeAt(0)));
   const { wasm, dataIdMap } = backend;
-  const { exports } = new WebAssembly.Instance(compiledModule, { env: { memory: memoryOf(wasm) } });
+  const assembly = trainingKernels(memoryOf(wasm));
   let scratch = 0;
   let scratchBytes = 0;
   return {
-    assembly: exports as unknown as Assembly,
+    assembly,
     // malloc and the backend hold addresses above 2 GiB as negative numbers.
     address: (tensor) => dataIdMap.get(tensor.dataId).memoryOffset >>> 0,
     output: (shape) => backend.makeOutput(shape, "float32"),

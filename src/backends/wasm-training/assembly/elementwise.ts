@@ -1,5 +1,7 @@
 // Arithmetic that goes once over memory.
 
+import { RELU } from "./tiles";
+
 /** out = dy where x > 0, else 0. */
 export function reluGradient(dy: usize, x: usize, out: usize, length: usize): void {
   const zero = f32x4.splat(0);
@@ -42,4 +44,23 @@ export function segmentSum(
 /** Zeros; for results that kernels add to. */
 export function zero(out: usize, bytes: usize): void {
   memory.fill(out, 0, bytes);
+}
+
+/** Adds a row to each of `rows` rows, in place, and applies the activation of a tile: linear or relu. */
+export function addRow(values: usize, row: usize, rows: usize, columns: usize, activation: i32): void {
+  const zero = f32x4.splat(0);
+  for (let i: usize = 0; i < rows; i++) {
+    let k: usize = 0;
+    for (; k + 4 <= columns; k += 4) {
+      const p = k << 2;
+      const sum = f32x4.add(v128.load(values + p), v128.load(row + p));
+      v128.store(values + p, activation == RELU ? f32x4.max(zero, sum) : sum);
+    }
+    for (; k < columns; k++) {
+      const p = k << 2;
+      const sum = load<f32>(values + p) + load<f32>(row + p);
+      store<f32>(values + p, activation == RELU ? max<f32>(0, sum) : sum);
+    }
+    values += columns << 2;
+  }
 }

@@ -1,0 +1,81 @@
+/** Trains dense models straight on the training kernels: a step costs what its arithmetic costs. */
+import type { Examples, ExamplesDescription } from "../dataset.js";
+import type { Augmentation } from "../datasets/augmentation.js";
+import type { Fingerprint } from "../exchange/fingerprint.js";
+import type { Loss } from "../loss.js";
+import type { Vector } from "../vectors/vector.js";
+import { createBatchReader } from "./batch-reader.js";
+import { EVALUATION_BATCH } from "./batches.js";
+import type { DenseNetwork } from "./dense-network.js";
+import type { DenseStart } from "./dense-start.js";
+import { checkData } from "./layers-checks.js";
+import { stateless, type Trainer, type TrainerPooling } from "./trainer.js";
+
+export interface DenseTrainerOptions {
+  readonly start: DenseStart;
+  /** Of a process; passes of several trainers follow one another on it. */
+  readonly network: DenseNetwork;
+  readonly loss: Loss;
+  /** What this peer learns from. */
+  readonly train: Examples;
+  /** What every peer is evaluated on. */
+  readonly test: Examples;
+  readonly batchSize: number;
+  readonly augment?: Augmentation | undefined;
+  readonly examples: ExamplesDescription;
+  readonly pooling: TrainerPooling;
+  /** What peers of a run compare of the data. */
+  readonly fingerprint: () => Promise<Fingerprint>;
+  readonly seed: number;
+  readonly peer: number;
+}
+
+/**
+ * The trainer of one peer. Steps and evaluations give the bits that the layers trainer gives on the wasm backend where
+ * hidden layers have relu, and differ in the last ones where they have another activation.
+ *
+ * @throws InvalidData examples that do not fit the model
+ */
+export function createDenseTrainer(options: DenseTrainerOptions): Trainer {
+  const { start, network, loss, test, examples, pooling } = options;
+  const { layout, shapes, initialize } = start;
+  const labelsPerExample = checkData({ ...options, name: start.name }, shapes, loss);
+  const batch = createBatchReader(
+    { ...options, features: network.features },
+    shapes.inputSize,
+    labelsPerExample,
+  );
+
+  return {
+    ...stateless,
+    ...{ layout, initialize, examples, pooling },
+    async gradient(point, out, step) {
+      network.parameters.set(point);
+      batch.load(step);
+      const outputs = network.forward(batch.size, "learning");
+      const sum = loss.score(outputs, batch.labels, network.outputGradient);
+      network.backward(batch.size);
+      out.set(network.gradient);
+      // The precision of a tensor, which other trainers give it too.
+      return Math.fround(sum / batch.labels.length);
+    },
+    async evaluate(model: Vector) {
+      network.parameters.set(model);
+      const count = test.labels.length / labelsPerExample;
+      const tally = loss.createTally();
+      let sum = 0;
+      for (let first = 0; first < count; first += EVALUATION_BATCH) {
+        const last = Math.min(count, first + EVALUATION_BATCH);
+        const { inputSize } = shapes;
+        network.features.set(test.features.subarray(first * inputSize, last * inputSize));
+        const labels = test.labels.subarray(first * labelsPerExample, last * labelsPerExample);
+        const outputs = network.forward(last - first, "evaluation");
+        sum += loss.score(outputs, labels);
+        tally.add(outputs, labels);
+      }
+      return { loss: sum / test.labels.length, ...tally.figures() };
+    },
+    fingerprint: async () => ({ ...start.fingerprint, ...(await options.fingerprint()) }),
+    dispose() {},
+  };
+}

@@ -1,14 +1,17 @@
 /** Data with targets. A data set is plain, read-only arrays. */
 import type { z } from "zod";
 
-export interface Examples {
+/** Numbers as files have them: float64 where float32 cannot hold what they differ by, such as time stamps. */
+export type FileNumbers = Float32Array | Float64Array;
+
+export interface Examples<Numbers extends FileNumbers = Float32Array> {
   /** All features, one example after another: `count · Π inputShape` numbers. */
-  readonly features: Float32Array;
+  readonly features: Numbers;
   /**
    * The targets of all examples, as {@link Targets} says. Classes: one per example, or equally many per example where a model
    * answers at several positions (text). Marks and numbers: `count` per example.
    */
-  readonly labels: Int32Array | Float32Array;
+  readonly labels: Int32Array | Numbers;
 }
 
 /**
@@ -47,20 +50,20 @@ export interface ExamplesDescription {
   readonly scaling?: Scaling;
 }
 
-export interface Dataset extends ExamplesDescription {
+export interface Dataset<Numbers extends FileNumbers = Float32Array> extends ExamplesDescription {
   readonly name: string;
   /** Features are numbers of classes, as labels are. */
   readonly featuresAreClasses?: true;
-  readonly train: Examples;
+  readonly train: Examples<Numbers>;
   /** Held-out examples. */
-  readonly test: Examples;
+  readonly test: Examples<Numbers>;
 }
 
 /** Examples to use a model on. */
 export interface Rows extends ExamplesDescription {
-  readonly features: Float32Array;
+  readonly features: FileNumbers;
   /** Left out where the files have none. */
-  readonly labels?: Int32Array | Float32Array;
+  readonly labels?: Int32Array | FileNumbers;
   /** What the examples are called, where they have names. */
   readonly rowNames?: readonly string[];
   readonly featuresAreClasses?: true;
@@ -73,7 +76,7 @@ export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
   /** Settings with which features and targets are those of the files; left out where they always are. */
   readonly unscaled?: Readonly<Record<string, string>>;
   /** @throws InvalidData missing, truncated or malformed files */
-  load(settings: z.output<Settings>): Promise<Dataset>;
+  load(settings: z.output<Settings>): Promise<Dataset<FileNumbers>>;
   /**
    * Every example of the files in their order, unscaled: nothing is held out, and labels may be missing. Where left out,
    * this is what `load` gives, the test examples last.
@@ -90,7 +93,7 @@ export function sizeOf(shape: readonly number[]): number {
 }
 
 /** A data set without its examples. */
-export function descriptionOf(dataset: Dataset): ExamplesDescription {
+export function descriptionOf(dataset: ExamplesDescription): ExamplesDescription {
   const { inputShape, targets, featureNames, scaling } = dataset;
   return { inputShape, targets, ...(featureNames && { featureNames }), ...(scaling && { scaling }) };
 }

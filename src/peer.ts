@@ -233,11 +233,15 @@ async function* run(
   const before = Object.fromEntries(
     position.traffic.map(({ neighbour, ...crossed }) => [neighbour, crossed]),
   );
-  const traffic = () =>
-    edges.map(({ peer }) => ({
+  // What was sent to peers that have left counts on.
+  const former = position.traffic.filter(({ neighbour }) => edges.every(({ peer }) => peer !== neighbour));
+  const traffic = () => [
+    ...edges.map(({ peer }) => ({
       neighbour: peer,
       ...added(before[peer] ?? noTraffic(), transport.traffic(peer)),
-    }));
+    })),
+    ...former,
+  ];
   position.edges = exchanges.snapshot;
   const began = clock.now();
 

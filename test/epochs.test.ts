@@ -5,6 +5,7 @@ import type { RoundReport } from "../src/observing/report.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { createCheckpointFolder } from "../src/runs/node/checkpoints/folder.js";
 import { generateIdentity, type Identity, type JoinedRun, joinRun } from "../src/runs/node/network.js";
+import { bytesSent } from "../src/runs/node/totals.js";
 import { memoryAddress, quick } from "./support/network.js";
 import { newFolder } from "./support/runs.js";
 
@@ -147,9 +148,13 @@ describe("a run whose members change", () => {
       for (const id of upTo(3)) {
         const began = reports.get(id)!.find(({ epoch }) => epoch)!;
         expect(began.round).toBe(last.round + 1);
-        expect(began.traffic.map(({ neighbour }) => neighbour)).toEqual(
-          upTo(3).filter((peer) => peer !== id),
-        );
+        // What was sent to the peer that left counts on.
+        expect(began.traffic.map(({ neighbour }) => neighbour)).toEqual([
+          ...upTo(3).filter((peer) => peer !== id),
+          3,
+        ]);
+        const totals = reports.get(id)!.map(bytesSent);
+        expect(totals).toEqual([...totals].sort((a, b) => a - b));
         expect(roundsOf(reports, id)).toEqual(upTo(runs[id]!.rounds));
       }
     },

@@ -5,12 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import jpeg from "jpeg-js";
-import { PNG } from "pngjs";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Dataset } from "../src/dataset.js";
 import { type DatasetSettings, loadDataset } from "../src/datasets/index.js";
-import { decodePicture } from "../src/datasets/picture.js";
 import {
   FileProblem,
   InvalidData,
@@ -130,128 +127,6 @@ describe("folders of IDX files", () => {
     const { targets } = await load({ kind: "idx", path, classes: ["shirt", "shoe", "bag"] });
     expect(targets).toMatchObject({ count: 3, names: ["shirt", "shoe", "bag"] });
     await refused({ kind: "idx", path, classes: ["shirt"] }, "idx-label-range");
-  });
-});
-
-describe("folders of images", () => {
-  const png = (values: readonly number[], width = 2) => {
-    const picture = new PNG({ width, height: values.length / 4 / width });
-    picture.data.set(values);
-    return PNG.sync.write(picture);
-  };
-  const grey = (value: number) => png(Array.from({ length: 16 }, (_, k) => (k % 4 === 3 ? 255 : value)));
-  const fill = (folder: string, parts: readonly string[] = [""]) => {
-    for (const part of parts) {
-      for (const [k, kind] of ["cat", "dog"].entries()) {
-        for (let i = 0; i < 5; i++) file(join(folder, part, kind, `${i}.png`), grey(20 * i + k));
-      }
-    }
-    return { kind: "images", path: join(scratch, folder) };
-  };
-
-  it("leave out what notebooks and file managers hide there", async () => {
-    const data = fill("hidden");
-    file("hidden/.ipynb_checkpoints/0-checkpoint.png", grey(1));
-    file("hidden/cat/._0.png", "resource fork");
-    expect((await load(data)).targets).toMatchObject({ count: 2, names: ["cat", "dog"] });
-  });
-
-  it.each([
-    ["train", "val"],
-    ["Train", "Test"],
-    ["training", "validation"],
-  ])("in %s and %s are two parts", async (...parts) => {
-    const { train, test } = await load(fill(`in-${parts.join("-")}`, parts));
-    expect([train.labels.length, test.labels.length]).toEqual([10, 10]);
-  });
-
-  it("with classes that some folders lack keep their numbers", async () => {
-    const data = { ...fill("some"), classes: ["bird", "cat", "dog"] };
-    expect([...new Set((await load(data)).train.labels)]).toEqual([1, 2]);
-    await refused({ ...data, classes: ["cat"] }, "images-class-not-named");
-  });
-
-  let pictures = 0;
-  const first = async (content: Buffer, channels: 1 | 3 = 1): Promise<number[]> => {
-    const name = `pictures-${++pictures}`;
-    for (const kind of ["a", "b"]) for (let i = 0; i < 5; i++) file(`${name}/${kind}/${i}.png`, content);
-    const { train, inputShape } = await load({
-      kind: "images",
-      path: join(scratch, name),
-      channels,
-      scale: "unit",
-    });
-    return [
-      ...train.features.slice(
-        0,
-        inputShape.reduce((a, b) => a * b),
-      ),
-    ];
-  };
-
-  it("drawn in the alpha channel are not empty", async () => {
-    const shape = png([0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255]);
-    expect(await first(shape)).toEqual([1, 0, 0, 1]);
-    // Where colours differ, they are the picture.
-    expect(await first(png([255, 255, 255, 255, 0, 0, 0, 0]))).toEqual([1, 0]);
-  });
-
-  it("of 16 bits keep them all", async () => {
-    const depths = { bitDepth: 16, colorType: 0, inputColorType: 0, inputHasAlpha: false } as const;
-    const picture = Object.assign(new PNG({ width: 2, height: 1, ...depths }), {
-      data: Buffer.from(Uint16Array.of(1, 1023).buffer),
-    });
-    const [low, high] = await first(PNG.sync.write(picture, depths));
-    expect(low! * 0xffff).toBeCloseTo(1, 2);
-    expect(high! * 0xffff).toBeCloseTo(1023, 2);
-  });
-
-  it("are turned as the camera was held, each of the eight ways", async () => {
-    // Quarters of different brightness: 0 1 / 2 3, in blocks that JPEG keeps apart.
-    const width = 16;
-    const data = Buffer.from(
-      Array.from({ length: width * width * 4 }, (_, k) => {
-        const [x, y] = [(k >> 2) % width, Math.floor((k >> 2) / width)];
-        return k % 4 === 3 ? 255 : 80 * ((y < 8 ? 0 : 2) + (x < 8 ? 0 : 1));
-      }),
-    );
-    const plain = jpeg.encode({ width, height: width, data }, 95).data;
-    const withOrientation = (orientation: number, isLittle: boolean): Buffer => {
-      const tiff = Buffer.alloc(26);
-      tiff.write(isLittle ? "II*\0" : "MM\0*", "latin1");
-      const [short, long] = isLittle
-        ? [tiff.writeUInt16LE.bind(tiff), tiff.writeUInt32LE.bind(tiff)]
-        : [tiff.writeUInt16BE.bind(tiff), tiff.writeUInt32BE.bind(tiff)];
-      long(8, 4);
-      short(1, 8);
-      short(0x0112, 10);
-      short(3, 12);
-      long(1, 14);
-      short(orientation, 18);
-      const segment = Buffer.concat([Buffer.from("\xff\xe1\0\0Exif\0\0", "latin1"), tiff]);
-      segment.writeUInt16BE(segment.length - 2, 2);
-      return Buffer.concat([plain.subarray(0, 2), segment, plain.subarray(2)]);
-    };
-    const quarters = async (bytes: Buffer) => {
-      const { data } = await decodePicture(bytes);
-      return [
-        [4, 4],
-        [12, 4],
-        [4, 12],
-        [12, 12],
-      ].map(([x, y]) => Math.round(data[4 * (y! * width + x!)]! / 80));
-    };
-    const upright: Record<number, number[]> = {
-      ...{ 1: [0, 1, 2, 3], 2: [1, 0, 3, 2], 3: [3, 2, 1, 0], 4: [2, 3, 0, 1] },
-      ...{ 5: [0, 2, 1, 3], 6: [2, 0, 3, 1], 7: [3, 1, 2, 0], 8: [1, 3, 0, 2] },
-    };
-    for (const [orientation, expected] of Object.entries(upright)) {
-      for (const isLittle of [true, false]) {
-        expect(await quarters(withOrientation(Number(orientation), isLittle))).toEqual(expected);
-      }
-    }
-    expect(await quarters(plain)).toEqual([0, 1, 2, 3]);
-    expect(await quarters(withOrientation(99, true))).toEqual([0, 1, 2, 3]);
   });
 });
 

@@ -281,11 +281,13 @@ describe("limits", () => {
   it("MAX_ADDRESSES and MAX_ADDRESS_CHARACTERS", () => {
     const address = "/ip4/127.0.0.1/tcp/4001";
     const peers = (listen: string[]) => ({ graph, peers: [{ id: 0, listen }] });
-    parseTopology(peers(new Array(MAX_ADDRESSES).fill(address)), "here");
-    const tooMany = peers(new Array(MAX_ADDRESSES + 1).fill(address));
+    const addresses = Array.from({ length: MAX_ADDRESSES + 1 }, (_, k) => `/ip4/127.0.0.1/tcp/${4001 + k}`);
+    parseTopology(peers(addresses.slice(1)), "here");
+    const tooMany = peers(addresses);
     complaint(tooMany, { code: "invalid-setting", field: "peers[0].listen" });
-    parseTopology(peers([address.padEnd(MAX_ADDRESS_CHARACTERS, "0")]), "here");
-    const tooLong = peers([address.padEnd(MAX_ADDRESS_CHARACTERS + 1, "0")]);
+    const long = (length: number) => `${address}/p2p/`.padEnd(length, "0");
+    parseTopology(peers([long(MAX_ADDRESS_CHARACTERS)]), "here");
+    const tooLong = peers([long(MAX_ADDRESS_CHARACTERS + 1)]);
     complaint(tooLong, { code: "invalid-setting", field: "peers[0].listen[0]" });
   });
 });

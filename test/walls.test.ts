@@ -49,7 +49,7 @@ describe("the core runs in a browser", () => {
     "backends/tensorflow.ts": ["node:fs", "node:path", "node:util"],
     "backends/webgpu.ts": [COMPUTED, "node:fs"],
     "datasets/files.ts": ["node:fs/promises", "node:zlib"],
-    "datasets/picture.ts": ["pngjs"],
+    "datasets/picture.ts": ["@cwasm/webp", "bmp-ts", "pngjs"],
     "datasets/user-module.ts": ["node:fs", "node:path", "node:url", COMPUTED],
     "trainers/process-child.ts": ["node:child_process"],
     "trainers/process-parent.ts": ["node:net"],

@@ -1,11 +1,11 @@
-import { cp, mkdir, readFile, rm } from "node:fs/promises";
+import { cp, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import { FileProblem } from "../foundation/errors.js";
 import { requireWhole, type Topology } from "../graphs/topology.js";
 import { experimentJsonSchema } from "../runs/experiment.js";
-import { makeEmptyFolder } from "../sinks/folders.js";
+import { makeEmptyFolder, makeFolders } from "../sinks/folders.js";
 import { PACKAGE, VERSION } from "../version.js";
 import { note, print, warn } from "./console.js";
 import { composeFiles } from "./deploy-compose.js";
@@ -160,10 +160,10 @@ async function writeAll(
       : "name a new one with --out";
     await makeEmptyFolder(folder, advice);
   }
-  await mkdir(join(folder, "image", "files"), { recursive: true });
+  makeFolders(join(folder, "image", "files"));
   const place = async (path: string, isSecret = false): Promise<string> => {
     const file = join(folder, path);
-    await mkdir(dirname(file), { recursive: true, mode: isSecret ? 0o700 : 0o777 });
+    makeFolders(dirname(file), isSecret ? 0o700 : 0o777);
     return file;
   };
   for (const { path, content, isSecret } of files) {

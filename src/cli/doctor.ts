@@ -1,9 +1,11 @@
 import { statSync } from "node:fs";
 import { Command, Option } from "commander";
+import { oddities } from "../datasets/check.js";
 import { allowDifferentData } from "../datasets/content.js";
 import { InvalidTopology } from "../foundation/errors.js";
 import { requirePeer, type Topology } from "../graphs/topology.js";
-import { experimentJsonSchema } from "../runs/experiment.js";
+import { type Experiment, experimentJsonSchema } from "../runs/experiment.js";
+import { isLocal } from "../runs/node/addresses.js";
 import type { Fingerprint, Identity } from "../runs/node/network.js";
 import { graphFingerprint } from "../runs/plan.js";
 import { preparePeers } from "../runs/prepare.js";
@@ -13,6 +15,7 @@ import { examinationLines, examinationText, works } from "./doctor-text.js";
 import { readExperiment, readTopology } from "./files.js";
 import { allowDifferentDataOption, peerNumber, secondsOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
+import { partsOf } from "./split.js";
 
 /** How long an attempt may take. */
 const DEFAULT_PATIENCE_MS = 5_000;
@@ -59,6 +62,7 @@ export function doctorCommand(): Command {
         const settings = given();
         const isCompared = experimentFile !== undefined || Object.keys(settings).length > 0;
         const experiment = isCompared ? await readExperiment(experimentFile, settings) : undefined;
+        if (experiment) await checkData(experiment, topology);
         // Loaded here, so that other commands do not wait for libp2p.
         const { layers } = await import("../transports/libp2p/diagnose.js");
         const identities = await findIdentities(topology, topologyFile, options);
@@ -86,6 +90,20 @@ export function doctorCommand(): Command {
     );
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
+}
+
+/** Says what the peers learn from, which needs no keys. @throws InvalidData or InvalidExperiment data that cannot be used */
+async function checkData(experiment: Experiment, topology: Topology): Promise<void> {
+  // Other trainers have data of their own.
+  if (experiment.trainer.kind !== "layers") return;
+  const here = topology.peers.filter(isLocal).map(({ id }) => id);
+  if (here.length === 0) return;
+  const { about, held } = await partsOf(experiment, topology, here);
+  const counts = held.map(({ examples }) => examples);
+  note(
+    `data ${about.name}: ${counts.length} peers have ${Math.min(...counts)} to ${Math.max(...counts)} training examples each`,
+  );
+  for (const oddity of experiment.split.kind === "own" ? [] : oddities(about)) warn(oddity);
 }
 
 function isFolder(path: string): boolean {

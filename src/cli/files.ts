@@ -1,22 +1,21 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
-import { FileProblem } from "../foundation/errors.js";
+import { detailsOf, FileProblem, InvalidExperiment } from "../foundation/errors.js";
+import { unread, unwritten } from "../foundation/system-errors.js";
 import { type GraphFileOptions, topologySettingsOfFile } from "../graph-formats/index.js";
 import { parseTopology, type Topology } from "../graphs/topology.js";
 import { type Experiment, parseExperiment } from "../runs/experiment.js";
 import { createWhole, writeText, writeWhole } from "../sinks/whole-file.js";
 import { createConditions } from "../transports/simulated/conditions.js";
 import { type NetworkSettings, parseNetwork } from "../transports/simulated/settings.js";
+import { kebab } from "./settings-options.js";
 
 /** @throws FileProblem one line: which file, why, what to do */
 export async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason =
-      code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
-    throw new FileProblem(`cannot read ${file}: ${reason}`, {
+    throw new FileProblem(`cannot read ${file}: ${unread(error)}`, {
       code: "file-unreadable",
       field: file,
       cause: error,
@@ -28,7 +27,7 @@ export async function readText(file: string): Promise<string> {
 export async function readJson(file: string): Promise<unknown> {
   const text = await readText(file);
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw new FileProblem(`${file} is not JSON: ${(error as Error).message}`, {
       code: "file-not-json",
@@ -44,7 +43,7 @@ export async function replaceFile(file: string, text: string): Promise<void> {
     const { mode } = await stat(file);
     await writeWhole(file, (handle) => handle.writeFile(text), mode);
   } catch (cause) {
-    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write ${file}: ${unwritten(cause)}`, {
       code: "file-not-replaced",
       field: file,
       cause,
@@ -57,8 +56,8 @@ export async function createFile(file: string, content: string, mode = 0o666): P
   try {
     await createWhole(file, (handle) => handle.writeFile(content), mode);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" ? "it already exists; choose another place" : message;
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = code === "EEXIST" ? "it already exists; choose another place" : unwritten(cause);
     throw new FileProblem(`cannot write ${file}: ${reason}`, {
       code: "file-not-created",
       field: file,
@@ -72,7 +71,7 @@ export async function writePage(file: string, html: string): Promise<void> {
   try {
     await writeText(file, html);
   } catch (cause) {
-    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write ${file}: ${unwritten(cause)}`, {
       code: "page-not-written",
       field: file,
       cause,
@@ -145,7 +144,30 @@ export async function readExperiment(
 ): Promise<Experiment> {
   const base = file === undefined ? {} : await readJson(file);
   const source = file === undefined ? "experiment" : `experiment file ${file}`;
-  return parseExperiment(merge(base, overrides), source);
+  try {
+    return parseExperiment(merge(base, overrides), source);
+  } catch (error) {
+    throw error instanceof InvalidExperiment ? namingOption(error, source, overrides) : error;
+  }
+}
+
+/** The error of a setting that was given as an option, under the name of the option. */
+function namingOption(
+  error: InvalidExperiment,
+  source: string,
+  overrides: Readonly<Record<string, unknown>>,
+): InvalidExperiment {
+  const [, path = "", problem = ""] = /^: ([^\s:]+) (.*)$/s.exec(error.message.slice(source.length)) ?? [];
+  const [field = "", inner] = path.split(/[.[\]]+/);
+  const given = overrides[field];
+  if (given === undefined) return error;
+  let option = `--${kebab(field)}`;
+  if (inner !== undefined && typeof given === "object" && given !== null && !Array.isArray(given)) {
+    // What the options leave out is the file's.
+    if (!(inner in given)) return error;
+    option += `.${kebab(inner)}`;
+  }
+  return new InvalidExperiment(`${option} ${problem}`, { ...detailsOf(error), cause: error });
 }
 
 /** Overrides win; `compressor: "sign"` over `{ kind: "minmax", bits: 4 }` starts over, since sign has no `bits`. */

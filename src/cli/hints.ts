@@ -52,9 +52,19 @@ function commandOf(program: Command): Command {
 function optionHint(option: string, command: Command): string | undefined {
   const known = command.options.flatMap(({ long }) => long ?? []);
   const inner = known.filter((long) => long.endsWith(`.${option.slice(2)}`));
+  const [field] = option.split(".");
+  if (field !== option) return nestedHint(option, field!, known);
   const meant = [...(SYNONYMS[option] ?? []).filter((long) => known.includes(long)), ...inner];
   if (meant.length === 0) return undefined;
   return `unknown option '${option}': did you mean ${meant.join(" or ")}?`;
+}
+
+/** For an option with a dot: its own names are few, and those of its field fewer. */
+function nestedHint(option: string, field: string, known: readonly string[]): string {
+  const nested = known.filter((long) => long.startsWith(`${field}.`));
+  if (nested.length > 0) return `unknown option '${option}'${suggestion(option, nested)}`;
+  const dotted = known.filter((long) => long.includes("."));
+  return `unknown option '${option}'${dotted.length > 0 ? suggestion(option, dotted) : ""}`;
 }
 
 function commandHint(name: string, program: Command): string {

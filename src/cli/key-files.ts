@@ -1,7 +1,9 @@
 /** Keys on disk: one file per peer, readable by its owner alone. */
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { detailsOf, FileProblem, MurmurationError } from "../foundation/errors.js";
+import { unread, unwritten } from "../foundation/system-errors.js";
+import { makeFolders } from "../sinks/folders.js";
 import { createWhole, writeWhole } from "../sinks/whole-file.js";
 import { decodeIdentity, encodeIdentity, type Identity } from "../transports/libp2p/identity.js";
 
@@ -43,7 +45,7 @@ export async function findIdentity(
     text = await readFile(file, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new FileProblem(`cannot read the key ${file}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot read the key ${file}: ${unread(cause)}`, {
       code: "key-unreadable",
       peer: id,
       field: file,
@@ -83,11 +85,11 @@ export async function writeIdentity(
 ): Promise<void> {
   const file = keyFile(folder, id);
   try {
-    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    makeFolders(folder, FOLDER_MODE);
     const write = overwrites || (await isEmpty(file)) ? writeWhole : createWhole;
     await write(file, (handle) => handle.writeFile(`${encodeIdentity(identity)}\n`), FILE_MODE);
   } catch (cause) {
-    throw new FileProblem(`cannot write the key ${file}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write the key ${file}: ${unwritten(cause)}`, {
       code: "key-not-written",
       peer: id,
       field: file,

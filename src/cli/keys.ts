@@ -62,14 +62,14 @@ export function keysCommand(): Command {
       const folder = options.out ?? keysFolder(file);
       assignHosts(topology, entries, options);
       const keys = await keysOf(topology, file, folder, entries, options);
+      nameIn(entries, keys, options.basePort);
+      document.peers = [...entries.values()].sort((a, b) => a.id - b.id);
+      parseTopology(document, file);
 
       // Keys before the file that names them: if this ends in between, running it again goes on from here.
       for (const [id, { identity, isNew }] of keys) {
         if (isNew) await writeIdentity(folder, id, identity, options.force ?? false);
       }
-      nameIn(entries, keys, options.basePort);
-      document.peers = [...entries.values()].sort((a, b) => a.id - b.id);
-      parseTopology(document, file);
       if (JSON.stringify(document) !== before) await replaceFile(file, prettyJson(document));
 
       if (options.json) return print(JSON.stringify(document.peers));

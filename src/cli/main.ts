@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { Interrupted, MurmurationError } from "../foundation/errors.js";
+import { isOfFile, unwritten } from "../foundation/system-errors.js";
 import { VERSION } from "../version.js";
 import { createCommands } from "./commands.js";
 import { fail, note } from "./console.js";
@@ -40,6 +41,9 @@ try {
   } else if (error instanceof MurmurationError) {
     (error instanceof Interrupted ? note : fail)(error.message.replaceAll("\n", " "));
     process.exitCode = error.exitCode;
+  } else if (isOfFile(error)) {
+    fail(`cannot use ${error.path}: ${unwritten(error)}`);
+    process.exitCode = USER_ERROR;
   } else {
     throw error;
   }

@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { backendNames } from "../backend.js";
 import { type DataPart, dataParts } from "../datasets/index.js";
 import { FileProblem } from "../foundation/errors.js";
+import { unwritten } from "../foundation/system-errors.js";
 import { openData, openModel, type UsedData, type UsedModel } from "../runs/model-use.js";
 import { readModel } from "../runs/node/models.js";
 import { writeText } from "../sinks/whole-file.js";
@@ -68,7 +69,7 @@ export async function writeTable(
   try {
     await writeText(file, rows.map((row) => `${row.map(field).join(",")}\n`).join(""));
   } catch (cause) {
-    throw new FileProblem(`cannot write ${file}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write ${file}: ${unwritten(cause)}`, {
       code: "table-not-written",
       field: file,
       cause,

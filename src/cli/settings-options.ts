@@ -15,7 +15,7 @@ interface JsonSchema {
   readonly default?: unknown;
 }
 
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+export const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Heading of the fields that have no fields of their own. */
 const PLAIN_FIELDS = "Experiment settings:";

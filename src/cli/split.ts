@@ -52,14 +52,17 @@ export interface Held {
   readonly counts: readonly number[] | undefined;
 }
 
-/** Which peer holds how much of what; `parts` are their examples in a common data set. */
+/**
+ * Which peer holds how much of what; `parts` are their examples in a common data set.
+ * @param ids peers whose own files are read, where they have such
+ */
 export async function partsOf(
   experiment: Experiment,
   topology: Topology,
+  ids: readonly number[] = topology.peers.map(({ id }) => id),
 ): Promise<{ about: Dataset; held: Held[]; parts?: readonly (readonly number[])[] }> {
   const { data, split, seed } = experiment;
   if (split.kind === "own") {
-    const ids = topology.peers.map(({ id }) => id);
     const files = await Promise.all(
       ids.map((id) => loadDataset(taskOf(experiment, topology, id, false).data)),
     );

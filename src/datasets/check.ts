@@ -1,5 +1,5 @@
 /** What targets and features of any data set must be, checked once when it is loaded. */
-import { type Dataset, sizeOf, type Targets } from "../dataset.js";
+import { type Dataset, type FileNumbers, sizeOf, type Targets, targetNames } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 
 /**
@@ -9,7 +9,7 @@ import { InvalidData } from "../foundation/errors.js";
  */
 export function requireTargets(
   what: string,
-  labels: Int32Array | Float32Array,
+  labels: Int32Array | FileNumbers,
   { kind, count }: Targets,
   perExample: number,
 ): void {
@@ -43,7 +43,7 @@ export function requireTargets(
  * Holds a data set to what splits, models and losses rely on.
  * @throws InvalidData features or targets that are not finite or not of their kind
  */
-export function checkDataset(dataset: Dataset): Dataset {
+export function checkDataset<Numbers extends FileNumbers>(dataset: Dataset<Numbers>): Dataset<Numbers> {
   const { name, inputShape, targets, train, test } = dataset;
   for (const [part, examples] of [
     ["training", train],
@@ -71,9 +71,51 @@ export function checkDataset(dataset: Dataset): Dataset {
 }
 
 /** Index of the first number that is not finite, or −1. A plain loop: there may be 10⁸ numbers. */
-function firstNotFinite(numbers: Float32Array): number {
+function firstNotFinite(numbers: FileNumbers): number {
   for (let i = 0; i < numbers.length; i++) if (!Number.isFinite(numbers[i]!)) return i;
   return -1;
+}
+
+/** Most names that a warning lists. */
+const LISTED_NAMES = 8;
+
+/** What is odd about a data set that all peers share, one line each. */
+export function oddities({ name, inputShape, targets, featureNames, train, test }: Dataset): string[] {
+  const count = train.features.length / sizeOf(inputShape);
+  const remarks: string[] = [];
+  if (targets.kind === "classes" && train.labels.length === count) {
+    for (const [part, { labels }, remedy] of [
+      ["training", train, "the model cannot learn them"],
+      ["test", test, "accuracies say nothing about them"],
+    ] as const) {
+      const present = new Set<number>(labels);
+      const missing = targetNames(targets).filter((_, label) => !present.has(label));
+      if (missing.length === 0) continue;
+      remarks.push(
+        `data ${name}: ${missing.length} of ${targets.count} classes have no ${part} examples (${listed(missing)}): ${remedy}`,
+      );
+    }
+  }
+  // Pixels at the edges of images may well be constant; columns that somebody named are not meant to be.
+  const columns = featureNames && featureNames.length === sizeOf(inputShape) ? featureNames : [];
+  const constant = columns.filter((_, column) => isConstant(train.features, column, columns.length));
+  if (constant.length > 0) {
+    remarks.push(
+      `data ${name}: the same number in all training examples is in ${constant.length} of ${columns.length} columns (${listed(constant)}): nothing is learned from them`,
+    );
+  }
+  return remarks;
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > LISTED_NAMES ? ` and ${names.length - LISTED_NAMES} more` : "";
+  return `${names.slice(0, LISTED_NAMES).join(", ")}${more}`;
+}
+
+function isConstant(numbers: Float32Array, column: number, columns: number): boolean {
+  let i = column;
+  while (i < numbers.length && numbers[i] === numbers[column]) i += columns;
+  return i >= numbers.length;
 }
 
 /** @throws InvalidData targets of training examples that leave nothing to learn */

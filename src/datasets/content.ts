@@ -1,5 +1,12 @@
 /** What a data set is, wherever its files lie: what peers of a run compare before they exchange anything. */
-import { type Dataset, type Examples, sizeOf, targetNames } from "../dataset.js";
+import {
+  type Dataset,
+  type Examples,
+  type ExamplesDescription,
+  type FileNumbers,
+  sizeOf,
+  targetNames,
+} from "../dataset.js";
 import { digest, type Fingerprint, listed } from "../exchange/fingerprint.js";
 import { digestOfNumbers } from "./digest-of-numbers.js";
 
@@ -29,7 +36,10 @@ export async function datasetFingerprint(dataset: Dataset): Promise<Fingerprint>
  * - `features`: names of an example's numbers, where the files name them.
  * - `data`: that the test examples are the peer's own, or the digest of those that all have.
  */
-export async function ownFilesFingerprint(dataset: Dataset, test: "own" | "common"): Promise<Fingerprint> {
+export async function ownFilesFingerprint(
+  dataset: Dataset<FileNumbers>,
+  test: "own" | "common",
+): Promise<Fingerprint> {
   const { featureNames } = dataset;
   return {
     ...formOf(dataset),
@@ -38,14 +48,14 @@ export async function ownFilesFingerprint(dataset: Dataset, test: "own" | "commo
   };
 }
 
-function formOf({ targets, inputShape }: Dataset): Fingerprint {
+function formOf({ targets, inputShape }: ExamplesDescription): Fingerprint {
   return {
     [targets.kind]: listed(targetNames(targets)),
     exampleShape: inputShape.join(" × "),
   };
 }
 
-async function describeTest({ test, inputShape }: Dataset): Promise<string> {
+async function describeTest({ test, inputShape }: Dataset<FileNumbers>): Promise<string> {
   const parts = [await digestOfNumbers(test.features), await digestOfNumbers(test.labels)];
   return `${test.features.length / sizeOf(inputShape)} test examples of SHA-256 ${digest(parts)}`;
 }

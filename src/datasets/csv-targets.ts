@@ -68,6 +68,16 @@ export function requireClasses({ rows, source }: TargetTable): void {
   );
 }
 
+/** @throws InvalidData the name of the target column is a class, so that the first line is a row */
+export function requireNamedTarget({ rows, names, source }: TargetTable): void {
+  const [name] = names ?? [];
+  if (name === undefined || !rows.some(({ words }) => classOf(words[0]!) === classOf(name))) return;
+  throw new InvalidData(
+    `csv: the first line of ${source} names the column of the classes ${JSON.stringify(name)}, which is one of them: set data.header to false, or add a line of names`,
+    { code: "csv-header-with-class", field: "data.header" },
+  );
+}
+
 /** @throws InvalidData a row of a class that `data.classes` does not name */
 function requireKnown({ rows, source }: TargetTable, known: readonly string[]): void {
   const classes = new Set(known.map(classOf));
@@ -113,18 +123,19 @@ function classNames(words: readonly string[], source: string): string[] {
  *
  * @throws InvalidData says which line of the file is wrong and how
  */
-export function labelsOf({ rows, names, source }: TargetTable, targets: Targets): Int32Array | Float32Array {
+export function labelsOf({ rows, names, source }: TargetTable, targets: Targets): Int32Array | Float64Array {
   if (targets.kind === "classes") {
     const numbers = new Map(targets.names!.map((name, number) => [classOf(name), number]));
     return Int32Array.from(rows, ({ words }) => numbers.get(classOf(words[0]!))!);
   }
   const wanted = targets.kind === "marks" ? "0 or 1" : "a finite number";
-  const Labels = targets.kind === "marks" ? Int32Array : Float32Array;
+  const Labels = targets.kind === "marks" ? Int32Array : Float64Array;
   const labels = new Labels(rows.length * targets.count);
   for (const [row, { words, line }] of rows.entries()) {
     for (const [k, word] of words.entries()) {
-      const value = word === "" ? Number.NaN : Math.fround(Number(word));
-      const isRight = targets.kind === "marks" ? value === 0 || value === 1 : Number.isFinite(value);
+      const value = word === "" ? Number.NaN : Number(word);
+      const isRight =
+        targets.kind === "marks" ? value === 0 || value === 1 : Number.isFinite(Math.fround(value));
       if (!isRight) {
         throw new InvalidData(
           `csv: line ${line} of ${source}: target ${names?.[k] ?? k} is ${JSON.stringify(word.slice(0, 20))}, not ${wanted}: fix it, remove the line, or change data.targets`,

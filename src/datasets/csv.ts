@@ -1,7 +1,14 @@
 import { z } from "zod";
-import { type DatasetKind, type Examples, type Scaling, sizeOf, type Targets } from "../dataset.js";
+import {
+  type DatasetKind,
+  type Examples,
+  type FileNumbers,
+  type Scaling,
+  sizeOf,
+  type Targets,
+} from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
-import { labelsOf, requireClasses, type TargetTable, targetsOf } from "./csv-targets.js";
+import { labelsOf, requireClasses, requireNamedTarget, type TargetTable, targetsOf } from "./csv-targets.js";
 import { type Origin, readData } from "./files.js";
 import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
 
@@ -83,7 +90,10 @@ export const csv: DatasetKind<typeof settings> = {
     const read = async (file: string) => {
       const lines = await parseLines(await readData(file, ORIGIN), { header, delimiter, source: file });
       const table = readTable(lines, labelColumns(label, lines, file), file);
-      if (kind === "classes") requireClasses(table);
+      if (kind === "classes") {
+        requireClasses(table);
+        requireNamedTarget(table);
+      }
       return table;
     };
     const table = await read(path);
@@ -188,7 +198,7 @@ const DELIMITERS = [";", "\t", "|", ","];
 
 interface Table extends TargetTable {
   /** Row by row. */
-  readonly features: Float32Array;
+  readonly features: Float64Array;
   /** Count of columns, those of the targets apart. */
   readonly columns: number;
   readonly featureNames: readonly string[] | undefined;
@@ -230,13 +240,13 @@ function readTable({ names, rows, width }: Lines, labels: readonly number[], sou
   const columns = width - labels.length;
   if (columns === 0) throw noColumns(rows[0]!.record[0] ?? "", source);
 
-  const features = new Float32Array(rows.length * columns);
+  const features = new Float64Array(rows.length * columns);
   rows.forEach(({ record, info }, row) => {
     let to = row * columns;
     record.forEach((field, column) => {
       if (labels.includes(column)) return;
-      const value = field === "" ? Number.NaN : Math.fround(Number(field));
-      if (!Number.isFinite(value)) {
+      const value = field === "" ? Number.NaN : Number(field);
+      if (!Number.isFinite(Math.fround(value))) {
         throw new InvalidData(
           `csv: line ${info.lines} of ${source}: column ${names?.[column] ?? column} is ${JSON.stringify(field.slice(0, 20))}, not a finite float32 number: fix it, or remove the column`,
           { code: "csv-not-a-number", field: `${source}:${info.lines}` },
@@ -284,12 +294,16 @@ function placeOf(label: string | number, { names, width }: Lines, source: string
   });
 }
 
-function examplesOf(table: Table, targets: Targets): Examples {
+function examplesOf(table: Table, targets: Targets): Examples<Float64Array> {
   return { features: table.features, labels: labelsOf(table, targets) };
 }
 
 /** Brings numbers to mean 0 and variance 1; classes and marks stay as they are. */
-function scaleTargets(train: Examples, test: Examples, { kind, count }: Targets): Scaling | undefined {
+function scaleTargets(
+  train: Examples<FileNumbers>,
+  test: Examples<FileNumbers>,
+  { kind, count }: Targets,
+): Scaling | undefined {
   if (kind !== "numbers") return undefined;
-  return standardize(train.labels as Float32Array, test.labels as Float32Array, count);
+  return standardize(train.labels as FileNumbers, test.labels as FileNumbers, count);
 }

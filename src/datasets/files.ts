@@ -1,6 +1,7 @@
 /** Reading data files: whole, unpacked, and with errors that say where to get what is missing. */
 import { InvalidData } from "../foundation/errors.js";
 import { isNode } from "../foundation/platform.js";
+import { whyUnread } from "../foundation/system-errors.js";
 
 /** What a data set is called in messages, and where its files come from. */
 export interface Origin {
@@ -24,7 +25,7 @@ export async function readData(path: string, { name, remedy }: Origin): Promise<
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, {
+    throw new InvalidData(`${name}: cannot read ${path}: ${whyUnread(cause)}; ${remedy}`, {
       code: "data-file-unreadable",
       field: path,
       cause,
@@ -54,7 +55,7 @@ export async function listFolder(path: string, { name, remedy }: Origin): Promis
     return (await readdir(path)).sort((a, b) => (a < b ? -1 : 1));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
-    throw new InvalidData(`${name}: cannot read ${path}: ${reasonOf(cause)}; ${remedy}`, {
+    throw new InvalidData(`${name}: cannot read ${path}: ${whyUnread(cause)}; ${remedy}`, {
       code: "data-folder-unreadable",
       field: path,
       cause,
@@ -68,10 +69,4 @@ function requireNode(name: string, path: string): void {
     `${name}: cannot read ${path}: only Node reads files; in a browser use data digits, or pass createSimulation trainers with your own data`,
     { code: "data-needs-node", field: path },
   );
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "there is no such file or folder";
-  return code === "EISDIR" ? "it is a folder" : message;
 }

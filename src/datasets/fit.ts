@@ -1,5 +1,11 @@
 /** Examples from elsewhere, brought to what a trained model takes. */
-import { type ExamplesDescription, type Rows, type Targets, targetNames } from "../dataset.js";
+import {
+  type ExamplesDescription,
+  type FileNumbers,
+  type Rows,
+  type Targets,
+  targetNames,
+} from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { scale } from "./parts.js";
 
@@ -20,8 +26,9 @@ export function fitFeatures(rows: Rows, model: ExamplesDescription, source: stri
   }
   requireColumns(rows, model, source);
   if (rows.featuresAreClasses) return Float32Array.from(classesIn(rows.features, rows, model, source));
-  const features = rows.features.slice();
-  if (model.scaling) scale(features, model.scaling);
+  if (!model.scaling) return Float32Array.from(rows.features);
+  const features = new Float32Array(rows.features.length);
+  scale(rows.features, model.scaling, features);
   return features;
 }
 
@@ -56,9 +63,9 @@ export function fitLabels(rows: Rows, model: ExamplesDescription, source: string
       { code: "rows-of-other-targets", field: "data" },
     );
   }
-  if (!scaling) return rows.labels;
-  const labels = Float32Array.from(rows.labels);
-  scale(labels, scaling);
+  if (!scaling) return rows.labels instanceof Int32Array ? rows.labels : Float32Array.from(rows.labels);
+  const labels = new Float32Array(rows.labels.length);
+  scale(rows.labels, scaling, labels);
   return labels;
 }
 
@@ -74,7 +81,7 @@ const textOf = ({ kind, count, names }: Targets) =>
 
 /** Numbers of the rows' classes as numbers of the model's, by name. */
 function classesIn(
-  numbers: Int32Array | Float32Array,
+  numbers: Int32Array | FileNumbers,
   rows: ExamplesDescription,
   model: ExamplesDescription,
   source: string,

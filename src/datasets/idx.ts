@@ -10,6 +10,11 @@ const ORIGIN: Origin = {
     "MNIST's four files are at https://storage.googleapis.com/cvdf-datasets/mnist/, Fashion-MNIST's at https://github.com/zalandoresearch/fashion-mnist",
 };
 
+/** Sides of a file of grey images, and of one of colour images: their count, height, width and channels. */
+const IMAGE_SIDES = [3, 4];
+/** Most channels of an image: red, green, blue and opacity. More are sides in another order. */
+const MAX_CHANNELS = 4;
+
 /** Type byte of unsigned bytes, the only type of the MNIST family. */
 const UNSIGNED_BYTE = 0x08;
 const MAX_PIXEL = 255;
@@ -27,7 +32,7 @@ const settings = z.strictObject({
 });
 
 /**
- * Images and labels in IDX files, gzip'd or not: MNIST, Fashion-MNIST, KMNIST, EMNIST.
+ * Images and labels in IDX files, gzip'd or not: MNIST, Fashion-MNIST, KMNIST, EMNIST; or in colour, as height × width × channels.
  *
  * A folder may hold a pair of files for training (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`) and one
  * for testing (`t10k-…`), each with or without `.gz`. Where there is one pair, its last images are held out.
@@ -57,7 +62,7 @@ export const idx: DatasetKind<typeof settings> = {
     }
     const train = second ? first.examples : slice(first.examples, size, 0, images - held);
     const test = second ? second.examples : slice(first.examples, size, images - held);
-    const scaling = scale === "standard" && standardize(train.features, test.features, 1);
+    const scaling = scale === "standard" && standardize(train.features, test.features, first.inputShape[2]);
     const found = 1 + [first, second].reduce((most, part) => Math.max(most, part?.largestLabel ?? 0), 0);
     const count = names?.length ?? found;
     if (found > count) {
@@ -84,7 +89,7 @@ const PARTS = /(^|[-_.])(train|t10k|test)(?=[-_.])/;
 async function findPairs(path: string): Promise<[string] | [string, string]> {
   const names = await listFolder(path, ORIGIN);
   if (!names) return [path];
-  const images = names.filter((name) => /images.*idx3/.test(name));
+  const images = names.filter((name) => /images.*idx[34]/.test(name));
   const sets = new Map<string, { train?: string; test?: string }>();
   for (const name of images) {
     const set = name.replace(PARTS, "").replace(/\.gz$/, "");
@@ -121,7 +126,9 @@ function labelsOf(imagesPath: string): string {
   const file = parts.at(-1)!;
   const isNested = parts.at(-2)?.slice(0, -1) === file;
   const kept = isNested ? -2 : -1;
-  const renamed = parts.slice(kept).map((part) => part.replace("images", "labels").replace("idx3", "idx1"));
+  const renamed = parts
+    .slice(kept)
+    .map((part) => part.replace("images", "labels").replace(/idx[34]/, "idx1"));
   return [...parts.slice(0, kept), ...renamed].join("");
 }
 
@@ -147,9 +154,9 @@ async function readPair(imagesPath: string): Promise<Pair> {
       { code: "idx-file-name", field: imagesPath },
     );
   }
-  const images = parseIdx(await readData(imagesPath, ORIGIN), 3, imagesPath);
-  const labels = parseIdx(await readData(labelsPath, ORIGIN), 1, labelsPath);
-  const [count, height, width] = images.sides as [number, number, number];
+  const images = parseIdx(await readData(imagesPath, ORIGIN), IMAGE_SIDES, imagesPath);
+  const labels = parseIdx(await readData(labelsPath, ORIGIN), [1], labelsPath);
+  const [count, height, width, channels = 1] = images.sides as [number, number, number, number?];
   if (labels.sides[0] !== count) {
     throw new InvalidData(
       `idx: ${imagesPath} has ${count} images and ${labelsPath} ${labels.sides[0]} labels: take both from one data set`,
@@ -161,12 +168,18 @@ async function readPair(imagesPath: string): Promise<Pair> {
       code: "idx-empty",
       field: imagesPath,
     });
+  if (channels > MAX_CHANNELS) {
+    throw new InvalidData(
+      `idx: images of ${imagesPath} are ${height} × ${width} × ${channels}: write their channels last, as in 32 × 32 × 3`,
+      { code: "idx-channels", field: imagesPath },
+    );
+  }
   return {
     examples: {
       features: Float32Array.from(images.values, (pixel) => pixel / MAX_PIXEL),
       labels: Int32Array.from(labels.values),
     },
-    inputShape: [height, width, 1],
+    inputShape: [height, width, channels],
     largestLabel: labels.values.reduce((most, label) => Math.max(most, label), 0),
   };
 }
@@ -179,24 +192,25 @@ async function readPair(imagesPath: string): Promise<Pair> {
  */
 export function parseIdx(
   bytes: Uint8Array,
-  dimensions: number,
+  ranks: readonly number[],
   source: string,
 ): { sides: number[]; values: Uint8Array } {
-  const header = 4 + 4 * dimensions;
+  const rank = ranks.find((each) => each === bytes[3]) ?? ranks[0]!;
+  const header = 4 + 4 * rank;
   const isIdx =
     bytes.length >= header &&
     bytes[0] === 0 &&
     bytes[1] === 0 &&
     bytes[2] === UNSIGNED_BYTE &&
-    bytes[3] === dimensions;
+    bytes[3] === rank;
   if (!isIdx) {
     throw new InvalidData(
-      `idx: ${source} is not an IDX file of bytes with ${dimensions} sides; ${ORIGIN.remedy}`,
+      `idx: ${source} is not an IDX file of bytes with ${ranks.join(" or ")} sides; ${ORIGIN.remedy}`,
       { code: "idx-header", field: source },
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const sides = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
+  const sides = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
   const due = header + sides.reduce((product, side) => product * side, 1);
   if (bytes.length !== due) {
     throw new InvalidData(

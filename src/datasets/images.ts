@@ -3,11 +3,18 @@ import type { DatasetKind, Examples, Targets } from "../dataset.js";
 import { InvalidData } from "../foundation/errors.js";
 import { listFolder, type Origin, readData } from "./files.js";
 import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
-import { decodePicture, type Picture, writePixels } from "./picture.js";
+import {
+  decodePicture,
+  OTHER_PICTURE_NAME,
+  PICTURE_NAME,
+  type Picture,
+  TooLarge,
+  writePixels,
+} from "./picture.js";
 
 const ORIGIN: Origin = {
   name: "images",
-  remedy: "data.path is a folder with one folder of PNG or JPEG files per class",
+  remedy: "data.path is a folder with one folder of PNG, JPEG, WebP or BMP files per class",
 };
 
 /** Longest side of an image; larger ones are refused before they are decoded. */
@@ -36,7 +43,7 @@ const settings = z.strictObject({
   ...partSettings,
 });
 
-/** PNG and JPEG files, all of one size, in a folder per class; classes are in order of their folders' names. */
+/** PNG, JPEG, WebP and BMP files, all of one size, in a folder per class; classes are in order of their folders' names. */
 export const images: DatasetKind<typeof settings> = {
   settings,
   unscaled: { scale: "unit" },
@@ -117,8 +124,18 @@ function partsAmong(top: readonly string[]): readonly [train: string, test: stri
 /** What file managers and notebooks leave behind. */
 const isHidden = (name: string) => name.startsWith(".");
 
-const picturesOf = (path: string, names: readonly string[]): string[] =>
-  names.filter((name) => !isHidden(name) && /\.(png|jpe?g)$/i.test(name)).map((name) => `${path}/${name}`);
+/** @throws InvalidData a picture of another format, which would be missed without a word */
+function picturesOf(path: string, names: readonly string[]): string[] {
+  const seen = names.filter((name) => !isHidden(name));
+  const other = seen.find((name) => OTHER_PICTURE_NAME.test(name));
+  if (other !== undefined) {
+    throw new InvalidData(
+      `images: ${path}/${other} has a format that is not read: convert it to PNG or JPEG, or remove it`,
+      { code: "images-other-format", field: `${path}/${other}` },
+    );
+  }
+  return seen.filter((name) => PICTURE_NAME.test(name)).map((name) => `${path}/${name}`);
+}
 
 /** Paths of the images of each class. @throws InvalidData there are none */
 async function filesByClass(path: string): Promise<Map<string, string[]>> {
@@ -168,17 +185,19 @@ async function decodeAll(
   let features = new Float32Array(0);
   for (const [i, { path }] of list.entries()) {
     const bytes = Buffer.from(await readData(path, ORIGIN));
-    requireSmall(bytes, path);
     let picture: Picture;
     try {
-      picture = await decodePicture(bytes);
+      picture = await decodePicture(bytes, MAX_SIDE);
     } catch (cause) {
-      const [reason] = (cause as Error).message.split("\n");
-      throw new InvalidData(`images: ${path} cannot be decoded: ${reason}; replace or remove it`, {
-        code: "images-not-decoded",
-        field: path,
-        cause,
-      });
+      if (cause instanceof TooLarge) throw tooLarge(path);
+      throw new InvalidData(
+        `images: ${path} cannot be read: ${(cause as Error).message}; replace or remove it`,
+        {
+          code: "images-not-decoded",
+          field: path,
+          cause,
+        },
+      );
     }
     const { width, height } = picture;
     size ??= { width, height };
@@ -203,13 +222,9 @@ async function decodeAll(
   return { features, labels, ...size! };
 }
 
-/** Width and height from the header of a PNG; a JPEG's decoder has limits of its own. */
-function requireSmall(bytes: Buffer, path: string): void {
-  const isPng = bytes.length > 24 && bytes[0] === 0x89;
-  if (isPng && Math.max(bytes.readUInt32BE(16), bytes.readUInt32BE(20)) > MAX_SIDE) {
-    throw new InvalidData(`images: ${path} has a side of more than ${MAX_SIDE} pixels: scale it down`, {
-      code: "images-too-large",
-      field: path,
-    });
-  }
+function tooLarge(path: string): InvalidData {
+  return new InvalidData(`images: ${path} has a side of more than ${MAX_SIDE} pixels: scale it down`, {
+    code: "images-too-large",
+    field: path,
+  });
 }

@@ -1,6 +1,6 @@
 /** Every data set there is. Adding one: a file here, and its name in this list. */
 import type { z } from "zod";
-import type { Dataset, DatasetKind, Examples, Rows } from "../dataset.js";
+import type { Dataset, DatasetKind, Examples, FileNumbers, Rows } from "../dataset.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { checkDataset } from "./check.js";
 import { cifar } from "./cifar.js";
@@ -9,6 +9,8 @@ import { digits } from "./digits.js";
 import { idx } from "./idx.js";
 import { images } from "./images.js";
 import { module } from "./module.js";
+import { emptyLike } from "./parts.js";
+import { inFloat32 } from "./rounding.js";
 import { text } from "./text.js";
 
 const kinds = [digits, idx, cifar, csv, text, images, module] as const;
@@ -25,19 +27,34 @@ export const kindsOfFiles: readonly string[] = kinds
   .filter(({ settings }) => "path" in settings.shape)
   .map(({ settings }) => settings.shape.kind.value);
 
-const loaded = new Map<string, Promise<Dataset>>();
-
 /** The data set that these settings describe; all peers of a process share one copy. */
-export function loadDataset(settings: DatasetSettings): Promise<Dataset> {
-  const key = JSON.stringify(settings);
-  const known = loaded.get(key);
-  if (known) return known;
+export const loadDataset: (settings: DatasetSettings) => Promise<Dataset> = once(async (settings) =>
+  inFloat32(await load(settings)),
+);
 
-  const loading = (kindOf(kinds, settings) as DatasetKind).load(settings).then(checkDataset);
-  loaded.set(key, loading);
-  // A file that was missing may be there at the next attempt.
-  loading.catch(() => loaded.delete(key));
-  return loading;
+/** The same as its files have it: not scaled, and without loss of digits. */
+export const loadUnscaled: (settings: DatasetSettings) => Promise<Dataset<FileNumbers>> = once((settings) =>
+  load(unscaled(settings)),
+);
+
+async function load(settings: DatasetSettings): Promise<Dataset<FileNumbers>> {
+  return checkDataset(await (kindOf(kinds, settings) as DatasetKind).load(settings));
+}
+
+/** Keeps what was loaded, by settings. */
+function once<Loaded>(load: (settings: DatasetSettings) => Promise<Loaded>) {
+  const loaded = new Map<string, Promise<Loaded>>();
+  return (settings: DatasetSettings): Promise<Loaded> => {
+    const key = JSON.stringify(settings);
+    const known = loaded.get(key);
+    if (known) return known;
+
+    const loading = load(settings);
+    loaded.set(key, loading);
+    // A file that was missing may be there at the next attempt.
+    loading.catch(() => loaded.delete(key));
+    return loading;
+  };
 }
 
 /** What is brought to mean 0 and variance 1 over the training examples. */
@@ -57,7 +74,7 @@ export function standardised(settings: DatasetSettings): Standardised {
 }
 
 /** These settings with features and targets as the files have them. */
-export function unscaled(settings: DatasetSettings): DatasetSettings {
+function unscaled(settings: DatasetSettings): DatasetSettings {
   return { ...settings, ...unscaledOf(settings) } as DatasetSettings;
 }
 
@@ -76,20 +93,18 @@ export async function loadRows(
   part: DataPart,
   inputShape: readonly number[],
 ): Promise<Rows> {
-  const asInFiles = unscaled(settings);
   const kind = kindOf(kinds, settings) as DatasetKind;
-  if (part === "all" && kind.readAll) return kind.readAll(asInFiles, inputShape);
-  const { train, test, ...about } = await loadDataset(asInFiles);
+  if (part === "all" && kind.readAll) return kind.readAll(unscaled(settings), inputShape);
+  const { train, test, ...about } = await loadUnscaled(settings);
   if (part !== "all") return { ...about, ...(part === "test" ? test : train) };
   return { ...about, ...joined(train, test) };
 }
 
-function joined(a: Examples, b: Examples): Examples {
-  const features = new Float32Array(a.features.length + b.features.length);
+function joined(a: Examples<FileNumbers>, b: Examples<FileNumbers>): Examples<FileNumbers> {
+  const features = emptyLike(a.features, a.features.length + b.features.length);
   features.set(a.features);
   features.set(b.features, a.features.length);
-  const Labels = a.labels instanceof Int32Array ? Int32Array : Float32Array;
-  const labels = new Labels(a.labels.length + b.labels.length);
+  const labels = emptyLike(a.labels, a.labels.length + b.labels.length);
   labels.set(a.labels);
   labels.set(b.labels, a.labels.length);
   return { features, labels };

@@ -1,6 +1,6 @@
 /** Which examples are held out, how many are used, and how features are scaled: the same for every file format. */
 import { z } from "zod";
-import { type Dataset, type Examples, type Scaling, sizeOf } from "../dataset.js";
+import { type Dataset, type Examples, type FileNumbers, type Scaling, sizeOf } from "../dataset.js";
 import { permutation, random } from "../foundation/random.js";
 
 /** The split belongs to the data set, not to a run, so that accuracies of different seeds compare. */
@@ -28,10 +28,10 @@ export const testShare = z
   .describe("share held out for testing where the data is in one piece");
 
 /** The first examples of each part, where the settings ask for fewer than there are. */
-export function limited(
-  dataset: Dataset,
+export function limited<Numbers extends FileNumbers>(
+  dataset: Dataset<Numbers>,
   limits: { trainExamples?: number | undefined; testExamples?: number | undefined },
-): Dataset {
+): Dataset<Numbers> {
   const size = sizeOf(dataset.inputShape);
   return {
     ...dataset,
@@ -41,23 +41,34 @@ export function limited(
 }
 
 /** Examples from `first` to before `last`, as views. */
-export function slice({ features, labels }: Examples, size: number, first: number, last?: number): Examples {
+export function slice<Numbers extends FileNumbers>(
+  { features, labels }: Examples<Numbers>,
+  size: number,
+  first: number,
+  last?: number,
+): Examples<Numbers> {
   const perExample = labels.length / (features.length / size);
   return {
-    features: features.subarray(first * size, last === undefined ? undefined : last * size),
-    labels: labels.subarray(first * perExample, last === undefined ? undefined : last * perExample),
+    features: features.subarray(first * size, last === undefined ? undefined : last * size) as Numbers,
+    labels: labels.subarray(
+      first * perExample,
+      last === undefined ? undefined : last * perExample,
+    ) as Numbers,
   };
 }
 
 /** Copies of the examples, as many as marks, whose mark is `wanted`. */
-export function select({ features, labels }: Examples, marks: Uint8Array, wanted: 0 | 1): Examples {
+export function select<Numbers extends FileNumbers>(
+  { features, labels }: Examples<Numbers>,
+  marks: Uint8Array,
+  wanted: 0 | 1,
+): Examples<Numbers> {
   const size = features.length / marks.length;
   const perExample = labels.length / marks.length;
   const chosen = Array.from(marks.keys()).filter((i) => marks[i] === wanted);
-  const Labels = labels instanceof Int32Array ? Int32Array : Float32Array;
   const picked = {
-    features: new Float32Array(chosen.length * size),
-    labels: new Labels(chosen.length * perExample),
+    features: emptyLike(features, chosen.length * size),
+    labels: emptyLike(labels, chosen.length * perExample),
   };
   chosen.forEach((from, i) => {
     picked.features.set(features.subarray(from * size, (from + 1) * size), i * size);
@@ -66,21 +77,43 @@ export function select({ features, labels }: Examples, marks: Uint8Array, wanted
   return picked;
 }
 
+/** Zeros of the type of `numbers`. */
+export function emptyLike<Numbers extends Int32Array | FileNumbers>(
+  numbers: Numbers,
+  length: number,
+): Numbers {
+  return new (numbers.constructor as new (length: number) => Numbers)(length);
+}
+
 /**
- * Marks examples to hold out: of each class the same share, to within one example, drawn with a fixed seed.
+ * Marks examples to hold out: of each class the same share, to within one example, drawn with a fixed seed. Where the share
+ * of small classes is less than one example, as many of these classes have one as the share of all comes to.
  *
  * @returns 1 for held-out examples, 0 for the others
  */
 export function holdOut(labels: ArrayLike<number>, share: number): Uint8Array {
   const order = permutation(labels.length, random(SPLIT_SEED, "hold-out"));
   const seen = new Map<number, number>();
+  const held = new Set<number>();
+  let missing = Math.round(labels.length * share);
   const marks = new Uint8Array(labels.length);
   for (const example of order) {
     const label = labels[example]!;
     const before = seen.get(label) ?? 0;
     seen.set(label, before + 1);
     // The k-th of a class is held out whenever k · share passes a whole number.
-    if (Math.floor((before + 1) * share) > Math.floor(before * share)) marks[example] = 1;
+    if (Math.floor((before + 1) * share) > Math.floor(before * share)) {
+      marks[example] = 1;
+      held.add(label);
+      missing--;
+    }
+  }
+  for (const example of order) {
+    const label = labels[example]!;
+    if (missing < 1 || held.has(label) || seen.get(label)! < 2) continue;
+    marks[example] = 1;
+    held.add(label);
+    missing--;
   }
   return marks;
 }
@@ -90,9 +123,9 @@ export function holdOut(labels: ArrayLike<number>, share: number): Uint8Array {
  * numbers, which are returned: features by the last axis of an example, targets each by itself. A channel that never changes
  * becomes 0.
  */
-export function standardize(train: Float32Array, test: Float32Array, channels: number): Scaling {
+export function standardize(train: FileNumbers, test: FileNumbers, channels: number): Scaling {
   const scaling = scalingOf(momentsOf(train, channels));
-  for (const part of [train, test]) scale(part, scaling);
+  for (const part of [train, test]) scale(part, scaling, part);
   return scaling;
 }
 
@@ -103,14 +136,16 @@ export function standardize(train: Float32Array, test: Float32Array, channels: n
 export type Moments = Float64Array;
 
 /** @param channels length of the last axis, or targets per example */
-export function momentsOf(numbers: Float32Array, channels: number): Moments {
+export function momentsOf(numbers: FileNumbers, channels: number): Moments {
   const moments = new Float64Array(1 + 2 * channels);
   const count = numbers.length / channels;
   moments[0] = count;
   for (let channel = 0; channel < channels; channel++) {
+    // From the first number on, so that the mean of equal numbers is that number, and no digit of large ones is lost.
+    const start = numbers[channel]!;
     let sum = 0;
-    for (let i = channel; i < numbers.length; i += channels) sum += numbers[i]!;
-    const mean = sum / count;
+    for (let i = channel; i < numbers.length; i += channels) sum += numbers[i]! - start;
+    const mean = start + sum / count;
     let squares = 0;
     for (let i = channel; i < numbers.length; i += channels) squares += (numbers[i]! - mean) ** 2;
     moments[1 + channel] = mean;
@@ -159,12 +194,12 @@ export function scalingOf(moments: Moments): Scaling {
 
 const channelsOf = (moments: Moments): number => (moments.length - 1) / 2;
 
-/** Scales numbers in place. */
-export function scale(numbers: Float32Array, { mean, factor }: Scaling): void {
+/** Writes scaled numbers to `out`, which may be the same array. Differences are taken in float64. */
+export function scale(numbers: Int32Array | FileNumbers, { mean, factor }: Scaling, out: FileNumbers): void {
   const channels = mean.length;
   for (let channel = 0; channel < channels; channel++) {
     const [m, f] = [mean[channel]!, factor[channel]!];
-    for (let i = channel; i < numbers.length; i += channels) numbers[i] = (numbers[i]! - m) * f;
+    for (let i = channel; i < numbers.length; i += channels) out[i] = (numbers[i]! - m) * f;
   }
 }
 

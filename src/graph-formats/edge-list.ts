@@ -9,7 +9,9 @@ export const edgeList: GraphFormat = { name: "edge-list", extensions: [".edgelis
 function read(text: string): GraphDocument {
   const graph = new GraphBuilder();
   graph.isDirected = isDirectedList(text);
-  for (const { content, line } of contentLines(text)) {
+  const lines = [...contentLines(text)];
+  const named = isCount(lines) || isHeader(lines) ? lines.slice(1) : lines;
+  for (const { content, line } of named) {
     const { names, weight } = partsOf(content, line);
     const [a, b] = names.map((name) => graph.node(name, line));
     if (b !== undefined) graph.edge(a!, b, weight, line);
@@ -17,10 +19,38 @@ function read(text: string): GraphDocument {
   return graph.build();
 }
 
+interface Line {
+  readonly content: string;
+  readonly line: number;
+}
+
+const split = (content: string): string[] => content.trim().split(/\s*[,;]\s*|\s+/);
+
+/** Some tools begin with how many nodes there are: all other lines are edges between numbers below that. */
+function isCount([first, ...others]: readonly Line[]): boolean {
+  if (!/^\d+$/.test(first?.content ?? "") || others.length === 0) return false;
+  const isBelow = (end: string) => /^\d+$/.test(end) && Number(end) < Number(first!.content);
+  return others.map(({ content }) => split(content)).every(([a, b = ""]) => isBelow(a!) && isBelow(b));
+}
+
+/** What tables call their columns of ends. */
+const HEADERS = /^(source|from|src|node1|u)[\s,;]+(target|to|dst|dest|node2|v)\b/i;
+
+/** Tables name their columns: no other line has these names. */
+function isHeader([first, ...others]: readonly Line[]): boolean {
+  const [a, b] = split(first?.content ?? "");
+  const isName = (name: string) => name === a || name === b;
+  return (
+    others.length > 0 &&
+    HEADERS.test(first?.content ?? "") &&
+    !others.some(({ content }) => split(content).slice(0, 2).some(isName))
+  );
+}
+
 /** A line with one name is a node, whose edges stand elsewhere. */
 function partsOf(content: string, line: number): { names: string[]; weight?: number } {
   const [, ends = "", attributes] = /^([^{]*)(\{.*\})?$/.exec(content) ?? [];
-  const parts = ends.trim().split(/\s*[,;]\s*|\s+/);
+  const parts = split(ends);
   const attribute = attributes && /["']weight["']\s*:\s*([^,}\s]+)/.exec(attributes)?.[1];
   const weight = parts[2] ?? attribute;
   if (parts.includes("") || parts.length > 3 || (attributes !== undefined && parts.length !== 2)) {

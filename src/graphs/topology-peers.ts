@@ -1,6 +1,7 @@
 /** The peers of a topology file: who each is and where it listens. */
 import { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
+import { collide, placeOf, problemWithAddress } from "./addresses.js";
 
 /** Most characters of the name of a peer. */
 export const MAX_PEER_NAME_CHARACTERS = 128;
@@ -19,12 +20,20 @@ export const MAX_ADDRESSES = 16;
 /** Most characters of an address. */
 export const MAX_ADDRESS_CHARACTERS = 512;
 
+/** Most characters of an address that a message repeats. */
+const SHOWN_CHARACTERS = 64;
+
 const address = z
   .string()
   .max(MAX_ADDRESS_CHARACTERS)
   .regex(/^\/[^\s/]+\/\S+$/, {
+    abort: true,
     error: ({ input }) =>
-      `cannot be ${JSON.stringify(String(input).slice(0, 40))}: a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"`,
+      `cannot be ${JSON.stringify(String(input).slice(0, SHOWN_CHARACTERS))}: a multiaddr looks like "/ip4/192.0.2.7/tcp/4001"`,
+  })
+  .refine((text) => problemWithAddress(text) === undefined, {
+    error: ({ input }) =>
+      `cannot be ${JSON.stringify(String(input).slice(0, SHOWN_CHARACTERS))}: ${problemWithAddress(String(input))}`,
   });
 
 export const peerSettings = z.strictObject({
@@ -142,5 +151,53 @@ export function completePeers(
       ...(left && { left }),
     };
   }
+  requireOwnPlaces(peers);
   return peers;
+}
+
+/** @throws InvalidTopology two peers have one address, or want one port of a machine; or a peer names one twice */
+function requireOwnPlaces(peers: readonly TopologyPeer[]): void {
+  const byDial = new Map<string, number>();
+  /** What peers listen on, by machine. */
+  const byHost = new Map<string, { id: number; address: string }[]>();
+  for (const { id, listen, dial, host } of peers) {
+    for (const [field, addresses] of [
+      ["listen", listen],
+      ["dial", dial],
+    ] as const) {
+      const again = addresses.find((each, k) => addresses.indexOf(each) < k);
+      if (again !== undefined) {
+        throw new InvalidTopology(`peer ${id} has ${again} twice in ${field}: keep one`, {
+          code: "address-repeated",
+          peer: id,
+          field: `peers[${id}].${field}`,
+        });
+      }
+    }
+    for (const address of dial) {
+      const place = Object.values(placeOf(address)).join(" ");
+      const twin = byDial.get(place);
+      if (twin !== undefined && twin !== id) throw oneAddress(twin, id, address);
+      byDial.set(place, id);
+    }
+    if (host === undefined) continue;
+    const there = byHost.get(host) ?? [];
+    for (const address of listen) {
+      const twin = there.find((other) => collide(other.address, address));
+      if (twin) throw oneAddress(twin.id, id, address);
+    }
+    byHost.set(host, [...there, ...listen.map((address) => ({ id, address }))]);
+  }
+}
+
+function oneAddress(twin: number, id: number, address: string): InvalidTopology {
+  return new InvalidTopology(
+    `peers ${twin} and ${id} have one address, ${address}: give each a port of its own`,
+    {
+      code: "address-of-two-peers",
+      peer: id,
+      neighbour: twin,
+      field: "peers",
+    },
+  );
 }

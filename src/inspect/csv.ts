@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Metric } from "../evaluation.js";
 import { FileProblem } from "../foundation/errors.js";
+import { unwritten } from "../foundation/system-errors.js";
 import { peerColumnNames } from "./history.js";
 import { metricOf, type Run } from "./read.js";
 
@@ -46,7 +47,7 @@ export function writeCsv(run: Run, path: string): void {
       closeSync(file);
     }
   } catch (error) {
-    throw new FileProblem(`cannot write ${path}: ${(error as Error).message}`, {
+    throw new FileProblem(`cannot write ${path}: ${unwritten(error)}`, {
       code: "csv-not-written",
       field: path,
       cause: error,

@@ -1,6 +1,7 @@
 /** Reads a growing file of lines in chunks, whole lines only, without keeping the file open. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { InvalidLog } from "../foundation/errors.js";
+import { unread } from "../foundation/system-errors.js";
 
 /** Bytes read at once. */
 const CHUNK_BYTES = 1 << 18;
@@ -47,7 +48,7 @@ export function createLineFile(path: string): LineFile {
         closeSync(file);
       }
     } catch (error) {
-      throw new InvalidLog(`cannot read ${path}: ${(error as Error).message}`, {
+      throw new InvalidLog(`cannot read ${path}: ${unread(error)}`, {
         code: "log-unreadable",
         field: path,
         cause: error,

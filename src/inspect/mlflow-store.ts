@@ -10,7 +10,6 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -23,6 +22,7 @@ import { pathToFileURL } from "node:url";
 import { parse, stringify } from "yaml";
 import { digest } from "../exchange/fingerprint.js";
 import { FileProblem } from "../foundation/errors.js";
+import { makeFolders } from "../sinks/folders.js";
 
 const META_FILE = "meta.yaml";
 /** Where MLflow keeps experiments that were deleted. */
@@ -99,7 +99,7 @@ function findExperiment(folder: string, name: string): string | undefined {
 function makeExperiment(store: string, { id, name }: { id: string; name: string }, created: number): void {
   const folder = join(store, id);
   if (existsSync(join(folder, META_FILE))) return;
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   writeMeta(folder, {
     artifact_location: pathToFileURL(folder).href,
     creation_time: Math.floor(created),
@@ -115,7 +115,7 @@ export function writeRun(experiment: MlflowExperiment, run: MlflowRun): void {
   const folder = join(experiment.folder, run.id);
   rmSync(folder, { recursive: true, force: true });
   for (const part of ["metrics", "params", "tags", "artifacts"]) {
-    mkdirSync(join(folder, part), { recursive: true });
+    makeFolders(join(folder, part));
   }
   for (const [name, points] of Object.entries(run.metrics)) {
     writeMetric(join(folder, "metrics", name), points);
@@ -151,7 +151,7 @@ function writeMetric(path: string, points: Iterable<MlflowPoint>): void {
   const flush = () => {
     if (lines.length === 0) return;
     if (file === undefined) {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolders(dirname(path));
       file = openSync(path, "w");
     }
     writeSync(file, lines.join(""));

@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { digest } from "../exchange/fingerprint.js";
 import { FileProblem } from "../foundation/errors.js";
+import { unwritten } from "../foundation/system-errors.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
 import { type MlflowPoint, type MlflowRun, openExperiment, writeRun } from "./mlflow-store.js";
 import { metricOf, type Run } from "./read.js";
@@ -38,7 +39,7 @@ export function writeMlflow(run: Run, folder: string, startedAt: number): void {
     for (const peer of run.peers) writeRun(experiment, peerRun(run, peer, graph));
   } catch (error) {
     if (error instanceof FileProblem) throw error;
-    throw new FileProblem(`cannot write an MLflow store to ${folder}: ${(error as Error).message}`, {
+    throw new FileProblem(`cannot write an MLflow store to ${folder}: ${unwritten(error)}`, {
       code: "mlflow-not-written",
       field: folder,
       cause: error,

@@ -7,6 +7,7 @@ import { basename, join, resolve } from "node:path";
 import { sizeOf } from "../dataset.js";
 import { ACCURACY, type Metric } from "../evaluation.js";
 import { InvalidLog } from "../foundation/errors.js";
+import { unread } from "../foundation/system-errors.js";
 import { changeText } from "../graphs/changes.js";
 import { LOG_NAME_PATTERN, type LogHeader, type PeerRound } from "../runs/log.js";
 import { type ConsensusReader, createConsensusReader } from "./consensus.js";
@@ -163,9 +164,9 @@ function logNames(directory: string): string[] {
       .filter((name) => LOG_NAME_PATTERN.test(name))
       .sort();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     throw new InvalidLog(
-      `cannot read folder ${directory}: ${code === "ENOTDIR" ? "it is a file; choose the folder of the logs" : message}`,
+      `cannot read folder ${directory}: ${code === "ENOTDIR" ? "it is a file; choose the folder of the logs" : unread(error)}`,
       { code: "log-folder-unreadable", field: directory, cause: error },
     );
   }

@@ -5,9 +5,11 @@
  * data, all little-endian. The data is an Event message of TensorFlow's event.proto in protocol-buffer encoding;
  * the few fields that scalars need are written by hand.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
+import { unwritten } from "../foundation/system-errors.js";
+import { makeFolders } from "../sinks/folders.js";
 import { metricOf, type Run } from "./read.js";
 import { peerScalars } from "./scalars.js";
 
@@ -44,7 +46,7 @@ export function writeTensorboard(run: Run, directory: string, startedAt: number)
     }
     events.close();
   } catch (error) {
-    throw new FileProblem(`cannot write event files to ${directory}: ${(error as Error).message}`, {
+    throw new FileProblem(`cannot write event files to ${directory}: ${unwritten(error)}`, {
       code: "events-not-written",
       field: directory,
       cause: error,
@@ -58,7 +60,7 @@ type Scalar = readonly [tag: string, value: number];
 const BATCH_BYTES = 1 << 20;
 
 function createEventFile(directory: string, startedAt: number) {
-  mkdirSync(directory, { recursive: true });
+  makeFolders(directory);
   const name = `events.out.tfevents.${String(Math.floor(startedAt)).padStart(10, "0")}.murmuration`;
   const file = openSync(join(directory, name), "w");
   let batch: Buffer[] = [];

@@ -41,7 +41,7 @@ export interface RoundReport extends Observation, CounterReport {
   readonly residual?: number;
   /** Neighbours that this round's exchange did without; absent when none was late. */
   readonly missed?: readonly number[];
-  /** What crossed each edge so far, in the order of the neighbours. */
+  /** What crossed each edge so far, in the order of the neighbours; then those of neighbours that have left. */
   readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
   /** Neighbours whose exchanges do not count at present, after a fault of theirs. */
   readonly quarantined?: readonly number[];

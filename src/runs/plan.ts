@@ -73,6 +73,12 @@ export function createPlan(
     );
   }
 
+  if (stopping && stopping.patience * evaluateEvery >= rounds) {
+    warnings.push(
+      `early stopping waits for ${stopping.patience} evaluations without improvement, ${evaluateEvery} rounds apart, and there are ${rounds} rounds: it cannot stop before the last; lower earlyStopping.patience or evaluateEvery`,
+    );
+  }
+
   const rates = closingRatesOf(algorithm, experiment, mixing);
   return {
     plan: {

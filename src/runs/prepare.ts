@@ -71,6 +71,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const trainers = given ?? made;
     if (experiment.split.kind === "own") await requireOneTask(trainers);
     const { layout } = trainers[0]!;
+    const ofData = new Set(trainers.flatMap(({ warnings = [] }) => warnings));
     const { plan, foundRate, warnings } = createPlan(experiment, mixing, trainers[0]!);
     threads = (await startThreads?.(layout.length)) ?? oneThread;
     const { members } = options;
@@ -100,7 +101,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
       trainers,
       threads: threads.count,
       ...(foundRate !== undefined && { foundRate }),
-      warnings: threads.warning === undefined ? warnings : [...warnings, threads.warning],
+      warnings: [...ofData, ...warnings, ...(threads.warning === undefined ? [] : [threads.warning])],
       dispose,
     };
   } catch (error) {

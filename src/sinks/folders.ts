@@ -1,15 +1,35 @@
-import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { mkdirSync, statSync } from "node:fs";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
+import { unwritten, whyUnwritten } from "../foundation/system-errors.js";
+
+/**
+ * Makes a folder, and those above it, where there are none. Node's own recursion does not end below folders in which the
+ * system makes none, such as /proc.
+ *
+ * @throws what the system throws
+ */
+export function makeFolders(folder: string, mode = 0o777): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  const above = dirname(folder);
+  if (above !== folder) makeFolders(above, mode);
+  try {
+    mkdirSync(folder, mode);
+  } catch (error) {
+    // Another process may have been as fast.
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
 
 /** Makes a folder where there is none. @returns the names in it @throws FileProblem when it cannot */
 export async function makeFolder(folder: string): Promise<string[]> {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     return await readdir(folder);
   } catch (cause) {
-    throw new FileProblem(`cannot make folder ${folder}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot make folder ${folder}: ${unwritten(cause)}`, {
       code: "folder-not-made",
       field: folder,
       cause,
@@ -33,7 +53,7 @@ export async function makeTemporaryFolder(prefix: string): Promise<string> {
     return await mkdtemp(join(tmpdir(), prefix));
   } catch (cause) {
     throw new FileProblem(
-      `cannot make a temporary folder in ${tmpdir()}: ${(cause as Error).message}; make room there, or set TMPDIR`,
+      `cannot make a temporary folder in ${tmpdir()}: ${whyUnwritten(cause)}; make room there, or set TMPDIR`,
       { code: "no-temporary-folder", field: tmpdir(), cause },
     );
   }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { FileProblem } from "../foundation/errors.js";
+import { unwritten } from "../foundation/system-errors.js";
 import type { Sink } from "../observing/report.js";
 
 export interface JsonLinesOptions {
@@ -15,7 +16,7 @@ export interface JsonLinesOptions {
  */
 export function createJsonLines(path: string, { append = false }: JsonLinesOptions = {}): Sink {
   const problem = (what: string, error: unknown) =>
-    new FileProblem(`cannot ${what} ${path}: ${(error as Error).message}`, {
+    new FileProblem(`cannot ${what} ${path}: ${unwritten(error)}`, {
       code: "log-not-written",
       field: path,
       cause: error,

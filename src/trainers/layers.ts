@@ -17,7 +17,9 @@ const settings = z.strictObject({
   backend: z
     .enum(backendNames)
     .default("wasm")
-    .describe("tfjs backend; auto: the fastest that starts, see murmur doctor. With wasm or auto, softmax and mlp train on kernels of their own"),
+    .describe(
+      "tfjs backend; auto: the fastest that starts, see murmur doctor. With wasm or auto, softmax and mlp train on kernels of their own",
+    ),
 });
 
 // Peers of a process train one model.
@@ -33,7 +35,7 @@ export const layers: TrainerKind<typeof settings> = {
     // Loaded here, because settings are read where there is no tfjs too.
     const { useBackend } = await import("../backends/index.js");
     const [data] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
-    const { train, test, description, pooling, fingerprint } = data;
+    const { train, test, description, pooling, warnings, fingerprint } = data;
     const { targets, inputShape } = description;
     const { loss, outputs } = createLoss(task.loss, targets);
     const { model, batchSize, trainable } = task;
@@ -46,18 +48,20 @@ export const layers: TrainerKind<typeof settings> = {
       const { readDenseStart } = await import("./dense-start.js");
       const start = shareStart([model, forModel, loss.name], () => readDenseStart(model, forModel, loss));
       const network = denseNetworkFor(shape, Math.min(batchSize, train.features.length / sizeOf(inputShape)));
-      return createDenseTrainer({
+      const trainer = createDenseTrainer({
         ...{ start: await start, network, loss, train, test, batchSize, augment },
         ...{ examples: description, pooling, fingerprint, seed, peer },
       });
+      return { ...trainer, warnings };
     }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
-    return createLayersTrainer({
+    const trainer = createLayersTrainer({
       model: await createModel(model, forModel),
       ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer, batchSize, trainable },
       examples: description,
       ...(augment && { augment }),
     });
+    return { ...trainer, warnings };
   },
 };

@@ -1,11 +1,12 @@
 /** What one peer learns from and is evaluated on: its part of a common data set, or files of its own. */
-import type { Dataset, Examples, ExamplesDescription, Scaling, Targets } from "../dataset.js";
+import type { Dataset, Examples, ExamplesDescription, FileNumbers, Scaling, Targets } from "../dataset.js";
 import { descriptionOf, sizeOf } from "../dataset.js";
-import { requireDifferences } from "../datasets/check.js";
+import { oddities, requireDifferences } from "../datasets/check.js";
 import { datasetFingerprint, ownFilesFingerprint, partsFingerprint } from "../datasets/content.js";
-import { loadDataset, type Standardised, standardised, unscaled } from "../datasets/index.js";
+import { loadDataset, loadUnscaled, type Standardised, standardised } from "../datasets/index.js";
 import { type CommonSplit, partition, splitsByClass } from "../datasets/partition.js";
 import { mergeMoments, momentsOf, problemWithMoments, scale, scalingOf } from "../datasets/parts.js";
+import { inFloat32 } from "../datasets/rounding.js";
 import { readSplit } from "../datasets/split-file.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { InvalidExperiment } from "../foundation/errors.js";
@@ -18,6 +19,8 @@ export interface PeerData {
   /** With the scaling that all peers' examples have, once they agree on it. */
   readonly description: ExamplesDescription;
   readonly pooling: TrainerPooling;
+  /** What the user should know of it before the run, one line each. */
+  readonly warnings: readonly string[];
   /** What peers of a run compare of it. */
   fingerprint(): Promise<Fingerprint>;
 }
@@ -28,12 +31,19 @@ export async function loadPeerData(
   { peer, peers, seed }: TrainerContext,
 ): Promise<PeerData> {
   if (split.kind === "own") {
-    const dataset = await loadDataset(unscaled(data));
+    const dataset = await loadUnscaled(data);
     const fingerprint = () => ownFilesFingerprint(dataset, split.test);
     const scaled = standardised(data);
-    return scaled.features || scaled.targets
-      ? standardisedTogether(dataset, scaled, fingerprint)
-      : { ...dataset, description: descriptionOf(dataset), pooling: counting(dataset), fingerprint };
+    if (scaled.features || scaled.targets) return standardisedTogether(dataset, scaled, fingerprint);
+    const { train, test } = inFloat32(dataset);
+    return {
+      train,
+      test,
+      description: descriptionOf(dataset),
+      pooling: counting(dataset),
+      warnings: [],
+      fingerprint,
+    };
   }
   const dataset = await loadDataset(data);
   const parts = await splitOf(dataset, split, peers, seed);
@@ -43,6 +53,7 @@ export async function loadPeerData(
     test: dataset.test,
     description: descriptionOf(dataset),
     pooling: counting({ ...dataset, train }),
+    warnings: oddities(dataset),
     fingerprint: async () => ({
       ...(await datasetFingerprint(dataset)),
       ...(split.kind === "file" && partsFingerprint(parts)),
@@ -51,7 +62,10 @@ export async function loadPeerData(
 }
 
 /** A trainer's pooling that asks nothing of the others. */
-const counting = ({ train, inputShape }: Pick<Dataset, "train" | "inputShape">): TrainerPooling => ({
+const counting = ({
+  train,
+  inputShape,
+}: Pick<Dataset<FileNumbers>, "train" | "inputShape">): TrainerPooling => ({
   examples: train.features.length / sizeOf(inputShape),
   own: new Float64Array(0),
   merge() {},
@@ -62,23 +76,26 @@ const counting = ({ train, inputShape }: Pick<Dataset, "train" | "inputShape">):
 /** What is scaled together of all peers' examples: features or targets. */
 interface ScaledNumbers {
   readonly channels: number;
-  in(examples: Examples): Float32Array;
+  in<Numbers extends FileNumbers>(examples: Examples<Numbers>): Numbers;
   /** Says in the description how they are scaled. */
   note(scaling: Scaling): void;
 }
 
 type Mutable<Type> = { -readonly [field in keyof Type]: Type[field] };
 
-/** Examples in copies, of which features, targets or both are scaled once the moments of all peers' training examples are known. */
+/** Features, targets or both are those of the files, scaled once the moments of all peers' training examples are known. */
 function standardisedTogether(
-  dataset: Dataset,
+  dataset: Dataset<FileNumbers>,
   { features, targets: areTargets }: Standardised,
   fingerprint: PeerData["fingerprint"],
 ): PeerData {
-  const [train, test] = [dataset.train, dataset.test].map((part) => ({
-    features: features ? part.features.slice() : part.features,
-    labels: areTargets ? part.labels.slice() : part.labels,
-  })) as [Examples, Examples];
+  const parts = [dataset.train, dataset.test].map((part) => ({
+    ofFiles: part,
+    scaled: {
+      features: new Float32Array(part.features),
+      labels: part.labels instanceof Int32Array ? part.labels : new Float32Array(part.labels),
+    },
+  }));
   const targets: Mutable<Targets> = { ...dataset.targets };
   const description: Mutable<ExamplesDescription> = { ...descriptionOf(dataset), targets };
   const ofFeatures: ScaledNumbers = {
@@ -90,13 +107,13 @@ function standardisedTogether(
   };
   const ofTargets: ScaledNumbers = {
     channels: targets.count,
-    in: (part) => part.labels as Float32Array,
+    in: (part) => part.labels as Exclude<typeof part.labels, Int32Array>,
     note(scaling) {
       targets.scaling = scaling;
     },
   };
   const scaled = [...(features ? [ofFeatures] : []), ...(areTargets ? [ofTargets] : [])];
-  const own = scaled.map((numbers) => momentsOf(numbers.in(train), numbers.channels));
+  const own = scaled.map((numbers) => momentsOf(numbers.in(dataset.train), numbers.channels));
   const starts = own.map((_, k) => own.slice(0, k).reduce((sum, { length }) => sum + length, 0));
   /** The moments of each that is scaled, as views. */
   const partsOf = (moments: Float64Array) =>
@@ -116,11 +133,13 @@ function standardisedTogether(
       const totals = partsOf(moments).map(scalingOf);
       for (const [k, numbers] of scaled.entries()) {
         numbers.note(totals[k]!);
-        for (const part of [train, test]) scale(numbers.in(part), totals[k]!);
+        for (const part of parts)
+          scale(numbers.in(part.ofFiles), totals[k]!, numbers.in<Float32Array>(part.scaled));
       }
     },
   };
-  return { train, test, description, pooling, fingerprint };
+  const [train, test] = parts.map((part) => part.scaled) as [Examples, Examples];
+  return { train, test, description, pooling, warnings: [], fingerprint };
 }
 
 /**

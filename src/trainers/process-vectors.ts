@@ -1,6 +1,7 @@
 /** Flat float32 vectors that are shared with a program through files: little-endian, without a header. */
 import type { FileHandle } from "node:fs/promises";
 import { FileProblem } from "../foundation/errors.js";
+import { whyUnwritten } from "../foundation/system-errors.js";
 import type { Vector } from "../vectors/vector.js";
 
 const FLOAT_BYTES = 4;
@@ -50,7 +51,7 @@ export async function createSharedFolder(): Promise<SharedFolder> {
     folder = await mkdtemp(join(root, `${PREFIX}${machine}-${process.pid}-`));
   } catch (cause) {
     throw new FileProblem(
-      `cannot share a folder with a trainer program in ${root}: ${(cause as Error).message}; make room there, or set TMPDIR`,
+      `cannot share a folder with a trainer program in ${root}: ${whyUnwritten(cause)}; make room there, or set TMPDIR`,
       { code: "no-shared-folder", field: root, cause },
     );
   }

@@ -56,6 +56,8 @@ export interface Trainer {
   readonly layout: Layout;
   /** What the model takes and predicts, for its saved file; left out where its data are no examples. */
   readonly examples?: ExamplesDescription;
+  /** What the user should know of its data before the run, one line each. */
+  readonly warnings?: readonly string[];
   /** How it counts its examples, and what it asks of those of all peers. */
   readonly pooling?: TrainerPooling;
   /**

@@ -1,7 +1,9 @@
 /** Files of trained models: one `model.safetensors` where all peers' are equal, otherwise `peer-3.safetensors` and so on. */
-import { readFile, rename, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { FileProblem } from "../../foundation/errors.js";
+import { unwritten, whyUnread } from "../../foundation/system-errors.js";
 import type { Peer } from "../../peer.js";
 import { areEqual, decodeModel, encodeModel, fileOf, type ModelFile } from "../../saved-model.js";
 import { makeFolder } from "../../sinks/folders.js";
@@ -20,13 +22,27 @@ export interface SaveSettings {
 }
 
 /**
- * Makes the folder, before the run.
+ * Makes the folder and runs. A folder that is new and got no model, as in a run that is interrupted, is removed again.
  * @throws FileProblem it cannot be made, or has a model that one of these peers would replace
  */
-export async function requireNoModels(
-  { folder, isResumed }: SaveSettings,
+export async function withFolder<Outcome>(
+  settings: SaveSettings | undefined,
   peers: readonly number[],
-): Promise<void> {
+  run: () => Promise<Outcome>,
+): Promise<Outcome> {
+  if (!settings) return run();
+  const isNew = !existsSync(settings.folder);
+  await requireNoModels(settings, peers);
+  try {
+    return await run();
+  } catch (error) {
+    // One that holds something stays.
+    if (isNew) await rmdir(settings.folder).catch(() => {});
+    throw error;
+  }
+}
+
+async function requireNoModels({ folder, isResumed }: SaveSettings, peers: readonly number[]): Promise<void> {
   const names = await makeFolder(folder);
   const taken = [COMMON_NAME, ...peers.map(peerName)].find((name) => names.includes(name));
   if (taken === undefined || isResumed) return;
@@ -34,6 +50,14 @@ export async function requireNoModels(
     code: "model-exists",
     field: join(folder, taken),
   });
+}
+
+/** Where models are saved, by the options of a run. */
+export function saveSettings(
+  folder: string | undefined,
+  checkpoints: { readonly resume: boolean } | undefined,
+): SaveSettings | undefined {
+  return folder === undefined ? undefined : { folder, isResumed: checkpoints?.resume === true };
 }
 
 /** Writes the file, whole or not at all. @throws FileProblem */
@@ -53,7 +77,7 @@ export async function writeParts(path: string, parts: readonly Uint8Array[]): Pr
       }
     });
   } catch (cause) {
-    throw new FileProblem(`cannot write model ${path}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write model ${path}: ${unwritten(cause)}`, {
       code: "model-not-written",
       field: path,
       cause,
@@ -67,11 +91,8 @@ export async function readModel(path: string): Promise<ModelFile> {
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason =
-      code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
     throw new FileProblem(
-      `cannot read model ${path}: ${reason}; name a .safetensors file that murmur saved`,
+      `cannot read model ${path}: ${whyUnread(cause)}; name a .safetensors file that murmur saved`,
       {
         code: "model-unreadable",
         field: path,
@@ -109,7 +130,7 @@ export async function uniteModels(folder: string, peers: readonly number[]): Pro
     await rename(files[0]!, path);
     for (const file of files.slice(1)) await rm(file);
   } catch (cause) {
-    throw new FileProblem(`cannot write model ${path}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write model ${path}: ${unwritten(cause)}`, {
       code: "model-not-united",
       field: path,
       cause,

@@ -24,7 +24,7 @@ import { observe, type SimulationRound } from "../simulate.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
-import { requireNoModels, uniteModels } from "./models.js";
+import { saveSettings, uniteModels, withFolder } from "./models.js";
 import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
 import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
@@ -102,13 +102,15 @@ export interface NetworkOutcome {
  * @throws Interrupted once the signal says so
  */
 export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
-  const { experiment, directory, checkpoints, warn, metricsPort = 0 } = options;
-  requireWhole(options.topology);
+  const { topology, directory, checkpoints, save } = options;
+  requireWhole(topology);
   if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
-  if (options.save !== undefined) {
-    const ids = options.topology.peers.map(({ id }) => id);
-    await requireNoModels({ folder: options.save, isResumed: checkpoints?.resume === true }, ids);
-  }
+  const ids = topology.peers.map(({ id }) => id);
+  return withFolder(saveSettings(save, checkpoints), ids, () => runPeers(options));
+}
+
+async function runPeers(options: NetworkOptions): Promise<NetworkOutcome> {
+  const { experiment, directory, checkpoints, warn, metricsPort = 0 } = options;
   const lastId = Math.max(...(options.identities?.keys() ?? [options.topology.peers.length - 1]));
   if (metricsPort > 0 && metricsPort + lastId > LAST_PORT) {
     throw new CannotListen(

@@ -15,7 +15,7 @@ import { failureOf } from "../log.js";
 import { runSubject } from "../run-subject.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
 import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
-import { requireNoModels } from "./models.js";
+import { saveSettings, withFolder } from "./models.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
 import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
@@ -92,14 +92,18 @@ export interface PeerSummary extends Figures {
 export async function recordPeer(options: PeerRunOptions): Promise<PeerSummary> {
   keepYoungGenerationSmall();
   const { metricsPort, metricsHost } = options;
-  if (metricsPort === undefined) return takePart(options);
+  const run = (metrics?: PrometheusSink) =>
+    withFolder(saveSettings(options.save, options.checkpoints), [options.id], () =>
+      takePart(options, metrics),
+    );
+  if (metricsPort === undefined) return run();
   const metrics = await createPrometheusSink({
     port: metricsPort,
     ...(metricsHost !== undefined && { host: metricsHost }),
   });
   try {
     options.onMetrics?.(metrics.url);
-    return await takePart(options, metrics);
+    return await run(metrics);
   } finally {
     await metrics.close();
   }
@@ -111,9 +115,6 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   if (directory !== undefined) {
     if (checkpoints?.resume) await makeFolder(directory);
     else await requireNewLog(directory, id);
-  }
-  if (options.save !== undefined) {
-    await requireNoModels({ folder: options.save, isResumed: checkpoints?.resume === true }, [id]);
   }
   const store = checkpoints && (await openCheckpoints(checkpoints, id, warn));
   const run = await joinRun({

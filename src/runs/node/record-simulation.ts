@@ -20,7 +20,7 @@ import { createVerdictWatch } from "../verdict-watch.js";
 import { saveOrWarn } from "./checkpoints/saving.js";
 import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
-import { requireNoModels, saveAll } from "./models.js";
+import { saveAll, saveSettings, withFolder } from "./models.js";
 import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";
 
@@ -91,17 +91,16 @@ export type Readiness = Pick<PreparedSimulation, "threads" | "foundRate">;
  *
  * @throws Interrupted once the signal says so, after the round that is under way
  */
-export async function recordSimulation(options: RunOptions): Promise<RunSummary> {
+export function recordSimulation(options: RunOptions): Promise<RunSummary> {
+  requireNoNetwork(options);
+  const { save, checkpoints, topology } = options;
+  const ids = topology.peers.map(({ id }) => id);
+  return withFolder(saveSettings(save, checkpoints), ids, () => record(options));
+}
+
+async function record(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, network, signal, warn, threads = 1 } = options;
   const { onReady, onRound, save: folder } = options;
-  requireNoNetwork(options);
-  if (folder !== undefined) {
-    const isResumed = options.checkpoints?.resume === true;
-    await requireNoModels(
-      { folder, isResumed },
-      topology.peers.map(({ id }) => id),
-    );
-  }
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),

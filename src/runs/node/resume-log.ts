@@ -2,6 +2,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { FileProblem } from "../../foundation/errors.js";
+import { unwritten } from "../../foundation/system-errors.js";
 import type { Sink } from "../../observing/report.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import { writeWhole } from "../../sinks/whole-file.js";
@@ -24,7 +25,7 @@ export async function resumeLog(path: string, round: number, header: unknown): P
     });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") {
-      throw new FileProblem(`cannot go on with ${path}: ${(cause as Error).message}`, {
+      throw new FileProblem(`cannot go on with ${path}: ${unwritten(cause)}`, {
         code: "log-not-resumed",
         field: path,
         cause,

@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { Checkpoint } from "../../../checkpoint.js";
 import { type Frame, frameKinds, MAX_HALVINGS } from "../../../exchange/frame.js";
 import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
+import { unwritten, whyUnread } from "../../../foundation/system-errors.js";
 import { changeSchema } from "../../../graphs/changes.js";
 import type { SavedMembers } from "../../../membership/membership.js";
 import { writeWhole } from "../../../sinks/whole-file.js";
@@ -148,7 +149,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
     });
     return bytes;
   } catch (cause) {
-    throw new FileProblem(`cannot write checkpoint ${path}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write checkpoint ${path}: ${unwritten(cause)}`, {
       code: "checkpoint-not-written",
       peer,
       round,
@@ -170,7 +171,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   try {
     file = await open(path, "r");
   } catch (cause) {
-    throw damaged(`cannot be read (${(cause as Error).message})`, cause);
+    throw damaged(`cannot be read (${whyUnread(cause)})`, cause);
   }
   try {
     const { size } = await file.stat();

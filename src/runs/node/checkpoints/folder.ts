@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { Checkpoint, CheckpointStore, Saved } from "../../../checkpoint.js";
 import type { JournalRecord } from "../../../exchange/journal.js";
 import { InvalidCheckpoint } from "../../../foundation/errors.js";
+import { whyUnwritten } from "../../../foundation/system-errors.js";
 import { makeFolder } from "../../../sinks/folders.js";
 import { DRAFT_SUFFIX } from "../../../sinks/whole-file.js";
 import { readCheckpoint, writeCheckpoint } from "./file.js";
@@ -48,7 +49,7 @@ export async function createCheckpointFolder(
   const broken = (error: unknown): void => {
     if (!isBroken) {
       warn(
-        `cannot write the journal in ${folder}: ${(error as Error).message}; the run goes on, but cannot be resumed from here until the next checkpoint is written`,
+        `cannot write the journal in ${folder}: ${whyUnwritten(error)}; the run goes on, but cannot be resumed from here until the next checkpoint is written`,
       );
     }
     isBroken = true;

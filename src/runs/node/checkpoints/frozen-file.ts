@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { modelDigest } from "../../../exchange/fingerprint.js";
 import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
+import { unwritten } from "../../../foundation/system-errors.js";
 import { decodeModel, numbersFor } from "../../../saved-model.js";
 import { writeWhole } from "../../../sinks/whole-file.js";
 import { createLayout } from "../../../vectors/layout.js";
@@ -29,7 +30,7 @@ export async function writeFrozen(folder: string, { shapes, read }: TensorGroup)
       for (const part of parts) await file.writeFile(part);
     });
   } catch (cause) {
-    throw new FileProblem(`cannot write the frozen tensors ${path}: ${(cause as Error).message}`, {
+    throw new FileProblem(`cannot write the frozen tensors ${path}: ${unwritten(cause)}`, {
       code: "frozen-not-written",
       field: path,
       cause,

@@ -24,6 +24,7 @@ import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
+import { atOnce, type InTurn } from "./foundation/turns.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
@@ -49,6 +50,8 @@ export interface Network {
   readonly journal?: Journal;
   /** What the transport counts too. The peer's own where left out. */
   readonly counters?: Counters;
+  /** Gives peers that share a thread their turns to compute, so that the time of each is its own; at once where left out. */
+  readonly inTurn?: InTurn;
 }
 
 export interface Peer {
@@ -209,7 +212,7 @@ async function* run(
 ): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan, membership } = options;
   const { rounds, rate, check, normBound } = parts;
-  const { transport, clock, journal, counters = createCounters() } = network;
+  const { transport, clock, journal, counters = createCounters(), inTurn = atOnce } = network;
   const patience = { ...plan.patience, ...(network.patience ?? unbounded) };
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
@@ -251,7 +254,7 @@ async function* run(
     const laps = createLaps(clock);
     const isReplayed = exchanges.isReplaying();
     const turn = { options, parts, exchanges, laps, round };
-    const loss = isClosing ? undefined : await learn(turn);
+    const loss = isClosing ? undefined : await inTurn(() => learn(turn));
     laps.end("computeMs");
     const isConnected = isClosing ? await close(turn) : await gossip(turn);
     if (!isConnected) return;
@@ -283,7 +286,9 @@ async function* run(
 }
 
 /** u ← the local update at the algorithm's point. @returns the training loss, where it is known */
-async function learn({ options, parts, round }: Turn): Promise<number | undefined> {
+async function learn({ options, parts, laps, round }: Turn): Promise<number | undefined> {
+  // For a turn.
+  laps.end("waitMs");
   const { learner, algorithm, update, diverged, pooling } = parts;
   const learningRate = options.plan.learningRate(round) * pooling.share();
   const loss = await learner.learn(algorithm.point, update, { round, learningRate });

@@ -47,6 +47,11 @@ export function isSimulated({ graph }: Pick<Run, "graph">): boolean {
   return graph.columns.round.length > 2;
 }
 
+/** Whether one process played all peers in lockstep, without a modelled network: they never wait for an edge. */
+export function isInLockstep(run: Pick<Run, "graph" | "header">): boolean {
+  return isSimulated(run) && run.header.network === undefined;
+}
+
 export interface RunReader {
   /** What was read so far; undefined until there is a header. */
   readonly run: Run | undefined;

@@ -11,7 +11,7 @@ import type { Instant } from "./consensus.js";
 import { type CountView, countsOf } from "./counts.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
 import { verdictIn } from "./judged.js";
-import { isSimulated, metricOf, type Run } from "./read.js";
+import { isInLockstep, isSimulated, metricOf, type Run } from "./read.js";
 import { goodputOf, viewWaits } from "./time.js";
 import type { RunWaits } from "./waits.js";
 import { warningsOf } from "./warnings.js";
@@ -158,7 +158,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     machine: header.machine,
     metric,
     series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
-    peers: peers.map((peer) => viewPeer(peer, simulated)),
+    peers: peers.map((peer) => viewPeer(peer, run)),
     edges: viewEdges(run),
     projectedPeers,
     drift: {
@@ -340,7 +340,7 @@ function pointOf(rounds: Float64Array, round: number): number {
   return low < rounds.length ? low : -1;
 }
 
-function viewPeer(history: PeerHistory, simulated: boolean): PeerView {
+function viewPeer(history: PeerHistory, run: Run): PeerView {
   const { peer, columns, end } = history;
   const rows = columns.round.length;
   const lastOf = (column: PeerColumn) => {
@@ -362,13 +362,16 @@ function viewPeer(history: PeerHistory, simulated: boolean): PeerView {
     bytesReceived: rows === 0 ? 0 : columns.bytesReceived.at(rows - 1),
     computeMs: total("computeMs"),
     compressMs: total("compressMs"),
-    waitMs: total("waitMs"),
+    // Earlier versions logged the others' turns as waits.
+    waitMs: isInLockstep(run) ? 0 : total("waitMs"),
     mixMs: total("mixMs"),
-    goodput: simulated ? null : short(goodputOf([history])),
+    goodput: isSimulated(run) ? null : short(goodputOf([history])),
   };
 }
 
-function viewEdges({ header, peers }: Run): EdgeView[] {
+function viewEdges(run: Run): EdgeView[] {
+  const { header, peers } = run;
+  const isWaiting = !isInLockstep(run);
   const histories = new Map(peers.map((history) => [history.peer, history]));
   return header.topology.edges.map(([a, b]) => {
     const there = histories.get(a)?.edges.get(b);
@@ -380,7 +383,7 @@ function viewEdges({ header, peers }: Run): EdgeView[] {
       messages:
         (there?.messagesSent ?? back?.messagesReceived ?? 0) +
         (back?.messagesSent ?? there?.messagesReceived ?? 0),
-      waitMs: (there?.waitMs ?? 0) + (back?.waitMs ?? 0),
+      waitMs: isWaiting ? (there?.waitMs ?? 0) + (back?.waitMs ?? 0) : 0,
       missed: (there?.missed ?? 0) + (back?.missed ?? 0),
     };
   });

@@ -117,6 +117,8 @@ export interface Trainer {
    * neighbours must leave it out too.
    */
   fingerprint?(): Promise<Fingerprint>;
+  /** Gradients are computed outside this process, so that those of several peers are computed side by side. */
+  readonly computesElsewhere?: true;
   /** Aborts when the trainer cannot go on, with the error: a peer then waits for its neighbours no longer. */
   readonly lost?: AbortSignal;
   /** Release what the trainer holds outside JavaScript's heap. */

@@ -14,6 +14,7 @@
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
+import type { ExampleCounts } from "./dataset.js";
 import { createLaps, drive } from "./drive.js";
 import { createExchanges, type EdgesSnapshot, type Patience, type Step } from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
@@ -83,6 +84,8 @@ export interface Peer {
   adopt(earlier: Checkpoint): Promise<void>;
   /** What the trainer keeps between rounds; for `snapshot`. */
   trainerState(): Promise<NamedValues>;
+  /** How many examples it has, where its trainer knows. */
+  readonly counts: ExampleCounts | undefined;
   /** Tensors of the model that the run leaves as they are, where there are any. */
   readonly frozen: TensorGroup | undefined;
   /**
@@ -157,6 +160,7 @@ export function createPeer(options: PeerOptions): Peer {
       position.traffic = traffic;
     },
     trainerState: trainer.state,
+    counts: trainer.counts,
     frozen: trainer.frozen,
     snapshot(own) {
       if (!known) throw tooLate();

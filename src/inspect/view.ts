@@ -6,11 +6,13 @@ import { payloadsOf } from "../algorithms/index.js";
 import type { Metric } from "../evaluation.js";
 import type { RunVerdict } from "../observing/verdict.js";
 import type { LogHeader } from "../runs/log.js";
+import { type ByClassView, type ExamplesView, viewByClass, viewData } from "./by-class.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import { type CountView, countsOf } from "./counts.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
 import { verdictIn } from "./judged.js";
+import { type Progress, progressOf } from "./progress.js";
 import { isInLockstep, isSimulated, metricOf, type Run } from "./read.js";
 import { goodputOf, viewWaits } from "./time.js";
 import type { RunWaits } from "./waits.js";
@@ -69,7 +71,8 @@ export interface PeerView {
   readonly peer: number;
   /** Learning and closing rounds that were logged. */
   readonly rounds: number;
-  readonly outcome: "completed" | "stopped" | "unfinished";
+  /** A page that follows a run shows `running` or `silent` in place of `unfinished`. */
+  readonly outcome: "completed" | "stopped" | "unfinished" | "running" | "silent";
   readonly reason?: string;
   readonly loss: number | null;
   /** Of the run's metric. */
@@ -128,6 +131,11 @@ export interface RunView {
   /** Absent where no peer waited, or all peers were simulated in one process. */
   readonly waits?: RunWaits;
   readonly counts: readonly CountView[];
+  readonly progress: Progress;
+  /** Absent where no log says how many examples its peer has. */
+  readonly data?: ExamplesView;
+  /** Absent where no evaluation counted classes. */
+  readonly byClass?: ByClassView;
   /** Absent before there is anything to judge. */
   readonly verdict?: RunVerdict;
   readonly warnings: readonly string[];
@@ -178,6 +186,9 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     goodput: simulated ? null : short(goodputOf(peers)),
     ...(!simulated && viewWaits(peers)),
     counts: countsOf(run),
+    progress: progressOf(peers, header.experiment.rounds),
+    ...viewData(run),
+    ...viewByClass(run),
     ...(verdict && { verdict }),
     warnings: warningsOf(run, instants),
     remarks: run.remarks,

@@ -5,7 +5,7 @@
  * of its own computes the updates.
  */
 import type { z } from "zod";
-import type { ExamplesDescription } from "../dataset.js";
+import type { ExampleCounts, ExamplesDescription } from "../dataset.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Layout } from "../vectors/layout.js";
@@ -56,6 +56,8 @@ export interface Trainer {
   readonly layout: Layout;
   /** What the model takes and predicts, for its saved file; left out where its data are no examples. */
   readonly examples?: ExamplesDescription;
+  /** How many examples it trains and is evaluated on, for the log; left out where it does not know. */
+  readonly counts?: ExampleCounts;
   /** How it counts its examples, and what it asks of those of all peers. */
   readonly pooling?: TrainerPooling;
   /**

@@ -45,7 +45,9 @@ const projection = createProjection(layout, experiment.projectionSize, experimen
 mkdirSync(folder);
 for (let peer = 0; peer < topology.graph.peers; peer++) {
   const log = createJsonLines(join(folder, peerLogName(peer)));
-  log.write(headerLine(peer, experiment, topology, layout, { startedAt: "2024-01-01T00:00:00.000Z" }));
+  log.write(
+    headerLine(peer, experiment, topology, layout, { machine: { startedAt: "2024-01-01T00:00:00.000Z" } }),
+  );
   const draws = random(1, "big", peer);
   const model = Float32Array.from({ length: layout.length }, (_, k) => normal(draws, k));
   const neighbours = topology.mixing.neighbours[peer];

@@ -87,6 +87,42 @@ export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
   readAll?(settings: z.output<Settings>, inputShape: readonly number[]): Promise<Rows>;
 }
 
+/** Most classes of which examples and correct predictions are counted one by one: logs have these counts in their lines. */
+export const MAX_COUNTED_CLASSES = 100;
+
+/** How many examples a peer has. */
+export interface ExampleCounts {
+  readonly train: number;
+  readonly test: number;
+  /** Labels of each class; absent where targets are no classes, or more than {@link MAX_COUNTED_CLASSES}. */
+  readonly classes?:
+    | {
+        /** What the classes are called, where that is known. */
+        readonly names?: readonly string[] | undefined;
+        readonly train: readonly number[];
+        readonly test: readonly number[];
+      }
+    | undefined;
+}
+
+/** @param size numbers of one example */
+export function countExamples(
+  train: Examples,
+  test: Examples,
+  size: number,
+  targets?: Targets,
+): ExampleCounts {
+  const examples = { train: train.features.length / size, test: test.features.length / size };
+  if (targets?.kind !== "classes" || targets.count > MAX_COUNTED_CLASSES) return examples;
+  const { count, names } = targets;
+  const ofEach = ({ labels }: Examples) => {
+    const counts = new Array<number>(count).fill(0);
+    for (const label of labels) counts[label]!++;
+    return counts;
+  };
+  return { ...examples, classes: { ...(names && { names }), train: ofEach(train), test: ofEach(test) } };
+}
+
 /** Count of numbers in one example of this shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);

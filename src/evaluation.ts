@@ -6,6 +6,13 @@ export interface Metric {
   readonly better: "higher" | "lower";
 }
 
+/** Labels by class, in the order of the classes. */
+export interface ByClass {
+  /** Labels that the model predicts. Their share of `count` is the class's recall. */
+  readonly correct: readonly number[];
+  readonly count: readonly number[];
+}
+
 /** How good a model is on held-out data. */
 export interface Evaluation {
   /** Mean loss, of targets as they were scaled for training. */
@@ -16,6 +23,8 @@ export interface Evaluation {
   readonly metric?: Metric;
   /** Further figures by name, in the units of the data's files. */
   readonly metrics?: Readonly<Record<string, number>>;
+  /** Absent where the task has no classes, or more than `MAX_COUNTED_CLASSES`. */
+  readonly byClass?: ByClass;
 }
 
 /** An evaluation apart from its loss. */
@@ -23,6 +32,18 @@ export type Figures = Omit<Evaluation, "loss">;
 
 /** Where a task has classes. */
 export const ACCURACY: Metric = { name: "accuracy", better: "higher" };
+
+/** Labels of some test sets together. */
+export function mergeByClass(parts: readonly ByClass[]): ByClass {
+  const sum = (of: (part: ByClass) => readonly number[]) =>
+    of(parts[0]!).map((_, label) => parts.reduce((total, part) => total + of(part)[label]!, 0));
+  return { correct: sum(({ correct }) => correct), count: sum(({ count }) => count) };
+}
+
+/** Shares of correct labels in [0, 1] by class; null for a class without any. */
+export function recallsOf({ correct, count }: ByClass): (number | null)[] {
+  return count.map((labels, k) => (labels === 0 ? null : correct[k]! / labels));
+}
 
 /** What a model is judged by, and how good it is. */
 export interface Quality {

@@ -28,7 +28,7 @@ export { mix } from "./algorithms/mix.js";
 export { type Checkpoint, type CheckpointStore, type Saved, saveCheckpoint } from "./checkpoint.js";
 export type { Compressor, CompressorContext, CompressorKind } from "./compressor.js";
 export { type CompressorSettings, compressorSettings, createCompressor } from "./compressors/index.js";
-export type { Dataset, Examples, ExamplesDescription, Scaling, Targets } from "./dataset.js";
+export type { Dataset, ExampleCounts, Examples, ExamplesDescription, Scaling, Targets } from "./dataset.js";
 export { datasetFingerprint } from "./datasets/content.js";
 export { type DatasetSettings, loadDataset } from "./datasets/index.js";
 export {
@@ -38,7 +38,7 @@ export {
   partition,
   type SplitSettings,
 } from "./datasets/partition.js";
-export { type Evaluation, type Metric, type Quality, qualityOf } from "./evaluation.js";
+export { type ByClass, type Evaluation, type Metric, type Quality, qualityOf } from "./evaluation.js";
 export {
   createExchanges,
   type Exchanges,

@@ -14,6 +14,7 @@
 import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
+import type { ExampleCounts } from "./dataset.js";
 import { createLaps, drive } from "./drive.js";
 import { createExchanges, type EdgesSnapshot, type Patience, type Step } from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
@@ -24,6 +25,7 @@ import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { random } from "./foundation/random.js";
+import { atOnce, type InTurn } from "./foundation/turns.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
@@ -49,6 +51,8 @@ export interface Network {
   readonly journal?: Journal;
   /** What the transport counts too. The peer's own where left out. */
   readonly counters?: Counters;
+  /** Gives peers that share a thread their turns to compute, so that the time of each is its own; at once where left out. */
+  readonly inTurn?: InTurn;
 }
 
 export interface Peer {
@@ -80,6 +84,8 @@ export interface Peer {
   adopt(earlier: Checkpoint): Promise<void>;
   /** What the trainer keeps between rounds; for `snapshot`. */
   trainerState(): Promise<NamedValues>;
+  /** How many examples it has, where its trainer knows. */
+  readonly counts: ExampleCounts | undefined;
   /** Tensors of the model that the run leaves as they are, where there are any. */
   readonly frozen: TensorGroup | undefined;
   /**
@@ -154,6 +160,7 @@ export function createPeer(options: PeerOptions): Peer {
       position.traffic = traffic;
     },
     trainerState: trainer.state,
+    counts: trainer.counts,
     frozen: trainer.frozen,
     snapshot(own) {
       if (!known) throw tooLate();
@@ -209,7 +216,7 @@ async function* run(
 ): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan, membership } = options;
   const { rounds, rate, check, normBound } = parts;
-  const { transport, clock, journal, counters = createCounters() } = network;
+  const { transport, clock, journal, counters = createCounters(), inTurn = atOnce } = network;
   const patience = { ...plan.patience, ...(network.patience ?? unbounded) };
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
@@ -255,7 +262,7 @@ async function* run(
     const laps = createLaps(clock);
     const isReplayed = exchanges.isReplaying();
     const turn = { options, parts, exchanges, laps, round };
-    const loss = isClosing ? undefined : await learn(turn);
+    const loss = isClosing ? undefined : await inTurn(() => learn(turn));
     laps.end("computeMs");
     const isConnected = isClosing ? await close(turn) : await gossip(turn);
     if (!isConnected) return;
@@ -287,7 +294,9 @@ async function* run(
 }
 
 /** u ← the local update at the algorithm's point. @returns the training loss, where it is known */
-async function learn({ options, parts, round }: Turn): Promise<number | undefined> {
+async function learn({ options, parts, laps, round }: Turn): Promise<number | undefined> {
+  // For a turn.
+  laps.end("waitMs");
   const { learner, algorithm, update, diverged, pooling } = parts;
   const learningRate = options.plan.learningRate(round) * pooling.share();
   const loss = await learner.learn(algorithm.point, update, { round, learningRate });

@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-layers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { useBackend } from "../src/backends/index.js";
-import type { Targets } from "../src/dataset.js";
+import { MAX_COUNTED_CLASSES, type Targets } from "../src/dataset.js";
 import { qualityOf } from "../src/evaluation.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
 import type { Loss } from "../src/loss.js";
@@ -186,8 +186,43 @@ describe("the figures of an evaluation", () => {
     const loss = lossOf({ kind: "cross-entropy" }, 2);
     expect(figuresOf(loss, [1, 1, 0, 2, 3, 1, 0, 0], [0, 1, 1, 1], 1)).toEqual({
       accuracy: 0.5,
+      byClass: { correct: [1, 1], count: [1, 3] },
       byTarget: [],
     });
+  });
+
+  it("of classes count each class as the confusion does, in any number of batches, up to a number of classes", () => {
+    const cases = fc.record({
+      kind: fc.constantFrom("cross-entropy", "binary-cross-entropy"),
+      classes: fc.constantFrom(2, 3, MAX_COUNTED_CLASSES, MAX_COUNTED_CLASSES + 1),
+      labels: fc.array(fc.nat(), { minLength: 1, maxLength: 20 }),
+      cuts: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(cases, ({ kind, classes: some, labels: numbers, cuts }) => {
+        const isBinary = kind === "binary-cross-entropy";
+        const classes = isBinary ? 2 : some;
+        const labels = numbers.map((number) => number % classes);
+        const predicted = numbers.map((number) => (number >>> 3) % classes);
+        const outputs = predicted.flatMap((best) =>
+          isBinary ? [best === 1 ? 2 : -2] : Array.from({ length: classes }, (_, k) => (k === best ? 3 : 1)),
+        );
+        const figures = figuresOf(lossOf({ kind }, classes), outputs, labels, cuts);
+        const isRight = (k: number) => predicted[k] === labels[k];
+        expect(figures.accuracy).toBe(labels.filter((_, k) => isRight(k)).length / labels.length);
+        const ofClass = (label: number, isCounted: (k: number) => boolean) =>
+          labels.filter((each, k) => each === label && isCounted(k)).length;
+        const all = Array.from({ length: classes }, (_, label) => label);
+        expect(figures.byClass).toEqual(
+          classes > MAX_COUNTED_CLASSES
+            ? undefined
+            : {
+                correct: all.map((label) => ofClass(label, isRight)),
+                count: all.map((label) => ofClass(label, () => true)),
+              },
+        );
+      }),
+    );
   });
 
   it("of two classes have the share of pairs in the right order", () => {

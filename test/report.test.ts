@@ -134,7 +134,13 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
     const folder = join(newFolder(), "real");
     mkdirSync(folder);
     for (let peer = 0; peer < 8; peer++) {
-      copyFileSync(join(directory, `peer-${peer}.jsonl`), join(folder, `peer-${peer}.jsonl`));
+      const lines = linesOf(directory, `peer-${peer}.jsonl`).map((text) => {
+        const line = JSON.parse(text);
+        if (line.type !== "round") return text;
+        const time = { ...line.time, waitMs: 1 + peer, waitedFor: (peer + 1) % 8 };
+        return JSON.stringify({ ...line, time });
+      });
+      writeFileSync(join(folder, `peer-${peer}.jsonl`), `${lines.join("\n")}\n`);
     }
     const end = { type: "end", outcome: "completed", counters: { reconnects: 7 } };
     appendFileSync(join(folder, "peer-3.jsonl"), `${JSON.stringify(end)}\n`);

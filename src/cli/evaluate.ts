@@ -25,7 +25,7 @@ export function evaluateCommand(): Command {
       if (options.csv !== undefined) await writeTable(options.csv, details.rows);
       if (options.json) {
         const { source, part } = data;
-        const { confusion: _, byTarget: _targets, ...figures } = evaluation;
+        const { confusion: _, byTarget: _targets, byClass: _classes, ...figures } = evaluation;
         return print(JSON.stringify({ model: path, data: source, part, ...figures, ...details.json }));
       }
       print(dataText(data, predictor.inputSize));

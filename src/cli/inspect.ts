@@ -24,6 +24,7 @@ import {
   warn,
 } from "./console.js";
 import { writePage } from "./files.js";
+import { classesJson, peerClassesJson, printByClass, printExamples } from "./inspect-classes.js";
 import { portToServe } from "./option-types.js";
 import { verdictText } from "./verdict.js";
 
@@ -143,6 +144,8 @@ function printRun(view: RunView, by: Axis): void {
     `${experiment.name}: ${experiment.algorithm} on ${topology.name}, seed ${seed}, ${peers.length} of ${Math.max(topology.peers, peers.length)} peers, ${rounds} rounds\n`,
   );
   print(roundsTable(view));
+  printByClass(view);
+  printExamples(view);
   printWaits(view);
   for (const { peer, outcome } of peers) {
     if (outcome === "unfinished") note(`peer ${peer}: its log ends early, or it still runs`);
@@ -320,7 +323,8 @@ function roundsTable({ series, metric, experiment }: RunView): string {
 function printJson(run: Run): void {
   const { longest, ...waits } = waitsOf(isSimulated(run) ? [] : run.peers);
   const longestOf = new Map(longest.map(({ round, ...wait }) => [round + 1, wait]));
-  const { series, metric, goodput, peers, counts, verdict } = viewRun(run, Number.POSITIVE_INFINITY);
+  const view = viewRun(run, Number.POSITIVE_INFINITY);
+  const { series, metric, goodput, peers, counts, verdict } = view;
   for (const [point, round] of series.round.entries()) {
     const entries = seriesNames.slice(1).flatMap((name) => {
       const value = series[name][point] ?? null;
@@ -339,6 +343,7 @@ function printJson(run: Run): void {
     peer: peer.peer,
     goodput: peer.goodput,
     counters: Object.fromEntries(counts.map(({ name, amounts }) => [name, amounts[place]!])),
+    ...peerClassesJson(view, peer.peer),
   }));
-  print(JSON.stringify({ run: run.name, goodput, waits, peers: byPeer, verdict }));
+  print(JSON.stringify({ run: run.name, goodput, waits, ...classesJson(view), peers: byPeer, verdict }));
 }

@@ -23,7 +23,8 @@ export function renderDocument({ title, data, modules }: DocumentParts): string 
 <link rel="icon" href="data:,">
 <title>${escapeHtml(title)} · murmuration</title>
 <style>${asset("uplot/dist/uPlot.min.css")}
-${pageFile("page.css")}</style>
+${pageFile("page.css")}
+${pageFile("by-class.css")}</style>
 </head>
 <body>
 <main id="page"><noscript>This page draws with JavaScript.</noscript></main>

@@ -18,14 +18,17 @@ export interface Follower {
   close(): Promise<void>;
 }
 
-/** Hands `show` a view whenever there is more to see. The folder may still be empty, or missing. */
-export function followRun(directory: string, show: (view: RunView) => void): Follower {
+/**
+ * Hands `show` a view whenever there is more to see, and when the logs last grew. The folder may still be empty, or
+ * missing.
+ */
+export function followRun(directory: string, show: (view: RunView, changedAt: number) => void): Follower {
   const reader = createRunReader(directory);
   const closed = new AbortController();
   const caughtUp = createSignal();
 
   function publish(): void {
-    if (reader.run) show(viewRun(reader.run));
+    if (reader.run) show(viewRun(reader.run), reader.changedAt);
   }
 
   async function follow(): Promise<void> {

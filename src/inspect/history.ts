@@ -1,4 +1,5 @@
 /** What a peer's log said, in columns: a run has millions of lines, and columns of numbers are all that is kept. */
+import type { ExampleCounts } from "../dataset.js";
 import { ACCURACY, type Metric, qualityOf } from "../evaluation.js";
 import { addAll, type CounterReport, type CounterValues } from "../foundation/counters.js";
 import type { Change } from "../graphs/changes.js";
@@ -6,6 +7,7 @@ import { usefulMs } from "../observing/goodput.js";
 import { createGraphRecord, type GraphRecord, recordGraphRound } from "../observing/graph-record.js";
 import { createPeerRecord, type PeerRecord, recordRound } from "../observing/peer-record.js";
 import type { GraphRound, LogEnd, PeerRound } from "../runs/log.js";
+import { type ByClassRecord, recordByClass } from "./by-class.js";
 import { type Column, createColumn, recordOf } from "./column.js";
 
 /** One number per round and peer. Bytes, messages and elapsed time are cumulative, over restarts too. */
@@ -66,6 +68,9 @@ const MAX_WARNINGS = 100;
 
 export interface PeerHistory {
   readonly peer: number;
+  /** How many examples the peer has; undefined where its log does not say. */
+  readonly data: ExampleCounts | undefined;
+  readonly byClass: ByClassRecord;
   /** What the verdict is made of. */
   readonly record: PeerRecord;
   readonly columns: Readonly<Record<PeerColumn, Column>>;
@@ -89,8 +94,8 @@ export interface PeerHistory {
   finish(end: LogEnd): void;
 }
 
-/** @param parameters of the model */
-export function createPeerHistory(peer: number, parameters: number): PeerHistory {
+/** @param parameters of the model @param data what the log says of the peer's examples */
+export function createPeerHistory(peer: number, parameters: number, data?: ExampleCounts): PeerHistory {
   const record = createPeerRecord(peer, parameters);
   const columns = recordOf(peerColumnNames, createColumn);
   const edges = new Map<number, CountedEdge>();
@@ -103,10 +108,13 @@ export function createPeerHistory(peer: number, parameters: number): PeerHistory
   let useful = 0;
   let elapsed = 0;
   const counters: CounterValues = {};
+  const byClass: ByClassRecord = {};
   const epochs = new Map<number, readonly Change[]>();
 
   return {
     peer,
+    data,
+    byClass,
     record,
     epochs,
     columns,
@@ -144,6 +152,7 @@ export function createPeerHistory(peer: number, parameters: number): PeerHistory
         return;
       }
       lastRound = line.round;
+      recordByClass(byClass, line, line.evaluation);
       if (line.evaluation) metric = line.evaluation.metric ?? ACCURACY;
       if (line.epoch) epochs.set(line.round, line.epoch.changes as readonly Change[]);
       useful += usefulMs(line.time);
@@ -260,6 +269,8 @@ type LoggedEvaluation = NonNullable<PeerRound["evaluation"]>;
 
 /** What a simulation saw from outside. */
 export interface GraphHistory {
+  /** Of the mean model. */
+  readonly byClass: ByClassRecord;
   /** What the verdict is made of. */
   readonly record: GraphRecord;
   readonly columns: Readonly<Record<GraphColumn, Column>>;
@@ -278,14 +289,17 @@ export type GraphColumn = (typeof graphColumnNames)[number];
 export function createGraphHistory(): GraphHistory {
   const columns = recordOf(graphColumnNames, createColumn);
   const record = createGraphRecord();
+  const byClass: ByClassRecord = {};
   let lastRound = -1;
   return {
+    byClass,
     record,
     columns,
     add(line) {
       const { round, consensusDistance, meanModelNorm, meanEvaluation } = line;
       if (round <= lastRound) return;
       recordGraphRound(record, line);
+      recordByClass(byClass, line, meanEvaluation);
       lastRound = round;
       columns.round.push(round);
       columns.consensusDistance.push(consensusDistance);

@@ -1,7 +1,7 @@
 /** The verdict over a run, from its logs. */
 import { type RunVerdict, verdictOf } from "../observing/verdict.js";
 import { runSubject } from "../runs/run-subject.js";
-import { isSimulated, type Run } from "./read.js";
+import { isInLockstep, type Run } from "./read.js";
 
 /** @returns undefined before any peer has logged a round or its end */
 export function verdictIn({
@@ -9,9 +9,8 @@ export function verdictIn({
   peers,
   graph,
 }: Pick<Run, "header" | "peers" | "graph">): RunVerdict | undefined {
-  const isTimed = !isSimulated({ graph }) || header.network !== undefined;
   return verdictOf({
-    subject: runSubject(header.experiment, isTimed),
+    subject: runSubject(header.experiment, !isInLockstep({ graph, header })),
     peers: peers.map(({ record }) => record),
     graph: graph.columns.round.length > 0 ? graph.record : undefined,
   });

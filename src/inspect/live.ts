@@ -15,6 +15,8 @@ export const MAX_VIEWERS = 32;
 export interface LiveServerOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
+  /** Milliseconds since 1970. Of this machine where left out. */
+  readonly now?: () => number;
 }
 
 export interface LiveServer {
@@ -34,18 +36,20 @@ export interface LiveServer {
  */
 export async function createLiveServer(
   directory: string,
-  { port = 0 }: LiveServerOptions = {},
+  { port = 0, now = Date.now }: LiveServerOptions = {},
 ): Promise<LiveServer> {
-  const viewers = createViewers();
+  const viewers = createViewers(now);
   const server = createServer((request, response) => {
     // A page elsewhere must not reach this server through a name of its own.
     const host = request.headers.host?.replace(/:\d+$/, "");
     if (host !== "127.0.0.1" && host !== "localhost" && host !== "[::1]") {
       response.writeHead(403).end("murmuration: this page is for this machine only\n");
-    } else if (request.method !== "GET") {
-      response.writeHead(405, { allow: "GET" }).end();
+    } else if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
     } else if (request.url === "/") {
-      sendPage(response, viewers.data);
+      sendPage(response, viewers.data());
+    } else if (request.method === "HEAD") {
+      response.writeHead(404).end();
     } else if (request.url === "/events") {
       viewers.add(response);
     } else {
@@ -53,7 +57,7 @@ export async function createLiveServer(
     }
   });
   await listen(server, port);
-  const follower = followRun(directory, (view) => viewers.show(view));
+  const follower = followRun(directory, viewers.show);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     caughtUp: follower.caughtUp,
@@ -69,7 +73,7 @@ export async function createLiveServer(
   };
 }
 
-function sendPage(response: ServerResponse, data: string): void {
+function sendPage(response: ServerResponse, data: PageData): void {
   response
     .writeHead(200, {
       "content-type": "text/html; charset=utf-8",
@@ -77,35 +81,37 @@ function sendPage(response: ServerResponse, data: string): void {
       "content-security-policy":
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'",
     })
-    .end(renderPage(JSON.parse(data) as PageData));
+    .end(renderPage(data));
 }
 
 /** The pages that are open, and what they show. */
-function createViewers() {
+function createViewers(now: () => number) {
   const viewers = new Set<ServerResponse>();
-  let data = JSON.stringify({ runs: [], live: true } satisfies PageData);
+  let runs: readonly RunView[] = [];
+  let shown = "[]";
+  let grewAt = now();
+  const quietMs = () => Math.max(0, Math.round(now() - grewAt));
+  const event = () => `data: {"runs":${shown},"live":true,"quietMs":${quietMs()}}\n\n`;
   return {
-    /** A `PageData`, as JSON. */
-    get data() {
-      return data;
-    },
+    data: (): PageData => ({ runs, live: true, quietMs: quietMs() }),
     add(response: ServerResponse): void {
       if (viewers.size >= MAX_VIEWERS) {
         response.writeHead(503).end(`murmuration: ${MAX_VIEWERS} pages are open already\n`);
         return;
       }
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-      response.write(`data: ${data}\n\n`);
+      response.write(event());
       viewers.add(response);
       response.on("close", () => viewers.delete(response));
     },
-    show(view: RunView): void {
-      const next = JSON.stringify({ runs: [view], live: true } satisfies PageData);
-      if (next === data) return;
-      data = next;
+    show(view: RunView, changedAt: number): void {
+      const next = JSON.stringify([view]);
+      if (next === shown) return;
+      [runs, shown, grewAt] = [[view], next, changedAt];
+      const text = event();
       for (const viewer of viewers) {
         // A page that does not keep up misses this one and gets the next.
-        if (!viewer.writableNeedDrain) viewer.write(`data: ${data}\n\n`);
+        if (!viewer.writableNeedDrain) viewer.write(text);
       }
     },
     /** Ends what the pages follow. Resolves once they took all of it, or had long enough. */

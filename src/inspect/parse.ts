@@ -55,11 +55,14 @@ const isEvaluation = (value: unknown) =>
   isNumber(value.loss) &&
   isOptional(value.accuracy, isNumber) &&
   isOptional(value.metric, isMetric) &&
-  isOptional(value.metrics, isFigures);
+  isOptional(value.metrics, isFigures) &&
+  isOptional(value.byClass, isByClass);
 const isMetric = (value: unknown) =>
   isRecord(value) &&
   typeof value.name === "string" &&
   (value.better === "higher" || value.better === "lower");
+const isByClass = (value: unknown) => isRecord(value) && isCounts(value.correct) && isCounts(value.count);
+const isCounts = (value: unknown) => Array.isArray(value) && value.every(isIndex);
 const isFigures = (value: unknown) =>
   isRecord(value) && Object.values(value).every((figure) => figure === null || isNumber(figure));
 

@@ -48,11 +48,18 @@ export function isSimulated({ graph }: Pick<Run, "graph">): boolean {
   return graph.columns.round.length > 2;
 }
 
+/** Whether one process played all peers in lockstep, without a modelled network: they never wait for an edge. */
+export function isInLockstep(run: Pick<Run, "graph" | "header">): boolean {
+  return isSimulated(run) && run.header.network === undefined;
+}
+
 export interface RunReader {
   /** What was read so far; undefined until there is a header. */
   readonly run: Run | undefined;
   /** Bytes read so far, and bytes there were at the last look. */
   readonly progress: { readonly read: number; readonly total: number };
+  /** When the logs last grew, at the last look, in milliseconds since 1970; 0 before there is one. */
+  readonly changedAt: number;
   /** Looks for logs that are new. @throws InvalidLog when the folder cannot be read */
   scan(): void;
   /** Reads a part of the log that is furthest behind. @returns false when there is nothing more for now */
@@ -86,6 +93,7 @@ interface Reading {
   shown?: { readonly header: LogHeader; readonly consensus: ConsensusReader };
   /** Bytes there were at the last look. */
   total: number;
+  changedAt: number;
 }
 
 /** A reader of a folder that may still be written to. */
@@ -96,6 +104,7 @@ export function createRunReader(directory: string): RunReader & { remarks(): str
     peers: new Map(),
     graph: createGraphHistory(),
     total: 0,
+    changedAt: 0,
   };
   let run: Run | undefined;
   return {
@@ -106,6 +115,9 @@ export function createRunReader(directory: string): RunReader & { remarks(): str
     get progress() {
       const { files, total } = reading;
       return { read: [...files.values()].reduce((sum, { lines }) => sum + lines.position, 0), total };
+    },
+    get changedAt() {
+      return reading.changedAt;
     },
     scan: () => scan(reading),
     read: () => readNext(reading),
@@ -142,7 +154,9 @@ function scan(reading: Reading): void {
   reading.total = 0;
   for (const name of names) {
     const path = join(directory, name);
-    reading.total += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    const { size = 0, mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    reading.total += size;
+    reading.changedAt = Math.max(reading.changedAt, mtimeMs);
     const known = files.get(name);
     if (known) known.isRead = false;
     else files.set(name, createLogFile(name, path));
@@ -175,9 +189,11 @@ function logNames(directory: string): string[] {
 /** Reads the headers of new files, and decides which run they belong to. */
 function open(reading: Reading, candidates: readonly LogFile[]): void {
   const groups = new Map<string, { header: LogHeader; files: LogFile[] }>();
+  const counts = new Map<LogFile, LogHeader["data"]>();
   for (const file of candidates) {
     const own = readHeader(file);
     if (!own) continue;
+    counts.set(file, own.data);
     const group = groups.get(own.fingerprint);
     if (group) group.files.push(file);
     else groups.set(own.fingerprint, { header: own, files: [file] });
@@ -195,7 +211,7 @@ function open(reading: Reading, candidates: readonly LogFile[]): void {
     const isOurs = isOfRun(group.header, header);
     for (const file of group.files) {
       if (isOurs && file.peer !== null)
-        reading.peers.set(file.peer, createPeerHistory(file.peer, parameters));
+        reading.peers.set(file.peer, createPeerHistory(file.peer, parameters, counts.get(file)));
       if (isOurs) continue;
       file.leftOut = `belongs to another run (${differences(group.header, header)}); left out, keep one folder per run`;
     }

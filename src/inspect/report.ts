@@ -7,6 +7,8 @@ export interface PageData {
   readonly runs: readonly RunView[];
   /** Whether newer numbers come from the server the page came from. */
   readonly live: boolean;
+  /** Milliseconds since the logs last grew, when this was sent. */
+  readonly quietMs?: number;
 }
 
 /** In the order in which they need each other. */
@@ -23,6 +25,8 @@ const modules = [
   "heat",
   "tables",
   "waits",
+  "by-class",
+  "live-state",
   "page",
 ] as const;
 

@@ -6,12 +6,14 @@ import { payloadsOf } from "../algorithms/index.js";
 import type { Metric } from "../evaluation.js";
 import type { RunVerdict } from "../observing/verdict.js";
 import type { LogHeader } from "../runs/log.js";
+import { type ByClassView, type ExamplesView, viewByClass, viewData } from "./by-class.js";
 import { recordOf } from "./column.js";
 import type { Instant } from "./consensus.js";
 import { type CountView, countsOf } from "./counts.js";
 import type { PeerColumn, PeerHistory } from "./history.js";
 import { verdictIn } from "./judged.js";
-import { isSimulated, metricOf, type Run } from "./read.js";
+import { type Progress, progressOf } from "./progress.js";
+import { isInLockstep, isSimulated, metricOf, type Run } from "./read.js";
 import { goodputOf, viewWaits } from "./time.js";
 import type { RunWaits } from "./waits.js";
 import { warningsOf } from "./warnings.js";
@@ -69,7 +71,8 @@ export interface PeerView {
   readonly peer: number;
   /** Learning and closing rounds that were logged. */
   readonly rounds: number;
-  readonly outcome: "completed" | "stopped" | "unfinished";
+  /** A page that follows a run shows `running` or `silent` in place of `unfinished`. */
+  readonly outcome: "completed" | "stopped" | "unfinished" | "running" | "silent";
   readonly reason?: string;
   readonly loss: number | null;
   /** Of the run's metric. */
@@ -128,6 +131,11 @@ export interface RunView {
   /** Absent where no peer waited, or all peers were simulated in one process. */
   readonly waits?: RunWaits;
   readonly counts: readonly CountView[];
+  readonly progress: Progress;
+  /** Absent where no log says how many examples its peer has. */
+  readonly data?: ExamplesView;
+  /** Absent where no evaluation counted classes. */
+  readonly byClass?: ByClassView;
   /** Absent before there is anything to judge. */
   readonly verdict?: RunVerdict;
   readonly warnings: readonly string[];
@@ -158,7 +166,7 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     machine: header.machine,
     metric,
     series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
-    peers: peers.map((peer) => viewPeer(peer, simulated)),
+    peers: peers.map((peer) => viewPeer(peer, run)),
     edges: viewEdges(run),
     projectedPeers,
     drift: {
@@ -178,6 +186,9 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     goodput: simulated ? null : short(goodputOf(peers)),
     ...(!simulated && viewWaits(peers)),
     counts: countsOf(run),
+    progress: progressOf(peers, header.experiment.rounds),
+    ...viewData(run),
+    ...viewByClass(run),
     ...(verdict && { verdict }),
     warnings: warningsOf(run, instants),
     remarks: run.remarks,
@@ -340,7 +351,7 @@ function pointOf(rounds: Float64Array, round: number): number {
   return low < rounds.length ? low : -1;
 }
 
-function viewPeer(history: PeerHistory, simulated: boolean): PeerView {
+function viewPeer(history: PeerHistory, run: Run): PeerView {
   const { peer, columns, end } = history;
   const rows = columns.round.length;
   const lastOf = (column: PeerColumn) => {
@@ -362,13 +373,16 @@ function viewPeer(history: PeerHistory, simulated: boolean): PeerView {
     bytesReceived: rows === 0 ? 0 : columns.bytesReceived.at(rows - 1),
     computeMs: total("computeMs"),
     compressMs: total("compressMs"),
-    waitMs: total("waitMs"),
+    // Earlier versions logged the others' turns as waits.
+    waitMs: isInLockstep(run) ? 0 : total("waitMs"),
     mixMs: total("mixMs"),
-    goodput: simulated ? null : short(goodputOf([history])),
+    goodput: isSimulated(run) ? null : short(goodputOf([history])),
   };
 }
 
-function viewEdges({ header, peers }: Run): EdgeView[] {
+function viewEdges(run: Run): EdgeView[] {
+  const { header, peers } = run;
+  const isWaiting = !isInLockstep(run);
   const histories = new Map(peers.map((history) => [history.peer, history]));
   return header.topology.edges.map(([a, b]) => {
     const there = histories.get(a)?.edges.get(b);
@@ -380,7 +394,7 @@ function viewEdges({ header, peers }: Run): EdgeView[] {
       messages:
         (there?.messagesSent ?? back?.messagesReceived ?? 0) +
         (back?.messagesSent ?? there?.messagesReceived ?? 0),
-      waitMs: (there?.waitMs ?? 0) + (back?.waitMs ?? 0),
+      waitMs: isWaiting ? (there?.waitMs ?? 0) + (back?.waitMs ?? 0) : 0,
       missed: (there?.missed ?? 0) + (back?.missed ?? 0),
     };
   });

@@ -5,7 +5,7 @@ import { driftingPeer } from "../observing/observer.js";
 import { peersText } from "../observing/reason.js";
 import type { Instant } from "./consensus.js";
 import type { PeerHistory, PeerWarning } from "./history.js";
-import { isSimulated, type Run } from "./read.js";
+import { isInLockstep, isSimulated, type Run } from "./read.js";
 
 /** A peer further from the mean than this many times the median peer, for half of the instants, drifts. */
 const DRIFT_FACTOR = 3;
@@ -22,8 +22,7 @@ export function warningsOf(run: Run, instants: readonly Instant[]): string[] {
     ...reported(run.peers.flatMap(({ warnings }) => warnings)),
     ...growing(run, instants),
     ...drifting(instants),
-    // Without a modelled network the peers take turns in one process and never wait for an edge.
-    ...(isSimulated(run) && run.header.network === undefined ? [] : slowEdges(run)),
+    ...(isInLockstep(run) ? [] : slowEdges(run)),
     ...run.peers.flatMap(refusing),
   ];
 }

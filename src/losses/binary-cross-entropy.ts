@@ -1,7 +1,9 @@
 import { z } from "zod";
+import type { Targets } from "../dataset.js";
 import { ACCURACY } from "../evaluation.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import type { LossKind, Tally } from "../loss.js";
+import { createClassTally } from "./class-tally.js";
 import { sigmoidCrossEntropy } from "./sigmoid.js";
 
 const settings = z.strictObject({ kind: z.literal("binary-cross-entropy") });
@@ -20,23 +22,26 @@ export const binaryCrossEntropy: LossKind<typeof settings> = {
   create: ({ kind }, targets) => ({
     ...{ name: kind, targets, metric: ACCURACY, outputs: "logits" as const },
     ...sigmoidCrossEntropy,
-    createTally,
+    createTally: () => createTally(targets),
   }),
 };
 
-function createTally(): Tally {
+function createTally(targets: Targets): Tally {
+  const tally = createClassTally(targets);
   const positives: number[] = [];
   const negatives: number[] = [];
   return {
     add(outputs, labels) {
-      for (let i = 0; i < labels.length; i++) (labels[i] === 1 ? positives : negatives).push(outputs[i]!);
+      for (let i = 0; i < labels.length; i++) {
+        const [logit, label] = [outputs[i]!, labels[i]!];
+        (label === 1 ? positives : negatives).push(logit);
+        tally.add(label, logit > 0 === (label === 1));
+      }
     },
     figures() {
-      const correct =
-        positives.filter((logit) => logit > 0).length + negatives.filter((z) => !(z > 0)).length;
       const auc = areaUnderCurve(positives, negatives);
       return {
-        accuracy: correct / (positives.length + negatives.length),
+        ...tally.figures(),
         ...(auc !== undefined && { metrics: { auc } }),
       };
     },

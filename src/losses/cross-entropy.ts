@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ACCURACY } from "../evaluation.js";
 import type { LossKind } from "../loss.js";
+import { createClassTally } from "./class-tally.js";
 
 const settings = z.strictObject({ kind: z.literal("cross-entropy") });
 
@@ -26,17 +27,16 @@ export const crossEntropy: LossKind<typeof settings> = {
       );
     },
     createTally() {
-      let correct = 0;
-      let count = 0;
+      const tally = createClassTally(targets);
       return {
         add(outputs, labels) {
           const classes = outputs.length / labels.length;
           for (let row = 0; row < labels.length; row++) {
-            if (largest(outputs, row * classes, classes) === labels[row]) correct++;
+            const label = labels[row]!;
+            tally.add(label, largest(outputs, row * classes, classes) === label);
           }
-          count += labels.length;
         },
-        figures: () => ({ accuracy: correct / count }),
+        figures: tally.figures,
         byTarget: () => [],
       };
     },

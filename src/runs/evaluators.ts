@@ -1,5 +1,5 @@
 /** Who evaluates a model that belongs to no peer, such as the mean of all. */
-import type { Evaluation } from "../evaluation.js";
+import { type Evaluation, mergeByClass } from "../evaluation.js";
 import type { Topology } from "../graphs/topology.js";
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
@@ -29,6 +29,7 @@ export async function evaluateOn(
   const shared = Object.keys(metrics).filter((name) =>
     evaluations.every((evaluation) => evaluation.metrics?.[name] !== undefined),
   );
+  const byClass = evaluations.flatMap((evaluation) => evaluation.byClass ?? []);
   return {
     loss: mean(({ loss }) => loss),
     ...(isRated && { accuracy: mean(({ accuracy }) => accuracy!) }),
@@ -36,6 +37,7 @@ export async function evaluateOn(
     ...(shared.length > 0 && {
       metrics: Object.fromEntries(shared.map((name) => [name, mean((each) => each.metrics![name]!)])),
     }),
+    ...(byClass.length === evaluations.length && { byClass: mergeByClass(byClass) }),
   };
 }
 

@@ -7,6 +7,7 @@
  * clock is modelled and the machine left out: there all bytes are the same.
  */
 import { z } from "zod";
+import type { ExampleCounts } from "../dataset.js";
 import { digest } from "../exchange/fingerprint.js";
 import { FRAME_VERSION } from "../exchange/frame.js";
 import { type CounterReport, counterRecord } from "../foundation/counters.js";
@@ -40,6 +41,9 @@ const evaluation = z.object({
   metric: z.object({ name: z.string(), better: z.enum(["higher", "lower"]) }).optional(),
   /** JSON has null for numbers that are not finite. */
   metrics: z.record(z.string(), z.number().nullable()).optional(),
+  byClass: z
+    .object({ correct: z.array(z.int().nonnegative()), count: z.array(z.int().nonnegative()) })
+    .optional(),
 });
 
 export const logHeader = z.object({
@@ -69,6 +73,20 @@ export const logHeader = z.object({
     names: z.array(z.string()).optional(),
   }),
   tensors: z.array(z.object({ name: z.string(), shape: z.array(z.int()) })),
+  /** How many examples the peer has; see `ExampleCounts`. Absent in earlier logs, and where the trainer does not know. */
+  data: z
+    .object({
+      train: z.int().nonnegative(),
+      test: z.int().nonnegative(),
+      classes: z
+        .object({
+          names: z.array(z.string()).readonly().optional(),
+          train: z.array(z.int().nonnegative()).readonly(),
+          test: z.array(z.int().nonnegative()).readonly(),
+        })
+        .optional(),
+    })
+    .optional(),
   /** The peer came into the run with this round. */
   joined: z.object({ round: z.int().nonnegative() }).optional(),
   /** Settings of the simulated network, where there was one. */
@@ -162,13 +180,20 @@ export type GraphRound = z.output<typeof graphRound>;
 export type LogEnd = z.output<typeof logEnd>;
 export type LogResumed = z.output<typeof logResumed>;
 
+export interface HeaderOptions {
+  readonly machine?: Machine;
+  /** Settings of the simulated network, where there is one. */
+  readonly network?: NetworkSettings | undefined;
+  /** Of the peer's examples, where they are known. */
+  readonly counts?: ExampleCounts | undefined;
+}
+
 export function headerLine(
   peer: number | null,
   experiment: Experiment,
   { name, graph, peers }: Topology,
   layout: Layout,
-  machine: Machine = {},
-  network?: NetworkSettings,
+  { machine = {}, network, counts }: HeaderOptions = {},
 ): LogHeader {
   const topology = {
     name,
@@ -188,6 +213,7 @@ export function headerLine(
     experiment,
     topology: { ...topology, ...(names && { names }) },
     tensors,
+    ...(counts && { data: counts }),
     ...(network && { network }),
     machine,
   };

@@ -5,6 +5,7 @@
  */
 
 import { type Clock, stoppedClock } from "../foundation/clock.js";
+import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Topology } from "../graphs/topology.js";
 import type { RoundReport } from "../observing/report.js";
@@ -50,10 +51,18 @@ export function createSimulation({
   const peers = trainers.map((trainer, id) =>
     createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads }),
   );
-  return simulationOf(peers, trainers.slice(0, 1), clock);
+  return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1), clock });
 }
 
-function simulationOf(peers: readonly Peer[], evaluators: readonly Trainer[], clock: Clock): Simulation {
+interface Lockstep {
+  readonly peers: readonly Peer[];
+  readonly trainers: readonly Trainer[];
+  /** Of the mean model. */
+  readonly evaluators: readonly Trainer[];
+  readonly clock: Clock;
+}
+
+function inLockstep({ peers, trainers, evaluators, clock }: Lockstep): Simulation {
   const [first] = peers;
   const transports = createMemoryTransports(peers.length, first?.largestPayloadBytes ?? 0);
   const models = peers.map(({ point }) => point);
@@ -61,10 +70,11 @@ function simulationOf(peers: readonly Peer[], evaluators: readonly Trainer[], cl
   const closeAll = () => Promise.all(transports.map((transport) => transport.close()));
 
   async function* run(): AsyncGenerator<SimulationRound, void> {
-    const runs = peers.map((peer, id) => peer.run({ transport: transports[id]!, clock }));
+    const inTurn = turnsOf(trainers, clock);
+    const runs = peers.map((peer, id) => peer.run({ transport: transports[id]!, clock, inTurn }));
     try {
       for (;;) {
-        const reports = await nextOfAll(runs, closeAll);
+        const reports = (await nextOfAll(runs, closeAll))?.map(withoutWaits);
         if (!reports) return;
         const { consensusDistance, meanModelNorm } = observe(models, mean);
         const { round, kind, evaluation } = reports[0]!;
@@ -84,6 +94,18 @@ function simulationOf(peers: readonly Peer[], evaluators: readonly Trainer[], cl
   }
 
   return { peers, run };
+}
+
+/** Turns of peers whose time is measured, and that compute on this thread. */
+function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
+  const isMeasured = clock !== stoppedClock && !trainers.some(({ computesElsewhere }) => computesElsewhere);
+  return isMeasured ? createTurns() : atOnce;
+}
+
+/** What a peer waits for in lockstep is the others' turn on the thread, which says nothing about peers or edges. */
+function withoutWaits(report: RoundReport): RoundReport {
+  const { waitedFor: _, ...time } = report.time;
+  return { ...report, time: { ...time, waitMs: 0 } };
 }
 
 /** Every peer's next report. When one fails the others are released before its error is thrown. */
@@ -115,7 +137,7 @@ export interface PreparedSimulation extends Simulation {
 }
 
 export interface SimulateOptions {
-  /** For the reports' times. It stands still where left out. */
+  /** For the reports' times, of which each peer's are its own work. It stands still where left out. */
   readonly clock?: Clock;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
@@ -143,7 +165,7 @@ export async function simulate(
   const evaluators = evaluatorsAmong(experiment, trainers);
   const simulation = pace
     ? { peers, run: () => pace.run(peers, evaluators) }
-    : simulationOf(peers, evaluators, clock);
+    : inLockstep({ peers, trainers, evaluators, clock });
   return { ...simulation, ...prepared, layout: peers[0]!.layout };
 }
 

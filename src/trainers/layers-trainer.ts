@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readInto, readsAtOnce } from "../backends/memory.js";
-import type { Examples, ExamplesDescription } from "../dataset.js";
+import { countExamples, type Examples, type ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
@@ -118,6 +118,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     layout,
     ...(options.examples && { examples: options.examples }),
     ...(options.pooling && { pooling: options.pooling }),
+    counts: countExamples(options.train, options.test, shapes.inputSize, loss?.targets),
     stateShapes: local.shapes,
     ...(Object.keys(frozen.shapes).length > 0 && { frozen }),
     initialize: weights.initialize,

@@ -88,7 +88,7 @@ export const processTrainer: TrainerKind<typeof settings> = {
     try {
       const description = await describe(program, folder, settings, context);
       const trainer = await trainerOf(program, folder, description, settings, context);
-      return { ...trainer, lost: lost.signal };
+      return { ...trainer, computesElsewhere: true, lost: lost.signal };
     } catch (error) {
       program.close();
       throw error;

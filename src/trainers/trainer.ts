@@ -5,7 +5,7 @@
  * of its own computes the updates.
  */
 import type { z } from "zod";
-import type { ExamplesDescription } from "../dataset.js";
+import type { ExampleCounts, ExamplesDescription } from "../dataset.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Layout } from "../vectors/layout.js";
@@ -58,6 +58,8 @@ export interface Trainer {
   readonly examples?: ExamplesDescription;
   /** What the user should know of its data before the run, one line each. */
   readonly warnings?: readonly string[];
+  /** How many examples it trains and is evaluated on, for the log; left out where it does not know. */
+  readonly counts?: ExampleCounts;
   /** How it counts its examples, and what it asks of those of all peers. */
   readonly pooling?: TrainerPooling;
   /**
@@ -119,6 +121,8 @@ export interface Trainer {
    * neighbours must leave it out too.
    */
   fingerprint?(): Promise<Fingerprint>;
+  /** Gradients are computed outside this process, so that those of several peers are computed side by side. */
+  readonly computesElsewhere?: true;
   /** Aborts when the trainer cannot go on, with the error: a peer then waits for its neighbours no longer. */
   readonly lost?: AbortSignal;
   /** Release what the trainer holds outside JavaScript's heap. */

@@ -1,8 +1,10 @@
+import { createByClassCard, createExamplesCard } from "./by-class.js";
 import { chartKinds } from "./chart-kinds.js";
 import { createChart } from "./charts.js";
 import { create, createNotes, createVerdicts } from "./elements.js";
 import { createGraphCard } from "./graph.js";
 import { createDriftCard, createPairsCard } from "./heat.js";
+import { createLiveState } from "./live-state.js";
 import {
   createLayersCard,
   createPeersCard,
@@ -19,7 +21,7 @@ const page = /** @type {HTMLElement} */ (document.getElementById("page"));
 
 const heading = create("h1");
 const subtitle = create("p", undefined, "subtitle");
-const state = create("p", undefined, "state");
+const live = createLiveState(show);
 const axes = create("fieldset", undefined, "axes");
 axes.innerHTML = `<legend>by</legend>
   <label><input type="radio" name="axis" value="round" checked>round</label>
@@ -29,7 +31,7 @@ const top = create("div", undefined, "top");
 const cards = create("div", undefined, "cards");
 const bottom = create("div", undefined, "cards");
 const banner = create("div", undefined, "banner");
-banner.append(heading, state, subtitle);
+banner.append(heading, live.badge, subtitle, live.line);
 page.replaceChildren(banner, top, axes, cards, bottom);
 
 const graph = createGraphCard();
@@ -86,7 +88,14 @@ function show() {
   top.replaceChildren(createVerdicts(runs), createTiles(run), createNotes(run.warnings, run.remarks));
   if (!graph.card.isConnected) cards.prepend(graph.card, pairs.card);
   details.replaceChildren(createLayersCard(run), createSettingsCard(run));
-  bottom.replaceChildren(drift.card, createWaitsCard(run), createCountsCard(run), createPeersCard(run));
+  bottom.replaceChildren(
+    createByClassCard(run),
+    createExamplesCard(run),
+    drift.card,
+    createWaitsCard(run),
+    createCountsCard(run),
+    createPeersCard(live.withStates(run)),
+  );
 }
 
 show();
@@ -94,17 +103,13 @@ axes.addEventListener("change", show);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 
 if (data.live) {
-  state.textContent = "live";
+  live.update(data);
   const events = new EventSource("events");
   events.addEventListener("message", (event) => {
     data = JSON.parse(event.data);
-    state.textContent = "live";
-    state.classList.remove("lost");
+    live.update(data);
     show();
     page.dataset.updates = String(Number(page.dataset.updates ?? 0) + 1);
   });
-  events.addEventListener("error", () => {
-    state.textContent = "not connected";
-    state.classList.add("lost");
-  });
+  events.addEventListener("error", live.lose);
 }

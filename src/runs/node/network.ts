@@ -2,6 +2,7 @@
  * Real peers: one peer of a run, over libp2p, on this machine or any other.
  */
 
+import type { ExampleCounts } from "../../dataset.js";
 import { modelDigest } from "../../exchange/fingerprint.js";
 import type { Transport } from "../../exchange/transport.js";
 import { type Counters, createCounters } from "../../foundation/counters.js";
@@ -45,6 +46,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   /** Learning rounds and closing rounds. */
   readonly rounds: number;
   readonly layout: Layout;
+  /** How many examples this peer has, where its trainer knows. */
+  readonly counts: ExampleCounts | undefined;
   /** Name of the compressor that learning rounds send through. */
   readonly compressorName: string;
   /** How many threads share the kernels' work. */
@@ -155,6 +158,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
       return current().peer.point;
     },
     layout: current().peer.layout,
+    counts: current().peer.counts,
     compressorName: current().peer.compressorName,
     threads: current().prepared.threads,
     ...(current().prepared.foundRate !== undefined && { foundRate: current().prepared.foundRate! }),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ExampleCounts } from "../../dataset.js";
 import type { CounterReport } from "../../foundation/counters.js";
 import { FileProblem } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
@@ -31,6 +32,8 @@ export interface PeerLogOptions {
   readonly topology: Topology;
   readonly experiment: Experiment;
   readonly layout: Layout;
+  /** Of the peer's examples: `run.counts`. The log says nothing of them where left out. */
+  readonly counts?: ExampleCounts | undefined;
   /** Goes on with the log there is, from this round. */
   readonly resumedFrom?: number | undefined;
   /** The round with which the peer came into a run that was under way. */
@@ -39,11 +42,11 @@ export interface PeerLogOptions {
 
 /** @throws FileProblem the folder cannot be made, or holds a log of this peer */
 export async function openPeerLog(options: PeerLogOptions): Promise<PeerLog> {
-  const { directory, id, topology, experiment, layout, resumedFrom, joinedAt } = options;
+  const { directory, id, topology, experiment, layout, counts, resumedFrom, joinedAt } = options;
   if (resumedFrom === undefined) await requireNewLog(directory, id);
   else await makeFolder(directory);
   const header = {
-    ...headerLine(id, experiment, topology, layout, describeMachine()),
+    ...headerLine(id, experiment, topology, layout, { machine: describeMachine(), counts }),
     ...(joinedAt !== undefined && { joined: { round: joinedAt } }),
   };
   const lines = await openLog(join(directory, peerLogName(id)), header, resumedFrom);

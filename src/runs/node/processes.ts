@@ -462,7 +462,7 @@ async function writeGraphLog(
   const { peers } = topology.mixing;
   const task = taskOf(experiment, topology, 0, false);
   const trainer = await createTrainer(task, { peer: 0, peers, seed: experiment.seed });
-  const header = headerLine(null, experiment, topology, trainer.layout, describeMachine());
+  const header = headerLine(null, experiment, topology, trainer.layout, { machine: describeMachine() });
   trainer.dispose();
   const log = await openLog(join(directory, GRAPH_LOG_NAME), header, isResumed ? 0 : undefined);
   for (const round of rounds) log.write(graphLine(round));

@@ -142,9 +142,9 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
   let model: string | undefined;
   try {
     if (directory !== undefined) {
-      const { layout, resumedFrom, topology } = run;
+      const { layout, counts, resumedFrom, topology } = run;
       const joinedAt = options.join ? run.firstRound : undefined;
-      log = await openPeerLog({ directory, id, topology, experiment, layout, resumedFrom, joinedAt });
+      log = await openPeerLog({ directory, id, topology, experiment, layout, counts, resumedFrom, joinedAt });
     }
     if (!signal.aborted) {
       options.onJoined?.(run);

@@ -110,7 +110,8 @@ async function record(options: RunOptions): Promise<RunSummary> {
   for (const warning of simulation.warnings) warn(warning);
   const saving = await openSaving(simulation.peers, options);
   onReady?.(simulation);
-  const about = { experiment, topology, layout, network, resumedFrom: saving?.resumedFrom };
+  const { peers } = simulation;
+  const about = { experiment, topology, layout, peers, network, resumedFrom: saving?.resumedFrom };
   const logs = directory === undefined ? undefined : await openLogs(directory, about);
   const modelled = network && createModelledTimes();
   const isTimed = network !== undefined;
@@ -215,6 +216,7 @@ interface LogSubject {
   readonly experiment: Experiment;
   readonly topology: Topology;
   readonly layout: Layout;
+  readonly peers: readonly Peer[];
   readonly network: NetworkSettings | undefined;
   readonly resumedFrom: number | undefined;
 }
@@ -227,7 +229,8 @@ async function openLogs(directory: string, about: LogSubject) {
   const machine = network ? {} : describeMachine();
   const openOne = (peer: number | null): Promise<Sink> => {
     const name = peer === null ? GRAPH_LOG_NAME : peerLogName(peer);
-    const header = headerLine(peer, experiment, topology, layout, machine, network);
+    const counts = peer === null ? undefined : about.peers[peer]!.counts;
+    const header = headerLine(peer, experiment, topology, layout, { machine, network, counts });
     return openLog(join(directory, name), header, resumedFrom);
   };
   const graph = await openOne(null);

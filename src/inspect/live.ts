@@ -11,6 +11,7 @@ import type { RunView } from "./view.js";
 const FLUSH_MS = 1000;
 /** Pages that are served at once at most. */
 export const MAX_VIEWERS = 32;
+const EVENT_STREAM = { "content-type": "text/event-stream", "cache-control": "no-store" };
 
 export interface LiveServerOptions {
   /** 0, the default, takes a free one. */
@@ -42,10 +43,12 @@ export async function createLiveServer(
     const host = request.headers.host?.replace(/:\d+$/, "");
     if (host !== "127.0.0.1" && host !== "localhost" && host !== "[::1]") {
       response.writeHead(403).end("murmuration: this page is for this machine only\n");
-    } else if (request.method !== "GET") {
-      response.writeHead(405, { allow: "GET" }).end();
+    } else if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
     } else if (request.url === "/") {
       sendPage(response, viewers.data);
+    } else if (request.url === "/events" && request.method === "HEAD") {
+      response.writeHead(200, EVENT_STREAM).end();
     } else if (request.url === "/events") {
       viewers.add(response);
     } else {
@@ -94,7 +97,7 @@ function createViewers() {
         response.writeHead(503).end(`murmuration: ${MAX_VIEWERS} pages are open already\n`);
         return;
       }
-      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+      response.writeHead(200, EVENT_STREAM);
       response.write(`data: ${data}\n\n`);
       viewers.add(response);
       response.on("close", () => viewers.delete(response));

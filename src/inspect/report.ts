@@ -1,27 +1,46 @@
 /** One page that shows a run, or several over each other: self-contained, with its numbers inside. */
 import { renderDocument } from "./document.js";
-import type { RunView } from "./view.js";
+import { compareRuns, type RunsComparison } from "./groups.js";
+import type { RunView, SeriesName } from "./view.js";
+
+/** Series that charts can go by. */
+export type PageAxis = Extract<SeriesName, "round" | "bytes" | "seconds">;
 
 /** What the page is given. */
 export interface PageData {
   readonly runs: readonly RunView[];
   /** Whether newer numbers come from the server the page came from. */
   readonly live: boolean;
+  /** What charts go by at first; rounds where left out. */
+  readonly by?: PageAxis;
 }
+
+/** What several runs share and differ in. */
+export type ComparedPageData = PageData & { readonly comparison?: RunsComparison };
 
 /** In the order in which they need each other. */
 const modules = [
   "../../foundation/format",
   "elements",
   "colours",
+  "table",
   "chart-kinds",
   "chart-lines",
   "axes",
   "chart-options",
+  "legend",
+  "save",
   "charts",
+  "graph-layout",
+  "graph-shapes",
   "graph",
   "heat",
+  "distances",
+  "tiles",
+  "settings",
   "tables",
+  "differences",
+  "runs",
   "waits",
   "page",
 ] as const;
@@ -29,5 +48,9 @@ const modules = [
 /** The page as one HTML document. */
 export function renderPage(data: PageData): string {
   const title = data.runs.map(({ name }) => name).join(", ") || "murmuration";
-  return renderDocument({ title, data, modules });
+  const compared: ComparedPageData = {
+    ...data,
+    ...(data.runs.length > 1 && { comparison: compareRuns(data.runs) }),
+  };
+  return renderDocument({ title, data: compared, modules });
 }

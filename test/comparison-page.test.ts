@@ -143,6 +143,7 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
     );
     expect(overflow).toBe(0);
     expect(await clipped(page)).toEqual([]);
+    expect(await page.locator("#rows .stacked").count()).toBe(width === 390 ? 1 : 0);
     const table = page.locator("#rows table");
     expect(await table.locator("caption").textContent()).toBe("Rows");
     expect(await table.locator("th:not([scope])").count()).toBe(0);

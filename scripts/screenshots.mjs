@@ -60,8 +60,9 @@ async function compareRows() {
     "rows",
   );
   const results = [];
-  for (const cell of cellsOf(comparison, new Map([["ring-8", ring]]))) results.push(await runCell(cell));
-  return viewComparison(results, comparison, "bits and steps");
+  const cells = cellsOf(comparison, new Map([["ring-8", ring]]));
+  for (const cell of cells) results.push(await runCell(cell));
+  return viewComparison(results, comparison, "bits and steps", cells);
 }
 
 const squeezed = await simulate("four-bits", { algorithm: "deepsqueeze", compressor: "minmax" });

@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { comparisonPage, MAX_CURVE_POINTS, viewComparison } from "../src/inspect/comparison-page.js";
 import type { CellResult, Measured, Point } from "../src/runs/comparison-result.js";
-import { findChromium, launchChromium, watchedPage } from "./support/chromium.js";
+import { clipped, findChromium, launchChromium, watchedPage } from "./support/chromium.js";
 import { newFolder } from "./support/runs.js";
 
 const hasChromium = findChromium("comparison: pages are not looked at");
@@ -142,6 +142,16 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
     expect(overflow).toBe(0);
+    expect(await clipped(page)).toEqual([]);
+    expect(await page.locator("#rows .stacked").count()).toBe(width === 390 ? 1 : 0);
+    const table = page.locator("#rows table");
+    expect(await table.locator("caption").textContent()).toBe("Rows");
+    expect(await table.locator("th:not([scope])").count()).toBe(0);
+    const [cell, label] = await table
+      .locator("td")
+      .last()
+      .evaluate((it) => [it.textContent, (it as HTMLElement).dataset.label]);
+    expect([cell, label]).toEqual(["400 ms", "10 Gbit/s, to 90.0 % in every peer"]);
     await page.close();
   });
 
@@ -158,6 +168,30 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
     expect(await charts(mixed)).toContain("chart-frontier");
     expect(await mixed.textContent("#rows")).toMatch(/accuracy.*mae|mae.*accuracy/);
     await mixed.close();
+  });
+
+  it("shows the settings in which rows differ, and no others", async () => {
+    const topology = { file: "ring-8.json", content: {} };
+    const cell = (name: string, seed: number, own: object) => ({
+      ...{ name, seed, key: "", topology, settings: { rounds: 9, seed, ...own } },
+    });
+    const cells = [
+      cell("row 0", 1, { compressor: "minmax" }),
+      cell("row 1", 1, { compressor: { kind: "sign", scope: "block" } }),
+      cell("row 1", 2, { compressor: { kind: "sign", scope: "block" } }),
+    ];
+    const view = viewComparison(rows(2), { ...settings }, "a comparison", cells);
+    const page = await open(comparisonPage(view), 390);
+    const shown = await page.$$eval("#differences tr", (lines) =>
+      lines.map((line) => [...line.children].map((it) => it.textContent)),
+    );
+    expect(shown).toEqual([
+      ["setting", "row 0", "row 1"],
+      ["compressor", "minmax", "sign"],
+      ["compressor.scope", "–", "block"],
+    ]);
+    expect(await clipped(page)).toEqual([]);
+    await page.close();
   });
 
   it("says why a chart is not there", async () => {

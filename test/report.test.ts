@@ -118,7 +118,9 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
       /lower is better; the band spans all peers/,
     );
     expect(await numberAt(page, "[data-stat=mae]")).toBe(17);
-    expect(await page.textContent("dd.remark >> text=/best/")).toBe("worst peer; best 10");
+    expect(await page.textContent("dd.remark >> text=/best/")).toBe(
+      "worst peer; best 10, after closing (before: worst 17)",
+    );
     const both = await openReport([folder, directory]);
     expect(await both.textContent("#runs")).toMatch(/worst peer.*mae 17.*–/);
     expect(await both.textContent("#chart-metric .legend")).toContain("13.5");
@@ -187,7 +189,7 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
     expect((await numberAt(page, "[data-stat=loss]")) / mean(losses)).toBeCloseTo(1, 4);
     expect((await numberAt(page, "#chart-loss .legend dd")) / mean(losses)).toBeCloseTo(1, 4);
 
-    const edges = await page.$$eval("#graph line", (lines) =>
+    const edges = await page.$$eval("#graph .edge", (lines) =>
       lines.map((line) => [line.getAttribute("data-edge"), Number(line.getAttribute("data-bytes"))]),
     );
     expect(edges).toHaveLength(8);

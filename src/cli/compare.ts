@@ -4,9 +4,9 @@ import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { ACCURACY, type Metric } from "../evaluation.js";
 import { parseTopology } from "../graphs/topology.js";
-import { comparisonPage, viewComparison } from "../inspect/comparison-page.js";
+import { comparisonPage, rowDifferences, viewComparison } from "../inspect/comparison-page.js";
 import type { RunVerdict } from "../observing/verdict.js";
-import { type Comparison, cellsOf, parseComparison, weightsOf } from "../runs/comparison.js";
+import { type Cell, type Comparison, cellsOf, parseComparison, weightsOf } from "../runs/comparison.js";
 import { type CellResult, figuresOf, modelledTime, RATES } from "../runs/comparison-result.js";
 import {
   type ComparisonRow,
@@ -31,6 +31,7 @@ import {
   warn,
 } from "./console.js";
 import { readJson, readLocatedTopology, writePage } from "./files.js";
+import { differencesTable } from "./inspect-runs.js";
 import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber } from "./option-types.js";
 
@@ -56,14 +57,20 @@ export function compareCommand(): Command {
     .option("--json", "print every run's result as JSON lines")
     .action(async (file: string, options: Options) => {
       const comparison = parseComparison(await readJson(file), file);
-      const results = await resultsOf(comparison, file, options);
+      const cells = await cellsIn(comparison, file);
+      const results = await resultsOf(cells, options);
       const rows = rowsOf(results, comparison);
       if (options.json) for (const result of results) print(jsonOf(result, comparison));
-      else print(comparisonTables(rows, comparison));
+      else {
+        print(comparisonTables(rows, comparison));
+        const differences = rowDifferences(rows, cells);
+        const names = rows.map(({ name }) => name);
+        if (differences.length > 0) print(`\n${differencesTable(names, differences)}`);
+      }
       if (options.html !== undefined) {
         await writePage(
           options.html,
-          comparisonPage(viewComparison(results, comparison, basename(file, ".json"))),
+          comparisonPage(viewComparison(results, comparison, basename(file, ".json"), cells)),
         );
         note(`page: ${options.html}`);
       }
@@ -83,11 +90,8 @@ export function compareCommand(): Command {
 /** Exit code of a comparison of which no run came to its end. */
 const NO_RESULT = 1;
 
-async function resultsOf(
-  comparison: Comparison,
-  file: string,
-  { out, jobs }: Options,
-): Promise<CellResult[]> {
+/** The runs of a comparison, with what its topology files and files of weights hold. */
+async function cellsIn(comparison: Comparison, file: string): Promise<Cell[]> {
   const contents = new Map<string, unknown>();
   for (const name of comparison.topologies) {
     const path = resolve(dirname(file), name);
@@ -103,7 +107,10 @@ async function resultsOf(
     for (const part of parts) hash.update(part);
     contents.set(name, hash.digest("hex"));
   }
-  const cells = cellsOf(comparison, contents);
+  return cellsOf(comparison, contents);
+}
+
+async function resultsOf(cells: readonly Cell[], { out, jobs }: Options): Promise<CellResult[]> {
   const interrupted = untilInterrupted();
   const bar = progress("runs", cells.length, "run");
   let done = 0;

@@ -1,3 +1,4 @@
+import { resolve, sep } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import type { Metric } from "../evaluation.js";
 import { metricColumn, writeCsv } from "../inspect/csv.js";
@@ -16,7 +17,6 @@ import {
   numberText,
   percentText,
   print,
-  qualityText,
   secondsText,
   table,
   valueText,
@@ -25,6 +25,7 @@ import {
 } from "./console.js";
 import { writePage } from "./files.js";
 import { classesJson, peerClassesJson, printByClass, printExamples } from "./inspect-classes.js";
+import { runsTables } from "./inspect-runs.js";
 import { portToServe } from "./option-types.js";
 import { verdictText } from "./verdict.js";
 
@@ -53,7 +54,10 @@ export function inspectCommand(): Command {
         return;
       }
       const runs = [folder, ...(options.compare ?? [])].map(readRun);
-      const views = distinct(runs.map((run) => viewRun(run)));
+      const views = distinct(
+        runs.map((run) => viewRun(run)),
+        [folder, ...(options.compare ?? [])],
+      );
       const exportsOnly = [options.html, options.csv, options.tensorboard].some((path) => path !== undefined);
       if (options.json || !exportsOnly) printRuns(runs, views, options);
       await exportRuns(runs, views, options);
@@ -89,9 +93,9 @@ function parseAxis(text: string): Axis {
 async function serve(folder: string, port: number): Promise<void> {
   const server = await createLiveServer(folder, { port });
   print(`live: ${server.url} (Ctrl-C ends it)`);
-  await new Promise<void>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
+  await new Promise<void>((end) => {
+    process.once("SIGINT", end);
+    process.once("SIGTERM", end);
   });
   await server.close();
 }
@@ -100,7 +104,7 @@ async function exportRuns(runs: readonly Run[], views: readonly RunView[], optio
   const [first] = runs;
   const isSeveral = runs.length > 1;
   if (options.html !== undefined) {
-    await writePage(options.html, renderPage({ runs: views, live: false }));
+    await writePage(options.html, renderPage({ runs: views, live: false, by: axisSeries[options.by] }));
     note(`report: ${options.html}`);
   }
   if (options.csv !== undefined) {
@@ -126,13 +130,20 @@ function startOf({ header }: Run): number {
   return Number.isNaN(startedAt) ? 0 : startedAt / 1000;
 }
 
-/** Runs of folders with the same name get a number. */
-function distinct(views: readonly RunView[]): RunView[] {
+/** Runs of folders with the same name take as much of their paths as tells them apart, or a number. */
+function distinct(views: readonly RunView[], folders: readonly string[]): RunView[] {
+  const paths = folders.map((folder) => resolve(folder).split(sep));
   const seen = new Map<string, number>();
-  return views.map((view) => {
-    const count = (seen.get(view.name) ?? 0) + 1;
-    seen.set(view.name, count);
-    return count === 1 ? view : { ...view, name: `${view.name} (${count})` };
+  return views.map((view, k) => {
+    const alike = paths.filter((_, other) => other !== k && views[other]!.name === view.name);
+    const own = paths[k]!;
+    let parts = 1;
+    const isTaken = () => alike.some((path) => path.slice(-parts).join("/") === own.slice(-parts).join("/"));
+    while (parts < own.length && isTaken()) parts++;
+    const name = parts === 1 || isTaken() ? view.name : own.slice(-parts).join("/");
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return { ...view, name: count === 1 ? name : `${name} (${count})` };
   });
 }
 
@@ -207,36 +218,9 @@ function errorText({ projectionError }: RunView): string {
 }
 
 function printComparison(views: readonly RunView[], by: Axis): void {
-  const last = ({ series }: RunView, name: SeriesName) =>
-    series[name].findLast((value) => value !== null) ?? undefined;
-  const number = (value: number | undefined) => (value === undefined ? "–" : numberText(value));
-  const { metric } = views[0]!;
-  const isMixed = views.some((view) => view.metric.name !== metric.name);
-  const worst = isMixed ? "worst peer" : metricTitle("worst", metric);
-  const worstText = (view: RunView) => {
-    const value = last(view, "metricWorst");
-    return isMixed && value !== undefined
-      ? qualityText({ metric: view.metric, value })
-      : valueText(view.metric, value);
-  };
-  print(
-    table(
-      ["run", "algorithm", "graph", "rounds", "training loss", worst, "consensus", "sent/peer", "seconds"],
-      views.map((view) => [
-        view.name,
-        String(view.experiment.algorithm),
-        view.topology.name,
-        last(view, "round") ?? 0,
-        number(last(view, "loss")),
-        worstText(view),
-        number(consensusBeforeClosing(view)),
-        bytesText(Math.round(last(view, "bytes") ?? 0)),
-        number(last(view, "seconds")),
-      ]),
-    ),
-  );
-  print();
+  print(`${runsTables(views)}\n`);
   for (const { name, verdict } of views) if (verdict) print(`${name}: ${verdictText(verdict)}`);
+  const { metric } = views[0]!;
   const x = axisSeries[by];
   const overlay = (names: readonly SeriesName[], shown = views) =>
     shown.flatMap((view) => {
@@ -268,28 +252,18 @@ function printPlots(
   for (const drawn of plots) if (drawn !== undefined) print(`\n${drawn}`);
 }
 
-function consensusBeforeClosing({ series, experiment }: RunView): number | undefined {
-  const values = series.consensusExact.some((value) => value !== null)
-    ? series.consensusExact
-    : series.consensusProjected;
-  return (
-    values.findLast((value, point) => value !== null && series.round[point]! <= experiment.rounds) ??
-    undefined
-  );
-}
-
 const has = ({ series }: RunView, name: SeriesName) => series[name].some((value) => value !== null);
 
 /** The training rounds; closing makes all peers equal, and would press everything else flat. */
-function lineOf({ series, experiment }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
+function lineOf({ series, learningRounds }: RunView, x: SeriesName, y: SeriesName, name: string): Line {
   const points = series[x].flatMap((value, point): [number, number | null][] =>
-    value === null || series.round[point]! > experiment.rounds ? [] : [[value, series[y][point] ?? null]],
+    value === null || series.round[point]! > learningRounds ? [] : [[value, series[y][point] ?? null]],
   );
   return { name, points };
 }
 
 /** Rounds count from 1 here, as on the page: what was reached after that many. */
-function roundsTable({ series, metric, experiment }: RunView): string {
+function roundsTable({ series, metric, learningRounds }: RunView): string {
   // Rounds with evaluations say most; when there are too many, or none, evenly spaced ones.
   const points = series.round.map((_, point) => point);
   const evaluated = points.filter((point) => series.metricWorst[point] !== null);
@@ -311,7 +285,7 @@ function roundsTable({ series, metric, experiment }: RunView): string {
   return table(
     ["round", ...filled.map(([, title]) => title)],
     shown.map((point) => {
-      const isClosing = series.round[point]! > experiment.rounds;
+      const isClosing = series.round[point]! > learningRounds;
       const cell = ([name, , text]: (typeof columns)[number]) =>
         isClosing && name === "loss" ? "closing" : text(series[name][point]);
       return [series.round[point]!, ...filled.map(cell)];

@@ -1,9 +1,10 @@
 /** One page that shows a comparison: how good models are over bytes, time over bandwidth, and the table behind them. */
 import { ACCURACY, type Metric } from "../evaluation.js";
-import type { Comparison } from "../runs/comparison.js";
+import type { Cell, Comparison } from "../runs/comparison.js";
 import { type CellResult, RATES } from "../runs/comparison-result.js";
 import { type ComparisonRow, frontierOf, rowsOf } from "../runs/comparison-rows.js";
 import { renderDocument } from "./document.js";
+import { type DifferingSetting, differencesOf } from "./groups.js";
 
 /** Evaluations of a row that the page draws at most. */
 export const MAX_CURVE_POINTS = 200;
@@ -20,6 +21,8 @@ export interface ComparisonView {
   readonly rates: typeof RATES;
   readonly rows: readonly ComparisonRow[];
   readonly frontier: ReturnType<typeof frontierOf>;
+  /** In which the rows differ, in their order. */
+  readonly differences: readonly DifferingSetting[];
   /** One line per run without a result. */
   readonly problems: readonly string[];
 }
@@ -29,11 +32,13 @@ const modules = [
   "../../foundation/format",
   "elements",
   "colours",
+  "table",
   "chart-lines",
   "axes",
   "marks",
   "marked-chart",
   "comparison-charts",
+  "differences",
   "comparison-table",
   "comparison",
 ] as const;
@@ -47,6 +52,7 @@ export function viewComparison(
   results: readonly CellResult[],
   { target, stepMs, latencyMs }: Pick<Comparison, "target" | "stepMs" | "latencyMs">,
   title: string,
+  cells: readonly Cell[] = [],
 ): ComparisonView {
   const rows = rowsOf(results, { target, stepMs, latencyMs });
   return {
@@ -54,10 +60,23 @@ export function viewComparison(
     ...{ title, target: target ?? null, stepMs, latencyMs, rates: RATES },
     rows: rows.map((row) => ({ ...row, curve: thinned(row.curve) })),
     frontier: frontierOf(rows),
+    differences: rowDifferences(rows, cells),
     problems: results.flatMap((result) =>
       "problem" in result ? [`${result.name}, seed ${result.seed}: ${result.problem}`] : [],
     ),
   };
+}
+
+/** The settings in which the rows of a comparison differ, as their files give them; a row's seeds share all others. */
+export function rowDifferences(
+  rows: readonly Pick<ComparisonRow, "name">[],
+  cells: readonly Cell[],
+): DifferingSetting[] {
+  const own = rows.flatMap(({ name }) => cells.find((cell) => cell.name === name) ?? []);
+  if (own.length < rows.length) return [];
+  return differencesOf(
+    own.map(({ settings: { seed: _, ...settings }, topology }) => ({ ...settings, topology: topology.file })),
+  );
 }
 
 /** Evenly spaced entries, the last one among them. */

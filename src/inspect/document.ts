@@ -13,6 +13,9 @@ export interface DocumentParts {
   readonly modules: readonly string[];
 }
 
+/** Style sheets, by topic; later ones win. */
+const styles = ["page", "charts", "pictures", "tables", "by-class", "comparison"] as const;
+
 export function renderDocument({ title, data, modules }: DocumentParts): string {
   return `<!doctype html>
 <html lang="en">
@@ -23,8 +26,7 @@ export function renderDocument({ title, data, modules }: DocumentParts): string 
 <link rel="icon" href="data:,">
 <title>${escapeHtml(title)} · murmuration</title>
 <style>${asset("uplot/dist/uPlot.min.css")}
-${pageFile("page.css")}
-${pageFile("by-class.css")}</style>
+${styles.map((name) => pageFile(`${name}.css`)).join("\n")}</style>
 </head>
 <body>
 <main id="page"><noscript>This page draws with JavaScript.</noscript></main>

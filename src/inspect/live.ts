@@ -11,6 +11,7 @@ import type { RunView } from "./view.js";
 const FLUSH_MS = 1000;
 /** Pages that are served at once at most. */
 export const MAX_VIEWERS = 32;
+const EVENT_STREAM = { "content-type": "text/event-stream", "cache-control": "no-store" };
 
 export interface LiveServerOptions {
   /** 0, the default, takes a free one. */
@@ -48,8 +49,8 @@ export async function createLiveServer(
       response.writeHead(405, { allow: "GET, HEAD" }).end();
     } else if (request.url === "/") {
       sendPage(response, viewers.data());
-    } else if (request.method === "HEAD") {
-      response.writeHead(404).end();
+    } else if (request.url === "/events" && request.method === "HEAD") {
+      response.writeHead(200, EVENT_STREAM).end();
     } else if (request.url === "/events") {
       viewers.add(response);
     } else {
@@ -99,7 +100,7 @@ function createViewers(now: () => number) {
         response.writeHead(503).end(`murmuration: ${MAX_VIEWERS} pages are open already\n`);
         return;
       }
-      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+      response.writeHead(200, EVENT_STREAM);
       response.write(event());
       viewers.add(response);
       response.on("close", () => viewers.delete(response));

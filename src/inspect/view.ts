@@ -14,6 +14,7 @@ import type { PeerColumn, PeerHistory } from "./history.js";
 import { verdictIn } from "./judged.js";
 import { type Progress, progressOf } from "./progress.js";
 import { isInLockstep, isSimulated, metricOf, type Run } from "./read.js";
+import { type Standing, standingOf } from "./standing.js";
 import { goodputOf, viewWaits } from "./time.js";
 import type { RunWaits } from "./waits.js";
 import { warningsOf } from "./warnings.js";
@@ -110,11 +111,16 @@ export interface RunView {
     /** What people call the peers, by number. */
     readonly names?: readonly string[] | undefined;
   };
+  /** Settings of the simulated network, where there was one. */
+  readonly network?: LogHeader["network"];
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly machine: Readonly<Record<string, string | number>>;
   /** What the models are judged by; its values are in the series `metric…` and with the peers. */
   readonly metric: Metric;
   readonly series: Readonly<Record<SeriesName, Series>>;
+  /** The last training round, counted from 1; rounds after it are of the closing consensus. 0 before the first one. */
+  readonly learningRounds: number;
+  readonly standing: Standing;
   readonly peers: readonly PeerView[];
   readonly edges: readonly EdgeView[];
   /** Peers in `drift` and `pairs`, ascending. */
@@ -154,6 +160,8 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
   const projectedPeers = [...new Set(instants.flatMap((instant) => instant.peers))].sort((a, b) => a - b);
   const drifting = evenly(instants, MAX_DRIFT_INSTANTS);
   const lastLearning = instants.findLast(({ closing }) => !closing);
+  const shown = recordOf(seriesNames, (name) => Array.from(series[name], short));
+  const learningRounds = learningRoundsOf(peers);
   return {
     name: run.name,
     experiment: header.experiment,
@@ -162,10 +170,13 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     fingerprint: header.fingerprint,
     version: header.version,
     topology: header.topology,
+    ...(header.network && { network: header.network }),
     tensors: header.tensors,
     machine: header.machine,
     metric,
-    series: recordOf(seriesNames, (name) => Array.from(series[name], short)),
+    series: shown,
+    learningRounds,
+    standing: standingOf(shown, learningRounds),
     peers: peers.map((peer) => viewPeer(peer, run)),
     edges: viewEdges(run),
     projectedPeers,
@@ -193,6 +204,15 @@ export function viewRun(run: Run, points = MAX_POINTS): RunView {
     warnings: warningsOf(run, instants),
     remarks: run.remarks,
   };
+}
+
+function learningRoundsOf(peers: readonly PeerHistory[]): number {
+  const lasts = peers.map(({ columns: { round, closing } }) => {
+    let row = round.length - 1;
+    while (row >= 0 && closing.at(row) === 1) row--;
+    return row < 0 ? 0 : round.at(row) + 1;
+  });
+  return Math.max(0, ...lasts);
 }
 
 /** One number per round over all peers that logged it; NaN where there is none. */

@@ -45,3 +45,24 @@ export async function watchedPage(
   page.on("pageerror", (error) => problems.push(String(error)));
   return page;
 }
+
+/** What reaches beyond the window, or is cut off by what holds it; charts hide what they do not show. */
+export function clipped(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    const name = (it: Element) => `${it.closest("[id]")?.id} ${it.tagName} ${it.className}`;
+    const visible = [...document.querySelectorAll("main *")].filter(
+      (it) => it.checkVisibility() && !it.closest(".plot") && !it.closest(".unseen"),
+    );
+    return visible
+      .filter((it) => {
+        const { right, left } = it.getBoundingClientRect();
+        const isScrolled =
+          it instanceof HTMLElement && it.scrollWidth > it.clientWidth + 1 && it.clientWidth > 0;
+        return (
+          right > width + 0.5 || left < -0.5 || (isScrolled && getComputedStyle(it).display !== "inline")
+        );
+      })
+      .map(name);
+  });
+}

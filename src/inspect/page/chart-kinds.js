@@ -9,8 +9,10 @@ import { bytesText, metricText, numberText, percentText, secondsText } from "../
  * @property {string} id
  * @property {string} title
  * @property {string} hint
+ * @property {string} [y] title of the y axis; the chart's title where left out
  * @property {(value: number | null | undefined) => string} text
- * @property {boolean} [log] logarithmic scale
+ * @property {boolean} [isLog] logarithmic scale at first; left out where that makes no sense
+ * @property {"one" | "several"} [runCount] how many runs it is for; any number where left out
  * @property {boolean} [fromZero] the scale begins at 0
  * @property {boolean} [hasSpikes] what is far above nearly all the rest leaves the chart at the top
  * @property {readonly (readonly [name: SeriesName, label: string])[]} lines
@@ -22,13 +24,14 @@ const METRIC = "metric";
 
 /**
  * A kind of chart as some runs fill it. That of the metric has its name, and leaves out runs that are judged by another one
- * than the first.
+ * than the first. A kind for another number of runs has none.
  *
  * @param {ChartKind} kind
  * @param {readonly import("../view.js").RunView[]} runs
  * @returns {{ kind: ChartKind, runs: readonly import("../view.js").RunView[] }}
  */
 export function forRuns(kind, runs) {
+  if (kind.runCount && kind.runCount !== (runs.length > 1 ? "several" : "one")) return { kind, runs: [] };
   const metric = runs[0]?.metric;
   if (kind.id !== METRIC || !metric) return { kind, runs };
   const { name, better } = metric;
@@ -43,14 +46,20 @@ export function forRuns(kind, runs) {
   };
 }
 
+/** @type {readonly [SeriesName, string]} */
+const CONSENSUS_RATE = ["consensusRate", "consensus rate η"];
+/** @type {readonly [SeriesName, string]} */
+const LEARNING_RATE = ["learningRate", "learning rate γ"];
+
 /** @type {readonly ChartKind[]} */
 export const chartKinds = [
   {
     id: "consensus",
     title: "Consensus distance",
     hint: "(1/n) Σ‖xᵢ − x̄‖²",
+    y: "squared distance",
     text: numberText,
-    log: true,
+    isLog: true,
     lines: [
       ["consensusExact", "exact (simulator)"],
       ["consensusProjected", "from projections"],
@@ -61,6 +70,7 @@ export const chartKinds = [
     id: "loss",
     title: "Training loss",
     hint: "mean over peers",
+    isLog: false,
     text: numberText,
     lines: [["loss", "training loss"]],
     band: ["lossHigh", "lossLow"],
@@ -80,6 +90,7 @@ export const chartKinds = [
     id: "bytes",
     title: "Bytes sent",
     hint: "per peer, as its transport counted",
+    y: "sent per peer",
     text: bytesText,
     fromZero: true,
     lines: [["bytes", "bytes per peer"]],
@@ -87,7 +98,9 @@ export const chartKinds = [
   {
     id: "residual",
     title: "Residual",
-    hint: "‖δ‖ / ‖x‖: what compression has not sent yet",
+    hint: "what compression has not sent yet",
+    y: "‖δ‖ / ‖x‖",
+    isLog: false,
     text: numberText,
     fromZero: true,
     lines: [
@@ -98,7 +111,8 @@ export const chartKinds = [
   {
     id: "contraction",
     title: "Contraction",
-    hint: "1 − ‖v − C(v)‖² / ‖v‖² as measured",
+    hint: "of compression; 1 is lossless",
+    y: "1 − ‖v − C(v)‖² / ‖v‖²",
     text: numberText,
     lines: [
       ["contraction", "mean of peers"],
@@ -109,6 +123,7 @@ export const chartKinds = [
     id: "time",
     title: "Time per round",
     hint: "mean over peers",
+    isLog: false,
     text: (value) => secondsText(value === null || value === undefined ? value : value / 1000),
     fromZero: true,
     hasSpikes: true,
@@ -123,11 +138,28 @@ export const chartKinds = [
     id: "rates",
     title: "Rates",
     hint: "learning γ and consensus η",
+    y: "η, γ",
     text: numberText,
-    log: true,
-    lines: [
-      ["consensusRate", "consensus rate η"],
-      ["learningRate", "learning rate γ"],
-    ],
+    isLog: true,
+    runCount: "one",
+    lines: [CONSENSUS_RATE, LEARNING_RATE],
+  },
+  {
+    id: "consensus-rate",
+    title: "Consensus rate",
+    hint: "η",
+    text: numberText,
+    isLog: true,
+    runCount: "several",
+    lines: [CONSENSUS_RATE],
+  },
+  {
+    id: "learning-rate",
+    title: "Learning rate",
+    hint: "γ",
+    text: numberText,
+    isLog: true,
+    runCount: "several",
+    lines: [LEARNING_RATE],
   },
 ];

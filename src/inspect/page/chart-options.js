@@ -1,6 +1,6 @@
-import { bytesText, secondsText } from "../../foundation/format.js";
 import { axisStyle, logTicks } from "./axes.js";
 import { colour, seriesColour } from "./colours.js";
+import { xTexts } from "./legend.js";
 
 /**
  * @typedef {import("./chart-kinds.js").ChartKind} ChartKind
@@ -9,35 +9,50 @@ import { colour, seriesColour } from "./colours.js";
  * @typedef {{ x: number[], lines: Line[], axis: XAxis }} Drawn
  */
 
-/** @type {Readonly<Record<XAxis, (value: number | null | undefined) => string>>} */
-const xTexts = { round: (value) => String(Math.round(value ?? 0)), bytes: bytesText, seconds: secondsText };
+/** Titles of the x axis. @type {Readonly<Record<XAxis, string>>} */
+export const xTitles = { round: "round", bytes: "sent per peer, in bytes", seconds: "time since the start" };
 
-export const CHART_HEIGHT = 210;
+/** Charts with this key share their cursor and their zoom. */
+const SYNC_KEY = "charts";
+/** Room for the title of an axis, in CSS pixels. */
+const TITLE_SIZE = 18;
+
+/** At least, in CSS pixels. */
+export const CHART_HEIGHT = 220;
 
 /**
  * What uPlot is to draw.
  *
  * @param {ChartKind} kind
  * @param {Drawn} drawn
- * @param {number} width
- * @param {(index: number | null | undefined) => void} onCursor
+ * @param {{ width: number, height: number }} size
+ * @param {{ onCursor(index: number | null | undefined): void, onScale(low: number, high: number): void }} listener
  */
-export function plotOptions(kind, drawn, width, onCursor) {
+export function plotOptions(kind, drawn, { width, height }, { onCursor, onScale }) {
   const shown = drawn.lines.filter(({ hidden }) => !hidden).length;
   return {
     width: Math.max(160, width),
-    height: CHART_HEIGHT,
+    height: Math.max(CHART_HEIGHT, height),
     legend: { show: false },
-    cursor: { points: { size: 7 }, drag: { x: true, y: false } },
+    cursor: {
+      points: { size: 7 },
+      drag: { x: true, y: false },
+      sync: { key: SYNC_KEY, setSeries: false, scales: ["x", null] },
+    },
     scales: {
       x: { time: false },
-      y: kind.log ? { distr: 3, range: logRange } : { range: linearRange(kind, drawn.lines) },
+      y: kind.isLog ? { distr: 3, range: logRange } : { range: linearRange(kind, drawn.lines) },
     },
     axes: axesOf(kind, drawn.axis),
     series: [{}, ...drawn.lines.map((line, k) => seriesOf(line, k, drawn.x.length))],
     bands: drawn.lines.length > shown ? [{ series: [shown + 1, shown + 2], fill: colour("band") }] : [],
     hooks: {
       setCursor: [(/** @type {{ cursor: { idx?: number | null } }} */ { cursor }) => onCursor(cursor.idx)],
+      setScale: [
+        (/** @type {any} */ plot, /** @type {string} */ key) => {
+          if (key === "x") onScale(plot.scales.x.min, plot.scales.x.max);
+        },
+      ],
     },
   };
 }
@@ -48,17 +63,22 @@ export function plotOptions(kind, drawn, width, onCursor) {
  */
 function axesOf(kind, xAxis) {
   const axis = axisStyle();
+  const title = { labelFont: axis.font, labelSize: TITLE_SIZE, labelGap: 0 };
   return [
     {
       ...axis,
-      space: 70,
-      size: 30,
+      ...title,
+      label: xTitles[xAxis],
+      space: 50,
+      size: 26,
       values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(xTexts[xAxis]),
     },
     {
       ...axis,
-      size: 62,
-      ...(kind.log && logTicks),
+      ...title,
+      label: kind.y ?? kind.title,
+      size: 56,
+      ...(kind.isLog && logTicks),
       values: (/** @type {unknown} */ _, /** @type {(number | null)[]} */ ticks) =>
         ticks.map((tick) => (tick === null ? "" : kind.text(tick))),
     },
@@ -96,7 +116,7 @@ function linearRange(kind, lines) {
 /**
  * The value below which a share of all values lies.
  *
- * @param {readonly Line[]} lines
+ * @param {readonly Pick<Line, "values">[]} lines
  * @param {number} share
  */
 function quantile(lines, share) {
@@ -117,7 +137,7 @@ function quantile(lines, share) {
  * @returns {[number, number]}
  */
 function logRange({ data }, low, high) {
-  const lines = data.slice(1).map((values) => ({ label: "", values }));
+  const lines = data.slice(1).map((values) => ({ values }));
   const bottom = Math.max(low ?? 1, quantile(lines, 0.05) / 10);
   return high > bottom ? [bottom / 1.2, high * 1.2] : [bottom / 2, bottom * 2];
 }

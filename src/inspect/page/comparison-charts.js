@@ -72,7 +72,7 @@ export function frontierChart({ rows, frontier, target, metric }) {
       label: "sent per peer",
       values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(bytesText),
     },
-    yAxis: errorAxis(metric),
+    yAxis: { ...errorAxis(metric), label: `${metric.name} of the worst peer` },
     lines,
     ...(target !== null && { guide: errorOf(target) }),
     drawBehind: (plot, ratio) => {
@@ -127,6 +127,7 @@ export function timeChart({ rows, target, metric, rates, stepMs, latencyMs }) {
     },
     yAxis: {
       ...logTicks,
+      label: "modelled time",
       values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(secondsText),
     },
     lines,

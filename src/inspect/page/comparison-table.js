@@ -2,6 +2,7 @@ import { bytesText, metricText, numberText, secondsText } from "../../foundation
 import { secondsAt } from "./comparison-charts.js";
 import { cardHead, create } from "./elements.js";
 import { createMark } from "./marks.js";
+import { createTable } from "./table.js";
 
 /**
  * @typedef {import("../comparison-page.js").ComparisonView} ComparisonView
@@ -10,9 +11,6 @@ import { createMark } from "./marks.js";
  */
 
 /** @typedef {{ title: string, text: (row: Row) => string }} Column */
-
-/** Longer names take several lines. */
-const LONG_NAME = 24;
 
 /**
  * All figures of all rows.
@@ -27,29 +25,24 @@ export function createComparisonTable(view, onFocus) {
   const onFrontier = new Set(frontier.map(({ name }) => name));
   const star = frontier.length > 0 ? "; ★: on the Pareto frontier" : "";
   card.append(cardHead("Rows", `mean over seeds ± half their range${star}`));
-  const table = /** @type {HTMLTableElement} */ (create("table"));
-  const groups = groupsOf(view);
-  table.append(headOf(groups));
-  const body = table.createTBody();
-  for (const [k, row] of rows.entries()) {
-    const line = body.insertRow();
-    line.dataset.row = row.name;
-    const head = create("th");
-    head.setAttribute("scope", "row");
-    head.classList.toggle("long", nameOf(row).length > LONG_NAME);
-    head.append(createLabel(k, row));
-    if (onFrontier.has(row.name)) head.firstElementChild?.lastElementChild?.append(" ★");
-    line.append(head);
-    for (const { columns } of groups) line.append(...columns.map(({ text }) => create("td", text(row))));
+  const columns = groupsOf(view).flatMap(({ title, columns: own }) =>
+    own.map((each) => ({ ...each, group: title })),
+  );
+  const lines = rows.map((row, k) => {
+    const head = createLabel(k, row);
+    if (onFrontier.has(row.name)) head.lastElementChild?.append(" ★");
+    return { head, data: { row: row.name }, cells: columns.map(({ text }) => text(row)) };
+  });
+  const table = createTable({
+    caption: "Rows",
+    columns: [{ title: "row", className: "words" }, ...columns],
+    rows: lines,
+  });
+  for (const [k, line] of table.querySelectorAll("tbody tr").entries()) {
     line.addEventListener("pointerenter", () => onFocus(k));
     line.addEventListener("pointerleave", () => onFocus(null));
   }
-  const scroller = create("div", undefined, "scroll");
-  scroller.tabIndex = 0;
-  scroller.setAttribute("role", "region");
-  scroller.setAttribute("aria-label", "Table of all rows");
-  scroller.append(table);
-  card.append(scroller);
+  card.append(table);
   return card;
 }
 
@@ -142,30 +135,6 @@ function timeColumns(rates, read) {
 function targetText({ target, reached, seeds, failed }) {
   if (target) return bytesText(target.bytes);
   return reached > 0 ? `${reached} of ${seeds.length + failed} seeds` : "not reached";
-}
-
-/** @param {readonly Group[]} groups */
-function headOf(groups) {
-  const head = create("thead");
-  const above = create("tr");
-  const below = create("tr");
-  const corner = create("th", "row");
-  corner.setAttribute("scope", "col");
-  corner.setAttribute("rowspan", "2");
-  above.append(corner);
-  for (const { title, columns } of groups) {
-    const cell = create("th", title, "group");
-    cell.setAttribute("scope", "colgroup");
-    cell.setAttribute("colspan", String(columns.length));
-    above.append(cell);
-    for (const { title: name } of columns) {
-      const own = create("th", name);
-      own.setAttribute("scope", "col");
-      below.append(own);
-    }
-  }
-  head.append(above, below);
-  return head;
 }
 
 /**

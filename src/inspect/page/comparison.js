@@ -1,5 +1,6 @@
 import { frontierChart, timeChart } from "./comparison-charts.js";
 import { createComparisonTable, createLabel } from "./comparison-table.js";
+import { createDifferencesCard } from "./differences.js";
 import { create, createNotes } from "./elements.js";
 import { createMarkedChart } from "./marked-chart.js";
 
@@ -57,6 +58,10 @@ cards.append(...charts.map(({ card }) => card));
 page.replaceChildren(banner, createNotes(problems, remarks()));
 if (rows.length > 0)
   page.append(...(charts.length > 0 ? [createKey()] : []), cards, createComparisonTable(view, focus));
+if (view.differences.length > 0) {
+  const names = rows.map(({ name }) => name);
+  page.append(createDifferencesCard(names, view.differences));
+}
 
 const drawAll = () => {
   for (const chart of charts) chart.draw();

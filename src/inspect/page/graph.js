@@ -1,15 +1,50 @@
 import { bytesText, peerText, secondsText } from "../../foundation/format.js";
+import { layOut, scaled } from "./graph-layout.js";
+import { shapeOf } from "./graph-shapes.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = 400;
-const LAYOUT_STEPS = 120;
+/** Room around the peers; tori need more of it, for the edges that wrap around. */
+const MARGIN = 22;
+const WRAP_MARGIN = 46;
+/** Length of each half of an edge that wraps around. */
+const WRAP_LENGTH = 30;
 /** Numbers are written on the peers of graphs up to this size. */
 const LABELLED_PEERS = 72;
 
-/** Layouts by the edges they are of. @type {Map<string, [number, number][]>} */
-const layouts = new Map();
+/** @typedef {{ places: [number, number][], wrapOf(a: number, b: number): readonly [number, number] | undefined }} Picture */
+
+/** Pictures by the fingerprint of their run. @type {Map<string, Picture>} */
+const pictures = new Map();
+
+/**
+ * A graph of a known shape in that shape, any other one so that distances in the picture are like those in the graph.
+ *
+ * @param {RunView["topology"]} topology
+ * @returns {Picture}
+ */
+function pictureOf({ peers, edges }) {
+  const shape = shapeOf(peers, edges);
+  if (!shape) return { places: scaled(layOut(peers, edges), SIZE, MARGIN), wrapOf: () => undefined };
+  const margin = shape.wrapOf ? WRAP_MARGIN : MARGIN;
+  return { places: scaled(shape.places, SIZE, margin), wrapOf: shape.wrapOf ?? (() => undefined) };
+}
+
+/**
+ * A straight line, or the two halves of one that leaves the picture on one side and comes back on the other.
+ *
+ * @param {readonly [number, number]} from
+ * @param {readonly [number, number]} to
+ * @param {readonly [number, number] | undefined} wrap the direction in which it leaves `from`
+ */
+function pathOf([x1, y1], [x2, y2], wrap) {
+  const text = (/** @type {number[]} */ ...values) => values.map((value) => value.toFixed(2)).join(" ");
+  if (!wrap) return `M${text(x1, y1)}L${text(x2, y2)}`;
+  const [dx, dy] = [wrap[0] * WRAP_LENGTH, wrap[1] * WRAP_LENGTH];
+  return `M${text(x1, y1)}l${text(dx, dy)}M${text(x2, y2)}l${text(-dx, -dy)}`;
+}
 
 /** The graph: lines as wide as their bytes, reddish where peers waited. */
 export function createGraphCard() {
@@ -29,12 +64,13 @@ export function createGraphCard() {
     /** @param {RunView} run */
     update({ topology, edges, peers, fingerprint }) {
       hint.textContent = `${topology.name}: ${topology.peers} peers, ${topology.edges.length} edges`;
-      let places = layouts.get(fingerprint);
-      if (!places) {
-        places = layOut(topology.peers, topology.edges);
-        layouts.set(fingerprint, places);
-      }
-      const at = (/** @type {number} */ peer) => places?.[peer] ?? [0, 0];
+      const picture = pictures.get(fingerprint) ?? pictureOf(topology);
+      pictures.set(fingerprint, picture);
+      const at = (/** @type {number} */ peer) => picture.places[peer] ?? [0, 0];
+      svg.setAttribute(
+        "aria-label",
+        `Graph ${hint.textContent}. The table of peers has what each sent and waited.`,
+      );
       const mostBytes = Math.max(1, ...edges.map(({ bytes }) => bytes));
       const waits = edges.map(({ waitMs }) => waitMs).sort((a, b) => a - b);
       const usualWait = waits[waits.length >> 1] ?? 0;
@@ -44,13 +80,9 @@ export function createGraphCard() {
         // Twice the usual wait begins to show, eight times is as slow as it gets.
         const slow =
           usualWait > 0 ? Math.min(1, Math.max(0, (Math.log2(waitMs / usualWait) - 0.5) / 2.5)) : 0;
-        const [x1, y1] = at(a);
-        const [x2, y2] = at(b);
-        const line = element("line", {
-          x1,
-          y1,
-          x2,
-          y2,
+        const line = element("path", {
+          class: "edge",
+          d: pathOf(at(a), at(b), picture.wrapOf(a, b)),
           "stroke-width": scale * (1 + (3 * bytes) / mostBytes),
         });
         line.style.setProperty("--wait", `${Math.round(100 * slow)}%`);
@@ -87,82 +119,6 @@ export function createGraphCard() {
       svg.replaceChildren(...lines, ...nodes);
     },
   };
-}
-
-/**
- * Places peers so that distances in the picture are like those in the graph: stress majorisation from a circle
- * (Gansner, Koren, North 2004), scaled into the picture.
- *
- * @param {number} count
- * @param {readonly (readonly [number, number])[]} edges
- * @returns {[number, number][]}
- */
-function layOut(count, edges) {
-  const hops = hopDistances(count, edges);
-  /** @type {[number, number][]} */
-  let places = Array.from({ length: count }, (_, k) => [
-    Math.cos((2 * Math.PI * k) / count - Math.PI / 2) * (1 + 0.001 * (k % 7)),
-    Math.sin((2 * Math.PI * k) / count - Math.PI / 2) * (1 + 0.001 * (k % 5)),
-  ]);
-  const steps = count > 300 ? 20 : LAYOUT_STEPS;
-  for (let step = 0; step < steps; step++) {
-    places = places.map(([x, y], i) => {
-      let sumX = 0;
-      let sumY = 0;
-      let weights = 0;
-      for (const [j, [otherX, otherY]] of places.entries()) {
-        if (j === i) continue;
-        const wanted = hops[i * count + j] ?? 1;
-        const weight = 1 / (wanted * wanted);
-        const apart = Math.hypot(x - otherX, y - otherY) || 1e-9;
-        sumX += weight * (otherX + (wanted * (x - otherX)) / apart);
-        sumY += weight * (otherY + (wanted * (y - otherY)) / apart);
-        weights += weight;
-      }
-      return weights === 0 ? [x, y] : [sumX / weights, sumY / weights];
-    });
-  }
-  const xs = places.map(([x]) => x);
-  const ys = places.map(([, y]) => y);
-  const left = Math.min(...xs);
-  const top = Math.min(...ys);
-  const width = Math.max(...xs) - left;
-  const height = Math.max(...ys) - top;
-  const margin = 22;
-  const scale = (SIZE - 2 * margin) / Math.max(width, height, 1e-9);
-  return places.map(([x, y]) => [
-    SIZE / 2 + (x - left - width / 2) * scale,
-    SIZE / 2 + (y - top - height / 2) * scale,
-  ]);
-}
-
-/**
- * Hops between every two peers.
- *
- * @param {number} count
- * @param {readonly (readonly [number, number])[]} edges
- */
-function hopDistances(count, edges) {
-  /** @type {number[][]} */
-  const neighbours = Array.from({ length: count }, () => []);
-  for (const [a, b] of edges) {
-    neighbours[a]?.push(b);
-    neighbours[b]?.push(a);
-  }
-  const hops = new Uint16Array(count * count).fill(count);
-  for (let start = 0; start < count; start++) {
-    hops[start * count + start] = 0;
-    const queue = [start];
-    for (const peer of queue) {
-      const next = (hops[start * count + peer] ?? 0) + 1;
-      for (const neighbour of neighbours[peer] ?? []) {
-        if ((hops[start * count + neighbour] ?? 0) <= next) continue;
-        hops[start * count + neighbour] = next;
-        queue.push(neighbour);
-      }
-    }
-  }
-  return hops;
 }
 
 /**

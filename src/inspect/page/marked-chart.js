@@ -31,6 +31,7 @@ import { addMark, isHollow } from "./marks.js";
  */
 
 const MARKED_HEIGHT = 380;
+const AT_REST_READOUT = "point at a line for its numbers";
 const MARK_RADIUS = 4;
 /** How near a point is to the cursor at most to be shown, in CSS pixels. */
 const REACH = 40;
@@ -51,7 +52,7 @@ export function createMarkedChart(chart, onFocus) {
   const place = create("div", undefined, "plot marked");
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", chart.description);
-  const readout = create("p", undefined, "readout");
+  const readout = create("p", AT_REST_READOUT, "readout");
   const spot = create("div", undefined, "spot");
   card.append(cardHead(chart.title, chart.hint), place, readout);
 
@@ -68,7 +69,7 @@ export function createMarkedChart(chart, onFocus) {
       chart.lines.filter(({ row }) => !hidden.has(row)),
     );
     spot.hidden = near === undefined;
-    readout.textContent = near ? near.line.describe(near.point) : "";
+    readout.textContent = near ? near.line.describe(near.point) : AT_REST_READOUT;
     if (near) spot.style.translate = `${near.left}px ${near.top}px`;
     const row = near ? near.line.row : null;
     if (row !== focused) onFocus(row);
@@ -127,7 +128,8 @@ function optionsOf(chart, width, onCursor) {
   const xs = chart.lines.flatMap(({ points }) => points.map(([x]) => x));
   const ys = chart.lines.flatMap(({ points }) => points.map(([, y]) => y));
   if (chart.guide !== undefined) ys.push(chart.guide);
-  const axis = axisStyle();
+  const style = axisStyle();
+  const axis = { ...style, labelSize: 20, labelGap: 0, labelFont: style.font };
   return {
     width,
     height: MARKED_HEIGHT,
@@ -140,8 +142,8 @@ function optionsOf(chart, width, onCursor) {
       y: { distr: 3, range: paddedRange(ys, 1.08), dir: chart.isUpsideDown ? -1 : 1 },
     },
     axes: [
-      { ...axis, space: 50, size: 24, labelSize: 20, labelGap: 0, labelFont: axis.font, ...chart.xAxis },
-      { ...axis, size: 62, ...chart.yAxis },
+      { ...axis, space: 50, size: 24, ...chart.xAxis },
+      { ...axis, size: 56, ...chart.yAxis },
     ],
     series: [{}, ...chart.lines.map(markedSeries)],
     hooks: {

@@ -1,5 +1,6 @@
 import { bytesText, percentText, secondsText } from "../../foundation/format.js";
 import { cardHead, create } from "./elements.js";
+import { createTable } from "./table.js";
 
 /** @typedef {import("../view.js").RunView} RunView */
 /** @typedef {import("../waits.js").Wait} Wait */
@@ -12,28 +13,23 @@ export function createWaitsCard({ waits }) {
   if (!waits) return card;
   const total = secondsText(waits.lostMs / 1000);
   card.append(cardHead("Waiting", `${total} lost, by the peer at the end of the chain`));
-  const table = /** @type {HTMLTableElement} */ (create("table"));
-  const head = table.createTHead().insertRow();
-  for (const title of ["peer", "lost", "share", "", "waits"]) head.append(create("th", title));
-  const body = table.createTBody();
-  for (const { peer, lostMs, share, waits: count } of waits.byEnd) {
-    const row = body.insertRow();
-    row.dataset.peer = String(peer);
+  const rows = waits.byEnd.map(({ peer, lostMs, share, waits: count }) => {
     const bar = create("span", undefined, "bar");
     bar.style.setProperty("--share", `${100 * share}%`);
-    const cell = create("td", undefined, "lost");
-    cell.append(bar);
-    row.append(
-      create("th", String(peer)),
-      create("td", secondsText(lostMs / 1000)),
-      create("td", percentText(share)),
-      cell,
-      create("td", String(count)),
-    );
-  }
-  const scroller = create("div", undefined, "scroll tall");
-  scroller.append(table);
-  card.append(scroller);
+    return {
+      head: String(peer),
+      data: { peer: String(peer) },
+      cells: [secondsText(lostMs / 1000), percentText(share), bar, String(count)],
+    };
+  });
+  const columns = ["peer", "lost", "share"].map((title) => ({ title }));
+  card.append(
+    createTable({
+      caption: "Waiting",
+      columns: [...columns, { title: "", label: "", className: "lost" }, { title: "waits" }],
+      rows,
+    }),
+  );
   const list = create("ul", undefined, "longest");
   for (const wait of waits.longest) list.append(create("li", longText(wait)));
   card.append(create("h3", "Longest waits"), list);
@@ -53,25 +49,19 @@ export function createCountsCard({ counts, peers }) {
   card.id = "counts";
   card.hidden = counts.length === 0;
   card.append(cardHead("Counters", "what peers counted beside their rounds"));
-  const table = /** @type {HTMLTableElement} */ (create("table"));
-  const head = table.createTHead().insertRow();
-  head.append(create("th", "peer"));
-  for (const { name, help } of counts) {
-    const title = create("th", name);
-    title.title = help;
-    head.append(title);
-  }
-  const body = table.createTBody();
-  for (const [place, { peer }] of peers.entries()) {
-    if (counts.every(({ amounts }) => amounts[place] === 0)) continue;
-    const row = body.insertRow();
-    row.dataset.peer = String(peer);
-    row.append(create("th", String(peer)));
-    for (const { unit, amounts } of counts) row.append(create("td", amountText(amounts[place] ?? 0, unit)));
-  }
-  const scroller = create("div", undefined, "scroll tall");
-  scroller.append(table);
-  card.append(scroller);
+  const rows = peers.flatMap(({ peer }, place) =>
+    counts.every(({ amounts }) => amounts[place] === 0)
+      ? []
+      : [
+          {
+            head: String(peer),
+            data: { peer: String(peer) },
+            cells: counts.map(({ unit, amounts }) => amountText(amounts[place] ?? 0, unit)),
+          },
+        ],
+  );
+  const columns = counts.map(({ name, help }) => ({ title: name, help }));
+  card.append(createTable({ caption: "Counters", columns: [{ title: "peer" }, ...columns], rows }));
   return card;
 }
 

@@ -1,6 +1,7 @@
 /** Data with targets. A data set is plain, read-only arrays. */
 import type { z } from "zod";
 
+/** Examples as flat arrays: features, and a target for each. */
 export interface Examples {
   /** All features, one example after another: `count · Π inputShape` numbers. */
   readonly features: Float32Array;

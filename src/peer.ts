@@ -51,6 +51,7 @@ export interface Network {
   readonly counters?: Counters;
 }
 
+/** One peer of a run: its model, and the rounds that train it. */
 export interface Peer {
   readonly id: number;
   readonly layout: Layout;
@@ -98,6 +99,7 @@ export interface Peer {
   run(network: Network): AsyncGenerator<RoundReport, void>;
 }
 
+/** A peer before its first round. */
 export function createPeer(options: PeerOptions): Peer {
   const { id, plan, trainer, membership, card } = options;
   const { layout } = trainer;

@@ -143,6 +143,7 @@ export const experimentSettings = z.strictObject({
   localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });
 
+/** The settings of a run, with every default filled in. */
 export type Experiment = z.output<typeof experimentSettings>;
 
 /**

@@ -15,7 +15,7 @@ const movingSchedule = z.strictObject({
   decay: z
     .enum(["constant", "linear", "cosine", "inverse", "exponential", "step"])
     .default("constant")
-    .describe("how it moves"),
+    .describe("schedule"),
   final: z.number().nonnegative().default(0).describe("where linear and cosine end"),
   halfAfter: z
     .number()

@@ -130,7 +130,7 @@ export function createPairsCard() {
 
 /** Every peer's distance to the mean model, over the rounds. */
 export function createDriftCard() {
-  const map = createHeatMap("drift", "Who is away from the mean");
+  const map = createHeatMap("drift", "Distance of each peer from the mean");
   map.card.classList.add("wide");
   return {
     card: map.card,

@@ -151,5 +151,6 @@ export interface AlgorithmKind {
   readonly extraPayloadBytes?: number;
   /** Names of state that stays valid when the graph changes; the rest is reset. None where left out. */
   readonly keeps?: readonly string[];
+  /** The algorithm of one peer, with its state at the start of the run. */
   create(context: AlgorithmContext): Algorithm;
 }

@@ -11,6 +11,7 @@ import type { RoundReport } from "./observing/report.js";
 import type { ModelCard } from "./saved-model.js";
 import type { NamedValues, TensorGroup } from "./vectors/state.js";
 
+/** The state of one peer at the end of a round, from which its run can be resumed with the same bits. */
 export interface Checkpoint extends EdgesSnapshot {
   readonly peer: number;
   /** Rounds that are over: the run goes on with this one. */
@@ -64,6 +65,7 @@ export interface CheckpointStore {
   saveFrozen?(frozen: TensorGroup): Promise<number>;
   /** Adds to the journal. The record survives this process once the call returns. @returns its bytes */
   append(record: JournalRecord): number;
+  /** Closes the store's files. Resolves once everything written is kept. */
   close(): Promise<void>;
 }
 

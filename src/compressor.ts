@@ -7,6 +7,7 @@ import type { Random } from "./foundation/random.js";
 import type { Layout } from "./vectors/layout.js";
 import type { Bytes, Vector, VectorSpace } from "./vectors/vector.js";
 
+/** Encodes vectors of one layout to bytes, and adds decoded payloads to vectors. */
 export interface Compressor {
   /** Kind and settings, for logs and the handshake; for example `sign(tensor)`. */
   readonly name: string;
@@ -69,5 +70,6 @@ export interface CompressorKind<Settings extends z.ZodType = z.ZodType> {
   readonly settings: Settings;
   /** Bytes that it works in, beside its payload and what brings received ones into the space; 0 where left out. */
   scratchBytes?(settings: z.output<Settings>, layout: Layout): number;
+  /** A compressor for one peer's vectors. */
   create(settings: z.output<Settings>, context: CompressorContext): Compressor;
 }

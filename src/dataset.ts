@@ -4,6 +4,7 @@ import type { z } from "zod";
 /** Numbers as files have them: float64 where float32 cannot hold what they differ by, such as time stamps. */
 export type FileNumbers = Float32Array | Float64Array;
 
+/** Examples as flat arrays: features, and a target for each. */
 export interface Examples<Numbers extends FileNumbers = Float32Array> {
   /** All features, one example after another: `count · Π inputShape` numbers. */
   readonly features: Numbers;

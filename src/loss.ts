@@ -11,6 +11,7 @@ import type { Figures, Metric } from "./evaluation.js";
 /** The library of tensors, for losses on backends whose tensors cannot be read at once. */
 export type Tensors = typeof import("@tensorflow/tfjs-core");
 
+/** What training minimises, and what models are judged by. */
 export interface Loss {
   /** The kind, as users write it. */
   readonly name: string;
@@ -35,7 +36,9 @@ export interface Loss {
   createTally(): Tally;
 }
 
+/** Sums figures over the batches of an evaluation. */
 export interface Tally {
+  /** Adds a batch: its outputs, and its labels in the same order. */
   add(outputs: ArrayLike<number>, labels: ArrayLike<number>): void;
   /** Figures of all batches that were added; at least one. */
   figures(): Figures;
@@ -53,5 +56,6 @@ export interface LossKind<Settings extends z.ZodType = z.ZodType> {
    * @throws InvalidExperiment targets of this kind that the loss is not for
    */
   outputsFor(targets: Targets): number;
+  /** The loss for targets of this kind. */
   create(settings: z.output<Settings>, targets: Targets): Loss;
 }

@@ -9,6 +9,7 @@ import type { Neighbour } from "./graphs/mixing.js";
 import type { Layout } from "./vectors/layout.js";
 import type { Vector, VectorSpace } from "./vectors/vector.js";
 
+/** How a model is moved towards the models that neighbours sent. */
 export interface MixingRule {
   /** What survives a round, by name; part of the algorithm's state. Read in every round, so that it can be set in place. */
   readonly scalars: Record<string, number>;
@@ -46,5 +47,6 @@ export interface MixingRuleKind<Settings extends z.ZodType = z.ZodType> {
   vectors(degree: number): number;
   /** Fewest neighbours that a peer must have. */
   fewestNeighbours(settings: z.output<Settings>): number;
+  /** The rule of one peer, with its scratch vectors. */
   create(settings: z.output<Settings>, context: MixingRuleContext): MixingRule;
 }

@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { State } from "./vectors/state.js";
 import type { Vector, VectorSpace } from "./vectors/vector.js";
 
+/** An update rule over flat vectors, with its state. */
 export interface Optimizer {
   /** What the next step depends on besides its arguments. */
   readonly state: State;
@@ -36,5 +37,6 @@ export interface OptimizerKind<Settings extends z.ZodType = z.ZodType> {
   readonly settings: Settings;
   /** Model-sized vectors of its state. */
   vectors(settings: z.output<Settings>): number;
+  /** The optimiser of one peer, with its state at the start of the run. */
   create(settings: z.output<Settings>, context: OptimizerContext): Optimizer;
 }

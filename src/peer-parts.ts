@@ -78,6 +78,7 @@ export interface Plan {
   readonly fingerprint?: Fingerprint;
 }
 
+/** What one peer consists of. Transport and clock are arguments of `Peer.run`. */
 export interface PeerOptions {
   readonly id: number;
   /** This peer's ends of its edges, in ascending order of the neighbours. */

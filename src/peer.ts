@@ -55,6 +55,7 @@ export interface Network {
   readonly inTurn?: InTurn;
 }
 
+/** One peer of a run: its model, and the rounds that train it. */
 export interface Peer {
   readonly id: number;
   readonly layout: Layout;
@@ -104,6 +105,7 @@ export interface Peer {
   run(network: Network): AsyncGenerator<RoundReport, void>;
 }
 
+/** A peer before its first round. */
 export function createPeer(options: PeerOptions): Peer {
   const { id, plan, trainer, membership, card } = options;
   const { layout } = trainer;

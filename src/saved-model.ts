@@ -17,6 +17,7 @@ export interface ModelCard {
   readonly about: Readonly<Record<string, string>>;
 }
 
+/** One peer's model with its description, as in a `model.safetensors` file. */
 export interface SavedModel {
   readonly card: ModelCard;
   readonly peer: number;

@@ -142,7 +142,7 @@ describe("murmur doctor, while all peers run", () => {
 
 describe("murmur doctor, while some peers run", () => {
   afterEach(endAll);
-  const waits = /is not there yet/;
+  const waits = /is not reachable yet/;
 
   it("fails the edges of a peer that is down, or whose port another program has", async () => {
     const path = await ready();

@@ -274,7 +274,7 @@ describe("murmur peer", () => {
       startMurmur("peer", path, "--id", String(id), ...long, "--out", out, ...more);
     const one = peer(0);
     // The other is in a hurry, so the first has to listen before it starts.
-    await one.says(/peer 1 is not there yet/);
+    await one.says(/peer 1 is not reachable yet/);
     const other = peer(1, "--deadline", "4");
     await one.says(/peer 0 \d+\/4\d+ /);
     one.process.kill("SIGINT");
@@ -441,7 +441,7 @@ describe("--allow-different-data", () => {
     };
     const allow = "--allow-different-data";
     const one = startMurmur("peer", path, ...settings(1), "--id", "0", allow);
-    await one.says(/peer 1 is not there yet/);
+    await one.says(/peer 1 is not reachable yet/);
     expect(murmur("doctor", path, ...settings(2), "--id", "1", allow).status).toBe(0);
     const { status, stdout } = murmur("doctor", path, ...settings(2), "--id", "1");
     expect(status).toBe(1);
@@ -457,7 +457,7 @@ describe("murmur doctor", () => {
     const path = await readyTopology({ kind: "chain", peers: 3 });
     const args = [...quadratic, "--rounds", "3", "--json"];
     const waiting = startMurmur("peer", path, ...args, "--id", "1");
-    await waiting.says(/peer \d is not there yet/);
+    await waiting.says(/peer \d is not reachable yet/);
 
     const well = murmur("doctor", path, ...args, "--id", "0");
     expect(well.status).toBe(0);

@@ -30,6 +30,7 @@ import { powergossip } from "./powergossip.js";
 import { pushSum } from "./push-sum.js";
 import { sparseloco } from "./sparseloco.js";
 
+/** Every algorithm, by the name that the setting `algorithm` takes. */
 export const algorithms = {
   deepsqueeze,
   dpsgd,
@@ -62,6 +63,7 @@ export const algorithms = {
   alone,
 } as const satisfies Record<string, AlgorithmKind>;
 
+/** A name of `algorithms`, as the setting `algorithm` takes it. */
 export type AlgorithmName = keyof typeof algorithms;
 
 /** The algorithm of an experiment that names none: the fewest bytes at D-PSGD's accuracy, with nothing to tune (scripts/bytes.mjs). */

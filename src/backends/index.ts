@@ -39,7 +39,10 @@ export function useBackend(name: BackendName = "wasm"): Promise<ActiveBackend> {
 }
 
 async function start(name: BackendName): Promise<ActiveBackend> {
-  const tf = await import("@tensorflow/tfjs-core");
+  const tf = await loadCore().catch((error: unknown) => {
+    chosen = undefined;
+    throw error;
+  });
   const { completeTensors } = await import("./tensor-methods.js");
   completeTensors(tf);
 
@@ -67,6 +70,22 @@ async function start(name: BackendName): Promise<ActiveBackend> {
   throw new InvalidExperiment("no backend starts: reinstall this package", { code: "no-backend" });
 }
 
+/**
+ * tfjs is an optional dependency: peers whose trainer is a program do without it.
+ * @throws InvalidExperiment it is not installed
+ */
+async function loadCore() {
+  try {
+    return await import("@tensorflow/tfjs-core");
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new InvalidExperiment(
+      "TensorFlow.js is not installed, and layers models need it: npm install @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm",
+      { code: "no-tensorflow", cause },
+    );
+  }
+}
+
 async function startInstalled(kind: BackendKind, isNamed: boolean): Promise<string> {
   const missing = await missingPackages(kind.packages);
   if (missing.length > 0) throw new Error(`${missing.join(" and ")} not installed`);
@@ -76,6 +95,7 @@ async function startInstalled(kind: BackendKind, isNamed: boolean): Promise<stri
 /** Starts one backend as `auto` would and says how that went, for a process that does nothing else. */
 export async function startAlone(name: string): Promise<{ device: string } | { reason: string }> {
   try {
+    await loadCore();
     return { device: await startInstalled(backends.find((kind) => kind.name === name)!, false) };
   } catch (error) {
     return { reason: firstLine(error) };

@@ -33,7 +33,7 @@ const kinds = { compose: composeFiles, kubernetes: kubernetesFiles } as const;
 export function deployCommand(): Command {
   const command = new Command("deploy");
   command
-    .description("write what Docker Compose or Kubernetes need to run every peer in a container of its own")
+    .description("generate Docker Compose or Kubernetes files that run every peer in a container of its own")
     .addArgument(new Argument("<kind>", "what for").choices(Object.keys(kinds)))
     .argument("<topology>", "topology file (JSON) with identities")
     .argument("[experiment]", "experiment file (JSON); every field can also be given as an option")

@@ -10,7 +10,7 @@ export function eventText(event: LinkEvent): string {
     case "disconnected":
       return `peer ${event.neighbour} is gone: ${event.reason}`;
     case "redialling":
-      return `peer ${event.neighbour} is not there yet: ${event.reason}`;
+      return `peer ${event.neighbour} is not reachable yet: ${event.reason}`;
     case "unreachable":
       return event.reason;
     case "waiting":

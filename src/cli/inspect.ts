@@ -40,7 +40,7 @@ export function inspectCommand(): Command {
   return new Command("inspect")
     .description("read the logs of a run: table, plots, report, live page, exports")
     .argument("<folder>", "the folder given to --out")
-    .option("--compare <folders...>", "show these runs over it")
+    .option("--compare <folders...>", "overlay these runs")
     .option("--by <axis>", `what plots go by: ${axes.join(", ")}`, parseAxis, "round")
     .option("--html <file>", "write one self-contained page")
     .option("--csv <file>", "write one line per peer and round")

@@ -102,14 +102,12 @@ function defaultText(value: unknown): string | undefined {
 
 function aboutInner({ description, choices, defaults, kinds }: InnerField): string {
   const [fallback] = defaults;
-  return [
+  const about = [
     description,
     [...choices].join(" | "),
     fallback && defaults.size === 1 && `default ${fallback}`,
-    kinds.length > 0 && `of ${kinds.join(", ")}`,
-  ]
-    .filter(Boolean)
-    .join("; ");
+  ];
+  return about.filter(Boolean).join("; ") + (kinds.length > 0 ? ` (${kinds.join(", ")})` : "");
 }
 
 /**

@@ -41,6 +41,7 @@ const kinds = [
 
 /** Settings of any compressor, distinguished by `kind`. */
 export const compressorSettings = settingsOfAny(kinds);
+/** Settings of one of the compressors. */
 export type CompressorSettings = z.output<typeof compressorSettings>;
 
 /** Bytes that a compressor of these settings takes beside its payload. */

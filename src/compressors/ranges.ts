@@ -9,7 +9,7 @@ export type Scope = "block" | "tensor" | "whole";
 /** Settings of every compressor whose scale belongs to a block, a tensor or the whole vector. */
 export function scopeSettings(defaults: { scope: Scope; block: number }) {
   return {
-    scope: z.enum(["block", "tensor", "whole"]).default(defaults.scope).describe("what shares one scale"),
+    scope: z.enum(["block", "tensor", "whole"]).default(defaults.scope).describe("granularity of the scale"),
     block: z
       .int()
       .min(8)
@@ -27,7 +27,7 @@ export function shareSettings(defaultRatio: number) {
       .gt(0)
       .max(1)
       .default(defaultRatio)
-      .describe("share of the numbers to send; at least one of each range is"),
+      .describe("share of the numbers to send; at least one per range is sent"),
     scope: z.enum(["tensor", "whole"]).default("tensor").describe("what the share is taken of"),
   };
 }

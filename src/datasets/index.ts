@@ -17,6 +17,7 @@ const kinds = [digits, idx, cifar, csv, text, images, module] as const;
 
 /** Settings of any data set, distinguished by `kind`. */
 export const datasetSettings = settingsOfAny(kinds);
+/** Settings of one of the data sets. */
 export type DatasetSettings = z.output<typeof datasetSettings>;
 
 /** What users write as `kind`. */

@@ -53,6 +53,7 @@ export const splitSettings = z.discriminatedUnion("kind", [iid, contiguous, shar
 /** Classes of a peer where the peers are enough to hold all of them. */
 const USUAL_CLASSES = 2;
 
+/** How training examples are divided among the peers, or that every peer has its own. */
 export type SplitSettings = z.output<typeof splitSettings>;
 /** A split of one data set among all peers. */
 export type CommonSplit = Exclude<SplitSettings, { kind: "own" }>;

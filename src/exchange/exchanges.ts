@@ -41,6 +41,7 @@ export interface Patience {
   readonly staleness?: number | undefined;
 }
 
+/** Settings of `createExchanges`. */
 export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "records" | "staleness"> {
   readonly transport: Transport;
   readonly clock: Clock;
@@ -85,6 +86,7 @@ export interface Outcome {
   readonly isClosed: boolean;
 }
 
+/** The exchanges of one peer on all its edges: the ledger, run over a transport and a clock. */
 export interface Exchanges {
   /** Whether the transport is open. @throws the error with which it was closed */
   isOpen(): boolean;
@@ -129,6 +131,7 @@ export interface EdgesSnapshot {
   readonly held: readonly ReceivedRecord[];
 }
 
+/** Runs a ledger over a transport and a clock. */
 export function createExchanges(options: ExchangesOptions): Exchanges {
   const { id, edges, lastRound, transport, clock, patience, journal, counters, members } = options;
   const { deadlineMs, patienceMs, patienceFactor } = patience;

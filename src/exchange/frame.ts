@@ -30,8 +30,10 @@ export const MAX_HEADER_BYTES = FRAME_HEADER_BYTES + 4 + MAX_NOTICE_BYTES;
 
 /** What an exchange belongs to; `welcome` gives newcomers a model, `reduction` brings together what all peers hold. */
 export const frameKinds = ["learning", "closing", "welcome", "reduction"] as const;
+/** What a frame is for: training rounds, the closing consensus, a model for a new peer, or a sum over a tree of the graph. */
 export type FrameKind = (typeof frameKinds)[number];
 
+/** One half of an exchange, as it travels. */
 export interface Frame {
   readonly kind: FrameKind;
   readonly round: number;

@@ -60,6 +60,7 @@ export interface AcknowledgedRecord {
   readonly peer: number;
 }
 
+/** A line of the journal: a decision of this peer, a received frame, or an acknowledgement. */
 export type JournalRecord = DecisionRecord | ReceivedRecord | AcknowledgedRecord;
 
 /** What a run goes on from. */
@@ -95,9 +96,11 @@ export interface Journal {
   frame(peer: number): Frame | undefined;
   /** Neighbours that have acknowledged the last frame that was sent to them before the stop. */
   acknowledged(): readonly number[];
+  /** Appends a record. */
   write(record: DecisionRecord | AcknowledgedRecord): void;
 }
 
+/** A journal that replays the records of an earlier process, then appends its own. */
 export function createJournal(options: JournalOptions): Journal {
   const { edges, records, append } = options;
   const decisions = records.filter(isDecision);

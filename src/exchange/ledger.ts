@@ -72,6 +72,7 @@ export interface CountedRefusal extends Refusal {
  */
 export type AfterFault = "void" | "void-for-good" | "end";
 
+/** Settings of `createLedger`. */
 export interface LedgerOptions extends ExaminerOptions {
   readonly id: number;
   readonly edges: readonly Neighbour[];
@@ -96,6 +97,7 @@ export interface LedgerOptions extends ExaminerOptions {
 /** Which exchanges a round waits for. */
 export type Waiting = "patient" | "all" | "any";
 
+/** Which exchanges of a peer's edges are open, settled or void. Pure: no IO, no clock, no randomness. */
 export interface Ledger {
   /**
    * Edges on which a new exchange may open: the last one has settled and this peer's frame is acknowledged. At the
@@ -121,7 +123,9 @@ export interface Ledger {
   lost(from: number): void;
   /** Neighbours that are lost. */
   lostPeers(): readonly number[];
+  /** The neighbour cannot be reached. */
   down(from: number, error: MurmurationError): void;
+  /** The neighbour can be reached again. */
   up(from: number): void;
   /** Exchanges that opened more than an edge's patience, in milliseconds, before `now` are late: no longer awaited. */
   tick(now: number, patience: (peer: number) => number): void;
@@ -164,6 +168,7 @@ const edgeOf = ({ edge }: Account): Neighbour => edge;
 
 const nothing: Bytes = new Uint8Array(0);
 
+/** A ledger whose edges all begin with exchange 0, or where `records` say. */
 export function createLedger(options: LedgerOptions): Ledger {
   const {
     id,

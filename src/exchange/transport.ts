@@ -19,6 +19,7 @@ export interface EdgePosition {
 
 /** What makes an edge outlive the process. */
 export interface Durability {
+  /** How many frames of the edge each end has had, from which the transport goes on. */
   position(neighbour: number): EdgePosition;
   /** Called with a frame before it counts, and before the neighbour gets its acknowledgement. Where it throws, the frame comes again. */
   keep(neighbour: number, frame: Frame): void;
@@ -62,6 +63,7 @@ export interface Traffic {
   messagesReceived: number;
 }
 
+/** Carries frames between neighbours, in order and once each, and reports what happens to edges. It never rejects a frame. */
 export interface Transport {
   /**
    * Queues a frame for a neighbour. It is delivered once, after those queued before it, over as many connections as

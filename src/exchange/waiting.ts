@@ -20,6 +20,7 @@ const activities = {
   disconnected: "has been unreachable",
 } as const;
 
+/** What a peer does at the moment. */
 export type Activity = keyof typeof activities;
 export const activityNames = Object.keys(activities) as Activity[];
 

@@ -15,6 +15,7 @@ const onEdge = (help: string) => ({ help, unit: "count", perEdge: true }) as con
 const ofPeer = (help: string, unit: CounterKind["unit"] = "count") =>
   ({ help, unit, perEdge: false }) as const;
 
+/** Every counter: whether it is kept by neighbour, and what it counts. */
 export const counterKinds = {
   reconnects: onEdge("Connections to the neighbour that came up again after a break"),
   resentFrames: onEdge("Frames sent again after a break"),
@@ -35,6 +36,7 @@ export const counterKinds = {
   replayedRounds: ofPeer("Rounds computed again after a restart"),
 } as const satisfies Record<string, CounterKind>;
 
+/** A counter of `counterKinds`. */
 export type CounterName = keyof typeof counterKinds;
 /** Amounts by counter; those that are 0 are absent. */
 export type CounterValues = { [Name in CounterName]?: number | undefined };
@@ -56,7 +58,10 @@ export interface CounterReport {
 
 /** Counts for one peer. */
 export interface Counters {
-  /** @param neighbour of counters that are by neighbour */
+  /**
+   * Adds to a counter, 1 where `by` is left out.
+   * @param neighbour of counters that are by neighbour
+   */
   count(name: CounterName, neighbour?: number, by?: number): void;
   /** What was counted since the last call. */
   take(): CounterReport;
@@ -64,6 +69,7 @@ export interface Counters {
 
 const nothing: CounterReport = {};
 
+/** Counters of one peer, all at 0. */
 export function createCounters(): Counters {
   let total: CounterValues | undefined;
   let edges = new Map<number, CounterValues>();

@@ -12,6 +12,7 @@ import { type GraphFileOptions, settingsOf } from "./settings.js";
 
 export type { GraphFileOptions } from "./settings.js";
 
+/** Every graph file format; see `formatOf` for which one a file has. */
 export const formats: readonly GraphFormat[] = [edgeList, adjacencyList, graphml, gml, dot, nodeLink];
 
 /** The format that a file's ending names; undefined where none has it. */

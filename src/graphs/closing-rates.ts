@@ -15,6 +15,7 @@ const EIGENVALUE_TOLERANCE = 1e-9;
 /** 2⁻²³, the spacing of float32 numbers at 1. */
 const FLOAT32_EPSILON = 2 ** -23;
 
+/** The rounds of a closing consensus. */
 export interface Closing {
   /** η_k of each round, in order. */
   readonly rates: readonly number[];

@@ -15,6 +15,7 @@ export const MAX_EDGES = (MAX_PEERS * (MAX_PEERS - 1)) / 2;
 /** Two different peers. */
 export type Edge = readonly [number, number];
 
+/** Peers and the edges between them. */
 export interface Graph {
   /** Count of peers n; they are numbered 0 … n − 1. */
   readonly peers: number;

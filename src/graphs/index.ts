@@ -44,6 +44,7 @@ export const graphSettings = settingsOfAny(kinds, ({ input }) =>
     ? `must say its size too, for example {"kind":"ring","peers":8}, not just ${JSON.stringify(input.slice(0, 40))}`
     : undefined,
 );
+/** Settings of one of the graphs. */
 export type GraphSettings = z.output<typeof graphSettings>;
 
 /**

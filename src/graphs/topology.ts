@@ -41,6 +41,7 @@ export const topologySettings = z.strictObject({
   peers: z.array(peerSettings).optional().describe("who the peers are; those left out have no addresses yet"),
 });
 
+/** A graph with its mixing matrix W and its peers, as a topology file describes them. */
 export interface Topology {
   readonly name: string;
   readonly graphSettings: GraphSettings;

@@ -18,6 +18,7 @@ const auto = { settings: z.strictObject({ kind: z.literal("auto") }) };
 
 /** Settings of any loss, distinguished by `kind`. */
 export const lossSettings = settingsOfAny([auto, ...kinds]);
+/** Settings of one of the losses, or `auto`. */
 export type LossSettings = z.output<typeof lossSettings>;
 
 /** A loss, and how many outputs a model needs for it at each of its positions. */

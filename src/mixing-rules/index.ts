@@ -12,6 +12,7 @@ const kinds = [mean, clip, trimmed] as const;
 
 /** Settings of any mixing rule, distinguished by `kind`. */
 export const mixingRuleSettings = settingsOfAny(kinds);
+/** Settings of one of the mixing rules. */
 export type MixingRuleSettings = z.output<typeof mixingRuleSettings>;
 
 /** The rule of an experiment that names none. */
@@ -19,6 +20,7 @@ export const defaultMixingRule: MixingRuleSettings = { kind: "mean" };
 
 const kindFor = (settings: MixingRuleSettings): MixingRuleKind => kindOf(kinds, settings) as MixingRuleKind;
 
+/** The mixing rule that the settings name. */
 export function createMixingRule(settings: MixingRuleSettings, context: MixingRuleContext): MixingRule {
   return kindFor(settings).create(settings, context);
 }

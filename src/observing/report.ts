@@ -64,6 +64,7 @@ export interface RoundReport extends Observation, CounterReport {
 
 /** Somewhere records go. */
 export interface Sink<Entry = unknown> {
+  /** Takes a record. It may be kept later; `close` says when. */
   write(entry: Entry): void;
   /** Everything written is kept once this resolves. */
   close(): Promise<void>;

@@ -34,6 +34,7 @@ const kinds = [
 
 /** Settings of any optimiser, distinguished by `kind`. */
 export const optimizerSettings = settingsOfAny(kinds);
+/** Settings of one of the optimisers. */
 export type OptimizerSettings = z.output<typeof optimizerSettings>;
 
 /** Whether these are the settings that an experiment has where it names no optimiser. */

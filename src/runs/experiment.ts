@@ -90,7 +90,7 @@ export const experimentSettings = z.strictObject({
     .describe(
       "how long a round waits for late edges before it goes on without them, in seconds; barrier: for all of them; { most, factor }: as long as each edge usually takes, and some more",
     ),
-  learningRate: scheduleSettings.default(0.1).describe("γ: a number, or how it moves with the round"),
+  learningRate: scheduleSettings.default(0.1).describe("γ: a number, or a schedule"),
   rounds: z.int().min(1).max(MAX_ROUND).default(500).describe("training rounds"),
   closingRounds: z
     .union([z.literal("auto"), z.int().min(0)])
@@ -143,6 +143,7 @@ export const experimentSettings = z.strictObject({
   localSteps: z.int().min(1).max(MAX_LOCAL_STEPS).default(1).describe("H: local steps per round"),
 });
 
+/** The settings of a run, with every default filled in. */
 export type Experiment = z.output<typeof experimentSettings>;
 
 /**

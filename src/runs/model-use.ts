@@ -8,6 +8,7 @@ import { createPredictor, type Predictor } from "../trainers/predictor.js";
 import { type Experiment, OWN_FILES, parseExperiment } from "./experiment.js";
 import { originsOf } from "./model-card.js";
 
+/** A saved model that is ready to predict, with the settings of its run. */
 export interface UsedModel {
   readonly predictor: Predictor;
   readonly experiment: Experiment;

@@ -16,7 +16,10 @@ export interface ModelEvaluation extends Evaluation {
   readonly byTarget?: readonly Readonly<Record<string, number>>[];
 }
 
-/** @param labels of each example, as the model was trained with: its classes, marks, or scaled numbers */
+/**
+ * Loss and metrics of a model on labelled examples.
+ * @param labels of each example, as the model was trained with: its classes, marks, or scaled numbers
+ */
 export async function evaluateModel(
   model: Predictor,
   features: Float32Array,
@@ -54,6 +57,7 @@ export type Prediction = {
   readonly position: number;
 } & PredictedTarget;
 
+/** What a model predicts for one position of an example, by the kind of its targets. */
 export type PredictedTarget =
   | {
       readonly kind: "classes";
@@ -72,6 +76,7 @@ export type PredictedTarget =
       readonly numbers: Float64Array;
     };
 
+/** Predictions for unlabelled examples, in their order. */
 export async function* predict(model: Predictor, features: Float32Array): AsyncGenerator<Prediction, void> {
   const { outputs: width, positions } = model;
   for await (const { outputs, first } of batches(model, features)) {

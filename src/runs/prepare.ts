@@ -18,6 +18,7 @@ import { cardOf } from "./model-card.js";
 import { requireOneTask, taskOf } from "./own-data.js";
 import { createPlan } from "./plan.js";
 
+/** Settings of `preparePeers`. */
 export interface PrepareOptions {
   readonly topology: Topology;
   readonly experiment: Experiment;
@@ -33,6 +34,7 @@ export interface PrepareOptions {
   readonly startThreads?: StartThreads | undefined;
 }
 
+/** Peers of a run before its first round, with their trainers. */
 export interface PreparedPeers {
   readonly plan: Plan;
   /** In the order of the ids. */

@@ -23,6 +23,7 @@ import type { SimulationRound } from "./round.js";
 
 export type { SimulationRound } from "./round.js";
 
+/** Settings of `createSimulation`. */
 export interface SimulationOptions {
   /** Every peer's neighbours and weights: `mixing.neighbours`. */
   readonly neighbours: readonly (readonly Neighbour[])[];
@@ -35,12 +36,14 @@ export interface SimulationOptions {
   readonly clock?: Clock;
 }
 
+/** All peers of a run in one process. */
 export interface Simulation {
   readonly peers: readonly Peer[];
   /** Runs to the end, one value per round. @throws Diverged when a peer's loss or model is not finite */
   run(): AsyncGenerator<SimulationRound, void>;
 }
 
+/** A simulation of peers with the caller's trainers. */
 export function createSimulation({
   neighbours,
   plan,
@@ -136,6 +139,7 @@ export interface PreparedSimulation extends Simulation {
   dispose(): void;
 }
 
+/** Settings of `simulate`. */
 export interface SimulateOptions {
   /** For the reports' times, of which each peer's are its own work. It stands still where left out. */
   readonly clock?: Clock;

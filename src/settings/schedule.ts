@@ -15,7 +15,7 @@ const movingSchedule = z.strictObject({
   decay: z
     .enum(["constant", "linear", "cosine", "inverse", "exponential", "step"])
     .default("constant")
-    .describe("how it moves"),
+    .describe("schedule"),
   final: z.number().nonnegative().default(0).describe("where linear and cosine end"),
   halfAfter: z
     .number()
@@ -29,8 +29,10 @@ const movingSchedule = z.strictObject({
 
 /** A constant, or a value that moves with the round. */
 export const scheduleSettings = z.union([z.number().nonnegative(), movingSchedule]);
+/** A constant, or how a value moves from round to round. */
 export type ScheduleSettings = z.output<typeof scheduleSettings>;
 
+/** The value of each round, from 0 to `rounds` − 1. */
 export function createSchedule(settings: ScheduleSettings, rounds: number): Schedule {
   if (typeof settings === "number") return () => settings;
   const { initial, decay, final, halfAfter, at, factor, warmupRounds } = settings;

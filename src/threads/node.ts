@@ -2,8 +2,8 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { ROOM_BYTES } from "../kernels/simd.js";
-import { createBlock, openBoard, type PIECE_LENGTH } from "./board.js";
-import { type MINIMUM_LENGTH, shareKernels } from "./share.js";
+import { createBlock, openBoard } from "./board.js";
+import { shareKernels } from "./share.js";
 import { oneThread, type StartThreads, type Threads } from "./threads.js";
 import type { PostedSpace } from "./worker.js";
 
@@ -17,21 +17,22 @@ export const MINIMUM_PARAMETERS = 4_000_000;
 /** How many threads a peer's kernels may have; `auto` says so by the model and the machine. */
 export type ThreadCount = number | "auto";
 
+/** Settings of `workerThreads`. */
 export interface WorkerThreadOptions {
   /** Processes with peers on this machine, among which `auto` divides its cores. Default 1. */
   readonly processes?: number;
-  /** Fewest numbers of a call that is shared. Default {@link MINIMUM_LENGTH}. */
+  /** Fewest numbers of a call that is shared. Default 2¹⁷. */
   readonly minimumLength?: number;
-  /** Numbers that a thread takes at a time, about. Default {@link PIECE_LENGTH}. */
+  /** Numbers that a thread takes at a time, about. Default 2¹⁶. */
   readonly pieceLength?: number;
 }
 
 /**
  * Worker threads of Node for the kernels of large models. `auto` takes the cores that are there for each process, at
- * most {@link MAX_AUTO_THREADS}, when the model has at least {@link MINIMUM_PARAMETERS} parameters, and otherwise one.
+ * most `MAX_AUTO_THREADS` (4), when the model has at least `MINIMUM_PARAMETERS` (4 million) parameters, and otherwise one.
  * The threads keep no process alive. Where they do not start, one thread computes, and `warning` says why.
  *
- * @throws InvalidExperiment unless the count is `auto` or a whole number from 1 to {@link MAX_THREADS}
+ * @throws InvalidExperiment unless the count is `auto` or a whole number from 1 to `MAX_THREADS` (64)
  */
 export function workerThreads(count: ThreadCount, options: WorkerThreadOptions = {}): StartThreads {
   const { processes = 1 } = options;

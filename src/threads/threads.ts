@@ -4,6 +4,7 @@
  */
 import type { Kernels } from "../kernels/kernels.js";
 
+/** Threads that share the work of large kernel calls. Results have the same bits for any count. */
 export interface Threads {
   /** How many compute, the caller's included. */
   readonly count: number;

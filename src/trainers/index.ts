@@ -12,6 +12,7 @@ const kinds = [layers, quadratic, processTrainer] as const;
 
 /** Settings of any trainer, distinguished by `kind`. */
 export const trainerSettings = settingsOfAny(kinds);
+/** Settings of one of the trainers. */
 export type TrainerSettings = z.output<typeof trainerSettings>;
 
 /**

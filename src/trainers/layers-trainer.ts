@@ -27,6 +27,7 @@ import type { Trainer, TrainerPooling } from "./trainer.js";
 /** A loss of the user's own: the mean of a batch from its labels, shape [batch, …], and the model's output for it. */
 export type TensorLoss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
 
+/** Settings of `createLayersTrainer`. */
 export interface LayersTrainerOptions {
   /** One input and one output; ends in logits unless `loss` says otherwise. The trainer disposes of it. */
   readonly model: LayersModel;

@@ -7,6 +7,7 @@ import { type OptimizerSettings, optimizerVectors } from "../optimizers/index.js
 import type { Vector, VectorSpace } from "../vectors/vector.js";
 import type { Trainer } from "./trainer.js";
 
+/** Settings of `createLearner`. */
 export interface LearnerOptions {
   readonly trainer: Trainer;
   /** Made for the trainer's layout and this space. */
@@ -24,6 +25,7 @@ export interface LocalRound {
   readonly learningRate: number;
 }
 
+/** Turns a model into a local update. */
 export interface Learner {
   /**
    * Makes the round's H local steps from `point` and writes their sum, x_H − x_0, into `update`; for one step of plain
@@ -35,6 +37,7 @@ export interface Learner {
   learn(point: Vector, update: Vector, round: LocalRound): Promise<number | undefined>;
 }
 
+/** A learner from a trainer's gradients and an optimiser, or from the trainer's own local updates. */
 export function createLearner({ trainer, optimizer, localSteps, space }: LearnerOptions): Learner {
   const { kernels } = space;
   if (trainer.localUpdate) {

@@ -21,6 +21,7 @@ export interface PredictorOptions {
   readonly seed: number;
 }
 
+/** A model that computes outputs for examples. */
 export interface Predictor {
   /** Positions per example at which it predicts; 1 but for sequences. */
   readonly positions: number;
@@ -33,6 +34,7 @@ export interface Predictor {
   readonly layers: LayersModel;
   /** Outputs for a batch of examples: logits, or numbers as targets were scaled. */
   run(features: Float32Array): Promise<Float32Array>;
+  /** Releases the model's tensors. */
   dispose(): void;
 }
 

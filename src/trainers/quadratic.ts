@@ -10,7 +10,7 @@ const settings = z.strictObject({
     .union([z.int().min(1), z.array(z.int().min(1)).min(1)])
     .default(64)
     .describe("length of the model, or the lengths of its tensors, for example [48, 16]"),
-  heterogeneity: z.number().min(0).default(1).describe("ζ: how far the peers' own optima lie apart"),
+  heterogeneity: z.number().min(0).default(1).describe("ζ: distance between the peers' own optima"),
   noise: z.number().min(0).default(0).describe("σ: standard deviation of each number of the gradient"),
   condition: z.number().min(1).default(1).describe("κ: largest curvature; the smallest is 1"),
 });

@@ -51,6 +51,7 @@ export interface RoundOutcome {
   readonly traffic: readonly { readonly bytesSent: number; readonly bytesReceived: number }[];
 }
 
+/** One peer's data and model: computes gradients, or whole local updates, and evaluates. */
 export interface Trainer {
   /** The tensors that gossip, in the order in which they lie in the model vector. */
   readonly layout: Layout;

@@ -8,6 +8,7 @@ export interface Tensor {
   readonly length: number;
 }
 
+/** Names and shapes of the tensors of a model, in the order in which they lie in its flat vector. */
 export interface Layout {
   readonly tensors: readonly Tensor[];
   /** Count of all numbers: the length of the flat vector. */

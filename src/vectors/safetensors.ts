@@ -18,6 +18,7 @@ const FLOAT_BYTES = 4;
 const METADATA = "__metadata__";
 const SHOWN_CHARACTERS = 80;
 
+/** A float32 tensor with its name. */
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -25,6 +26,7 @@ export interface NamedTensor {
   readonly values: Float32Array;
 }
 
+/** The content of a safetensors file of float32 tensors. */
 export interface Safetensors {
   /** In the order in which their numbers lie in the file. */
   readonly tensors: readonly NamedTensor[];

@@ -15,6 +15,7 @@ export type Bytes = Uint8Array<ArrayBufferLike>;
 
 /** Alignment of every allocation, in bytes: one cache line. */
 export const ALIGNMENT = 64;
+/** One WebAssembly memory: vectors in it, and kernels that work on them. */
 export interface VectorSpace {
   readonly buffer: ArrayBufferLike;
   readonly kernels: Kernels;

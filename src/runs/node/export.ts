@@ -13,6 +13,7 @@ import { newestCheckpoint } from "./checkpoints/folder.js";
 import { readFrozen } from "./checkpoints/frozen-file.js";
 import { COMMON_NAME, readModel, writeParts } from "./models.js";
 
+/** Settings of `exportModel`. */
 export interface ExportOptions {
   /** A saved model or a checkpoint; a folder of one peer's checkpoints; or a run's folder of models or of checkpoints. */
   readonly source: string;
@@ -20,6 +21,7 @@ export interface ExportOptions {
   readonly to: string;
   /** Of a run's folder: whose model, or the mean of all. */
   readonly of?: number | "mean" | undefined;
+  /** Called with one line for each checkpoint that is damaged or passed over. */
   readonly warn: (text: string) => void;
 }
 

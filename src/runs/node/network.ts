@@ -94,7 +94,7 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
  *
  * @throws InvalidTopology a PeerId or address that is missing, or a key of another peer
  * @throws InvalidExperiment or InvalidData settings that cannot be used
- * @throws CannotListen, IdentityInUse, HandshakeRefused, Unreachable: see {@link createLibp2pTransport}. While
+ * @throws CannotListen, IdentityInUse, HandshakeRefused, Unreachable: see `createLibp2pTransport`. While
  *   it runs also RoundTimeout and Diverged. With `join` also HandshakeRefused by name
  */
 export async function joinRun(options: JoinOptions): Promise<JoinedRun> {

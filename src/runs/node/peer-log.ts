@@ -25,6 +25,7 @@ export interface PeerLog {
   ): Promise<void>;
 }
 
+/** Settings of `openPeerLog`. */
 export interface PeerLogOptions {
   /** Made where it is missing. Other peers' logs may be there. */
   readonly directory: string;

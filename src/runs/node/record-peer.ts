@@ -21,6 +21,7 @@ import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
 import { bytesSent } from "./totals.js";
 import { keepYoungGenerationSmall } from "./young-generation.js";
 
+/** Settings of `recordPeer`. */
 export interface PeerRunOptions {
   readonly topology: Topology;
   readonly experiment: Experiment;
@@ -38,6 +39,7 @@ export interface PeerRunOptions {
   readonly watchMembers?: (propose: (change: Change) => void) => () => void;
   /** Makes the run outlive this process. */
   readonly checkpoints?: CheckpointSettings | undefined;
+  /** Called with one line for each warning. */
   readonly warn?: (text: string) => void;
   /** How long to wait for a silent or missing neighbour, in milliseconds; every other wait derives from it. */
   readonly deadlineMs?: number | undefined;
@@ -51,11 +53,13 @@ export interface PeerRunOptions {
   readonly metricsHost?: string | undefined;
   /** Stops the run; its reason is a text that goes into the log. */
   readonly signal?: AbortSignal;
+  /** Called for each event of a link, such as a lost connection. */
   readonly onEvent?: (event: LinkEvent) => void;
   /** Where Prometheus reads from now on. */
   readonly onMetrics?: (url: string) => void;
   /** Every neighbour is there. */
   readonly onJoined?: (run: JoinedRun) => void;
+  /** Called after each round. */
   readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
   /** What a verdict over several peers needs of this one, once its run is complete. */
   readonly onRecord?: (record: PeerRecord) => void;

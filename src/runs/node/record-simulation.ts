@@ -62,6 +62,7 @@ export interface Standing {
   readonly consensusDistance: number;
 }
 
+/** Settings of `recordSimulation`. */
 export interface RunOptions {
   readonly topology: Topology;
   readonly experiment: Experiment;
@@ -75,11 +76,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** The network to simulate; frames arrive at once where left out. */
   readonly network?: NetworkSettings | undefined;
+  /** Called with one line for each warning. */
   readonly warn: (text: string) => void;
   /** Threads that share the kernels' work; 1 where left out. */
   readonly threads?: ThreadCount;
   /** Called once everything is made ready, before the first round. */
   readonly onReady?: (ready: Readiness) => void;
+  /** Called after each round; `total` counts training and closing rounds. */
   readonly onRound?: (round: SimulationRound, total: number) => void;
 }
 

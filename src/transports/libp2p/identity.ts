@@ -11,6 +11,7 @@ export interface Identity {
   readonly peerId: string;
 }
 
+/** A new Ed25519 key pair and its PeerId. */
 export async function generateIdentity(): Promise<Identity> {
   return identityOf(await generateKeyPair("Ed25519"));
 }

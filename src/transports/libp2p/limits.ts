@@ -99,7 +99,7 @@ export interface Deadlines {
  * - A dead connection is noticed after `MAX_MISSED_HEARTBEATS` + 1 heartbeats, 7/12 of the deadline or less, so that
  *   there is time to connect again.
  *
- * @param deadlineMs at least {@link MIN_DEADLINE_MS}
+ * @param deadlineMs at least `MIN_DEADLINE_MS`, 1 s
  * @throws InvalidExperiment a deadline that is too short, or no number
  */
 export function deadlinesFrom(deadlineMs: number): Deadlines {
@@ -129,4 +129,5 @@ export function deadlinesFrom(deadlineMs: number): Deadlines {
   };
 }
 
+/** The deadlines of a run that sets none. */
 export const defaultDeadlines: Deadlines = deadlinesFrom(DEFAULT_DEADLINE_MS);

@@ -2,6 +2,7 @@
 import type { Chain } from "../../exchange/waiting.js";
 import type { Change } from "../../graphs/changes.js";
 
+/** What happens to the link with one neighbour. */
 export type LinkEvent =
   | { readonly kind: "connected"; readonly neighbour: number }
   | { readonly kind: "disconnected"; readonly neighbour: number; readonly reason: string }

@@ -15,6 +15,7 @@ import type { Tamper } from "./lane.js";
 import type { NetworkSettings } from "./settings.js";
 import { createOwnUplinks, createSharedUplink } from "./uplink.js";
 
+/** Settings of `createSimulatedNetwork`. */
 export interface SimulatedNetworkOptions {
   readonly clock: VirtualClock;
   readonly settings: NetworkSettings;
@@ -26,6 +27,7 @@ export interface SimulatedNetworkOptions {
   readonly tamper?: Tamper;
 }
 
+/** A modelled network on a virtual clock: starts, crashes and restarts peers. */
 export interface SimulatedNetwork {
   /**
    * Starts a peer.

@@ -112,6 +112,7 @@ export const networkSettings = z.strictObject({
   seed: z.int().default(1).describe("every random choice of the network follows from it"),
 });
 
+/** A simulated network: bandwidth, latency, losses, and how fast peers compute. */
 export type NetworkSettings = z.output<typeof networkSettings>;
 
 /**

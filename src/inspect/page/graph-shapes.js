@@ -95,7 +95,7 @@ function cube(count, dimensions) {
     [1, 0],
     [0, 1],
     [0.42, -0.3],
-    [0.62, 1.55],
+    [0.95, 1.5],
     [1.85, 0.3],
   ];
   return range(count).map((k) => {

@@ -1,5 +1,5 @@
 /** Trains dense models straight on the training kernels: a step costs what its arithmetic costs. */
-import type { Examples, ExamplesDescription } from "../dataset.js";
+import { countExamples, type Examples, type ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Loss } from "../loss.js";
@@ -49,6 +49,7 @@ export function createDenseTrainer(options: DenseTrainerOptions): Trainer {
   return {
     ...stateless,
     ...{ layout, initialize, examples, pooling },
+    counts: countExamples(options.train, test, shapes.inputSize, loss.targets),
     async gradient(point, out, step) {
       network.parameters.set(point);
       batch.load(step);

@@ -95,7 +95,7 @@ export const MAX_COUNTED_CLASSES = 100;
 export interface ExampleCounts {
   readonly train: number;
   readonly test: number;
-  /** Labels of each class; absent where targets are no classes, or more than {@link MAX_COUNTED_CLASSES}. */
+  /** Labels of each class; absent where targets are no classes, or more than `MAX_COUNTED_CLASSES`. */
   readonly classes?:
     | {
         /** What the classes are called, where that is known. */

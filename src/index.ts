@@ -146,10 +146,13 @@ export {
   createSimulation,
   type PreparedSimulation,
   type SimulateOptions,
+  type SimulatedPeer,
   type Simulation,
   type SimulationOptions,
   type SimulationRound,
+  type StartWorkers,
   simulate,
+  type WorkerRun,
 } from "./runs/simulate.js";
 export {
   decodeModel,

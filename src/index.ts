@@ -145,8 +145,8 @@ export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/pr
 export {
   createSimulation,
   type PreparedSimulation,
-  type SimulateOptions,
   type SimulatedPeer,
+  type SimulateOptions,
   type Simulation,
   type SimulationOptions,
   type SimulationRound,

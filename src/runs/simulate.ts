@@ -169,7 +169,13 @@ export async function simulate(
   const spread = await startWorkers?.({ topology, experiment, network, clock });
   if (spread) return spread;
   const pace = network && createOwnPace(network, topology.mixing.neighbours, experiment.localSteps);
-  const { peers, trainers, plan: _, memberships: _members, ...prepared } = await preparePeers({
+  const {
+    peers,
+    trainers,
+    plan: _,
+    memberships: _members,
+    ...prepared
+  } = await preparePeers({
     ...{ topology, experiment, startThreads },
     ...(pace && { equip: pace.trainer }),
   });

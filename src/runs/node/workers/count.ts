@@ -1,9 +1,9 @@
 /** How many worker threads a simulation's peers have. */
 import { availableParallelism } from "node:os";
 import { InvalidExperiment } from "../../../foundation/errors.js";
+import type { ThreadCount } from "../../../threads/node.js";
 import { createTrainer } from "../../../trainers/index.js";
 import { taskOf } from "../../own-data.js";
-import type { ThreadCount } from "../../../threads/node.js";
 import type { WorkerRun } from "../../simulate.js";
 
 /** Most workers of a simulation. */

@@ -2,7 +2,9 @@
 import { parseTopology, type Topology } from "../../../graphs/topology.js";
 
 /** A topology as messages have it: a graph sequence has functions, and is made again from its settings. */
-export type SentTopology = Topology | { readonly name: string; readonly graph: unknown; readonly peers: unknown };
+export type SentTopology =
+  | Topology
+  | { readonly name: string; readonly graph: unknown; readonly peers: unknown };
 
 export function sentTopology(topology: Topology): SentTopology {
   const { name, graphSettings: graph, peers } = topology;

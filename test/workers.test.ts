@@ -406,6 +406,36 @@ describe("a worker that dies ends the run", () => {
   });
 });
 
+describe("modules of the user's own", () => {
+  it("load in workers with the options that Node was given", () => {
+    const folder = newFolder();
+    const path = join(folder, "data.mjs");
+    writeFileSync(
+      path,
+      `if (!globalThis.isPrepared) throw new Error("not prepared");
+       const examples = (count) => ({
+         features: Float32Array.from({ length: 3 * count }, (_, k) => k % 7),
+         labels: Int32Array.from({ length: count }, (_, k) => k % 2),
+       });
+       export default { inputShape: [3], classes: 2, train: examples(16), test: examples(4) };`,
+    );
+    const experiment = join(folder, "experiment.json");
+    const settings = { data: { kind: "module", path }, model: "softmax", rounds: 2, consensusRate: 0.1 };
+    writeFileSync(experiment, JSON.stringify(settings));
+    const command = join(dist.pathname, "cli/main.js");
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [
+        ...["--import", "data:text/javascript,globalThis.isPrepared=true", command],
+        ...["simulate", "topologies/ring-4.json", experiment, "--workers", "2"],
+      ],
+      { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
+    );
+    expect(stderr).toContain("peers: spread over 2 worker threads");
+    expect(status).toBe(0);
+  });
+});
+
 describe("workers come and go with the run", () => {
   const script = (body: string) => `
     import { parseExperiment, parseTopology, simulate } from ${JSON.stringify(new URL("index.js", dist).href)};

@@ -13,7 +13,11 @@ interface Lane {
 /** Peers of the same run in other threads. */
 export interface Elsewhere {
   has(peer: number): boolean;
-  /** Carries a frame there; its payload's memory may be used again at once. @returns bytes of the encoded frame */
+  /**
+   * Carries a frame there, however many were not released: peers that wait for all edges have few under way. Its payload's
+   * memory may be used again at once.
+   * @returns bytes of the encoded frame
+   */
   send(from: number, to: number, frame: Frame): number;
   /** From now on every frame from there is given to the function, in the order of its edge. */
   receive(arrived: (from: number, to: number, bytes: Uint8Array, release: () => void) => void): void;

@@ -85,6 +85,7 @@ function createSender(port: MessagePort, maximumPayloadBytes: number): Elsewhere
 
 function listen(port: MessagePort, arrived: Parameters<Elsewhere["receive"]>[0]): void {
   const places: Place[] = [];
+  port.on("messageerror", endWith);
   port.on("message", ({ places: made, frames }: Announcement) => {
     places.push(...made.map(placeIn));
     for (let k = 0; k < frames.length; k += 4) {
@@ -93,6 +94,11 @@ function listen(port: MessagePort, arrived: Parameters<Elsewhere["receive"]>[0])
       arrived(frames[k]!, frames[k + 1]!, bytes.subarray(0, frames[k + 3]!), once(release));
     }
   });
+}
+
+/** Ends this worker, and with it the run: somebody waits for a message that cannot be read. */
+export function endWith(error: Error): never {
+  throw error;
 }
 
 /** The place may be another frame's by the second call. */

@@ -28,9 +28,15 @@ export interface Subject {
   when(): string;
 }
 
+/** Options of Node for a program that is a text, which no worker takes. It takes the others, such as what loads modules. */
+const OF_A_TEXT = /^(-e|-p|-pe|--eval|--print|--input-type)(=|$)/;
+
 /** Starts a worker. It keeps the process alive only while it has calls to answer. */
 export function startWorker(subject: Subject): Link {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { execArgv: [] });
+  const worker = new Worker(
+    new URL("./worker.js", import.meta.url),
+    process.execArgv.some((option) => OF_A_TEXT.test(option)) ? { execArgv: [] } : {},
+  );
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let calls = 0;
   let end: Error | undefined;
@@ -55,6 +61,8 @@ export function startWorker(subject: Subject): Link {
     else call?.resolve(answer.result);
   });
   worker.on("error", (error: NodeJS.ErrnoException) => ended(errorEnd(subject, error)));
+  // A message that cannot be read, for want of memory for example: its call would wait for ever.
+  worker.on("messageerror", (error) => ended(errorEnd(subject, error)));
   worker.on("exit", (code) => ended(exitEnd(subject, code)));
   const call = <Name extends keyof PeerService>(
     name: Name,

@@ -8,7 +8,7 @@ import { createMemoryTransports } from "../../../transports/memory.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
 import { failureOf } from "./failure.js";
-import { createLanes } from "./lanes.js";
+import { createLanes, endWith } from "./lanes.js";
 import type { Answer, Call, Part, PeerService, ReadyPart } from "./service.js";
 import { receivedTopology } from "./topology.js";
 
@@ -90,6 +90,7 @@ function createService(): PeerService {
 
 const port = parentPort!;
 const service = createService();
+port.on("messageerror", endWith);
 port.on("message", async ({ number, name, args }: Call) => {
   let answer: Answer;
   try {

@@ -177,17 +177,19 @@ describe("logs, checkpoints and models are those of one thread, to the byte", ()
     expect(await result(4, options)).toEqual(alone);
   });
 
-  it("with workers that do not divide the peers, with more of them than peers, and with threads of their own", async () => {
-    const alone = await result(1);
-    expect(await result(3)).toEqual(alone);
+  it("with workers that do not divide the peers", async () => {
+    expect(await result(3)).toEqual(await result(1));
+  });
+
+  it.each([
+    ["more workers than peers", 20, 1, { workers: 4, threads: 1 }],
+    ["workers with threads of their own", 2, 2, { workers: 2, threads: 2 }],
+  ])("with %s", async (_what, workers, threads, expected) => {
+    const graph = { kind: "ring", peers: 4 };
     const folder = newFolder();
-    const { ready, ...outcome } = await run(folder, 20);
-    expect(ready).toEqual({ workers: 8, threads: 1 });
-    expect({ ...outcome, files: filesOf(folder) }).toEqual(alone);
-    const other = newFolder();
-    const { ready: second, ...result3 } = await run(other, 2, { threads: 2 });
-    expect(second).toEqual({ workers: 2, threads: 2 });
-    expect({ ...result3, files: filesOf(other) }).toEqual(alone);
+    const { ready, ...outcome } = await run(folder, workers, { graph, threads });
+    expect(ready).toEqual(expected);
+    expect({ ...outcome, files: filesOf(folder) }).toEqual(await result(1, { graph }));
   });
 
   it("with checkpoints of one number of workers that another resumes", async () => {

@@ -28,8 +28,8 @@ const task = options.data
   : { data: "digits", model: { kind: "mlp", hidden: [256, 256] } };
 const experiment = parseExperiment({
   ...{ ...task, algorithm: options.algorithm, consensusRate: 0.3, batchSize },
-  // The first round of a turn does not count.
-  ...{ rounds: (turns + 1) * (rounds + 1), evaluateEvery: 0, closingRounds: 0 },
+  // The first round of a turn does not count; the run's last one, which evaluates, is never reached.
+  ...{ rounds: (turns + 1) * (rounds + 1) + 1, evaluateEvery: 0, closingRounds: 0 },
 });
 
 /** A run that is driven a few rounds at a time. */

@@ -22,6 +22,7 @@ import { type Link, startWorker } from "./link.js";
 import type { ReadyPart, ReadyPeer } from "./service.js";
 import { sentTopology } from "./topology.js";
 
+/** How workers compute. */
 export interface PeerWorkerOptions {
   /** Threads that share the kernels' work in each worker; `auto` divides the cores among the workers. Default 1. */
   readonly threads?: ThreadCount;

@@ -62,22 +62,22 @@ export interface CheckpointStore {
    * @returns bytes that were written; 0 where they are there already
    * @throws FileProblem they cannot be written
    */
-  saveFrozen?(frozen: TensorGroup): Promise<number>;
+  saveFrozen?(frozen: Pick<TensorGroup, "shapes" | "read">): Promise<number>;
   /** Adds to the journal. The record survives this process once the call returns. @returns its bytes */
   append(record: JournalRecord): number;
   /** Closes the store's files. Resolves once everything written is kept. */
   close(): Promise<void>;
 }
 
+/** What a checkpoint is taken of. */
+export interface Checkpointed {
+  readonly frozen?: Pick<TensorGroup, "shapes" | "read"> | undefined;
+  trainerState(): Promise<NamedValues>;
+  snapshot(own: NamedValues): Checkpoint;
+}
+
 /** Saves where a peer is, while its run waits at a report. @returns bytes of the checkpoint */
-export async function saveCheckpoint(
-  peer: {
-    readonly frozen?: TensorGroup | undefined;
-    trainerState(): Promise<NamedValues>;
-    snapshot(own: NamedValues): Checkpoint;
-  },
-  store: CheckpointStore,
-): Promise<number> {
+export async function saveCheckpoint(peer: Checkpointed, store: CheckpointStore): Promise<number> {
   const before = (peer.frozen && (await store.saveFrozen?.(peer.frozen))) ?? 0;
   const own = await peer.trainerState();
   // In one turn, so that no frame arrives between the snapshot and its journal.

@@ -145,11 +145,14 @@ export { type PreparedPeers, type PrepareOptions, preparePeers } from "./runs/pr
 export {
   createSimulation,
   type PreparedSimulation,
+  type SimulatedPeer,
   type SimulateOptions,
   type Simulation,
   type SimulationOptions,
   type SimulationRound,
+  type StartWorkers,
   simulate,
+  type WorkerRun,
 } from "./runs/simulate.js";
 export {
   decodeModel,

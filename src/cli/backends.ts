@@ -36,8 +36,7 @@ export function withBackend(
 }
 
 /** Says on stderr what computes, where anything uses tfjs, and what `auto` could not use. */
-export function noteBackend(): void {
-  const active = activeBackend();
+export function noteBackend(active = activeBackend()): void {
   if (!active) return;
   for (const { name, reason } of active.passedOver) note(`backend ${name} unavailable: ${reason}`);
   note(`backend ${active.name}: ${active.device}`);

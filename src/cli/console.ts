@@ -19,8 +19,9 @@ export function note(text: string): void {
   process.stderr.write(text + "\n");
 }
 
-/** Says what was found before the first round: η, and whether kernels have more threads than one. */
-export function noteReadiness({ threads, foundRate }: Readiness): void {
+/** Says what was found before the first round: η, and whether peers or kernels have more threads than one. */
+export function noteReadiness({ threads, workers = 1, foundRate }: Readiness): void {
+  if (workers > 1) note(`peers: spread over ${workers} worker threads`);
   if (threads > 1) note(`kernels: WebAssembly with SIMD, ${threads} threads`);
   if (foundRate !== undefined) note(`consensus rate η ${foundRate} (auto)`);
 }

@@ -1,6 +1,7 @@
 /** What commander checks option values with. */
 import { InvalidArgumentError, Option } from "commander";
-import { MAX_THREADS, MINIMUM_PARAMETERS, type ThreadCount } from "../threads/node.js";
+import { MAX_WORKERS } from "../runs/node/workers/count.js";
+import { MAX_THREADS, MINIMUM_PARAMETERS } from "../threads/node.js";
 import { RUNNING } from "./help.js";
 
 /** What commands that take any topology call it. */
@@ -29,13 +30,16 @@ export function peerNumbers(text: string): number[] {
   return [...new Set(text.split(",").map((part) => peerNumber(part.trim())))];
 }
 
-function threadCount(text: string): ThreadCount {
-  if (text === "auto") return text;
-  try {
-    return wholeNumber(1, MAX_THREADS)(text);
-  } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}, or auto`);
-  }
+/** Count or `auto`. */
+function countOrAuto(maximum: number) {
+  return (text: string): number | "auto" => {
+    if (text === "auto") return text;
+    try {
+      return wholeNumber(1, maximum)(text);
+    } catch (error) {
+      throw new InvalidArgumentError(`${(error as Error).message}, or auto`);
+    }
+  };
 }
 
 /** `--threads`, the same for every command that trains. */
@@ -44,7 +48,18 @@ export function threadsOption(): Option {
     "--threads <count>",
     `threads that share a peer's kernels, or auto: the free cores, for models of ${MINIMUM_PARAMETERS / 1e6} million parameters or more; results are bit-identical`,
   )
-    .argParser(threadCount)
+    .argParser(countOrAuto(MAX_THREADS))
+    .default("auto")
+    .helpGroup(RUNNING);
+}
+
+/** `--workers`, of commands that simulate. */
+export function workersOption(): Option {
+  return new Option(
+    "--workers <count>",
+    "worker threads over which the peers are spread, or auto: one per core where a round has work enough for them, otherwise none; --threads is then of each worker; results are bit-identical",
+  )
+    .argParser(countOrAuto(MAX_WORKERS))
     .default("auto")
     .helpGroup(RUNNING);
 }

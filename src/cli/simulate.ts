@@ -11,7 +11,7 @@ import { noteReadiness, numberText, print, progress, qualityText, warn } from ".
 import { readExperiment, readNetwork, readTopology } from "./files.js";
 import { RUNNING } from "./help.js";
 import { untilInterrupted } from "./interrupt.js";
-import { saveOption, TOPOLOGY_FILE, threadsOption } from "./option-types.js";
+import { saveOption, TOPOLOGY_FILE, threadsOption, workersOption } from "./option-types.js";
 import { addSettingsOptions } from "./settings-options.js";
 import { modelledText, modelsText, stoppingText, summaryTable } from "./summary.js";
 import { topologyLine } from "./topology.js";
@@ -30,6 +30,7 @@ export function simulateCommand(): Command {
       ).helpGroup(RUNNING),
     )
     .addOption(threadsOption())
+    .addOption(workersOption())
     .option(
       "--network <file>",
       "simulate this network (JSON; `murmur schema network`): modelled time, with slow and failing links and peers",
@@ -58,8 +59,9 @@ export function simulateCommand(): Command {
           signal: interrupted.signal,
           warn,
           threads: options.threads,
+          workers: options.workers,
           onReady(ready) {
-            noteBackend();
+            noteBackend(ready.backend);
             noteReadiness(ready);
           },
           onRound(round) {

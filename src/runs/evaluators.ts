@@ -6,14 +6,19 @@ import type { Trainer } from "../trainers/trainer.js";
 import type { Experiment } from "./experiment.js";
 import { taskOf } from "./own-data.js";
 
+export type Evaluator = Pick<Trainer, "evaluate" | "evaluates">;
+
 /** Any trainer where all have the same test examples, all of them where each has its own. */
-export function evaluatorsAmong({ split }: Experiment, trainers: readonly Trainer[]): readonly Trainer[] {
+export function evaluatorsAmong<Trainers extends Evaluator>(
+  { split }: Experiment,
+  trainers: readonly Trainers[],
+): readonly Trainers[] {
   return split.kind === "own" && split.test === "own" ? trainers : trainers.slice(0, 1);
 }
 
 /** Mean over the evaluators, which count alike; undefined where they do not evaluate. */
 export async function evaluateOn(
-  evaluators: readonly Trainer[],
+  evaluators: readonly Evaluator[],
   model: Float32Array,
 ): Promise<Evaluation | undefined> {
   const evaluations: Evaluation[] = [];

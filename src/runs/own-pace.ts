@@ -10,7 +10,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createConditions } from "../transports/simulated/conditions.js";
 import { createSimulatedNetwork } from "../transports/simulated/network.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
-import { evaluateOn } from "./evaluators.js";
+import { type Evaluator, evaluateOn } from "./evaluators.js";
 import { withModelledCompute } from "./modelled-compute.js";
 import type { SimulationRound } from "./round.js";
 import { createRoundSums, type RoundSums } from "./round-sums.js";
@@ -21,7 +21,7 @@ export interface OwnPace {
   /** The trainer of a peer, whose gradients take the time that the network's settings give it. */
   trainer(trainer: Trainer, peer: number): Trainer;
   /** Runs the peers to their end. @param evaluators of the mean model */
-  run(peers: readonly Peer[], evaluators: readonly Trainer[]): AsyncGenerator<SimulationRound, void>;
+  run(peers: readonly Peer[], evaluators: readonly Evaluator[]): AsyncGenerator<SimulationRound, void>;
 }
 
 /**
@@ -47,7 +47,7 @@ interface RunOptions {
   readonly settings: NetworkSettings;
   readonly neighbours: readonly (readonly Neighbour[])[];
   readonly peers: readonly Peer[];
-  readonly evaluators: readonly Trainer[];
+  readonly evaluators: readonly Evaluator[];
 }
 
 /** A round of which some peers have reported. */
@@ -106,7 +106,7 @@ async function* run({
 
 async function concluded(
   { reports, sums, atMs }: Open & { readonly atMs: number },
-  evaluators: readonly Trainer[],
+  evaluators: readonly Evaluator[],
 ): Promise<SimulationRound> {
   const byPeer = reports.toSorted((a, b) => a.peer - b.peer);
   const { round, kind, evaluation } = byPeer[0]!;

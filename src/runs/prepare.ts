@@ -12,7 +12,7 @@ import { pooledLength } from "../pooling.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
-import type { NamedValues } from "../vectors/state.js";
+import type { NamedValues, TensorGroup } from "../vectors/state.js";
 import type { Experiment } from "./experiment.js";
 import { cardOf } from "./model-card.js";
 import { requireOneTask, taskOf } from "./own-data.js";
@@ -24,6 +24,8 @@ export interface PrepareOptions {
   readonly experiment: Experiment;
   /** Which peers of the topology to prepare; all where left out. */
   readonly ids?: readonly number[];
+  /** Other threads prepare the other peers of the topology, and the caller compares what all of them have in common. */
+  readonly isPart?: true;
   /** The caller's trainer for each of them; they are not disposed of. The experiment's where left out. */
   readonly trainers?: readonly Trainer[];
   /** Puts something between each peer and its trainer. */
@@ -67,11 +69,12 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
   };
   try {
     if (!given) {
-      const tasks = ids.map((peer) => taskOf(experiment, topology, peer, ids.length === 1));
+      const isAlone = ids.length === 1 && !options.isPart;
+      const tasks = ids.map((peer) => taskOf(experiment, topology, peer, isAlone));
       made.push(...(await createTrainers(tasks, mixing.peers, ids)));
     }
     const trainers = given ?? made;
-    if (experiment.split.kind === "own") await requireOneTask(trainers);
+    if (experiment.split.kind === "own" && !options.isPart) await requireOneTask(trainers);
     const { layout } = trainers[0]!;
     const ofData = new Set(trainers.flatMap(({ warnings = [] }) => warnings));
     const { plan, foundRate, warnings } = createPlan(experiment, mixing, trainers[0]!);
@@ -95,7 +98,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
         ...(memberships[k] && { membership: memberships[k] }),
       }),
     );
-    await requireOneStart(peers);
+    if (!options.isPart) await requireOneStart(peers);
     return {
       plan,
       peers,
@@ -152,11 +155,16 @@ async function createTrainers(
   return made;
 }
 
+/** What a peer starts from. */
+interface Startable extends Pick<Peer, "id" | "model"> {
+  readonly frozen: Pick<TensorGroup, "read"> | undefined;
+}
+
 /** @throws InvalidExperiment peers with different initial models; over a network their handshake finds that */
-async function requireOneStart(peers: readonly Peer[]): Promise<void> {
+export async function requireOneStart(peers: readonly Startable[]): Promise<void> {
   const [first] = peers;
   const frozen = await first!.frozen?.read();
-  const isUnlike = async ({ model, frozen: own }: Peer) =>
+  const isUnlike = async ({ model, frozen: own }: Startable) =>
     !model.every((value, k) => value === first!.model[k]) || !areAlike(frozen, await own?.read());
   const unlike = await Promise.all(peers.map(isUnlike));
   const other = peers[unlike.indexOf(true)];

@@ -4,19 +4,20 @@
  * model and the exact consensus distance.
  */
 
+import type { ActiveBackend } from "../backend.js";
+import type { Checkpointed } from "../checkpoint.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
-import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Topology } from "../graphs/topology.js";
-import type { RoundReport } from "../observing/report.js";
 import { createPeer, type Peer, type Plan } from "../peer.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import type { Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
-import { evaluateOn, evaluatorsAmong } from "./evaluators.js";
+import { type Evaluator, evaluateOn, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
+import { createLockstep, type Lockstep } from "./lockstep.js";
 import { createOwnPace } from "./own-pace.js";
 import { preparePeers } from "./prepare.js";
 import type { SimulationRound } from "./round.js";
@@ -36,9 +37,17 @@ export interface SimulationOptions {
   readonly clock?: Clock;
 }
 
+/** A peer as a simulation shows it. It may be in another thread, and its vectors in memory that is shared with that. */
+export interface SimulatedPeer
+  extends Pick<Peer, "id" | "layout" | "compressorName" | "rounds" | "model" | "point" | "counts">,
+    Pick<Peer, "fingerprint" | "restore" | "saved">,
+    Checkpointed {
+  readonly frozen: Checkpointed["frozen"];
+}
+
 /** All peers of a run in one process. */
 export interface Simulation {
-  readonly peers: readonly Peer[];
+  readonly peers: readonly SimulatedPeer[];
   /** Runs to the end, one value per round. @throws Diverged when a peer's loss or model is not finite */
   run(): AsyncGenerator<SimulationRound, void>;
 }
@@ -57,80 +66,58 @@ export function createSimulation({
   return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1), clock });
 }
 
-interface Lockstep {
+interface LockstepSimulation {
   readonly peers: readonly Peer[];
   readonly trainers: readonly Trainer[];
   /** Of the mean model. */
-  readonly evaluators: readonly Trainer[];
+  readonly evaluators: readonly Evaluator[];
   readonly clock: Clock;
 }
 
-function inLockstep({ peers, trainers, evaluators, clock }: Lockstep): Simulation {
-  const [first] = peers;
-  const transports = createMemoryTransports(peers.length, first?.largestPayloadBytes ?? 0);
+function inLockstep({ peers, trainers, evaluators, clock }: LockstepSimulation): Simulation {
+  const transports = createMemoryTransports(peers.length, peers[0]?.largestPayloadBytes ?? 0);
+  const lockstep = createLockstep({ peers, trainers, transports, clock });
+  return { peers, run: () => runInLockstep(lockstep, peers, evaluators) };
+}
+
+/** Runs peers to their end, one value per round. @param evaluators of the mean model */
+export async function* runInLockstep(
+  lockstep: Lockstep,
+  peers: readonly Pick<Peer, "point">[],
+  evaluators: readonly Evaluator[],
+): AsyncGenerator<SimulationRound, void> {
   const models = peers.map(({ point }) => point);
-  const mean = new Float32Array(first?.layout.length ?? 0);
-  const closeAll = () => Promise.all(transports.map((transport) => transport.close()));
-
-  async function* run(): AsyncGenerator<SimulationRound, void> {
-    const inTurn = turnsOf(trainers, clock);
-    const runs = peers.map((peer, id) => peer.run({ transport: transports[id]!, clock, inTurn }));
-    try {
-      for (;;) {
-        const reports = (await nextOfAll(runs, closeAll))?.map(withoutWaits);
-        if (!reports) return;
-        const { consensusDistance, meanModelNorm } = observe(models, mean);
-        const { round, kind, evaluation } = reports[0]!;
-        const meanEvaluation = evaluation && (await evaluateOn(evaluators, mean));
-        yield {
-          round,
-          kind,
-          reports,
-          consensusDistance,
-          meanModelNorm,
-          ...(meanEvaluation && { meanEvaluation }),
-        };
-      }
-    } finally {
-      await closeAll();
+  const mean = new Float32Array(models[0]?.length ?? 0);
+  try {
+    for (;;) {
+      const reports = await lockstep.next();
+      if (!reports) return;
+      const { consensusDistance, meanModelNorm } = observe(models, mean);
+      const { round, kind, evaluation } = reports[0]!;
+      const meanEvaluation = evaluation && (await evaluateOn(evaluators, mean));
+      yield {
+        round,
+        kind,
+        reports,
+        consensusDistance,
+        meanModelNorm,
+        ...(meanEvaluation && { meanEvaluation }),
+      };
     }
+  } finally {
+    await lockstep.close();
   }
-
-  return { peers, run };
-}
-
-/** Turns of peers whose time is measured, and that compute on this thread. */
-function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
-  const isMeasured = clock !== stoppedClock && !trainers.some(({ computesElsewhere }) => computesElsewhere);
-  return isMeasured ? createTurns() : atOnce;
-}
-
-/** What a peer waits for in lockstep is the others' turn on the thread, which says nothing about peers or edges. */
-function withoutWaits(report: RoundReport): RoundReport {
-  const { waitedFor: _, ...time } = report.time;
-  return { ...report, time: { ...time, waitMs: 0 } };
-}
-
-/** Every peer's next report. When one fails the others are released before its error is thrown. */
-async function nextOfAll(
-  runs: readonly AsyncGenerator<RoundReport, void>[],
-  closeAll: () => Promise<unknown>,
-): Promise<RoundReport[] | undefined> {
-  const steps = runs.map((run) => run.next());
-  for (const step of steps) step.catch(closeAll);
-  const settled = await Promise.allSettled(steps);
-  const failed = settled.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
-  const reports = (await Promise.all(steps)).flatMap((result) => (result.done ? [] : [result.value]));
-  return reports.length === runs.length ? reports : undefined;
 }
 
 /** A simulation as an experiment describes it, with the trainers that belong to it. */
 export interface PreparedSimulation extends Simulation {
-  readonly plan: Plan;
   readonly layout: Layout;
-  /** How many threads share the kernels' work. */
+  /** How many threads share the kernels' work; of one worker where there are several. */
   readonly threads: number;
+  /** Worker threads over which the peers are spread; 1 where the caller's thread runs all of them. */
+  readonly workers: number;
+  /** What computes in the workers, where those use tfjs. */
+  readonly backend?: ActiveBackend;
   /** η in words where it was found, not set; absent where the algorithm does not use it. */
   readonly foundRate?: string;
   /** What the user should know before it runs, one line each. */
@@ -150,7 +137,25 @@ export interface SimulateOptions {
    * arrive at once and rounds are in lockstep. At the barrier the models are the same, to the bit.
    */
   readonly network?: NetworkSettings | undefined;
+  /**
+   * Spreads the peers over worker threads, such as `workerPeers("auto")`; logs, models and checkpoints are those of one thread,
+   * to the bit. `startThreads` is for one thread alone.
+   */
+  readonly startWorkers?: StartWorkers | undefined;
 }
+
+/** What is asked of workers. */
+export interface WorkerRun extends Pick<SimulateOptions, "network"> {
+  readonly topology: Topology;
+  readonly experiment: Experiment;
+  readonly clock: Clock;
+}
+
+/**
+ * Spreads a run's peers over worker threads; undefined where the caller's thread is to run all of them.
+ * @throws InvalidExperiment a run that one thread alone can simulate
+ */
+export type StartWorkers = (run: WorkerRun) => Promise<PreparedSimulation | undefined>;
 
 /**
  * Makes ready to simulate an experiment on a topology.
@@ -159,10 +164,18 @@ export interface SimulateOptions {
 export async function simulate(
   topology: Topology,
   experiment: Experiment,
-  { clock = stoppedClock, startThreads, network }: SimulateOptions = {},
+  { clock = stoppedClock, startThreads, network, startWorkers }: SimulateOptions = {},
 ): Promise<PreparedSimulation> {
+  const spread = await startWorkers?.({ topology, experiment, network, clock });
+  if (spread) return spread;
   const pace = network && createOwnPace(network, topology.mixing.neighbours, experiment.localSteps);
-  const { peers, trainers, ...prepared } = await preparePeers({
+  const {
+    peers,
+    trainers,
+    plan: _,
+    memberships: _members,
+    ...prepared
+  } = await preparePeers({
     ...{ topology, experiment, startThreads },
     ...(pace && { equip: pace.trainer }),
   });
@@ -170,7 +183,7 @@ export async function simulate(
   const simulation = pace
     ? { peers, run: () => pace.run(peers, evaluators) }
     : inLockstep({ peers, trainers, evaluators, clock });
-  return { ...simulation, ...prepared, layout: peers[0]!.layout };
+  return { ...simulation, ...prepared, layout: peers[0]!.layout, workers: 1 };
 }
 
 /** What all models together come to. Writes their mean to `mean`; the sums are float64. */

@@ -35,7 +35,8 @@ export function spaceBytes(count: number, length: number, bytes = 0): number {
  *
  * @param capacityBytes room for all vectors and payload buffers; up to 4 GiB
  * @param createKernels the SIMD kernels, or the reference with the same bits
- * @param threads that share the work of large calls; with more than one, the memory is shared memory
+ * @param threads that share the work of large calls; with more than one, or where others look at the vectors, the memory is
+ *   shared memory
  */
 export function createVectorSpace(
   capacityBytes: number,
@@ -50,7 +51,8 @@ export function createVectorSpace(
       { code: "state-too-large" },
     );
   }
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads.count > 1 });
+  const shared = threads.count > 1 || threads.sharesMemory === true;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   const kernels = threads.share(createKernels(memory), memory);
   const buffer = memory.buffer;
   let next = Math.ceil(kernels.heapBase / ALIGNMENT) * ALIGNMENT;

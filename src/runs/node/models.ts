@@ -111,7 +111,10 @@ export async function savePeer(folder: string, peer: Pick<Peer, "id" | "saved">)
 }
 
 /** Saves the models of all peers of a run. @returns their files */
-export async function saveAll(folder: string, peers: readonly Peer[]): Promise<string[]> {
+export async function saveAll(
+  folder: string,
+  peers: readonly Pick<Peer, "id" | "saved">[],
+): Promise<string[]> {
   const models: ModelFile[] = [];
   for (const peer of peers) models.push(fileOf(await peer.saved()));
   const isOne = models.every((model) => areEqual(models[0]!, model));

@@ -6,7 +6,6 @@ import { Interrupted, InvalidExperiment } from "../../foundation/errors.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import type { RunVerdict } from "../../observing/verdict.js";
-import type { Peer } from "../../peer.js";
 import { makeEmptyFolder, makeFolder } from "../../sinks/folders.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
@@ -14,7 +13,7 @@ import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
 import { endLine, failureOf, GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
-import { type PreparedSimulation, type SimulationRound, simulate } from "../simulate.js";
+import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simulate } from "../simulate.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
 import { createVerdictWatch } from "../verdict-watch.js";
 import { saveOrWarn } from "./checkpoints/saving.js";
@@ -23,6 +22,8 @@ import { describeMachine } from "./machine.js";
 import { saveAll, saveSettings, withFolder } from "./models.js";
 import { openLog } from "./peer-log.js";
 import { average, bytesSent } from "./totals.js";
+import type { WorkerCount } from "./workers/count.js";
+import { peerWorkers } from "./workers/spread.js";
 
 /** What a finished run comes to. */
 export interface RunSummary {
@@ -80,6 +81,8 @@ export interface RunOptions {
   readonly warn: (text: string) => void;
   /** Threads that share the kernels' work; 1 where left out. */
   readonly threads?: ThreadCount;
+  /** Worker threads over which the peers are spread; 1 where left out. With several, `threads` is of each. */
+  readonly workers?: WorkerCount;
   /** Called once everything is made ready, before the first round. */
   readonly onReady?: (ready: Readiness) => void;
   /** Called after each round; `total` counts training and closing rounds. */
@@ -87,7 +90,8 @@ export interface RunOptions {
 }
 
 /** What was decided before the first round. */
-export type Readiness = Pick<PreparedSimulation, "threads" | "foundRate">;
+export type Readiness = Pick<PreparedSimulation, "threads" | "foundRate"> &
+  Partial<Pick<PreparedSimulation, "workers" | "backend">>;
 
 /**
  * Simulates a run, writes its logs and checkpoints, and says what came of it.
@@ -102,12 +106,13 @@ export function recordSimulation(options: RunOptions): Promise<RunSummary> {
 }
 
 async function record(options: RunOptions): Promise<RunSummary> {
-  const { topology, experiment, directory, network, signal, warn, threads = 1 } = options;
-  const { onReady, onRound, save: folder } = options;
+  const { topology, experiment, directory, network, signal, warn } = options;
+  const { threads = 1, workers = 1, onReady, onRound, save: folder } = options;
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),
     network,
+    startWorkers: peerWorkers(workers, { threads }),
   });
   const { layout } = simulation;
   for (const warning of simulation.warnings) warn(warning);
@@ -219,7 +224,7 @@ interface LogSubject {
   readonly experiment: Experiment;
   readonly topology: Topology;
   readonly layout: Layout;
-  readonly peers: readonly Peer[];
+  readonly peers: readonly SimulatedPeer[];
   readonly network: NetworkSettings | undefined;
   readonly resumedFrom: number | undefined;
 }
@@ -264,7 +269,7 @@ function requireNoNetwork({ network, checkpoints }: RunOptions): void {
 }
 
 /** Checkpoints of all peers, of the same rounds. */
-async function openSaving(peers: readonly Peer[], { checkpoints, warn }: RunOptions) {
+async function openSaving(peers: readonly SimulatedPeer[], { checkpoints, warn }: RunOptions) {
   if (!checkpoints) return undefined;
   const { every, resume } = checkpoints;
   const stores = await Promise.all(peers.map(({ id }) => openCheckpoints(checkpoints, id, warn)));

@@ -14,7 +14,10 @@ import type { NamedValues, TensorGroup } from "../../../vectors/state.js";
 const NAME = "frozen.safetensors";
 
 /** Writes the file, unless it is there. @returns its bytes, 0 where it is there. @throws FileProblem */
-export async function writeFrozen(folder: string, { shapes, read }: TensorGroup): Promise<number> {
+export async function writeFrozen(
+  folder: string,
+  { shapes, read }: Pick<TensorGroup, "shapes" | "read">,
+): Promise<number> {
   const path = join(folder, NAME);
   if (existsSync(path)) return 0;
   const values = await read();

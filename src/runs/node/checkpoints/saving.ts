@@ -1,5 +1,5 @@
 /** One peer's run, saved as it goes. */
-import { type CheckpointStore, type Saved, saveCheckpoint } from "../../../checkpoint.js";
+import { type Checkpointed, type CheckpointStore, type Saved, saveCheckpoint } from "../../../checkpoint.js";
 import { createJournal, type Journal, type JournalRecord } from "../../../exchange/journal.js";
 import { systemClock } from "../../../foundation/clock.js";
 import type { Counters } from "../../../foundation/counters.js";
@@ -68,7 +68,7 @@ export async function createSaving(
  * @returns bytes that were written
  */
 export async function saveOrWarn(
-  peers: readonly Peer[],
+  peers: readonly Checkpointed[],
   stores: readonly CheckpointStore[],
   warn: (text: string) => void,
 ): Promise<number> {

@@ -1,0 +1,67 @@
+/** Peers that begin every round together. */
+import type { Transport } from "../exchange/transport.js";
+import { type Clock, stoppedClock } from "../foundation/clock.js";
+import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
+import type { RoundReport } from "../observing/report.js";
+import type { Peer } from "../peer.js";
+import type { Trainer } from "../trainers/trainer.js";
+
+export interface Lockstep {
+  /**
+   * Every peer's report of the next round, by peer; undefined after the last one.
+   * @throws what the first of the peers that fail throws; the others are released
+   */
+  next(): Promise<readonly RoundReport[] | undefined>;
+  /** Ends every wait. Safe to call twice. */
+  close(): Promise<unknown>;
+}
+
+export interface LockstepOptions {
+  readonly peers: readonly Peer[];
+  /** One per peer, like the transports, in the order of the peers. */
+  readonly trainers: readonly Trainer[];
+  readonly transports: readonly Transport[];
+  readonly clock: Clock;
+}
+
+export function createLockstep({ peers, trainers, transports, clock }: LockstepOptions): Lockstep {
+  const close = () => Promise.all(transports.map((transport) => transport.close()));
+  const inTurn = turnsOf(trainers, clock);
+  let runs: readonly AsyncGenerator<RoundReport, void>[] | undefined;
+  return {
+    async next() {
+      runs ??= peers.map((peer, k) => peer.run({ transport: transports[k]!, clock, inTurn }));
+      const results = await together(
+        runs.map((run) => run.next()),
+        close,
+      );
+      const reports = results.flatMap((result) => (result.done ? [] : [withoutWaits(result.value)]));
+      return reports.length === runs.length ? reports : undefined;
+    },
+    close,
+  };
+}
+
+/** Turns of peers whose time is measured, and that compute on this thread. */
+function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
+  const isMeasured = clock !== stoppedClock && !trainers.some(({ computesElsewhere }) => computesElsewhere);
+  return isMeasured ? createTurns() : atOnce;
+}
+
+/** What a peer waits for in lockstep is the others' turn on the thread, which says nothing about peers or edges. */
+function withoutWaits(report: RoundReport): RoundReport {
+  const { waitedFor: _, ...time } = report.time;
+  return { ...report, time: { ...time, waitMs: 0 } };
+}
+
+/** All values, in order. When one fails the others are released before the first error is thrown. */
+export async function together<Value>(
+  steps: readonly Promise<Value>[],
+  release: () => unknown,
+): Promise<Value[]> {
+  for (const step of steps) step.catch(release);
+  const settled = await Promise.allSettled(steps);
+  const failed = settled.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+  return Promise.all(steps);
+}

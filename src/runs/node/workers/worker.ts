@@ -1,0 +1,103 @@
+/** A worker thread with some of a simulation's peers. Started by `link.ts`, whose calls it serves until it is ended. */
+import { parentPort } from "node:worker_threads";
+import { activeBackend } from "../../../backends/index.js";
+import { stoppedClock, systemClock } from "../../../foundation/clock.js";
+import { type ThreadCount, workerThreads } from "../../../threads/node.js";
+import type { StartThreads } from "../../../threads/threads.js";
+import { createMemoryTransports } from "../../../transports/memory.js";
+import { createLockstep, type Lockstep } from "../../lockstep.js";
+import { type PreparedPeers, preparePeers } from "../../prepare.js";
+import { failureOf } from "./failure.js";
+import { createLanes, endWith } from "./lanes.js";
+import type { Answer, Call, Part, PeerService, ReadyPart } from "./service.js";
+import { receivedTopology } from "./topology.js";
+
+/** The other threads see the peers' vectors. */
+const shared =
+  (threads: ThreadCount, workers: number): StartThreads =>
+  async (parameters) => ({
+    ...(await workerThreads(threads, { processes: workers })(parameters)),
+    sharesMemory: true,
+  });
+
+/** What a worker has once its part is prepared. */
+interface State extends PreparedPeers {
+  readonly part: Part;
+}
+
+async function readyPart({ part, peers, trainers, ...prepared }: State): Promise<ReadyPart> {
+  const { layout, largestPayloadBytes } = peers[0]!;
+  const isOwn = part.experiment.split.kind === "own";
+  const { threads, foundRate, warnings } = prepared;
+  return {
+    ...{ layout, largestPayloadBytes, threads, warnings, backend: activeBackend() },
+    ...(foundRate !== undefined && { foundRate }),
+    peers: await Promise.all(
+      peers.map(async ({ id, compressorName, rounds, model, point, counts, frozen }, k) => ({
+        ...{ id, compressorName, rounds, model, point, counts, frozenShapes: frozen?.shapes },
+        evaluates: trainers[k]!.evaluates !== false,
+        data: isOwn ? await trainers[k]!.fingerprint!() : undefined,
+      })),
+    ),
+  };
+}
+
+function createService(): PeerService {
+  let state: State | undefined;
+  let lockstep: Lockstep | undefined;
+  const at = (peer: number) => state!.part.ids.indexOf(peer);
+  const peerOf = (peer: number) => state!.peers[at(peer)]!;
+  return {
+    async prepare(part) {
+      const { topology, experiment, ids, threads, workers } = part;
+      const prepared = await preparePeers({
+        ...{ topology: receivedTopology(topology), experiment, ids, isPart: true },
+        startThreads: shared(threads, workers),
+      });
+      state = { ...prepared, part };
+      return readyPart(state);
+    },
+    async connect(lines) {
+      const { part, peers, trainers } = state!;
+      const transports = createMemoryTransports(
+        lines.homes.length,
+        lines.maximumPayloadBytes,
+        createLanes(lines),
+      );
+      lockstep = createLockstep({
+        ...{ peers, trainers, transports: part.ids.map((id) => transports[id]!) },
+        clock: part.isTimed ? systemClock : stoppedClock,
+      });
+    },
+    next: () => lockstep!.next(),
+    async release() {
+      await lockstep?.close();
+    },
+    fingerprint: (peer) => peerOf(peer).fingerprint(),
+    restore: (peer, checkpoint) => peerOf(peer).restore(checkpoint),
+    async snapshot(peer) {
+      const own = await peerOf(peer).trainerState();
+      return { own, checkpoint: peerOf(peer).snapshot(own) };
+    },
+    saved: (peer) => peerOf(peer).saved(),
+    frozen: (peer) => peerOf(peer).frozen!.read(),
+    evaluate: (peer, model) => state!.trainers[at(peer)]!.evaluate(model),
+    async dispose() {
+      state?.dispose();
+    },
+  };
+}
+
+const port = parentPort!;
+const service = createService();
+port.on("messageerror", endWith);
+port.on("message", async ({ number, name, args }: Call) => {
+  let answer: Answer;
+  try {
+    const call = service[name] as (...given: readonly unknown[]) => Promise<unknown>;
+    answer = { number, result: await call(...args) };
+  } catch (error) {
+    answer = { number, failure: failureOf(error) };
+  }
+  port.postMessage(answer);
+});

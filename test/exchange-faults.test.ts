@@ -272,13 +272,11 @@ describe("at the barrier", () => {
     const [a, b] = [make(0), make(1)];
     const [one, other] = createMemoryTransports(2, 1000);
     // The acknowledgement stays away, so peer 0 still waits when its transport closes.
-    const next = async () => {
-      for (;;) {
-        const event = await one!.next();
-        if (event.kind !== "acknowledged") return event;
-      }
-    };
-    const stopping = a.run({ transport: { ...one!, next }, clock: stoppedClock }).next();
+    const listen: Transport["listen"] = (listener) =>
+      one!.listen((event) => {
+        if (event.kind !== "acknowledged") listener(event);
+      });
+    const stopping = a.run({ transport: { ...one!, listen }, clock: stoppedClock }).next();
     await b.run({ transport: other!, clock: stoppedClock }).next();
     await settled();
     await one!.close();
@@ -302,10 +300,12 @@ describe("at the barrier", () => {
 
   it("ends with the error of a transport that breaks its contract", async () => {
     const { transport } = scripted();
-    const next = () => Promise.reject(new Error("no such file"));
+    const listen = () => {
+      throw new Error("no such file");
+    };
     await expect(
       peerOf()
-        .run({ transport: { ...transport, next }, clock: stoppedClock })
+        .run({ transport: { ...transport, listen }, clock: stoppedClock })
         .next(),
     ).rejects.toThrow("no such file");
   });

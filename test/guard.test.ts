@@ -50,12 +50,13 @@ function watched(
         put(to, frame.exchange, { own: boundOf(frame) });
         transport.send(to, frame);
       },
-      async next() {
-        const event = await transport.next();
-        if (event.kind === "frame") {
-          put(event.peer, event.frame.exchange, { theirs: boundOf(event.frame) });
-        }
-        return event;
+      listen(listener) {
+        transport.listen((event) => {
+          if (event.kind === "frame") {
+            put(event.peer, event.frame.exchange, { theirs: boundOf(event.frame) });
+          }
+          listener(event);
+        });
       },
     };
   };

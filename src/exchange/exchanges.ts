@@ -20,7 +20,7 @@ import {
 import { createEdgePatience } from "./patience.js";
 import { createRefusals } from "./refusals.js";
 import { createReplay } from "./replay.js";
-import type { EdgeEvent, Transport } from "./transport.js";
+import type { Closed, EdgeEvent, Transport } from "./transport.js";
 import { type Activity, chainFrom, type State, unknown, whomText } from "./waiting.js";
 
 /** What one step of a round sends: the same payload on every edge, or one per edge. */
@@ -225,17 +225,15 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       if (!isVoid) transport.refuse(refusal.from, refusal.reason);
     }
   };
-  const read = async (): Promise<void> => {
-    while (!closed) {
-      try {
-        const event = await transport.next();
-        if (event.kind === "closed") closed = event;
-        else apply(event);
-      } catch (error) {
-        closed = { error };
-      }
-      wake?.();
+  const listener = (event: EdgeEvent | Closed): void => {
+    if (closed) return;
+    try {
+      if (event.kind === "closed") closed = event;
+      else apply(event);
+    } catch (error) {
+      closed = { error };
     }
+    wake?.();
   };
 
   const isOver = (wait: Step["wait"]): boolean =>
@@ -321,7 +319,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     replay?.end();
     for (const { to, frame } of ledger.unacknowledged()) transport.send(to, frame);
     transport.activity?.(state);
-    void read();
+    transport.listen(listener);
   };
 
   return {

@@ -55,6 +55,9 @@ export interface Closed {
   readonly error?: MurmurationError;
 }
 
+/** Takes a transport's events, in their order. */
+export type Listener = (event: EdgeEvent | Closed) => void;
+
 /** What a transport counted on one edge, in bytes and messages as its carrier saw them. */
 export interface Traffic {
   bytesSent: number;
@@ -71,8 +74,11 @@ export interface Transport {
    * @throws InvalidTopology `to` is not a neighbour
    */
   send(to: number, frame: Frame): void;
-  /** The next event from any edge; `closed` from then on once the transport is closed. One reader at a time. */
-  next(): Promise<EdgeEvent | Closed>;
+  /**
+   * From now on the listener gets every event of any edge, those that wait first, and `closed` as the last one, once. It is
+   * called from a microtask, so that what it does can make new events. One listener.
+   */
+  listen(listener: Listener): void;
   /** Counts a frame of this neighbour as a violation of the protocol; after too many the neighbour is banned for a while. */
   refuse(peer: number, reason: string): void;
   /** What has crossed the edge to this neighbour so far. */

@@ -1,42 +1,62 @@
-import type { Closed, EdgeEvent } from "../exchange/transport.js";
+import type { Closed, EdgeEvent, Listener } from "../exchange/transport.js";
 import type { MurmurationError } from "../foundation/errors.js";
 
-/** A queue of edge events with one reader. */
+/** A queue of edge events with one listener, which is never called while it, or what called it, still runs. */
 export interface EventQueue {
   put(event: EdgeEvent): void;
-  next(): Promise<EdgeEvent | Closed>;
-  /** Drops what waits; every read from now on is `closed`, with this error if there is one. */
+  /** See {@link Transport.listen}. */
+  listen(listener: Listener): void;
+  /** Drops what waits; the listener gets `closed`, with this error if there is one. */
   close(error?: MurmurationError): void;
 }
 
 export function createEventQueue(): EventQueue {
   let waiting: EdgeEvent[] = [];
-  let reader: ((event: EdgeEvent | Closed) => void) | undefined;
+  let listener: Listener | undefined;
   let closed: Closed | undefined;
+  let isDue = false;
+  /** Whether the listener knows that the queue is closed. */
+  let isOver = false;
+
+  const deliver = (): void => {
+    isDue = false;
+    const events = waiting;
+    waiting = [];
+    for (let k = 0; k < events.length; k++) {
+      const event = events[k]!;
+      // The listener may close the queue.
+      if (closed) drop(event);
+      else listener!(event);
+    }
+    if (!closed || isOver) return;
+    isOver = true;
+    listener!(closed);
+  };
+  const schedule = (): void => {
+    if (isDue || !listener) return;
+    isDue = true;
+    queueMicrotask(deliver);
+  };
   return {
     put(event) {
       if (closed) return;
-      if (reader) {
-        const resolve = reader;
-        reader = undefined;
-        resolve(event);
-      } else waiting.push(event);
+      waiting.push(event);
+      schedule();
     },
-    next() {
-      if (closed) return Promise.resolve(closed);
-      const event = waiting.shift();
-      if (event) return Promise.resolve(event);
-      return new Promise((resolve) => {
-        reader = resolve;
-      });
+    listen(given) {
+      listener = given;
+      if (waiting.length > 0 || closed) schedule();
     },
     close(error) {
       if (closed) return;
       closed = { kind: "closed", ...(error && { error }) };
-      for (const event of waiting) if (event.kind === "frame") event.release();
+      for (const event of waiting) drop(event);
       waiting = [];
-      reader?.(closed);
-      reader = undefined;
+      schedule();
     },
   };
+}
+
+function drop(event: EdgeEvent): void {
+  if (event.kind === "frame") event.release();
 }

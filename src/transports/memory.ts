@@ -92,7 +92,7 @@ export function createMemoryTransports(
         lane.waiting.push(bytes);
         deliver(to, lane);
       },
-      next: queue.next,
+      listen: queue.listen,
       // The exchange counts what it refuses; in one process there is no connection to end.
       refuse() {},
       traffic: trafficOf,

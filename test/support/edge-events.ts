@@ -21,20 +21,17 @@ export function readEvents(transport: Transport): EdgeEvents {
   const waiting = new Map<string, { resolve(event: AnyEvent): void; reject(error: Error): void }[]>();
   let closed: Closed | undefined;
 
-  const read = async () => {
-    while (!closed) {
-      const event = await transport.next();
-      seen.push(event);
-      const reader = waiting.get(event.kind)?.shift();
-      if (reader) reader.resolve(event);
-      else unread.set(event.kind, [...(unread.get(event.kind) ?? []), event]);
-      if (event.kind === "closed") closed = event;
-    }
+  transport.listen((event) => {
+    seen.push(event);
+    const reader = waiting.get(event.kind)?.shift();
+    if (reader) reader.resolve(event);
+    else unread.set(event.kind, [...(unread.get(event.kind) ?? []), event]);
+    if (event.kind !== "closed") return;
+    closed = event;
     for (const [kind, readers] of waiting) {
       for (const { reject } of readers) reject(new Error(`closed before the next event "${kind}"`));
     }
-  };
-  void read();
+  });
 
   const next = <Kind extends AnyEvent["kind"]>(kind: Kind): Promise<EventOf<Kind>> => {
     const event = unread.get(kind)?.shift() ?? (kind === "closed" ? closed : undefined);

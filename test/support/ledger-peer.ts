@@ -8,6 +8,7 @@ import type { Frame } from "../../src/exchange/frame.js";
 import { createJournal, type Journal, type JournalRecord } from "../../src/exchange/journal.js";
 import {
   type EdgeEvent,
+  type Listener,
   MAX_UNRELEASED_FRAMES,
   noTraffic,
   type Transport,
@@ -136,7 +137,6 @@ export async function startPeer(course: Course, id: number, from: Disk): Promise
       tally.shown = 0;
       act(input);
       await quiescence();
-      ends.rest();
       await settle();
     },
     state() {
@@ -180,8 +180,7 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
     lanes.set(peer, { ...lane, isDown: false, seesDown: false });
   }
   const queue: EdgeEvent[] = [];
-  let reader: ((event: EdgeEvent) => void) | undefined;
-  let allowed = 0;
+  let listener: Listener | undefined;
 
   const taken = (): EdgeEvent => {
     const event = queue.shift()!;
@@ -212,13 +211,9 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
         tally.problem ??= `sends frame ${frame.exchange} to peer ${to}, where ${next + outbox.length} is next`;
       if (outbox.push(frame) > 1) tally.problem ??= `has ${outbox.length} frames to peer ${to} under way`;
     },
-    next: () =>
-      new Promise((resolve) => {
-        if (allowed > 0 && queue.length > 0) {
-          allowed--;
-          resolve(taken());
-        } else reader = resolve;
-      }),
+    listen(given) {
+      listener = given;
+    },
     refuse(peer, reason) {
       tally.problem ??= `refuses a frame of peer ${peer}: ${reason}`;
     },
@@ -228,7 +223,7 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
 
   return {
     transport,
-    events: () => (reader ? queue.length : 0),
+    events: () => (listener ? queue.length : 0),
     lanes: (): ReadonlyMap<number, LaneView> =>
       new Map(
         [...lanes].map(([peer, { outbox, next, complete, waiting, isDown }]) => {
@@ -238,7 +233,7 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
       ),
     text: () =>
       JSON.stringify([
-        reader !== undefined,
+        listener !== undefined,
         queue.map(({ kind, peer }) => `${kind} ${peer}`),
         [...lanes.values()].map(({ waiting, unreleased, seesDown }) => [
           ...[waiting && frameText(waiting), seesDown],
@@ -247,10 +242,7 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
       ]),
     happen(input: Exclude<Input, { kind: "begin" | "timeOut" | "save" | "saved" }>) {
       if (input.kind === "take") {
-        const resolve = reader!;
-        reader = undefined;
-        allowed = input.count - 1;
-        resolve(taken());
+        for (let left = Math.min(input.count, queue.length); left > 0; left--) listener!(taken());
         return;
       }
       const { kind, peer } = input;
@@ -267,10 +259,6 @@ function createEnds({ neighbours, weakness }: Course, id: number, journal: Journ
         const error = new Unreachable("it is down", { code: "unreachable" });
         queue.push(kind === "down" ? { kind, peer, error } : { kind, peer });
       }
-    },
-    /** Events that are not taken within the input wait for the next one. */
-    rest() {
-      allowed = 0;
     },
   };
 }

@@ -10,7 +10,7 @@ export function scripted() {
   const answers: { sent?: (to: number, frame: Frame) => void } = {};
   const transport: Transport = {
     send: (to, frame) => answers.sent?.(to, frame),
-    next: queue.next,
+    listen: queue.listen,
     refuse: (peer, reason) => refused.push([peer, reason]),
     traffic: noTraffic,
     async close() {

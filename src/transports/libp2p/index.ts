@@ -295,7 +295,7 @@ export async function createLibp2pTransport(options: Libp2pTransportOptions): Pr
     addresses: node.getMultiaddrs().map((address) => withoutPeerId(address).toString()),
     ready: readiness.wait,
     send: (to, frame) => linkTo(to).send(frame),
-    next: events.next,
+    listen: events.listen,
     refuse: (peer, reason) => linkTo(peer).refuse(reason),
     traffic: (neighbour) => linkTo(neighbour).traffic,
     activity(now) {

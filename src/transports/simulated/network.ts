@@ -99,7 +99,7 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
         lane.send(frame);
         longest = Math.max(longest, lane.queued);
       },
-      next: queue.next,
+      listen: queue.listen,
       refuse(peer, reason) {
         if (isRunning()) own.get(peer)?.refuse(id, reason);
       },

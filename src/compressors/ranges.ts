@@ -121,10 +121,12 @@ export function scopeName({ scope, block }: { scope: Scope; block?: number }): s
 /** Brings payloads into the vector space, where kernels can read them. */
 export function createStaging(space: VectorSpace, maximumBytes: number): (payload: Uint8Array) => Bytes {
   const staging = space.bytes(maximumBytes);
+  let staged = staging;
   return (payload) => {
     if (payload.buffer === space.buffer) return payload as Bytes;
     staging.set(payload);
-    return staging.subarray(0, payload.length);
+    if (staged.length !== payload.length) staged = staging.subarray(0, payload.length);
+    return staged;
   };
 }
 

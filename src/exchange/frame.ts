@@ -56,7 +56,7 @@ export function encodeHeader({
   notice,
   halvings = 0,
 }: Frame): Uint8Array<ArrayBuffer> {
-  const header = new Uint8Array(FRAME_HEADER_BYTES + (notice ? 4 + notice.length : 0));
+  const header = new Uint8Array(headerBytes(notice));
   header[0] = FRAME_VERSION;
   header[1] = frameKinds.indexOf(kind) + 1;
   header[2] = step;
@@ -69,6 +69,14 @@ export function encodeHeader({
     header.set(notice, FRAME_HEADER_BYTES + 4);
   }
   return header;
+}
+
+const headerBytes = (notice: Uint8Array | undefined): number =>
+  FRAME_HEADER_BYTES + (notice ? 4 + notice.length : 0);
+
+/** Bytes of an encoded frame. */
+export function frameBytes({ notice, payload }: Frame): number {
+  return headerBytes(notice) + payload.length;
 }
 
 /** Header and payload in one new array. */
@@ -109,14 +117,9 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const halvings = bytes[3]! >> 1;
   const noticeBytes = bytes[3]! & 1 ? readNoticeBytes(bytes, view) : undefined;
-  const headerBytes = FRAME_HEADER_BYTES + (noticeBytes === undefined ? 0 : 4 + noticeBytes);
-  const payload = bytes.subarray(headerBytes);
-  if (payload.length > maximumPayloadBytes) {
-    throw new MalformedFrame(
-      `payload of ${payload.length} bytes exceeds this model's limit of ${maximumPayloadBytes}`,
-      { code: "frame-payload-length" },
-    );
-  }
+  const payloadAt = FRAME_HEADER_BYTES + (noticeBytes === undefined ? 0 : 4 + noticeBytes);
+  const payload = bytes.subarray(payloadAt);
+  requirePayload(payload, maximumPayloadBytes);
   return {
     kind,
     round: view.getUint32(4, true),
@@ -124,8 +127,17 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
     exchange: view.getUint32(8, true),
     payload,
     ...(halvings > 0 && { halvings }),
-    ...(noticeBytes !== undefined && { notice: bytes.subarray(FRAME_HEADER_BYTES + 4, headerBytes) }),
+    ...(noticeBytes !== undefined && { notice: bytes.subarray(FRAME_HEADER_BYTES + 4, payloadAt) }),
   };
+}
+
+/** @throws MalformedFrame a payload that is too long */
+export function requirePayload(payload: Uint8Array, maximumPayloadBytes: number): void {
+  if (payload.length <= maximumPayloadBytes) return;
+  throw new MalformedFrame(
+    `payload of ${payload.length} bytes exceeds this model's limit of ${maximumPayloadBytes}`,
+    { code: "frame-payload-length" },
+  );
 }
 
 /** @throws MalformedFrame */

@@ -61,9 +61,11 @@ export function createGuard(state: GuardState = { history: [], largest: 0 }): Gu
     state,
     judge(own, theirs) {
       state.largest = Math.max(state.largest, own);
-      const usual = lowerMedian(history);
-      const reference = Math.max(own, usual);
       const factor = history.length < GUARD_FIRST ? GUARD_FIRST_FACTOR : GUARD_FACTOR;
+      // Nearly always, and then no median is needed.
+      const isBelowOwn = own > 0 && theirs <= factor * own;
+      const usual = isBelowOwn ? 0 : lowerMedian(history);
+      const reference = Math.max(own, usual);
       const limit =
         reference > 0 ? Math.max(factor * reference, GUARD_LARGEST_FACTOR * state.largest) : GUARD_LIMIT;
       // A bound that is not a number is refused too.

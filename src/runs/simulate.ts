@@ -186,6 +186,10 @@ export async function simulate(
   return { ...simulation, ...prepared, layout: peers[0]!.layout, workers: 1 };
 }
 
+/** Numbers of each model that `observe` reads at a time. */
+const OBSERVED_AT_ONCE = 4096;
+const block = new Float64Array(OBSERVED_AT_ONCE);
+
 /** What all models together come to. Writes their mean to `mean`; the sums are float64. */
 export function observe(
   models: readonly Float32Array[],
@@ -193,13 +197,27 @@ export function observe(
 ): Pick<SimulationRound, "consensusDistance" | "meanModelNorm"> {
   let squaredDistances = 0;
   let squaredNorm = 0;
-  for (let k = 0; k < mean.length; k++) {
-    let sum = 0;
-    for (const model of models) sum += model[k]!;
-    const average = sum / models.length;
-    for (const model of models) squaredDistances += (model[k]! - average) ** 2;
-    squaredNorm += average * average;
-    mean[k] = average;
+  // A block of every model at a time stays in the near cache.
+  for (let start = 0; start < mean.length; start += OBSERVED_AT_ONCE) {
+    const end = Math.min(mean.length, start + OBSERVED_AT_ONCE);
+    const averages = block.subarray(0, end - start).fill(0);
+    for (const model of models) {
+      for (let k = start; k < end; k++) averages[k - start]! += model[k]!;
+    }
+    for (let k = start; k < end; k++) {
+      const average = averages[k - start]! / models.length;
+      averages[k - start] = average;
+      squaredNorm += average * average;
+      mean[k] = average;
+    }
+    for (const model of models) {
+      let squares = 0;
+      for (let k = start; k < end; k++) {
+        const difference = model[k]! - averages[k - start]!;
+        squares += difference * difference;
+      }
+      squaredDistances += squares;
+    }
   }
   return { consensusDistance: squaredDistances / models.length, meanModelNorm: Math.sqrt(squaredNorm) };
 }

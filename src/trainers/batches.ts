@@ -31,7 +31,7 @@ export function createBatches(count: number, batchSize: number, seed: number, pe
         const position = step * size + k;
         const wanted = Math.floor(position / count);
         if (wanted !== pass) {
-          order = permutation(count, random(seed, "batches", peer, wanted));
+          order = count === 1 ? [0] : permutation(count, random(seed, "batches", peer, wanted));
           pass = wanted;
         }
         batch[k] = order[position % count]!;

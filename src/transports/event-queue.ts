@@ -10,6 +10,9 @@ export interface EventQueue {
   close(error?: MurmurationError): void;
 }
 
+/** Runs callbacks in microtasks; Node's queueMicrotask keeps an async context for each. */
+const soon = Promise.resolve();
+
 export function createEventQueue(): EventQueue {
   let waiting: EdgeEvent[] = [];
   let listener: Listener | undefined;
@@ -35,7 +38,7 @@ export function createEventQueue(): EventQueue {
   const schedule = (): void => {
     if (isDue || !listener) return;
     isDue = true;
-    queueMicrotask(deliver);
+    void soon.then(deliver);
   };
   return {
     put(event) {

@@ -101,6 +101,7 @@ export {
   maximumConsensusRate,
   optimalConsensusRate,
   predictedRounds,
+  type Spectrum,
   spectralGap,
   spectrum,
 } from "./graphs/spectrum.js";

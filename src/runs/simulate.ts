@@ -15,6 +15,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
+import { createSharedSpaces } from "../vectors/vector.js";
 import { evaluateOn, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
 import { createOwnPace } from "./own-pace.js";
@@ -51,8 +52,9 @@ export function createSimulation({
   threads = oneThread,
   clock = stoppedClock,
 }: SimulationOptions): Simulation {
+  const createSpace = createSharedSpaces();
   const peers = trainers.map((trainer, id) =>
-    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads }),
+    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads, createSpace }),
   );
   return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1), clock });
 }

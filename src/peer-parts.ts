@@ -36,7 +36,14 @@ import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
 import type { Trainer } from "./trainers/trainer.js";
 import type { Layout } from "./vectors/layout.js";
-import { ALIGNMENT, type CreateSpace, createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vectors/vector.js";
+import {
+  ALIGNMENT,
+  type CreateSpace,
+  createVectorSpace,
+  spaceBytes,
+  type Vector,
+  type VectorSpace,
+} from "./vectors/vector.js";
 
 /** What all peers of a run do, round by round. */
 export interface Plan {
@@ -87,7 +94,7 @@ export interface PeerOptions {
   readonly trainer: Trainer;
   /** That share the work on a large model; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
-  /** Where its vectors lie, unless several threads share the work. In a memory of its own where left out. */
+  /** Where its vectors lie, which no threads share then. In a memory of its own where left out. */
   readonly createSpace?: CreateSpace | undefined;
   /** What files of its model say, once its first round has begun; without it, no such file can be made. */
   readonly card?: () => ModelCard;
@@ -306,6 +313,6 @@ function createPeerSpace({ plan, neighbours, trainer, threads, createSpace }: Pe
   const kept = stopperBytes({ plan, trainer, length });
   const room = scratch + headers + pooled + kept + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
   const bytes = spaceBytes(vectors, length, room);
-  if (createSpace && (threads?.count ?? 1) === 1) return createSpace(bytes);
+  if (createSpace) return createSpace(bytes);
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

@@ -3,8 +3,10 @@ import { describe, expect, it } from "vitest";
 import {
   decodeFrame,
   encodeFrame,
+  encodeFrameInto,
   FRAME_HEADER_BYTES,
   type Frame,
+  frameBytes,
   frameKinds,
   MAX_HALVINGS,
   MAX_NOTICE_BYTES,
@@ -48,6 +50,9 @@ describe("a frame", () => {
     fc.assert(
       fc.property(frames, (frame) => {
         expect(decodeFrame(encodeFrame(frame), 64)).toEqual(frame);
+        const used = new Uint8Array(frameBytes(frame)).fill(0xff);
+        encodeFrameInto(frame, used);
+        expect(used).toEqual(encodeFrame(frame));
       }),
     );
   });

@@ -228,7 +228,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const read = async (): Promise<void> => {
     while (!closed) {
       try {
-        const event = await transport.next();
+        const event = transport.take?.() ?? (await transport.next());
         if (event.kind === "closed") closed = event;
         else apply(event);
       } catch (error) {

@@ -48,36 +48,49 @@ export interface Frame {
 }
 
 /** The header alone, its notice included, for carriers that send header and payload without joining them. */
-export function encodeHeader({
-  kind,
-  round,
-  step,
-  exchange,
-  notice,
-  halvings = 0,
-}: Frame): Uint8Array<ArrayBuffer> {
-  const header = new Uint8Array(FRAME_HEADER_BYTES + (notice ? 4 + notice.length : 0));
-  header[0] = FRAME_VERSION;
-  header[1] = frameKinds.indexOf(kind) + 1;
-  header[2] = step;
-  header[3] = 2 * halvings + (notice ? 1 : 0);
-  const view = new DataView(header.buffer);
-  view.setUint32(4, round, true);
-  view.setUint32(8, exchange, true);
-  if (notice) {
-    view.setUint32(FRAME_HEADER_BYTES, notice.length, true);
-    header.set(notice, FRAME_HEADER_BYTES + 4);
-  }
+export function encodeHeader(frame: Frame): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(headerBytes(frame));
+  writeHeader(frame, header);
   return header;
 }
 
+/** Bytes of a frame on the wire. */
+export const frameBytes = (frame: Frame): number => headerBytes(frame) + frame.payload.length;
+
 /** Header and payload in one new array. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  const header = encodeHeader(frame);
-  const bytes = new Uint8Array(header.length + frame.payload.length);
-  bytes.set(header);
-  bytes.set(frame.payload, header.length);
+  const bytes = new Uint8Array(frameBytes(frame));
+  encodeFrameInto(frame, bytes);
   return bytes;
+}
+
+/** @param bytes as long as `frameBytes` states */
+export function encodeFrameInto(frame: Frame, bytes: Uint8Array): void {
+  writeHeader(frame, bytes);
+  bytes.set(frame.payload, headerBytes(frame));
+}
+
+const headerBytes = ({ notice }: Frame): number => FRAME_HEADER_BYTES + (notice ? 4 + notice.length : 0);
+
+function writeHeader({ kind, round, step, exchange, notice, halvings = 0 }: Frame, bytes: Uint8Array): void {
+  bytes[0] = FRAME_VERSION;
+  bytes[1] = frameKinds.indexOf(kind) + 1;
+  bytes[2] = step;
+  bytes[3] = 2 * halvings + (notice ? 1 : 0);
+  writeUint32(bytes, 4, round);
+  writeUint32(bytes, 8, exchange);
+  if (!notice) return;
+  writeUint32(bytes, FRAME_HEADER_BYTES, notice.length);
+  bytes.set(notice, FRAME_HEADER_BYTES + 4);
+}
+
+// Little-endian, without a view for every frame.
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  for (let k = 0; k < 4; k++) bytes[at + k] = value >>> (8 * k);
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
 /**
@@ -106,11 +119,10 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
       { code: "frame-header" },
     );
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
   const halvings = bytes[3]! >> 1;
-  const noticeBytes = bytes[3]! & 1 ? readNoticeBytes(bytes, view) : undefined;
-  const headerBytes = FRAME_HEADER_BYTES + (noticeBytes === undefined ? 0 : 4 + noticeBytes);
-  const payload = bytes.subarray(headerBytes);
+  const noticeBytes = bytes[3]! & 1 ? readNoticeBytes(bytes) : undefined;
+  const payloadAt = FRAME_HEADER_BYTES + (noticeBytes === undefined ? 0 : 4 + noticeBytes);
+  const payload = bytes.subarray(payloadAt);
   if (payload.length > maximumPayloadBytes) {
     throw new MalformedFrame(
       `payload of ${payload.length} bytes exceeds this model's limit of ${maximumPayloadBytes}`,
@@ -119,19 +131,19 @@ export function decodeFrame(bytes: Uint8Array, maximumPayloadBytes: number): Fra
   }
   return {
     kind,
-    round: view.getUint32(4, true),
+    round: readUint32(bytes, 4),
     step: bytes[2]!,
-    exchange: view.getUint32(8, true),
+    exchange: readUint32(bytes, 8),
     payload,
     ...(halvings > 0 && { halvings }),
-    ...(noticeBytes !== undefined && { notice: bytes.subarray(FRAME_HEADER_BYTES + 4, headerBytes) }),
+    ...(noticeBytes !== undefined && { notice: bytes.subarray(FRAME_HEADER_BYTES + 4, payloadAt) }),
   };
 }
 
 /** @throws MalformedFrame */
-function readNoticeBytes(bytes: Uint8Array, view: DataView): number {
+function readNoticeBytes(bytes: Uint8Array): number {
   const rest = bytes.length - FRAME_HEADER_BYTES - 4;
-  const length = rest < 0 ? 0 : view.getUint32(FRAME_HEADER_BYTES, true);
+  const length = rest < 0 ? 0 : readUint32(bytes, FRAME_HEADER_BYTES);
   if (length > 0 && length <= Math.min(rest, MAX_NOTICE_BYTES)) return length;
   throw new MalformedFrame(
     `frame of ${bytes.length} bytes announces a notice of ${length}; it has 1 to ${MAX_NOTICE_BYTES}, all of them in the frame`,

@@ -5,8 +5,6 @@
  * It stops a payload that would destroy the model at once, by fault or by intent. It does not stop a neighbour that
  * grows slowly or stays within the usual size: that takes a robust mixing rule (`mixing-rule.ts`).
  */
-import { lowerMedian } from "../foundation/median.js";
-
 /** Accepted payloads of the neighbour that count as its usual ones. */
 export const GUARD_HISTORY = 32;
 
@@ -57,11 +55,20 @@ export interface Guard {
 
 export function createGuard(state: GuardState = { history: [], largest: 0 }): Guard {
   const { history } = state;
+  /** The history in order, for its median. */
+  const sorted = [...history].sort((a, b) => a - b);
+  const remember = (bound: number): void => {
+    history.push(bound);
+    let place = sorted.length;
+    while (place > 0 && sorted[place - 1]! > bound) place--;
+    sorted.splice(place, 0, bound);
+    if (history.length > GUARD_HISTORY) sorted.splice(sorted.indexOf(history.shift()!), 1);
+  };
   return {
     state,
     judge(own, theirs) {
       state.largest = Math.max(state.largest, own);
-      const usual = lowerMedian(history);
+      const usual = sorted[(sorted.length - 1) >> 1] ?? 0;
       const reference = Math.max(own, usual);
       const factor = history.length < GUARD_FIRST ? GUARD_FIRST_FACTOR : GUARD_FACTOR;
       const limit =
@@ -72,8 +79,7 @@ export function createGuard(state: GuardState = { history: [], largest: 0 }): Gu
           ? `its norm of up to ${shown(theirs)} exceeds ${factor} times what is usual on this edge: this peer's own is ${shown(own)}, the neighbour's median ${shown(usual)}`
           : `its norm of up to ${shown(theirs)} exceeds ${shown(GUARD_LIMIT)}, and nothing before it shows what is usual on this edge`;
       }
-      if (theirs > 0) history.push(theirs);
-      if (history.length > GUARD_HISTORY) history.shift();
+      if (theirs > 0) remember(theirs);
       return undefined;
     },
   };

@@ -73,6 +73,8 @@ export interface Transport {
   send(to: number, frame: Frame): void;
   /** The next event from any edge; `closed` from then on once the transport is closed. One reader at a time. */
   next(): Promise<EdgeEvent | Closed>;
+  /** The next event where it is there already, which saves a wait; undefined otherwise. By the same reader. */
+  take?(): EdgeEvent | undefined;
   /** Counts a frame of this neighbour as a violation of the protocol; after too many the neighbour is banned for a while. */
   refuse(peer: number, reason: string): void;
   /** What has crossed the edge to this neighbour so far. */

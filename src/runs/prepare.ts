@@ -87,7 +87,7 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const memberships = ids.map((id) =>
       mayChange ? createMembership({ ...members, id, works, lastRound: plan.rounds - 1 }) : undefined,
     );
-    const createSpace = ids.length > 1 ? createSharedSpaces() : undefined;
+    const createSpace = threads === oneThread && ids.length > 1 ? createSharedSpaces() : undefined;
     const peers = ids.map((id, k) =>
       createPeer({
         ...{ id, neighbours: mixing.neighbours[id]!, plan, threads, createSpace },

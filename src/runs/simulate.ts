@@ -52,7 +52,7 @@ export function createSimulation({
   threads = oneThread,
   clock = stoppedClock,
 }: SimulationOptions): Simulation {
-  const createSpace = createSharedSpaces();
+  const createSpace = threads === oneThread ? createSharedSpaces() : undefined;
   const peers = trainers.map((trainer, id) =>
     createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads, createSpace }),
   );

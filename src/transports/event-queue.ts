@@ -5,6 +5,8 @@ import type { MurmurationError } from "../foundation/errors.js";
 export interface EventQueue {
   put(event: EdgeEvent): void;
   next(): Promise<EdgeEvent | Closed>;
+  /** The oldest event that waits already; undefined where none does. */
+  take(): EdgeEvent | undefined;
   /** Drops what waits; every read from now on is `closed`, with this error if there is one. */
   close(error?: MurmurationError): void;
 }
@@ -30,6 +32,7 @@ export function createEventQueue(): EventQueue {
         reader = resolve;
       });
     },
+    take: () => waiting.shift(),
     close(error) {
       if (closed) return;
       closed = { kind: "closed", ...(error && { error }) };

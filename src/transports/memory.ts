@@ -1,12 +1,20 @@
-import { decodeFrame, encodeFrame } from "../exchange/frame.js";
+import { decodeFrame, encodeFrameInto, type Frame, frameBytes } from "../exchange/frame.js";
 import { MAX_UNRELEASED_FRAMES, noTraffic, type Traffic, type Transport } from "../exchange/transport.js";
 import { InvalidTopology } from "../foundation/errors.js";
 import { createEventQueue } from "./event-queue.js";
 
+/** A frame, and the bytes that it is a view of. */
+interface Encoded {
+  readonly frame: Frame;
+  readonly bytes: Uint8Array;
+}
+
 /** One direction of an edge. */
 interface Lane {
-  /** Encoded frames that the receiver has no room for yet, oldest first. */
-  readonly waiting: Uint8Array[];
+  /** Frames that the receiver has no room for yet, oldest first. */
+  readonly waiting: Encoded[];
+  /** Memory of frames that the receiver has released. */
+  readonly spare: Uint8Array[];
   unreleased: number;
 }
 
@@ -28,7 +36,7 @@ export function createMemoryTransports(peers: number, maximumPayloadBytes: numbe
     /** Moves frames to the receiver for as long as it has room, and acknowledges each. */
     const deliver = (to: number, lane: Lane): void => {
       while (lane.waiting.length > 0 && lane.unreleased < MAX_UNRELEASED_FRAMES) {
-        const bytes = lane.waiting.shift()!;
+        const { frame, bytes } = lane.waiting.shift()!;
         lane.unreleased++;
         const received = entry(traffics[to]!, id, noTraffic);
         received.bytesReceived += bytes.length;
@@ -38,9 +46,9 @@ export function createMemoryTransports(peers: number, maximumPayloadBytes: numbe
           if (isReleased) return;
           isReleased = true;
           lane.unreleased--;
+          lane.spare.push(bytes);
           deliver(to, lane);
         };
-        const frame = decodeFrame(bytes, maximumPayloadBytes);
         queues[to]!.put({ kind: "frame", peer: id, frame, release });
         queue.put({ kind: "acknowledged", peer: to });
       }
@@ -53,16 +61,19 @@ export function createMemoryTransports(peers: number, maximumPayloadBytes: numbe
             `peer ${id} cannot send to peer ${to}: it can send to the other peers of 0 to ${peers - 1}`,
             { code: "send-to-unknown-peer", peer: id, neighbour: to },
           );
-        const bytes = encodeFrame(frame);
-        decodeFrame(bytes, maximumPayloadBytes);
+        const lane = entry(lanes, to, () => ({ waiting: [], spare: [], unreleased: 0 }));
+        const length = frameBytes(frame);
+        const spare = lane.spare.pop();
+        const bytes = spare?.length === length ? spare : new Uint8Array(length);
+        encodeFrameInto(frame, bytes);
         const sent = trafficOf(to);
         sent.bytesSent += bytes.length;
         sent.messagesSent++;
-        const lane = entry(lanes, to, () => ({ waiting: [], unreleased: 0 }));
-        lane.waiting.push(bytes);
+        lane.waiting.push({ frame: decodeFrame(bytes, maximumPayloadBytes), bytes });
         deliver(to, lane);
       },
       next: queue.next,
+      take: queue.take,
       // The exchange counts what it refuses; in one process there is no connection to end.
       refuse() {},
       traffic: trafficOf,

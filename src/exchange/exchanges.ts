@@ -228,7 +228,9 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const read = async (): Promise<void> => {
     while (!closed) {
       try {
-        const event = transport.take?.() ?? (await transport.next());
+        const next = transport.next();
+        // Most events are there already, and need no wait.
+        const event = next instanceof Promise ? await next : next;
         if (event.kind === "closed") closed = event;
         else apply(event);
       } catch (error) {

@@ -71,10 +71,11 @@ export interface Transport {
    * @throws InvalidTopology `to` is not a neighbour
    */
   send(to: number, frame: Frame): void;
-  /** The next event from any edge; `closed` from then on once the transport is closed. One reader at a time. */
-  next(): Promise<EdgeEvent | Closed>;
-  /** The next event where it is there already, which saves a wait; undefined otherwise. By the same reader. */
-  take?(): EdgeEvent | undefined;
+  /**
+   * The next event from any edge, a promise of it where it is yet to come; `closed` from then on once the transport is closed.
+   * One reader at a time.
+   */
+  next(): EdgeEvent | Closed | Promise<EdgeEvent | Closed>;
   /** Counts a frame of this neighbour as a violation of the protocol; after too many the neighbour is banned for a while. */
   refuse(peer: number, reason: string): void;
   /** What has crossed the edge to this neighbour so far. */

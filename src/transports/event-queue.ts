@@ -4,9 +4,8 @@ import type { MurmurationError } from "../foundation/errors.js";
 /** A queue of edge events with one reader. */
 export interface EventQueue {
   put(event: EdgeEvent): void;
-  next(): Promise<EdgeEvent | Closed>;
-  /** The oldest event that waits already; undefined where none does. */
-  take(): EdgeEvent | undefined;
+  /** The oldest event; a promise only where none waits. */
+  next(): EdgeEvent | Closed | Promise<EdgeEvent | Closed>;
   /** Drops what waits; every read from now on is `closed`, with this error if there is one. */
   close(error?: MurmurationError): void;
 }
@@ -25,14 +24,13 @@ export function createEventQueue(): EventQueue {
       } else waiting.push(event);
     },
     next() {
-      if (closed) return Promise.resolve(closed);
+      if (closed) return closed;
       const event = waiting.shift();
-      if (event) return Promise.resolve(event);
+      if (event) return event;
       return new Promise((resolve) => {
         reader = resolve;
       });
     },
-    take: () => waiting.shift(),
     close(error) {
       if (closed) return;
       closed = { kind: "closed", ...(error && { error }) };

@@ -73,7 +73,6 @@ export function createMemoryTransports(peers: number, maximumPayloadBytes: numbe
         deliver(to, lane);
       },
       next: queue.next,
-      take: queue.take,
       // The exchange counts what it refuses; in one process there is no connection to end.
       refuse() {},
       traffic: trafficOf,

@@ -96,11 +96,12 @@ export { type Closing, closingRates } from "./graphs/closing-rates.js";
 export type { Edge, Graph } from "./graphs/graph.js";
 export type { GraphSequence, WeightedEdge } from "./graphs/graph-sequence.js";
 export { createGraph, type GraphSettings, graphSettings } from "./graphs/index.js";
-export type { Mixing, MixingSequence, Neighbour } from "./graphs/mixing.js";
+export { denseWeights, type Mixing, type MixingSequence, type Neighbour } from "./graphs/mixing.js";
 export {
   maximumConsensusRate,
   optimalConsensusRate,
   predictedRounds,
+  type Spectrum,
   spectralGap,
   spectrum,
 } from "./graphs/spectrum.js";

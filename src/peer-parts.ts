@@ -36,7 +36,14 @@ import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
 import type { Trainer } from "./trainers/trainer.js";
 import type { Layout } from "./vectors/layout.js";
-import { ALIGNMENT, createVectorSpace, spaceBytes, type Vector, type VectorSpace } from "./vectors/vector.js";
+import {
+  ALIGNMENT,
+  type CreateSpace,
+  createVectorSpace,
+  spaceBytes,
+  type Vector,
+  type VectorSpace,
+} from "./vectors/vector.js";
 
 /** What all peers of a run do, round by round. */
 export interface Plan {
@@ -87,6 +94,8 @@ export interface PeerOptions {
   readonly trainer: Trainer;
   /** That share the work on a large model; the caller closes them. Only its own where left out. */
   readonly threads?: Threads;
+  /** Where its vectors lie, which no threads share then. In a memory of its own where left out. */
+  readonly createSpace?: CreateSpace | undefined;
   /** What files of its model say, once its first round has begun; without it, no such file can be made. */
   readonly card?: () => ModelCard;
   /** Its place in the tree along which peers add up what they hold; needed where trainers or weights ask for sums. */
@@ -219,7 +228,7 @@ export function createParts(options: PeerOptions): Parts {
       diverged,
     },
     memory: createMemory(id, model, states, trainer),
-    projection: plan.projection && createProjection(layout, plan.projection.size, plan.seed),
+    projection: projectionOf(plan, layout),
     rounds: totalRounds(plan, layout.length),
     rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),
     check({ kind, round, step, payload }, from) {
@@ -243,6 +252,16 @@ export function createParts(options: PeerOptions): Parts {
       return algorithm.check ? undefined : compressor.normBound(payload);
     },
   };
+}
+
+const projections = new WeakMap<Plan, Projection>();
+
+/** One for all peers of a plan in this process: they share the layout. */
+function projectionOf(plan: Plan, layout: Layout): Projection | undefined {
+  if (!plan.projection) return undefined;
+  const known = projections.get(plan) ?? createProjection(layout, plan.projection.size, plan.seed);
+  projections.set(plan, known);
+  return known;
 }
 
 /** @throws InvalidExperiment an algorithm that needs answers, on edges that carry none */
@@ -279,7 +298,7 @@ export function requirePatience(
 }
 
 /** Memory for all that a peer needs. Untouched pages cost nothing. */
-function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): VectorSpace {
+function createPeerSpace({ plan, neighbours, trainer, threads, createSpace }: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
   const degree = neighbours.length;
   const ofRule = mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
@@ -294,5 +313,6 @@ function createPeerSpace({ plan, neighbours, trainer, threads }: PeerOptions): V
   const kept = stopperBytes({ plan, trainer, length });
   const room = scratch + headers + pooled + kept + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
   const bytes = spaceBytes(vectors, length, room);
+  if (createSpace) return createSpace(bytes);
   return createVectorSpace(bytes, createSimdKernels, threads);
 }

@@ -56,18 +56,35 @@ export function isRateWarning(warning: string): boolean {
   return /^consensus rate η = \S+ is too large: /.test(warning);
 }
 
+/** A norm that is watched, and the names of what is remembered of it. */
+interface Watched {
+  readonly of: keyof Norms;
+  readonly growth: Growth;
+  readonly sum: string;
+  readonly seen: string;
+  readonly windows: string;
+  readonly means: readonly string[];
+}
+
+function watch(of: keyof Norms, growth: Growth): Watched {
+  const name = `${of} ${growth.rounds}`;
+  const means = Array.from({ length: growth.times + 1 }, (_, k) => `${name} mean ${k}`);
+  return {
+    ...{ of, growth, means },
+    ...{ sum: `${name} sum`, seen: `${name} rounds`, windows: `${name} windows` },
+  };
+}
+
+const watched: readonly Watched[] = [
+  watch("model", MODEL_GROWTH),
+  watch("residual", RESIDUAL_GROWTH),
+  watch("residual", SLOW_RESIDUAL_GROWTH),
+];
+
 export function createRateGuard(kind: AlgorithmKind): RateGuard {
   const scalars: Scalars = { halvings: 0 };
   const isActive = isGuarded(kind);
-  const watch = (of: keyof Norms, growth: Growth) => ({
-    ...{ of, growth },
-    ...createWatch(`${of} ${growth.rounds}`, growth, scalars),
-  });
-  const watches = [
-    watch("model", MODEL_GROWTH),
-    watch("residual", RESIDUAL_GROWTH),
-    watch("residual", SLOW_RESIDUAL_GROWTH),
-  ];
+  const watches = watched.map((each) => ({ ...each, ...createWatch(each, scalars) }));
   return {
     state: { vectors: {}, scalars },
     halvings: () => scalars.halvings!,
@@ -95,10 +112,8 @@ export function createRateGuard(kind: AlgorithmKind): RateGuard {
 type Scalars = Record<string, number>;
 
 /** Detects a norm that grows without bound. */
-function createWatch(name: string, { rounds, factor, times }: Growth, scalars: Scalars) {
-  const of = (what: string) => `${name} ${what}`;
-  const [sum, seen, windows] = [of("sum"), of("rounds"), of("windows")];
-  const means = Array.from({ length: times + 1 }, (_, k) => of(`mean ${k}`));
+function createWatch({ growth, sum, seen, windows, means }: Watched, scalars: Scalars) {
+  const { rounds, factor, times } = growth;
   const restart = (): void => {
     for (const each of [sum, seen, ...means]) scalars[each] = 0;
   };

@@ -5,6 +5,7 @@ import {
   encodeFrame,
   FRAME_HEADER_BYTES,
   type Frame,
+  frameBytes,
   frameKinds,
   MAX_HALVINGS,
   MAX_NOTICE_BYTES,
@@ -48,6 +49,7 @@ describe("a frame", () => {
     fc.assert(
       fc.property(frames, (frame) => {
         expect(decodeFrame(encodeFrame(frame), 64)).toEqual(frame);
+        expect(encodeFrame(frame)).toHaveLength(frameBytes(frame));
       }),
     );
   });

@@ -243,7 +243,7 @@ describe("graphs that are refused", () => {
       'is 1, which makes the torus a ring: use {"kind":"ring","peers":7}',
     ],
     [{ kind: "torus", rows: 13, columns: 1 }, 'use {"kind":"ring","peers":13}'],
-    [{ kind: "torus", rows: 33, columns: 32 }, "is a torus of 1056 peers, and there may be 1024"],
+    [{ kind: "torus", rows: 129, columns: 128 }, "is a torus of 16512 peers, and there may be 16384"],
     [{ kind: "expander", peers: 5, degree: 3 }, "no graph of 5 peers has that odd degree"],
     [{ kind: "expander", peers: 9, degree: 2 }, 'is a ring: use {"kind":"ring","peers":9}'],
     [{ kind: "random-regular", peers: 4, degree: 4 }, "4 peers have at most 3 neighbours each"],
@@ -272,8 +272,8 @@ describe("limits", () => {
     for (const peers of [MAX_PEERS + 1, 0]) {
       expectError(() => createSimpleGraph(peers, []), InvalidTopology, { code: "peer-count" });
     }
-    expect(graphSettings.safeParse({ kind: "hypercube", dimension: 11 }).success).toBe(false);
-    expect(graphSettings.safeParse({ kind: "margulis", side: 33 }).success).toBe(false);
+    expect(graphSettings.safeParse({ kind: "hypercube", dimension: 15 }).success).toBe(false);
+    expect(graphSettings.safeParse({ kind: "margulis", side: 129 }).success).toBe(false);
   });
 
   it("MAX_EDGES", () => {

@@ -5,7 +5,7 @@ import { algorithms } from "../src/algorithms/index.js";
 import { createCompressor } from "../src/compressors/index.js";
 import { normal, random } from "../src/foundation/random.js";
 import { createGraph } from "../src/graphs/index.js";
-import { secondEigenvalue, smallestEigenvalue, spectrum } from "../src/graphs/spectrum.js";
+import { spectrum } from "../src/graphs/spectrum.js";
 import { metropolisMixing } from "../src/graphs/weights.js";
 import { readRun } from "../src/inspect/read.js";
 import { createObserver, OBSERVED_ROUNDS, SPARSE_LENGTH } from "../src/observing/observer.js";
@@ -131,8 +131,8 @@ describe("consensus distance from logs", () => {
     // Neighbours lie closer together than strangers: by the spectrum, the mean over all peers of half their squared
     // distance is (1 − λ₂)/s to (1 − λ_n)/s times the consensus distance, s = Σ_j w_ij = 2/3.
     const eigenvalues = spectrum(metropolisMixing(createGraph({ kind: "ring", peers: 8 })));
-    const least = ((1 - secondEigenvalue(eigenvalues)) / (2 / 3)) * exact;
-    const most = ((1 - smallestEigenvalue(eigenvalues)) / (2 / 3)) * exact;
+    const least = ((1 - eigenvalues.second) / (2 / 3)) * exact;
+    const most = ((1 - eigenvalues.smallest) / (2 / 3)) * exact;
     const last = run.peers.map(({ columns }) => {
       const estimates = Array.from(columns.consensusEstimate.values()).filter(
         (estimate) => !Number.isNaN(estimate),

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { InvalidExperiment, InvalidTopology } from "../src/foundation/errors.js";
+import { denseWeights } from "../src/graphs/mixing.js";
 import { spectralGap, spectrum } from "../src/graphs/spectrum.js";
 import {
   describeTopology,
@@ -85,7 +86,7 @@ describe("a topology", () => {
       [0.25, 0.75],
     ];
     const { mixing } = parseTopology({ graph: { kind: "chain", peers: 2 }, weights }, "here");
-    expect([...mixing.weights]).toEqual(weights.flat());
+    expect([...denseWeights(mixing)]).toEqual(weights.flat());
   });
 
   it("may be JSON text, with a byte order mark", () => {
@@ -110,7 +111,7 @@ describe("a topology that is refused", () => {
     [{ graph: "ring" }, { code: "invalid-setting", field: "graph" }],
     [{ grahp: graph }, { code: "unknown-setting", field: "grahp" }],
     [{ graph: { kind: "ring", peers: "8" } }, { code: "invalid-setting", field: "graph.peers" }],
-    [{ graph: { kind: "ring", peers: 5000 } }, { code: "invalid-setting", field: "graph.peers" }],
+    [{ graph: { kind: "ring", peers: 50_000 } }, { code: "invalid-setting", field: "graph.peers" }],
     [
       { graph: { kind: "edges", edges: [[0, 1], [2]] } },
       { code: "invalid-setting", field: "graph.edges[1]" },

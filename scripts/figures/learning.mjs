@@ -2,6 +2,7 @@
 // corrections.
 import { Matrix, solve } from "ml-matrix";
 import { normal, random } from "../../dist/foundation/random.js";
+import { denseWeights } from "../../dist/graphs/mixing.js";
 import { createGossip, finish, meanOf, ring, SEED } from "./gossip.mjs";
 import { atMost, CLOSED_FORM, inside, PROTOTYPE, row, within } from "./row.mjs";
 
@@ -68,7 +69,7 @@ async function* matrixForms() {
   const initial = (peer, k) => Math.fround(normal(random(SEED, "models"), peer * length + k));
   let x = Matrix.zeros(8, length);
   for (let i = 0; i < 8; i++) for (let k = 0; k < length; k++) x.set(i, k, initial(i, k));
-  const w = Matrix.from1DArray(8, 8, mixing.weights)
+  const w = Matrix.from1DArray(8, 8, denseWeights(mixing))
     .mul(rate)
     .add(Matrix.eye(8).mul(1 - rate));
   for (let round = 0; round < rounds; round++) {

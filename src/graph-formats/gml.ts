@@ -18,7 +18,7 @@ interface Entry {
   readonly line: number;
 }
 
-/** Most keys of a file: of a complete graph of `MAX_PEERS` with weights there are about half as many. */
+/** Most keys of a file: of `MAX_EDGES` edges with weights there are about half as many. */
 export const MAX_GML_KEYS = 2 ** 22;
 
 const TOKEN = /\s+|#[^\n\r]*|([A-Za-z_]\w*)|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|"([^"]*)"|(\[)|(\])/y;

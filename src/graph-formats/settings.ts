@@ -125,7 +125,7 @@ export function documentOf({ name, graph, mixing, peers, hasOwnWeights }: Topolo
     );
   }
   const weight = (from: number, to: number) =>
-    hasOwnWeights ? { weight: mixing.weights[from * mixing.peers + to]! } : {};
+    hasOwnWeights ? { weight: mixing.neighbours[from]!.find(({ peer }) => peer === to)!.weight } : {};
   const edges = graph.edges.map(([from, to]) => ({ from, to, ...weight(from, to) }));
   return { isDirected: graph.isDirected === true, nodes, edges };
 }

@@ -13,4 +13,8 @@ export const chain: GraphKind<typeof settings> = {
       Array.from({ length: peers - 1 }, (_, i): Edge => [i, i + 1]),
     );
   },
+  eigenvalues({ peers }) {
+    if (peers < 3) return undefined;
+    return Array.from({ length: peers }, (_, k) => (1 + 2 * Math.cos((Math.PI * k) / peers)) / 3);
+  },
 };

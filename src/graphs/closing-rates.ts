@@ -1,7 +1,7 @@
 /** The consensus rates after which all peers hold the mean model. */
 import { InvalidExperiment } from "../foundation/errors.js";
 import type { Mixing } from "./mixing.js";
-import { spectrum } from "./spectrum.js";
+import { type Spectrum, spectrum } from "./spectrum.js";
 
 /** Most rounds a closing consensus takes. */
 export const MAX_CLOSING_ROUNDS = 256;
@@ -37,7 +37,9 @@ export interface Closing {
  * with exact (float32) models. Rates are in Leja order, which keeps every stage of the product small, and
  * carry twelve digits, so that peers whose mathematics differ in the last bit still use the same ones.
  *
- * @param spectrum of W, descending
+ * Where only λ₂ and λ_n are known, the rates are Chebyshev's, and the contraction is a bound for any spectrum between.
+ *
+ * @param spectrum of W
  * @param rounds 0 … `MAX_CLOSING_ROUNDS`, the most rounds to take. By default as many as make the average exact, or
  *   as leave `CLOSING_TOLERANCE` of any disagreement, whichever are fewer, and no more than `MAX_CLOSING_ROUNDS`
  * @throws InvalidExperiment `rounds` is out of range
@@ -46,10 +48,12 @@ export interface Closing {
  *   Golub & Varga 1961, “Chebyshev semi-iterative methods …”; Montijano, Montijano & Sagues 2013, “Chebyshev
  *   polynomials in distributed consensus applications”; Reichel 1990, “Newton interpolation at Leja points”
  */
-export function closingRates(spectrum: readonly number[], rounds?: number): Closing {
+export function closingRates(spectrum: Spectrum, rounds?: number): Closing {
   requireRounds(rounds);
   // In terms of μ = 1 − λ, a round multiplies by 1 − μ/μ_k.
-  const slownesses = distinct(spectrum.slice(1).map((eigenvalue) => 1 - eigenvalue));
+  const { eigenvalues } = spectrum;
+  if (!eigenvalues) return onInterval([1 - spectrum.second, 1 - spectrum.smallest], rounds);
+  const slownesses = distinct(eigenvalues.slice(1).map((eigenvalue) => 1 - eigenvalue));
   if (slownesses.length === 0) return { rates: [], contraction: 0 };
   const chebyshevDegree = rounds ?? degreeFor(CLOSING_TOLERANCE, slownesses);
   if (slownesses.length <= chebyshevDegree) {
@@ -57,6 +61,17 @@ export function closingRates(spectrum: readonly number[], rounds?: number): Clos
     if (exact.contraction + exact.amplification * FLOAT32_EPSILON <= CLOSING_TOLERANCE) return exact;
   }
   return withRoots(chebyshevRoots(chebyshevDegree, slownesses), slownesses);
+}
+
+/** The same where only the extremes are known: Chebyshev rates, and the most that they leave anywhere in the interval. */
+function onInterval(slownesses: readonly [number, number], rounds?: number): Closing {
+  const degree = rounds ?? degreeFor(CLOSING_TOLERANCE, slownesses);
+  const { rates, contraction } = withRoots(
+    chebyshevRoots(degree, slownesses),
+    // Where the polynomial is largest.
+    degree === 0 ? slownesses : chebyshevPeaks(degree, slownesses),
+  );
+  return { rates, contraction };
 }
 
 /** @throws InvalidExperiment */
@@ -144,6 +159,12 @@ function chebyshevRoots(degree: number, slownesses: readonly number[]): number[]
     { length: degree },
     (_, k) => centre + radius * Math.cos((Math.PI * (2 * k + 1)) / (2 * degree)),
   );
+}
+
+/** Where the magnitude of the Chebyshev polynomial of this degree is largest on [μ_min, μ_max]. */
+function chebyshevPeaks(degree: number, slownesses: readonly number[]): number[] {
+  const { centre, radius } = intervalOf(slownesses);
+  return Array.from({ length: degree + 1 }, (_, k) => centre + radius * Math.cos((Math.PI * k) / degree));
 }
 
 /** Middle and half the length of the interval that ascending values span. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createSimpleGraph, type Edge, type GraphKind } from "./graph.js";
+import { allPairs, createSimpleGraph, type GraphKind } from "./graph.js";
 import { peerCount } from "./sizes.js";
 
 const settings = z.strictObject({ kind: z.literal("complete"), peers: peerCount });
@@ -8,8 +8,7 @@ const settings = z.strictObject({ kind: z.literal("complete"), peers: peerCount 
 export const complete: GraphKind<typeof settings> = {
   settings,
   create({ peers }) {
-    const pairs: Edge[] = [];
-    for (let i = 0; i < peers; i++) for (let j = i + 1; j < peers; j++) pairs.push([i, j]);
-    return createSimpleGraph(peers, pairs);
+    return createSimpleGraph(peers, allPairs(peers));
   },
+  eigenvalues: ({ peers }) => Array.from({ length: peers }, (_, k) => (k === 0 ? 1 : 0)),
 };

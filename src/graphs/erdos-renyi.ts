@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
-import { random } from "../foundation/random.js";
+import { type Random, random } from "../foundation/random.js";
 import { createSimpleGraph, type Edge, type GraphKind, isConnected } from "./graph.js";
 import { MAX_SAMPLES, peerCount, seed } from "./sizes.js";
 
@@ -19,13 +19,10 @@ export const erdosRenyi: GraphKind<typeof settings> = {
   settings,
   create({ peers, probability, seed }) {
     for (let sample = 0; sample < MAX_SAMPLES; sample++) {
-      const stream = random(seed, "erdos-renyi", sample);
-      const pairs: Edge[] = [];
-      let draw = 0;
-      for (let i = 0; i < peers; i++) {
-        for (let j = i + 1; j < peers; j++) if (stream.uniform(draw++) < probability) pairs.push([i, j]);
-      }
-      const graph = createSimpleGraph(peers, pairs);
+      const graph = createSimpleGraph(
+        peers,
+        drawPairs(peers, probability, random(seed, "erdos-renyi", sample)),
+      );
       if (isConnected(graph)) return graph;
     }
     throw new InvalidTopology(
@@ -36,3 +33,11 @@ export const erdosRenyi: GraphKind<typeof settings> = {
   },
   sized: (peers) => ({ kind: "erdos-renyi", peers, probability: connecting(peers) }),
 };
+
+/** One by one, so that there are never more than a graph may have. */
+function* drawPairs(peers: number, probability: number, stream: Random): Generator<Edge> {
+  let draw = 0;
+  for (let i = 0; i < peers; i++) {
+    for (let j = i + 1; j < peers; j++) if (stream.uniform(draw++) < probability) yield [i, j];
+  }
+}

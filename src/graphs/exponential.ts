@@ -27,4 +27,16 @@ export const exponential: GraphKind<typeof settings> = {
     }
     return createSimpleGraph(peers, pairs, directed);
   },
+  /** W is circulant: its eigenvalues are the discrete Fourier transform of a row. */
+  eigenvalues({ peers, directed }) {
+    if (directed) return undefined;
+    const offsets = new Set<number>();
+    for (let offset = 1; offset < peers; offset *= 2) offsets.add(offset).add(peers - offset);
+    const cosines = Float64Array.from({ length: peers }, (_, k) => Math.cos((2 * Math.PI * k) / peers));
+    return Array.from({ length: peers }, (_, k) => {
+      let sum = 1;
+      for (const offset of offsets) sum += cosines[(k * offset) % peers]!;
+      return sum / (1 + offsets.size);
+    });
+  },
 };

@@ -6,11 +6,11 @@ import type { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
 import type { GraphSequence } from "./graph-sequence.js";
 
-/** Most peers of a graph; the weight matrix W has its square. */
-export const MAX_PEERS = 1024;
+/** Most peers of a graph. */
+export const MAX_PEERS = 16384;
 
-/** Most edges an edge list may have: those of the complete graph of `MAX_PEERS`. */
-export const MAX_EDGES = (MAX_PEERS * (MAX_PEERS - 1)) / 2;
+/** Most edges of a graph: those of a complete graph of 1024 peers. */
+export const MAX_EDGES = (1024 * 1023) / 2;
 
 /** Two different peers. */
 export type Edge = readonly [number, number];
@@ -49,6 +49,11 @@ export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
   /** @throws InvalidTopology when no such graph was found, which only random kinds do */
   create(settings: z.output<Settings>): Graph;
   /**
+   * Eigenvalues of W with Metropolis weights in closed form, in any order; undefined where these settings have none. Left
+   * out where the kind has none.
+   */
+  eigenvalues?(settings: z.output<Settings>): readonly number[] | undefined;
+  /**
    * Settings with which this kind has that many peers; left out where that is `{ kind, peers }`.
    *
    * @throws InvalidTopology when no graph of this kind has that many
@@ -61,7 +66,8 @@ export interface GraphKind<Settings extends z.ZodType = z.ZodType> {
  * only in the same direction.
  *
  * @param peers 1 … `MAX_PEERS`
- * @throws InvalidTopology a number of peers out of range, an edge to a peer that is not there or to itself
+ * @throws InvalidTopology a number of peers out of range, an edge to a peer that is not there or to itself, or more than
+ *   `MAX_EDGES`
  */
 export function createSimpleGraph(peers: number, pairs: Iterable<Edge>, isDirected = false): Graph {
   if (!Number.isInteger(peers) || peers < 1 || peers > MAX_PEERS) {
@@ -70,24 +76,46 @@ export function createSimpleGraph(peers: number, pairs: Iterable<Edge>, isDirect
       { code: "peer-count", field: "peers" },
     );
   }
-  const codes = new Set<number>();
+  let codes: number[] = [];
   for (const [a, b] of pairs) {
-    for (const peer of [a, b]) {
-      if (Number.isInteger(peer) && peer >= 0 && peer < peers) continue;
-      const range = `the ${peers} peers are numbered 0 to ${peers - 1}`;
-      throw new InvalidTopology(`edge ${a}–${b} names peer ${peer}: ${range}`, { code: "edge-peer", peer });
-    }
-    if (a === b)
-      throw new InvalidTopology(`edge ${a}–${b} connects peer ${a} to itself: remove it`, {
-        code: "self-loop",
-        peer: a,
-      });
-    codes.add(isDirected ? a * peers + b : Math.min(a, b) * peers + Math.max(a, b));
+    requireEdge(peers, a, b);
+    codes.push(isDirected || a < b ? a * peers + b : b * peers + a);
+    if (codes.length >= 2 * MAX_EDGES) codes = [...distinct(codes)];
   }
-  const edges = [...codes]
-    .sort((a, b) => a - b)
-    .map((code): Edge => [Math.floor(code / peers), code % peers]);
+  const edges = Array.from(distinct(codes), (code): Edge => [Math.floor(code / peers), code % peers]);
   return { peers, edges, ...(isDirected && { isDirected }) };
+}
+
+/** @throws InvalidTopology */
+function requireEdge(peers: number, a: number, b: number): void {
+  const isPeer = (peer: number) => Number.isInteger(peer) && peer >= 0 && peer < peers;
+  if (!isPeer(a) || !isPeer(b)) {
+    const peer = isPeer(a) ? b : a;
+    const range = `the ${peers} peers are numbered 0 to ${peers - 1}`;
+    throw new InvalidTopology(`edge ${a}–${b} names peer ${peer}: ${range}`, { code: "edge-peer", peer });
+  }
+  if (a === b) {
+    throw new InvalidTopology(`edge ${a}–${b} connects peer ${a} to itself: remove it`, {
+      code: "self-loop",
+      peer: a,
+    });
+  }
+}
+
+/** Each code once, ascending. @throws InvalidTopology there are more than a graph may have edges */
+function distinct(codes: readonly number[]): Uint32Array {
+  const sorted = Uint32Array.from(codes).sort();
+  const once = sorted.filter((code, k) => k === 0 || code !== sorted[k - 1]);
+  if (once.length <= MAX_EDGES) return once;
+  throw new InvalidTopology(
+    `a graph has at most ${MAX_EDGES} edges: take fewer peers, or a graph with fewer edges`,
+    { code: "edge-count", field: "peers" },
+  );
+}
+
+/** Every two peers, one pair by one, so that there are never more of them than a graph may have. */
+export function* allPairs(peers: number): Generator<Edge> {
+  for (let a = 0; a < peers; a++) for (let b = a + 1; b < peers; b++) yield [a, b];
 }
 
 /** Every peer's neighbours, ascending; on a directed graph those that it sends to or receives from. */

@@ -18,6 +18,14 @@ export const hypercube: GraphKind<typeof settings> = {
     }
     return createSimpleGraph(peers, pairs);
   },
+  /** One per Walsh function: each bit of its number that is 1 takes 2/(k + 1) from 1. */
+  eigenvalues({ dimension }) {
+    return Array.from({ length: 2 ** dimension }, (_, walsh) => {
+      let ones = 0;
+      for (let bits = walsh; bits > 0; bits &= bits - 1) ones++;
+      return (1 + dimension - 2 * ones) / (1 + dimension);
+    });
+  },
   sized(peers) {
     const dimension = wholeSize(Math.log2(peers), "hypercube", peers, "a power of two");
     return { kind: "hypercube", dimension };

@@ -61,3 +61,8 @@ export function sizedGraph(kind: string, peers: number): object {
 export function createGraph(settings: GraphSettings): Graph {
   return (kindOf(kinds, settings) as GraphKind).create(settings);
 }
+
+/** Eigenvalues of W with Metropolis weights in closed form; undefined where there is none for these settings. */
+export function eigenvaluesOf(settings: GraphSettings): readonly number[] | undefined {
+  return (kindOf(kinds, settings) as GraphKind).eigenvalues?.(settings);
+}

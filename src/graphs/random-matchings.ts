@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { random } from "../foundation/random.js";
-import { createSimpleGraph, type Edge, type GraphKind } from "./graph.js";
+import { allPairs, createSimpleGraph, type GraphKind } from "./graph.js";
 import type { WeightedEdge } from "./graph-sequence.js";
 import { peerCount, seed } from "./sizes.js";
 
@@ -17,8 +17,6 @@ const settings = z.strictObject({ kind: z.literal("random-matchings"), peers: pe
 export const randomMatchings: GraphKind<typeof settings> = {
   settings,
   create({ peers, seed }) {
-    const pairs: Edge[] = [];
-    for (let a = 0; a < peers; a++) for (let b = a + 1; b < peers; b++) pairs.push([a, b]);
     const round = (t: number): WeightedEdge[] => {
       const draws = random(seed, "matching", t);
       const order = Array.from({ length: peers }, (_, peer) => peer);
@@ -31,6 +29,6 @@ export const randomMatchings: GraphKind<typeof settings> = {
         return [Math.min(a, b), Math.max(a, b), 1 / 2];
       });
     };
-    return { ...createSimpleGraph(peers, pairs), sequence: { round } };
+    return { ...createSimpleGraph(peers, allPairs(peers)), sequence: { round } };
   },
 };

@@ -42,25 +42,46 @@ export function sampleRegularGraph(peers: number, degree: number, stream: Random
   if (degree % 2 === 1) {
     for (let peer = 0; peer < peers / 2; peer++) edges.push([peer, peer + peers / 2]);
   }
-  const code = (a: number, b: number) => Math.min(a, b) * peers + Math.max(a, b);
-  const present = new Set(edges.map(([a, b]) => code(a, b)));
-
+  const adjacent = createAdjacency(peers, degree, edges);
   for (let step = 0; step < SWITCHES_PER_EDGE * edges.length; step++) {
     const first = edges[Math.floor(stream.uniform(3 * step) * edges.length)]!;
     const second = edges[Math.floor(stream.uniform(3 * step + 1) * edges.length)]!;
+    const isStraight = stream.uniform(3 * step + 2) < 0.5;
     const [a, b] = first;
-    const [c, d] = stream.uniform(3 * step + 2) < 0.5 ? second : [second[1], second[0]];
+    const c = second[isStraight ? 0 : 1];
+    const d = second[isStraight ? 1 : 0];
     if (a === c || a === d || b === c || b === d) continue;
-    if (present.has(code(a, d)) || present.has(code(c, b))) continue;
-    present.delete(code(a, b));
-    present.delete(code(c, d));
-    present.add(code(a, d));
-    present.add(code(c, b));
+    if (adjacent.has(a, d) || adjacent.has(c, b)) continue;
+    adjacent.replace(a, b, d);
+    adjacent.replace(b, a, c);
+    adjacent.replace(c, d, b);
+    adjacent.replace(d, c, a);
     first[1] = d;
     second[0] = c;
     second[1] = b;
   }
   return createSimpleGraph(peers, edges satisfies Edge[]);
+}
+
+/** Every peer's neighbours in a table, `degree` to a row. */
+function createAdjacency(peers: number, degree: number, edges: readonly Edge[]) {
+  const table = new Int32Array(peers * degree);
+  const counts = new Int32Array(peers);
+  const placeOf = (peer: number, neighbour: number): number => {
+    const end = (peer + 1) * degree;
+    for (let place = peer * degree; place < end; place++) if (table[place] === neighbour) return place;
+    return -1;
+  };
+  for (const [a, b] of edges) {
+    table[a * degree + counts[a]!++] = b;
+    table[b * degree + counts[b]!++] = a;
+  }
+  return {
+    has: (a: number, b: number) => placeOf(a, b) >= 0,
+    replace(peer: number, old: number, neighbour: number) {
+      table[placeOf(peer, old)] = neighbour;
+    },
+  };
 }
 
 const settings = z

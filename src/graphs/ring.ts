@@ -15,4 +15,8 @@ export const ring: GraphKind<typeof settings> = {
     const pairs = Array.from({ length: peers }, (_, i): Edge => [i, (i + 1) % peers]);
     return createSimpleGraph(peers, peers === 1 ? [] : pairs, directed);
   },
+  eigenvalues({ peers, directed }) {
+    if (directed || peers < 3) return undefined;
+    return Array.from({ length: peers }, (_, k) => (1 + 2 * Math.cos((2 * Math.PI * k) / peers)) / 3);
+  },
 };

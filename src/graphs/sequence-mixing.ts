@@ -2,7 +2,7 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { components, createSimpleGraph, type Edge, type Graph } from "./graph.js";
 import type { GraphSequence, WeightedEdge } from "./graph-sequence.js";
-import type { Mixing, MixingSequence, Neighbour } from "./mixing.js";
+import { type Mixing, type MixingSequence, type Neighbour, requireDense } from "./mixing.js";
 import { metropolisMixing } from "./weights.js";
 
 /** Rounds that stand for a sequence which does not repeat. */
@@ -17,10 +17,11 @@ const KEPT_ROUNDS = 16;
 /** What one period may leave of a disagreement and still count as exact: rounding in float64. */
 const EXACTNESS = 1e-12;
 
-/** @throws InvalidTopology the edges of all rounds together do not connect the peers */
+/** @throws InvalidTopology the edges of all rounds together do not connect the peers, or there are more than `MAX_DENSE_PEERS` */
 export function sequenceMixing(graph: Graph & { readonly sequence: GraphSequence }): Mixing {
   const { peers, sequence, isDirected } = graph;
   const { period } = sequence;
+  requireDense(peers, "a graph that changes from round to round");
   const rounds = period ?? SAMPLED_ROUNDS;
   const undirected = createSimpleGraph(peers, graph.edges);
   const union = metropolisMixing(undirected);

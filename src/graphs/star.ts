@@ -13,4 +13,8 @@ export const star: GraphKind<typeof settings> = {
       Array.from({ length: peers - 1 }, (_, i): Edge => [0, i + 1]),
     );
   },
+  /** 1 of the mean, 0 of the hub against all leaves, and 1 − 1/n of what differs among the leaves. */
+  eigenvalues({ peers }) {
+    return Array.from({ length: peers }, (_, k) => (k === 0 ? 1 : k === 1 ? 0 : 1 - 1 / peers));
+  },
 };

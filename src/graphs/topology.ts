@@ -4,17 +4,18 @@ import { detailsOf, InvalidTopology, MurmurationError } from "../foundation/erro
 import { checked } from "../settings/check.js";
 import { closingOf } from "./closing-rates.js";
 import { degrees, type Graph, presentPeers, withoutPeers } from "./graph.js";
-import { createGraph, type GraphSettings, graphSettings } from "./index.js";
+import { createGraph, eigenvaluesOf, type GraphSettings, graphSettings } from "./index.js";
 import type { Mixing, MixingSequence } from "./mixing.js";
 import { sequenceContraction, sequenceMixing } from "./sequence-mixing.js";
 import {
+  MAX_DECOMPOSED_PEERS,
   maximumConsensusRate,
   optimalConsensusRate,
   predictedRounds,
-  secondEigenvalue,
-  smallestEigenvalue,
+  type Spectrum,
   spectralGap,
   spectrum,
+  spectrumOf,
 } from "./spectrum.js";
 import { completePeers, peerSettings, type TopologyPeer } from "./topology-peers.js";
 import { metropolisMixing, pushMixing, weightedMixing } from "./weights.js";
@@ -65,7 +66,10 @@ export function parseTopology(input: unknown, source: string): Topology {
   const whole = within(`${source}: graph`, () => createGraph(settings.graph), "graph");
   const peers = within(source, () => completePeers(settings.peers ?? [], whole.peers));
   const graph = within(source, () => withoutThoseThatLeft(whole, peers, settings.weights));
-  const mixing = within(source, () => mixingOf(graph, settings.weights));
+  // A closed form holds while all peers are there; small spectra are decomposed.
+  const isClosed = graph === whole && graph.peers > MAX_DECOMPOSED_PEERS;
+  const eigenvalues = isClosed ? eigenvaluesOf(settings.graph) : undefined;
+  const mixing = within(source, () => mixingOf(graph, settings.weights, eigenvalues));
   return {
     name: settings.name ?? `${settings.graph.kind}-${graph.peers}`,
     graphSettings: settings.graph,
@@ -119,7 +123,11 @@ export function requireWhole({ name, graph: { left = [] } }: Topology): void {
   );
 }
 
-function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
+function mixingOf(
+  graph: Graph,
+  weights: "metropolis" | number[][],
+  eigenvalues: Mixing["eigenvalues"],
+): Mixing {
   if (graph.isDirected && weights !== "metropolis") {
     throw new InvalidTopology(
       "the graph is directed, and a directed graph always has equal shares as weights: remove the weights",
@@ -135,7 +143,7 @@ function mixingOf(graph: Graph, weights: "metropolis" | number[][]): Mixing {
   }
   if (sequence) return sequenceMixing({ ...graph, sequence });
   if (graph.isDirected) return pushMixing(graph);
-  return weights === "metropolis" ? metropolisMixing(graph) : weightedMixing(graph, weights);
+  return weights === "metropolis" ? metropolisMixing(graph, eigenvalues) : weightedMixing(graph, weights);
 }
 
 /**
@@ -246,7 +254,7 @@ export interface TopologyDescription {
 /** The share of the consensus distance that predicted rounds leave. */
 export const ROUNDS_FACTOR = 1e-2;
 
-/** What is worth knowing about a topology before a run. Computes the spectrum: seconds above 500 peers. */
+/** What is worth knowing about a topology before a run. Computes the spectrum. */
 export function describeTopology({ name, graphSettings, graph, mixing }: Topology): TopologyDescription {
   const { sequence } = mixing;
   const present = presentPeers(graph);
@@ -270,23 +278,23 @@ export function describeTopology({ name, graphSettings, graph, mixing }: Topolog
   };
 }
 
-function graphSpeed(eigenvalues: readonly number[]) {
-  const optimal = optimalConsensusRate(eigenvalues);
+function graphSpeed(known: Spectrum) {
+  const optimal = optimalConsensusRate(known);
   return {
-    secondEigenvalue: secondEigenvalue(eigenvalues),
-    smallestEigenvalue: smallestEigenvalue(eigenvalues),
-    spectralGap: spectralGap(eigenvalues),
+    secondEigenvalue: known.second,
+    smallestEigenvalue: known.smallest,
+    spectralGap: spectralGap(known),
     optimalConsensusRate: optimal,
-    maximumConsensusRate: maximumConsensusRate(eigenvalues),
-    roundsAtOne: predictedRounds(eigenvalues, 1, ROUNDS_FACTOR),
-    roundsAtOptimum: predictedRounds(eigenvalues, optimal, ROUNDS_FACTOR),
+    maximumConsensusRate: maximumConsensusRate(known),
+    roundsAtOne: predictedRounds(known, 1, ROUNDS_FACTOR),
+    roundsAtOptimum: predictedRounds(known, optimal, ROUNDS_FACTOR),
   };
 }
 
 /** Of a sequence whose period is exact, the rounds are a period; otherwise they follow from the mean of a round. */
 function sequenceSpeed(graph: Graph, { isExact, rounds, smallestEigenvalue }: MixingSequence) {
   const contraction = sequenceContraction(graph);
-  const predicted = isExact ? rounds : predictedRounds([1, contraction], 1, ROUNDS_FACTOR);
+  const predicted = isExact ? rounds : predictedRounds(spectrumOf([1, contraction]), 1, ROUNDS_FACTOR);
   return {
     secondEigenvalue: contraction,
     smallestEigenvalue,

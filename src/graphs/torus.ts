@@ -43,9 +43,21 @@ export const torus: GraphKind<typeof settings> = {
     }
     return createSimpleGraph(rows * columns, pairs);
   },
+  eigenvalues({ rows, columns }) {
+    const [down, across] = [sumsAlong(rows), sumsAlong(columns)];
+    // Without waves, a sum counts the neighbours.
+    const degree = down[0]! + across[0]!;
+    return down.flatMap((a) => across.map((b) => (1 + a + b) / (1 + degree)));
+  },
   sized(peers) {
     let rows = Math.floor(Math.sqrt(peers));
     while (peers % rows !== 0) rows--;
     return { kind: "torus", rows, columns: peers / rows };
   },
 };
+
+/** By wave number, what a peer's neighbours along one side sum to where the peer itself has 1. */
+function sumsAlong(side: number): number[] {
+  const neighbours = side === 2 ? 1 : 2;
+  return Array.from({ length: side }, (_, k) => neighbours * Math.cos((2 * Math.PI * k) / side));
+}

@@ -1,8 +1,8 @@
 /** Mixing matrices from a graph: Metropolis–Hastings, push or the user's own weights. */
 import { InvalidTopology } from "../foundation/errors.js";
 import { components, degrees, type Graph, neighbours, reachable } from "./graph.js";
-import type { Mixing, Neighbour } from "./mixing.js";
-import { gapReaches, secondEigenvalue, smallestEigenvalue, spectrum } from "./spectrum.js";
+import { type Mixing, type Neighbour, requireDense } from "./mixing.js";
+import { gapReaches, type Spectrum, spectrum } from "./spectrum.js";
 
 /** How far a given row sum may be from 1, and w_ij from w_ji: room for weights written with six decimals. */
 export const WEIGHT_TOLERANCE = 1e-5;
@@ -15,39 +15,38 @@ export const MINIMUM_GAP = 1e-9;
  * diagonal. With the 1 in the denominator every peer keeps some of its own model, so λ_n > −1 on every
  * graph; without it even rings and hypercubes would oscillate (λ_n = −1).
  *
+ * @param eigenvalues of W in closed form, where they are known
  * @throws InvalidTopology the graph is not connected; names the peers that are cut off
  * @see Xiao, Boyd & Lall 2005, “A scheme for robust distributed sensor fusion based on average consensus”
  */
-export function metropolisMixing(graph: Graph): Mixing {
+export function metropolisMixing(graph: Graph, eigenvalues?: Mixing["eigenvalues"]): Mixing {
   requireConnected(graph);
   const counts = degrees(graph);
-  return mixingOf(graph, (i, j) => 1 / (1 + Math.max(counts[i]!, counts[j]!)));
+  const mixing = mixingOf(graph, (i, j) => 1 / (1 + Math.max(counts[i]!, counts[j]!)));
+  return eigenvalues ? { ...mixing, eigenvalues } : mixing;
 }
 
 /**
  * Push weights of a directed graph: a peer keeps 1 / (1 + d) and gives as much along each of its d outgoing edges.
  *
- * @throws InvalidTopology the graph is not strongly connected, or two peers send to each other
+ * @throws InvalidTopology the graph is not strongly connected, two peers send to each other, or there are more than
+ *   `MAX_DENSE_PEERS`
  * @see Kempe, Dobra & Gehrke 2003, “Gossip-based computation of aggregate information”
  */
 export function pushMixing(graph: Graph): Mixing {
+  requireDense(graph.peers, "a directed graph");
   requireStronglyConnected(graph);
   const n = graph.peers;
-  const weights = new Float64Array(n * n);
   const outgoing = Array.from({ length: n }, () => 0);
   for (const [from] of graph.edges) outgoing[from]!++;
   const lists = Array.from({ length: n }, (): Neighbour[] => []);
   for (const [from, to] of graph.edges) {
     const weight = 1 / (1 + outgoing[from]!);
-    weights[to * n + from] = weight;
     lists[from]!.push({ peer: to, weight, direction: "out" });
     lists[to]!.push({ peer: from, weight, direction: "in" });
   }
-  for (let peer = 0; peer < n; peer++) {
-    weights[peer * n + peer] = 1 / (1 + outgoing[peer]!);
-    lists[peer]!.sort((a, b) => a.peer - b.peer);
-  }
-  return { peers: n, weights, neighbours: lists, isDirected: true };
+  for (const list of lists) list.sort((a, b) => a.peer - b.peer);
+  return { peers: n, neighbours: lists, isDirected: true };
 }
 
 function requireStronglyConnected(graph: Graph): void {
@@ -84,6 +83,7 @@ function requireStronglyConnected(graph: Graph): void {
  * @throws InvalidTopology names the row, and what is wrong with it
  */
 export function weightedMixing(graph: Graph, weights: readonly (readonly number[])[]): Mixing {
+  requireDense(graph.peers, "a graph whose weights are written out");
   requireConnected(graph);
   const n = graph.peers;
   if (weights.length !== n)
@@ -118,8 +118,7 @@ export function weightedMixing(graph: Graph, weights: readonly (readonly number[
   return mixing;
 }
 
-function whyApart(spectrum: readonly number[]): string {
-  const [second, smallest] = [secondEigenvalue(spectrum), smallestEigenvalue(spectrum)];
+function whyApart({ second, smallest }: Spectrum): string {
   return -smallest >= second
     ? `the smallest eigenvalue is ${shorten(smallest)}: give every peer more weight to itself`
     : `the second eigenvalue is ${shorten(second)}: raise the weights of the edges`;
@@ -167,20 +166,10 @@ function checkWeight(
 }
 
 function mixingOf(graph: Graph, weightOf: (i: number, j: number) => number): Mixing {
-  const n = graph.peers;
-  const weights = new Float64Array(n * n);
-  const lists = neighbours(graph).map((list, i) => {
-    let rest = 1;
-    const weighted = list.map((peer): Neighbour => {
-      const weight = weightOf(Math.min(i, peer), Math.max(i, peer));
-      weights[i * n + peer] = weight;
-      rest -= weight;
-      return { peer, weight };
-    });
-    weights[i * n + i] = rest;
-    return weighted;
-  });
-  return { peers: n, weights, neighbours: lists };
+  const lists = neighbours(graph).map((list, i) =>
+    list.map((peer): Neighbour => ({ peer, weight: weightOf(Math.min(i, peer), Math.max(i, peer)) })),
+  );
+  return { peers: graph.peers, neighbours: lists };
 }
 
 function requireConnected(graph: Graph): void {

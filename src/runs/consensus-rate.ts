@@ -157,6 +157,6 @@ const driftOf = (mixing: Mixing, rate: number): number =>
 export function exactRates(mixing: Mixing): { readonly optimalRate: number; readonly maximumRate: number } {
   const { sequence } = mixing;
   if (sequence) return { optimalRate: 1, maximumRate: 2 / (1 - sequence.smallestEigenvalue) };
-  const eigenvalues = spectrum(mixing);
-  return { optimalRate: optimalConsensusRate(eigenvalues), maximumRate: maximumConsensusRate(eigenvalues) };
+  const known = spectrum(mixing);
+  return { optimalRate: optimalConsensusRate(known), maximumRate: maximumConsensusRate(known) };
 }

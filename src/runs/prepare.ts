@@ -13,6 +13,7 @@ import { oneThread, type StartThreads, type Threads } from "../threads/threads.j
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer } from "../trainers/trainer.js";
 import type { NamedValues, TensorGroup } from "../vectors/state.js";
+import { createSharedSpaces } from "../vectors/vector.js";
 import type { Experiment } from "./experiment.js";
 import { cardOf } from "./model-card.js";
 import { requireOneTask, taskOf } from "./own-data.js";
@@ -89,9 +90,10 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const memberships = ids.map((id) =>
       mayChange ? createMembership({ ...members, id, works, lastRound: plan.rounds - 1 }) : undefined,
     );
+    const createSpace = threads.count === 1 && ids.length > 1 ? createSharedSpaces(threads) : undefined;
     const peers = ids.map((id, k) =>
       createPeer({
-        ...{ id, neighbours: mixing.neighbours[id]!, plan, threads },
+        ...{ id, neighbours: mixing.neighbours[id]!, plan, threads, createSpace },
         trainer: equip(trainers[k]!, id),
         card: () => cardOf({ topology, experiment, plan }, trainers[k]!),
         ...(tree && { branch: tree[id]! }),
@@ -120,10 +122,14 @@ function rootOf({ graph }: Topology, newcomers: readonly number[] = []): number 
   return presentPeers(graph).find((peer) => !newcomers.includes(peer))!;
 }
 
+function isEqual(a: Float32Array, b: Float32Array | undefined): boolean {
+  if (a.length !== b?.length) return false;
+  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
+  return true;
+}
+
 function areAlike(ours: NamedValues = {}, theirs: NamedValues = {}): boolean {
   const entries = Object.entries(ours);
-  const isEqual = (a: Float32Array, b: Float32Array | undefined) =>
-    a.length === b?.length && a.every((value, k) => value === b[k]);
   return (
     entries.length === Object.keys(theirs).length &&
     entries.every(([name, values]) => isEqual(values, theirs[name]))
@@ -165,7 +171,7 @@ export async function requireOneStart(peers: readonly Startable[]): Promise<void
   const [first] = peers;
   const frozen = await first!.frozen?.read();
   const isUnlike = async ({ model, frozen: own }: Startable) =>
-    !model.every((value, k) => value === first!.model[k]) || !areAlike(frozen, await own?.read());
+    !isEqual(model, first!.model) || !areAlike(frozen, await own?.read());
   const unlike = await Promise.all(peers.map(isUnlike));
   const other = peers[unlike.indexOf(true)];
   if (!other) return;

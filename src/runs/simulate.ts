@@ -15,6 +15,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
+import { createSharedSpaces } from "../vectors/vector.js";
 import { type Evaluator, evaluateOn, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
 import { createLockstep, type Lockstep } from "./lockstep.js";
@@ -60,8 +61,9 @@ export function createSimulation({
   threads = oneThread,
   clock = stoppedClock,
 }: SimulationOptions): Simulation {
+  const createSpace = threads.count === 1 ? createSharedSpaces(threads) : undefined;
   const peers = trainers.map((trainer, id) =>
-    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads }),
+    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads, createSpace }),
   );
   return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1), clock });
 }

@@ -35,18 +35,14 @@ export function trialGraph(mixing: Mixing): TrialGraph {
     const { neighbours, sequence } = mixing;
     return { neighbours, edgesIn: sequence.neighbours, disagreements: [] };
   }
-  const all = spectrum(mixing).slice(1);
+  const known = spectrum(mixing);
   const ends = mixing.neighbours.reduce((sum, edges) => sum + edges.length, 0);
   // Peers that have left a running graph have no edges; its eigenvalues are those of the others.
   const isWhole = mixing.neighbours.every((edges) => edges.length > 0);
-  if (all.length === 0 || (ends <= MAX_EDGE_ENDS && isWhole)) {
-    return { neighbours: mixing.neighbours, disagreements: all };
+  if (known.eigenvalues && (ends === 0 || (ends <= MAX_EDGE_ENDS && isWhole))) {
+    return { neighbours: mixing.neighbours, disagreements: known.eigenvalues.slice(1) };
   }
-  const last = STAND_IN_PEERS - 2;
-  const disagreements = Array.from(
-    { length: STAND_IN_PEERS - 1 },
-    (_, k) => all[Math.round((k * (all.length - 1)) / last)]!,
-  );
+  const disagreements = known.sample(STAND_IN_PEERS - 1);
   const weight = (difference: number) => {
     const sum = disagreements.reduce((total, value, k) => total + walsh(k + 1, difference) * value, 1);
     // Twelve digits, so that decompositions that differ in the last bit give the same.

@@ -8,7 +8,7 @@ import { algorithms } from "../algorithms/index.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Clock } from "../foundation/clock.js";
 import { Diverged, InvalidExperiment } from "../foundation/errors.js";
-import { driftInRounds, roundsToMix, spectrum } from "../graphs/spectrum.js";
+import { driftInRounds, roundsToMix, type Spectrum, spectrum } from "../graphs/spectrum.js";
 import type { Topology } from "../graphs/topology.js";
 import type { ScheduleSettings } from "../settings/schedule.js";
 import { createTrainer } from "../trainers/index.js";
@@ -123,12 +123,12 @@ export async function tune(
   }
 }
 
-function rowOf({ consensusRate, isStable, floor }: TriedRate, eigenvalues: readonly number[]): TunedRate {
+function rowOf({ consensusRate, isStable, floor }: TriedRate, known: Spectrum): TunedRate {
   return {
     ...{ consensusRate, isStable },
     floor: Math.sqrt(floor),
-    roundsToMix: roundsToMix(eigenvalues, consensusRate),
-    drift: driftInRounds(eigenvalues, consensusRate),
+    roundsToMix: roundsToMix(known, consensusRate),
+    drift: driftInRounds(known, consensusRate),
   };
 }
 

@@ -54,21 +54,48 @@ export function createVectorSpace(
   const shared = threads.count > 1 || threads.sharesMemory === true;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   const kernels = threads.share(createKernels(memory), memory);
-  const buffer = memory.buffer;
-  let next = Math.ceil(kernels.heapBase / ALIGNMENT) * ALIGNMENT;
+  return carve(memory.buffer, kernels, kernels.heapBase, memory.buffer.byteLength);
+}
 
+/** Makes spaces of this many bytes. */
+export type CreateSpace = (capacityBytes: number) => VectorSpace;
+
+/** Bytes of a memory that several spaces share. */
+export const SHARED_MEMORY_BYTES = 2 ** 28;
+
+/**
+ * Spaces that lie side by side in few memories, for many peers of one thread each: a memory of one's own costs more than a
+ * small model. Pages that nothing is written to cost nothing.
+ */
+export function createSharedSpaces(threads: Threads = oneThread): CreateSpace {
+  let current: { readonly buffer: ArrayBufferLike; readonly kernels: Kernels; next: number } | undefined;
+  const create = (bytes: number) => createVectorSpace(bytes, createSimdKernels, threads);
+  return (capacityBytes) => {
+    if (capacityBytes > SHARED_MEMORY_BYTES / 2) return create(capacityBytes);
+    if (!current || current.next + capacityBytes > current.buffer.byteLength) {
+      const { buffer, kernels } = create(SHARED_MEMORY_BYTES);
+      current = { buffer, kernels, next: kernels.heapBase };
+    }
+    const { buffer, kernels, next } = current;
+    current.next = next + capacityBytes;
+    return carve(buffer, kernels, next, current.next);
+  };
+}
+
+/** A space from `first` to `end` of a memory. */
+function carve(buffer: ArrayBufferLike, kernels: Kernels, first: number, end: number): VectorSpace {
+  let next = aligned(first);
   const allocate = (byteLength: number): number => {
     const pointer = next;
-    next = Math.ceil((pointer + byteLength) / ALIGNMENT) * ALIGNMENT;
-    if (pointer + byteLength > buffer.byteLength) {
+    if (pointer + byteLength > end) {
       throw new InvalidExperiment(
-        `vector space of ${buffer.byteLength} bytes is full (${byteLength} more requested): create a larger one`,
+        `vector space of ${end - first} bytes is full (${byteLength} more requested): create a larger one`,
         { code: "vector-space-full" },
       );
     }
+    next = aligned(pointer + byteLength);
     return pointer;
   };
-
   return {
     buffer,
     kernels,
@@ -76,3 +103,5 @@ export function createVectorSpace(
     bytes: (length) => new Uint8Array(buffer, allocate(length), length),
   };
 }
+
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

@@ -1,5 +1,5 @@
 /** Plain float64 versions of what runs on kernels: vectors of all peers as rows, a mixing matrix, top-k. */
-import type { Mixing } from "../../src/graphs/mixing.js";
+import { denseWeights, type Mixing } from "../../src/graphs/mixing.js";
 
 export type Rows = readonly Float64Array[];
 
@@ -15,12 +15,15 @@ export const sum = (a: Rows, b: Rows, scale = 1): Float64Array[] =>
   rows(a.length, a[0]!.length, (i, k) => a[i]![k]! + scale * b[i]![k]!);
 
 /** W·X */
-export const mixed = ({ peers, weights }: Mixing, x: Rows): Float64Array[] =>
-  rows(peers, x[0]!.length, (i, k) => {
+export const mixed = (mixing: Mixing, x: Rows): Float64Array[] => {
+  const { peers } = mixing;
+  const weights = denseWeights(mixing);
+  return rows(peers, x[0]!.length, (i, k) => {
     let total = 0;
     for (let j = 0; j < peers; j++) total += weights[i * peers + j]! * x[j]![k]!;
     return total;
   });
+};
 
 /** Σ_j w_ij (x_j − x_i) = (WX − X)_i */
 export const disagreement = (mixing: Mixing, x: Rows) => sum(mixed(mixing, x), x, -1);

@@ -16,8 +16,15 @@ import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import type { ExampleCounts } from "./dataset.js";
 import { createLaps, drive } from "./drive.js";
-import { createExchanges, type EdgesSnapshot, type Patience, type Step } from "./exchange/exchanges.js";
+import {
+  createExchanges,
+  type EdgesSnapshot,
+  type ExchangesOptions,
+  type Patience,
+  type Step,
+} from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
+import type { HandOver } from "./exchange/hand-over.js";
 import type { Journal } from "./exchange/journal.js";
 import type { AfterFault } from "./exchange/ledger.js";
 import { noTraffic, type Traffic, type Transport } from "./exchange/transport.js";
@@ -44,6 +51,8 @@ export type { PeerOptions, Plan } from "./peer-parts.js";
 /** What a peer runs over. */
 export interface Network {
   readonly transport: Transport;
+  /** Takes the place of the transport at the barrier, where all neighbours are in this process and have it too. */
+  readonly handOver?: HandOver;
   readonly clock: Clock;
   /** How long to wait for neighbours. Without bounds where left out. */
   readonly patience?: Patience;
@@ -218,11 +227,11 @@ async function* run(
 ): AsyncGenerator<RoundReport, void> {
   const { id, neighbours: edges, plan, membership } = options;
   const { rounds, rate, check, normBound } = parts;
-  const { transport, clock, journal, counters = createCounters(), inTurn = atOnce } = network;
+  const { transport, handOver, clock, journal, counters = createCounters(), inTurn = atOnce } = network;
   const patience = { ...plan.patience, ...(network.patience ?? unbounded) };
   requirePatience(plan.algorithm, patience);
   const lastRound = plan.rounds - 1;
-  const exchanges = createExchanges({
+  const given: ExchangesOptions = {
     id,
     edges,
     rate,
@@ -238,7 +247,9 @@ async function* run(
     counters,
     members: membership,
     halvings: parts.guard.halvings,
-  });
+  };
+  const isHandedOver = handOver && !journal && !membership && isBarrier(patience);
+  const exchanges = isHandedOver ? handOver.exchangesOf(given) : createExchanges(given);
   const before = Object.fromEntries(
     position.traffic.map(({ neighbour, ...crossed }) => [neighbour, crossed]),
   );
@@ -247,7 +258,7 @@ async function* run(
   const traffic = () => [
     ...edges.map(({ peer }) => ({
       neighbour: peer,
-      ...added(before[peer] ?? noTraffic(), transport.traffic(peer)),
+      ...added(before[peer] ?? noTraffic(), exchanges.traffic(peer)),
     })),
     ...former,
   ];
@@ -362,6 +373,10 @@ async function gossip(turn: Turn): Promise<boolean> {
 
 /** Neighbours in this process, which need no deadline. */
 const unbounded: Patience = { deadlineMs: Number.POSITIVE_INFINITY };
+
+/** Whether a peer waits for every edge, and as long as it takes. */
+const isBarrier = ({ patienceMs, deadlineMs }: Patience): boolean =>
+  patienceMs === undefined && deadlineMs === unbounded.deadlineMs;
 
 /** A fault costs some exchanges; where the edge's two ends must hold the same, it costs the edge or the run. */
 function afterFaultOf({ needs }: AlgorithmKind): AfterFault {

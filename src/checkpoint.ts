@@ -71,8 +71,11 @@ export interface CheckpointStore {
 
 /** What a checkpoint is taken of. */
 export interface Checkpointed {
+  /** Tensors of the model that the run leaves as they are, where there are any. */
   readonly frozen?: Pick<TensorGroup, "shapes" | "read"> | undefined;
+  /** What the trainer keeps between rounds. */
   trainerState(): Promise<NamedValues>;
+  /** A checkpoint of the last round; its vectors are the live ones. @param own what `trainerState` returned */
   snapshot(own: NamedValues): Checkpoint;
 }
 

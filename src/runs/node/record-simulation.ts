@@ -11,6 +11,7 @@ import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
+import { together } from "../lockstep.js";
 import { endLine, failureOf, GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simulate } from "../simulate.js";
@@ -276,7 +277,11 @@ async function openSaving(peers: readonly SimulatedPeer[], { checkpoints, warn }
   // Asked for now: it is that of the initial model.
   for (const peer of peers) await peer.fingerprint();
   const loaded = resume ? await loadTogether(stores) : [];
-  await Promise.all(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
+  // Of peers in several threads, the first in their order is named.
+  await together(
+    loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)),
+    () => {},
+  );
   return {
     resumedFrom: loaded[0]?.round,
     /** Every this many rounds, and before the run stops. */

@@ -30,10 +30,10 @@ export interface PeerWorkerOptions {
 
 /**
  * Worker threads of Node for the peers of a simulation in lockstep, each with a backend of its own; a worker has peers that
- * follow each other. With `auto`, one per core where a round has {@link MINIMUM_WORK} or more, and otherwise the caller's
- * thread alone; also where a run needs that. Never more workers than peers.
+ * follow each other. With `auto`, one per core where parameters × examples of a minibatch × local steps ×
+ * peers are 4 million or more, and otherwise the caller's thread alone; also where a run needs that. Never more workers than peers.
  *
- * @throws InvalidExperiment unless the count is `auto` or a whole number from 1 to {@link MAX_WORKERS}
+ * @throws InvalidExperiment unless the count is `auto` or a whole number from 1 to 64
  */
 export function peerWorkers(count: WorkerCount, { threads = 1 }: PeerWorkerOptions = {}): StartWorkers {
   requireCount(count);

@@ -1,8 +1,9 @@
 import type { RoundSteps } from "./algorithm.js";
-import type { Exchanges, Step } from "./exchange/exchanges.js";
+import type { Exchanges, Outcome, Step } from "./exchange/exchanges.js";
 import type { Settled } from "./exchange/ledger.js";
 import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
+import { type Eventually, whenThere } from "./foundation/eventually.js";
 import type { CompressionMeter } from "./observing/compression-meter.js";
 import type { RoundTimes } from "./observing/report.js";
 
@@ -23,37 +24,54 @@ export interface DriveOptions extends Omit<Step, "step"> {
  * @returns false when the transport was closed meanwhile
  * @throws what `Exchanges.settle` throws. The round then ends at a yield, where model and state are valid
  */
-export async function drive({
+export function drive({
   steps,
   count,
   exchanges,
   laps,
   meter,
   settled,
-  ...round
-}: DriveOptions): Promise<boolean> {
+  kind,
+  round,
+  edges,
+  wait,
+}: DriveOptions): Eventually<boolean> {
   if (!exchanges.isOpen()) return false;
-  try {
-    meter.begin(round.round, 0);
-    let next = steps.next();
-    let step = 0;
-    for (; !next.done; step++) {
-      if (step >= count) throw wrongSteps(step + 1, count);
-      exchanges.offer({ ...round, step, outgoing: next.value });
-      laps.end("compressMs");
-      const outcome = await exchanges.settle({ ...round, step });
-      laps.end("waitMs");
-      settled?.(outcome.settled);
-      meter.begin(round.round, step + 1);
-      // Also when the transport was closed: what has settled here settles at the other end too.
-      if (!outcome.isClosed || outcome.settled.length > 0) next = steps.next(outcome.settled);
-      laps.end("mixMs");
-      if (outcome.isClosed) return false;
+  /** Sends what the algorithm yields, and goes on with what settles. */
+  const offer = (next: ReturnType<RoundSteps["next"]>, step: number): Eventually<boolean> => {
+    if (next.done) {
+      if (step !== count) throw wrongSteps(step, count);
+      return true;
     }
-    if (step !== count) throw wrongSteps(step, count);
-    return true;
+    if (step >= count) throw wrongSteps(step + 1, count);
+    const exchange = { kind, round, step, edges, wait, outgoing: next.value };
+    exchanges.offer(exchange);
+    laps.end("compressMs");
+    return whenThere(exchanges.settle(exchange), (outcome) => resume(outcome, step));
+  };
+  const resume = (outcome: Outcome, step: number): Eventually<boolean> => {
+    laps.end("waitMs");
+    settled?.(outcome.settled);
+    meter.begin(round, step + 1);
+    // Also when the transport was closed: what has settled here settles at the other end too.
+    if (outcome.isClosed && outcome.settled.length === 0) return false;
+    const next = steps.next(outcome.settled);
+    laps.end("mixMs");
+    return outcome.isClosed ? false : offer(next, step + 1);
+  };
+  meter.begin(round, 0);
+  return ended(steps, () => offer(steps.next(), 0));
+}
+
+/** Lets the algorithm clean up at the end, whatever that is. */
+function ended(steps: RoundSteps, work: () => Eventually<boolean>): Eventually<boolean> {
+  const end = (): void => void steps.return();
+  let result: Eventually<boolean> | undefined;
+  try {
+    result = work();
+    return result instanceof Promise ? result.finally(end) : result;
   } finally {
-    steps.return();
+    if (!(result instanceof Promise)) end();
   }
 }
 

@@ -211,22 +211,9 @@ export function createParts(options: PeerOptions): Parts {
   };
 
   return {
-    ...{
-      model,
-      update,
-      learner,
-      algorithm,
-      compressor,
-      meter,
-      observer,
-      guard,
-      closing,
-      welcome,
-      pooling,
-      stopper,
-      norm,
-      diverged,
-    },
+    model,
+    ...{ update, learner, algorithm, compressor, meter, observer, guard },
+    ...{ closing, welcome, pooling, stopper, norm, diverged },
     memory: createMemory(id, model, states, trainer),
     projection: projectionOf(plan, layout),
     rounds: totalRounds(plan, layout.length),

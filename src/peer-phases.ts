@@ -1,8 +1,10 @@
 /** What a peer does beside learning rounds: before the first, after an evaluation, and after the last. */
 import type { Passes } from "./algorithms/tree-reduction.js";
 import { createLaps, drive } from "./drive.js";
+import type { Stopper } from "./early-stopping.js";
 import type { Exchanges } from "./exchange/exchanges.js";
 import type { Clock } from "./foundation/clock.js";
+import type { Eventually } from "./foundation/eventually.js";
 import type { Parts } from "./peer-parts.js";
 import { type Measured, remeasure, type Turn } from "./peer-report.js";
 
@@ -12,7 +14,7 @@ export function greet(
   { welcome, meter }: Parts,
   exchanges: Exchanges,
   clock: Clock,
-): Promise<boolean> | true {
+): Eventually<boolean> {
   const { edges, steps: count } = welcome;
   if (edges.length === 0) return true;
   const kind = "welcome";
@@ -27,11 +29,19 @@ export function greet(
  * Where peers may stop early: what all of them make of an evaluation. Learning that is over leaves the model that is kept.
  * @returns undefined when the transport was closed meanwhile
  */
-export async function judge(turn: Turn, measured: Measured): Promise<Measured | undefined> {
+export function judge(turn: Turn, measured: Measured): Eventually<Measured | undefined> {
+  const { stopper } = turn.parts;
+  const { evaluation } = measured;
+  return stopper && evaluation ? agree(turn, stopper, measured, evaluation.loss) : measured;
+}
+
+async function agree(
+  turn: Turn,
+  stopper: Stopper,
+  measured: Measured,
+  loss: number,
+): Promise<Measured | undefined> {
   const { options, parts, exchanges, round } = turn;
-  const { stopper } = parts;
-  if (!stopper || !measured.evaluation) return measured;
-  const { loss } = measured.evaluation;
   if (!Number.isFinite(loss)) parts.diverged(round, "held-out loss", loss);
   if (!(await reduce(round, stopper.passes(loss), exchanges))) return undefined;
   const agreedLoss = await stopper.conclude(round);
@@ -60,7 +70,7 @@ export async function reduce(
 }
 
 /** One round of the closing consensus. @returns false when the transport was closed meanwhile */
-export function close(turn: Turn): Promise<boolean> {
+export function close(turn: Turn): Eventually<boolean> {
   const { options, parts, round } = turn;
   const steps = parts.closing[round - options.plan.rounds]!.round();
   return drive({

@@ -1,6 +1,7 @@
 /** What a peer reports of a round. */
 import type { Laps } from "./drive.js";
 import type { Exchanges } from "./exchange/exchanges.js";
+import type { Eventually } from "./foundation/eventually.js";
 import type { Observation } from "./observing/observer.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import type { Parts, PeerOptions } from "./peer-parts.js";
@@ -20,7 +21,7 @@ export const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round
 /** What the model and its compression are like after a round. */
 export type Measured = Pick<RoundReport, "modelNorm" | "evaluation" | "agreedLoss"> & Partial<RoundReport>;
 
-export async function measure({ options, parts, exchanges, round }: Turn): Promise<Measured> {
+export function measure({ options, parts, exchanges, round }: Turn): Eventually<Measured> {
   const { plan, trainer } = options;
   const { algorithm, meter, projection, norm, rounds, diverged } = parts;
   const { point, average } = algorithm;
@@ -33,17 +34,24 @@ export async function measure({ options, parts, exchanges, round }: Turn): Promi
     round === plan.rounds - 1 || round === rounds - 1 || (every > 0 && (round + 1) % every === 0);
   const isEvaluated = trainer.evaluates !== false && isDue(plan.evaluateEvery);
   exchanges.begin("evaluating");
-  return {
+  const measured = {
     modelNorm,
     ...(sent && {
       compressionError: sent.compressionError,
       residual: modelNorm === 0 ? 0 : sent.errorNorm / modelNorm,
     }),
     ...(isLearning && conclude(parts, round, modelNorm, sent?.errorNorm ?? 0)),
-    ...(isEvaluated && { evaluation: await trainer.evaluate(point) }),
-    ...(average && isEvaluated && { iterateAverage: await trainer.evaluate(average) }),
-    ...(projection && isDue(plan.projection!.every) && { projection: projection.project(point) }),
   };
+  const projected =
+    projection && isDue(plan.projection!.every) ? { projection: projection.project(point) } : undefined;
+  if (!isEvaluated) return projected ? { ...measured, ...projected } : measured;
+  const evaluated = async () => ({
+    ...measured,
+    evaluation: await trainer.evaluate(point),
+    ...(average && { iterateAverage: await trainer.evaluate(average) }),
+    ...projected,
+  });
+  return evaluated();
 }
 
 /** The same of a model that replaces that of the round. */
@@ -57,20 +65,20 @@ export async function remeasure({ options, parts }: Turn): Promise<Measured> {
 }
 
 /** Shows the trainer a round that is over, with the model where no local step follows. */
-export async function showTrainer({ options, parts, round }: Turn, report: RoundReport): Promise<void> {
+export function showTrainer({ options, parts, round }: Turn, report: RoundReport): Promise<void> | undefined {
   const { plan, trainer, membership } = options;
-  if (!trainer.reported) return;
+  if (!trainer.reported) return undefined;
   const isLast = round === plan.rounds - 1 || report.agreedLoss?.isLast === true;
   const isSettled = isLast || round === parts.rounds - 1 || membership?.next()?.firstRound === round + 1;
-  await trainer.reported({ ...report, isLast }, isSettled ? parts.algorithm.point : undefined);
+  return trainer.reported({ isLast, ...report }, isSettled ? parts.algorithm.point : undefined);
 }
 
 /** What the exchanges of a learning round show, and what they warn of. */
 function conclude(parts: Parts, round: number, model: number, residual: number): Observation {
   const { observer, guard, rate } = parts;
   const seen = observer.conclude(loweredRate(parts, round));
-  const warnings = [...(seen.warnings ?? []), ...guard.conclude({ model, residual }, rate(round))];
-  return { ...seen, ...(warnings.length > 0 && { warnings }) };
+  const grown = guard.conclude({ model, residual }, rate(round));
+  return grown.length === 0 ? seen : { ...seen, warnings: [...(seen.warnings ?? []), ...grown] };
 }
 
 /** Edges that a round went on without, frames that were refused, and neighbours that do not count after a fault. */
@@ -78,6 +86,7 @@ export function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" |
   const missed = exchanges.late();
   const refused = exchanges.takeRefusals();
   const quarantined = exchanges.quarantined();
+  if (missed.length + refused.length + quarantined.length === 0) return nothing;
   return {
     ...(missed.length > 0 && { missed }),
     ...(refused.length > 0 && { refused }),
@@ -85,7 +94,12 @@ export function whatHappened(exchanges: Exchanges): Pick<RoundReport, "missed" |
   };
 }
 
-export function waitedFor(exchanges: Exchanges): Pick<RoundTimes, "waitedFor"> {
-  const last = exchanges.lastToArrive();
-  return last === undefined ? {} : { waitedFor: last };
+const nothing = {};
+
+/** Where the time of a round went. */
+export function timesOf({ times }: Laps, exchanges: Exchanges, elapsedMs: number): RoundTimes {
+  const { computeMs, compressMs, waitMs, mixMs } = times;
+  const waitedFor = exchanges.lastToArrive();
+  if (waitedFor === undefined) return { computeMs, compressMs, waitMs, mixMs, elapsedMs };
+  return { computeMs, compressMs, waitMs, mixMs, waitedFor, elapsedMs };
 }

@@ -31,15 +31,16 @@ import { noTraffic, type Traffic, type Transport } from "./exchange/transport.js
 import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
+import { type Eventually, whenThere } from "./foundation/eventually.js";
 import { random } from "./foundation/random.js";
 import { atOnce, type InTurn } from "./foundation/turns.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
-import type { RoundReport } from "./observing/report.js";
+import type { EdgeTraffic, RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
 import { close, greet, judge, reduce, tools } from "./peer-phases.js";
 
-import { loweredRate, measure, showTrainer, type Turn, waitedFor, whatHappened } from "./peer-report.js";
+import { loweredRate, measure, showTrainer, type Turn, timesOf, whatHappened } from "./peer-report.js";
 
 import type { SavedModel } from "./saved-model.js";
 import type { Layout } from "./vectors/layout.js";
@@ -144,7 +145,8 @@ export function createPeer(options: PeerOptions): Peer {
     return known;
   };
   return {
-    ...{ id, layout, model },
+    id,
+    ...{ layout, model },
     compressorName: compressor.name,
     rounds: parts.rounds,
     largestPayloadBytes: Math.max(
@@ -250,18 +252,15 @@ async function* run(
   };
   const isHandedOver = handOver && !journal && !membership && isBarrier(patience);
   const exchanges = isHandedOver ? handOver.exchangesOf(given) : createExchanges(given);
-  const before = Object.fromEntries(
-    position.traffic.map(({ neighbour, ...crossed }) => [neighbour, crossed]),
-  );
+  const before = new Map(position.traffic.map((crossed) => [crossed.neighbour, crossed]));
   // What was sent to peers that have left counts on.
   const former = position.traffic.filter(({ neighbour }) => edges.every(({ peer }) => peer !== neighbour));
-  const traffic = () => [
-    ...edges.map(({ peer }) => ({
-      neighbour: peer,
-      ...added(before[peer] ?? noTraffic(), exchanges.traffic(peer)),
-    })),
-    ...former,
-  ];
+  const traffic = () => {
+    const crossed: EdgeTraffic[] = edges.map(({ peer }) =>
+      added(peer, before.get(peer) ?? untouched, exchanges.traffic(peer)),
+    );
+    return former.length > 0 ? [...crossed, ...former] : crossed;
+  };
   position.edges = exchanges.snapshot;
   const began = clock.now();
 
@@ -275,12 +274,15 @@ async function* run(
     const laps = createLaps(clock);
     const isReplayed = exchanges.isReplaying();
     const turn = { options, parts, exchanges, laps, round };
-    const loss = isClosing ? undefined : await inTurn(() => learn(turn));
+    const learned = isClosing ? undefined : inTurn(() => learn(turn));
+    const loss = learned instanceof Promise ? await learned : learned;
     laps.end("computeMs");
-    const isConnected = isClosing ? await close(turn) : await gossip(turn);
-    if (!isConnected) return;
+    const connected = isClosing ? close(turn) : gossip(turn);
+    if (!(connected instanceof Promise ? await connected : connected)) return;
 
-    const measured = isClosing ? await measure(turn) : await judge(turn, await measure(turn));
+    const figures = measure(turn);
+    const judged = isClosing ? figures : whenThere(figures, (measured) => judge(turn, measured));
+    const measured = judged instanceof Promise ? await judged : judged;
     if (!measured) return;
     // Where all stop early, closing begins.
     position.round = measured.agreedLoss?.isLast ? plan.rounds : round + 1;
@@ -298,22 +300,24 @@ async function* run(
       ...(isFirst && membership && membership.epoch.number > 0 && { epoch: reported(membership.epoch) }),
       ...whatHappened(exchanges),
       ...counters.take(),
-      time: { ...laps.times, ...waitedFor(exchanges), elapsedMs: clock.now() - began },
+      time: timesOf(laps, exchanges, clock.now() - began),
     };
     exchanges.begin("reporting");
-    await showTrainer(turn, report);
+    const shown = showTrainer(turn, report);
+    if (shown) await shown;
     yield report;
   }
 }
 
 /** u ← the local update at the algorithm's point. @returns the training loss, where it is known */
-async function learn({ options, parts, laps, round }: Turn): Promise<number | undefined> {
+function learn({ options, parts, laps, round }: Turn): Eventually<number | undefined> {
   // For a turn.
   laps.end("waitMs");
   const { learner, algorithm, update, diverged, pooling } = parts;
   const learningRate = options.plan.learningRate(round) * pooling.share();
-  const loss = await learner.learn(algorithm.point, update, { round, learningRate });
-  return loss === undefined || Number.isFinite(loss) ? loss : diverged(round, "loss", loss);
+  return whenThere(learner.learn(algorithm.point, update, { round, learningRate }), (loss) =>
+    loss === undefined || Number.isFinite(loss) ? loss : diverged(round, "loss", loss),
+  );
 }
 
 /** An edge with its weight of a round; undefined where it does not work in it. */
@@ -332,7 +336,7 @@ function weighedBy(options: PeerOptions) {
 }
 
 /** One learning round of the algorithm. @returns false when the transport was closed meanwhile */
-async function gossip(turn: Turn): Promise<boolean> {
+function gossip(turn: Turn): Eventually<boolean> {
   const { options, parts, exchanges, round } = turn;
   const { id, plan } = options;
   const { algorithm, update, rate, observer } = parts;
@@ -358,17 +362,20 @@ async function gossip(turn: Turn): Promise<boolean> {
     const isOff = plan.edges?.(id, edge.peer, round) === false;
     return isOff ? [] : (edgeOf(options, edge, round) ?? []);
   });
-  if (!(await go("patient", working))) return false;
   // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
+  const meet = async (): Promise<boolean> => {
+    for (let again = 1; !exchanges.isFinished(); again++) {
+      update.fill(0);
+      const unfinished = exchanges
+        .unfinished()
+        .map((edge) => edgeOf(options, edge, round) ?? { ...edge, weight: 0 });
+      if (!(await go("any", unfinished, again))) return false;
+    }
+    return true;
+  };
   const isLast = round === plan.rounds - 1 && plan.algorithm.steps > 0;
-  for (let again = 1; isLast && !exchanges.isFinished(); again++) {
-    update.fill(0);
-    const unfinished = exchanges
-      .unfinished()
-      .map((edge) => edgeOf(options, edge, round) ?? { ...edge, weight: 0 });
-    if (!(await go("any", unfinished, again))) return false;
-  }
-  return true;
+  const isConnected = go("patient", working);
+  return isLast ? whenThere(isConnected, (isOpen) => isOpen && meet()) : isConnected;
 }
 
 /** Neighbours in this process, which need no deadline. */
@@ -384,7 +391,11 @@ function afterFaultOf({ needs }: AlgorithmKind): AfterFault {
   return needs.edgeHistory ? "void-for-good" : "void";
 }
 
-const added = (a: Readonly<Traffic>, b: Readonly<Traffic>): Traffic => ({
+const untouched = noTraffic();
+
+/** What crossed an edge in an earlier part of the run, and in this one. */
+const added = (neighbour: number, a: Readonly<Traffic>, b: Readonly<Traffic>): EdgeTraffic => ({
+  neighbour,
   bytesSent: a.bytesSent + b.bytesSent,
   bytesReceived: a.bytesReceived + b.bytesReceived,
   messagesSent: a.messagesSent + b.messagesSent,

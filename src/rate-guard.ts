@@ -84,7 +84,11 @@ const watched: readonly Watched[] = [
 export function createRateGuard(kind: AlgorithmKind): RateGuard {
   const scalars: Scalars = { halvings: 0 };
   const isActive = isGuarded(kind);
-  const watches = watched.map((each) => ({ ...each, ...createWatch(each, scalars) }));
+  const watches = watched.map((each) => ({
+    of: each.of,
+    growth: each.growth,
+    ...createWatch(each, scalars),
+  }));
   return {
     state: { vectors: {}, scalars },
     halvings: () => scalars.halvings!,

@@ -104,11 +104,12 @@ describe("turns", () => {
     const inTurn = createTurns();
     const seen: string[] = [];
     const task = async (name: string, fails = false) => {
-      await inTurn(async () => {
+      const turn = inTurn(async () => {
         seen.push(`${name} begins`);
         await Promise.resolve();
         if (fails) throw new Error(name);
-      }).catch(() => {});
+      });
+      await Promise.resolve(turn).catch(() => {});
       for (let k = 0; k < 3; k++) await Promise.resolve();
       seen.push(`${name} is done`);
     };

@@ -53,13 +53,14 @@ const withAverage = (
     const { space } = context;
     const { kernels } = space;
     const inner = kind.create(context);
-    const { point } = inner;
+    const { point, ...others } = inner;
     const { byteOffset, length } = point;
     const average = space.vector(length);
     average.set(point);
     const scalars = { models: 0, next: from };
     return {
-      ...inner,
+      point,
+      ...others,
       average,
       state: joinStates({ algorithm: inner.state, averaging: { vectors: { average }, scalars } }),
       *round(update, round) {

@@ -31,14 +31,15 @@ const withMomentum = (kind: AlgorithmKind, beta: number): AlgorithmKind => ({
     const { space } = context;
     const { kernels } = space;
     const inner = kind.create(context);
-    const { point } = inner;
+    const { point, ...others } = inner;
     const { length } = point;
     const momentum = space.vector(length);
     const before = space.vector(length);
     // The first round whose update has not got its momentum: the last round may exchange again.
     const scalars = { next: 0 };
     return {
-      ...inner,
+      point,
+      ...others,
       state: joinStates({ algorithm: inner.state, momentum: { vectors: { momentum }, scalars } }),
       *round(update, round) {
         const { learningRate } = round;

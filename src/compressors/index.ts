@@ -65,8 +65,10 @@ export function createCompressor(settings: CompressorSettings, context: Compress
       { code: "foreign-vector" },
     );
   };
+  const { name, ...others } = compressor;
   return {
-    ...compressor,
+    name,
+    ...others,
     squeeze(vector, random) {
       requireVector(vector);
       return compressor.squeeze(vector, random);

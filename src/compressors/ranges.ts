@@ -108,7 +108,8 @@ export function sectionsOf(ranges: readonly Range[], bytesOf: (count: number) =>
     const rest = range.length % range.block;
     const bytes = Math.floor(range.length / range.block) * bytesOf(range.block) + (rest ? bytesOf(rest) : 0);
     end += bytes;
-    return { ...range, start, bytes, blocks: Math.ceil(range.length / range.block) };
+    const { offset, length, block } = range;
+    return { offset, length, block, start, bytes, blocks: Math.ceil(length / block) };
   });
   return { sections, end, longestBlock: Math.max(1, ...ranges.map(({ block }) => block)) };
 }

@@ -5,6 +5,7 @@
 import type { Clock } from "../foundation/clock.js";
 import type { Counters } from "../foundation/counters.js";
 import { MalformedFrame, RoundTimeout } from "../foundation/errors.js";
+import type { Eventually } from "../foundation/eventually.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame, FrameKind } from "./frame.js";
@@ -104,7 +105,7 @@ export interface Exchanges {
    * @returns what has settled, from this step or an earlier one
    * @throws RoundTimeout, or what made an edge fail: Unreachable, MalformedPayload, …
    */
-  settle(step: Step): Promise<Outcome>;
+  settle(step: Step): Eventually<Outcome>;
   /** The neighbour that the last exchange waited for longest; undefined when it did not wait. */
   lastToArrive(): number | undefined;
   /**

@@ -5,7 +5,7 @@
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import { type Account, createAccount, type Offer, punish, recordOf, violationOf } from "./account.js";
-import type { Exchanges, ExchangesOptions, Step } from "./exchanges.js";
+import type { Exchanges, ExchangesOptions, Outcome } from "./exchanges.js";
 import { createExaminer } from "./faults.js";
 import { decodeFrame, type Frame, frameBytes, requirePayload } from "./frame.js";
 import type { Settled } from "./ledger.js";
@@ -98,7 +98,8 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
     const ends = all.map((edge): End => {
       const [incoming, outgoing] = [laneOf(edge.peer, id), laneOf(id, edge.peer)];
       return {
-        ...{ edge, incoming, outgoing },
+        edge,
+        ...{ incoming, outgoing },
         account: createAccount(edge),
         open: undefined,
         copy: undefined,
@@ -165,6 +166,8 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
       return settled;
     };
 
+    const outcome = (): Outcome => ({ settled: isClosed ? [] : takeSettled(), isClosed });
+
     return {
       isOpen: () => !isClosed,
       ready: () => all,
@@ -177,7 +180,7 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
         if (typeof outgoing !== "function") {
           requirePayload(outgoing, maximumPayloadBytes);
           const shared = copyOf(outgoing);
-          const own = { ...offer, payload: outgoing };
+          const own = { payload: outgoing, ...offer };
           for (const edge of edges) {
             open(byPeer.get(edge.peer)!, own, edge.direction === "in" ? undefined : shared);
           }
@@ -187,22 +190,21 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
         for (const edge of edges) {
           const end = byPeer.get(edge.peer)!;
           if (edge.direction === "in") {
-            open(end, { ...offer, payload: nothing }, undefined);
+            open(end, { payload: nothing, ...offer }, undefined);
             continue;
           }
           const payload = outgoing(edge);
           requirePayload(payload, maximumPayloadBytes);
           end.copy = copyOf(payload);
-          open(end, { ...offer, payload: end.copy.payload }, end.copy);
+          open(end, { payload: end.copy.payload, ...offer }, end.copy);
         }
       },
 
-      async settle(_step: Step) {
+      settle() {
         for (const half of lent) half.drop();
         lent = [];
         const completed = complete();
-        if (completed) await completed;
-        return { settled: isClosed ? [] : takeSettled(), isClosed };
+        return completed ? completed.then(outcome) : outcome();
       },
 
       begin() {},
@@ -217,8 +219,10 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
         if (!end) return noTraffic();
         const [sent, received] = [end.outgoing.traffic, end.incoming.traffic];
         return {
-          ...{ bytesSent: sent.bytes, messagesSent: sent.messages },
-          ...{ bytesReceived: received.bytes, messagesReceived: received.messages },
+          bytesSent: sent.bytes,
+          bytesReceived: received.bytes,
+          messagesSent: sent.messages,
+          messagesReceived: received.messages,
         };
       },
     };

@@ -291,7 +291,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       account.open = offer;
       account.openedAt = now;
       account.isLate = false;
-      const frame = account.sends ? { ...offer, exchange } : undefined;
+      const frame = account.sends ? { exchange, ...offer } : undefined;
       account.unacknowledged = frame;
       settle(account);
       return frame;

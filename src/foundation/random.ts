@@ -39,16 +39,38 @@ const TWO_TO_MINUS_24 = 2 ** -24;
  * @param key what the draws are for: strings and numbers, order matters
  */
 export function random(seed: number, ...key: readonly (string | number)[]): Random {
-  // Two independent FNV-1a style passes over the text of the key, each finished by the mixer above.
-  const text = [seed, ...key].map((part) => `${typeof part}:${part}`).join("|");
-  let low = 0x811c9dc5;
-  let high = 0x1b873593;
+  const hash = hashOf(seed);
+  for (const part of key) extend(hash, "|", part);
+  return randomFromKey(drawBits(hash.low, hash.high, 1), drawBits(hash.low, hash.high, 2));
+}
+
+/** Two independent FNV-1a style passes over the text `type:part|type:part…` of a key, each finished by the mixer above. */
+interface Hash {
+  low: number;
+  high: number;
+}
+
+function hashOf(seed: number): Hash {
+  const hash = { low: 0x811c9dc5, high: 0x1b873593 };
+  extend(hash, "", seed);
+  return hash;
+}
+
+function extend(hash: Hash, separator: string, part: string | number): void {
+  add(hash, separator);
+  add(hash, typeof part === "number" ? "number:" : "string:");
+  add(hash, typeof part === "number" ? String(part) : part);
+}
+
+function add(hash: Hash, text: string): void {
+  let { low, high } = hash;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     low = Math.imul(low ^ code, 0x01000193);
     high = Math.imul(high ^ code, 0x85ebca6b) ^ (high >>> 13);
   }
-  return randomFromKey(drawBits(low, high, 1), drawBits(low, high, 2));
+  hash.low = low;
+  hash.high = high;
 }
 
 /** The stream with exactly this key, for example one that arrived inside a payload. */

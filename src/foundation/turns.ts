@@ -1,8 +1,9 @@
 /** Turns of tasks that share a thread. Async tasks interleave there, and a clock would count the others' work as each one's own. */
 import { quiescence } from "./clock.js";
+import type { Eventually } from "./eventually.js";
 
 /** Does the work when it is its turn. */
-export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
+export type InTurn = <Result>(work: () => Eventually<Result>) => Eventually<Result>;
 
 /** For tasks that have a thread, or a machine, of their own. */
 export const atOnce: InTurn = (work) => work();

@@ -30,5 +30,5 @@ export function createSimdKernels(memory: WebAssembly.Memory, room?: number): Ke
   const { exports } = new WebAssembly.Instance(moduleFor(memory), { env: { memory } });
   const firstRoom = Math.ceil((exports.endOfData as () => number)() / 64) * 64;
   (exports.workIn as (address: number) => void)(room ?? firstRoom);
-  return { ...exports, heapBase: firstRoom + ROOM_BYTES } as unknown as Kernels;
+  return { heapBase: firstRoom + ROOM_BYTES, ...exports } as unknown as Kernels;
 }

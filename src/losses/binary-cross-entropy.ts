@@ -20,7 +20,8 @@ export const binaryCrossEntropy: LossKind<typeof settings> = {
     );
   },
   create: ({ kind }, targets) => ({
-    ...{ name: kind, targets, metric: ACCURACY, outputs: "logits" as const },
+    name: kind,
+    ...{ targets, metric: ACCURACY, outputs: "logits" as const },
     ...sigmoidCrossEntropy,
     createTally: () => createTally(targets),
   }),

@@ -22,7 +22,8 @@ export const huber: LossKind<typeof settings> = {
   targets: "numbers",
   outputsFor: ({ count }) => count,
   create: ({ kind, delta }, targets) => ({
-    ...{ name: kind, targets, metric: MAE, outputs: "numbers" },
+    name: kind,
+    ...{ targets, metric: MAE, outputs: "numbers" },
     score: differenceScore({
       of(d) {
         const size = Math.abs(d);

@@ -10,7 +10,8 @@ export const mae: LossKind<typeof settings> = {
   targets: "numbers",
   outputsFor: ({ count }) => count,
   create: ({ kind }, targets) => ({
-    ...{ name: kind, targets, metric: MAE, outputs: "numbers" },
+    name: kind,
+    ...{ targets, metric: MAE, outputs: "numbers" },
     score: differenceScore({ of: Math.abs, slope: Math.sign }),
     mean: (tf, outputs, labels) => tf.losses.absoluteDifference(...asTensors(tf, outputs, labels)),
     createTally: () => createRegressionTally(targets, MAE),

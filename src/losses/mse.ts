@@ -10,7 +10,8 @@ export const mse: LossKind<typeof settings> = {
   targets: "numbers",
   outputsFor: ({ count }) => count,
   create: ({ kind }, targets) => ({
-    ...{ name: kind, targets, metric: R2, outputs: "numbers" },
+    name: kind,
+    ...{ targets, metric: R2, outputs: "numbers" },
     score: differenceScore({ of: (d) => d * d, slope: (d) => 2 * d }),
     mean: (tf, outputs, labels) => tf.losses.meanSquaredError(...asTensors(tf, outputs, labels)),
     createTally: () => createRegressionTally(targets, R2),

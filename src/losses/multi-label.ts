@@ -14,7 +14,8 @@ export const multiLabel: LossKind<typeof settings> = {
   targets: "marks",
   outputsFor: ({ count }) => count,
   create: ({ kind }, targets) => ({
-    ...{ name: kind, targets, metric, outputs: "logits" as const },
+    name: kind,
+    ...{ targets, metric, outputs: "logits" as const },
     ...sigmoidCrossEntropy,
     createTally: () => createTally(targets),
   }),

@@ -34,7 +34,8 @@ export function createCompressionMeter(
   let shared = 0;
   let lost = 0;
   return {
-    metered: (compressor) => ({
+    metered: ({ name, ...compressor }) => ({
+      name,
       ...compressor,
       squeeze(vector, random) {
         const before = norm(vector);

@@ -21,6 +21,11 @@ export interface RoundTimes {
   readonly waitedFor?: number;
 }
 
+/** What has crossed an edge, in bytes and messages. */
+export interface EdgeTraffic extends Readonly<Traffic> {
+  readonly neighbour: number;
+}
+
 /** One peer's round. */
 export interface RoundReport extends Observation, CounterReport {
   readonly peer: number;
@@ -42,7 +47,7 @@ export interface RoundReport extends Observation, CounterReport {
   /** Neighbours that this round's exchange did without; absent when none was late. */
   readonly missed?: readonly number[];
   /** What crossed each edge so far, in the order of the neighbours; then those of neighbours that have left. */
-  readonly traffic: readonly ({ readonly neighbour: number } & Readonly<Traffic>)[];
+  readonly traffic: readonly EdgeTraffic[];
   /** Neighbours whose exchanges do not count at present, after a fault of theirs. */
   readonly quarantined?: readonly number[];
   /** The round was computed again, from the journal, after a restart. */

@@ -1,4 +1,5 @@
 /** Peers that begin every round together. */
+import type { HandOver } from "../exchange/hand-over.js";
 import type { Transport } from "../exchange/transport.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
 import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
@@ -21,16 +22,21 @@ export interface LockstepOptions {
   /** One per peer, like the transports, in the order of the peers. */
   readonly trainers: readonly Trainer[];
   readonly transports: readonly Transport[];
+  /** By which peers exchange at the barrier, without the transports. */
+  readonly handOver: HandOver;
   readonly clock: Clock;
 }
 
-export function createLockstep({ peers, trainers, transports, clock }: LockstepOptions): Lockstep {
-  const close = () => Promise.all(transports.map((transport) => transport.close()));
+export function createLockstep({ peers, trainers, transports, handOver, clock }: LockstepOptions): Lockstep {
+  const close = async () => {
+    handOver.close();
+    await Promise.all(transports.map((transport) => transport.close()));
+  };
   const inTurn = turnsOf(trainers, clock);
   let runs: readonly AsyncGenerator<RoundReport, void>[] | undefined;
   return {
     async next() {
-      runs ??= peers.map((peer, k) => peer.run({ transport: transports[k]!, clock, inTurn }));
+      runs ??= peers.map((peer, k) => peer.run({ transport: transports[k]!, handOver, clock, inTurn }));
       const results = await together(
         runs.map((run) => run.next()),
         close,
@@ -49,9 +55,9 @@ function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
 }
 
 /** What a peer waits for in lockstep is the others' turn on the thread, which says nothing about peers or edges. */
-function withoutWaits(report: RoundReport): RoundReport {
-  const { waitedFor: _, ...time } = report.time;
-  return { ...report, time: { ...time, waitMs: 0 } };
+function withoutWaits({ peer, ...report }: RoundReport): RoundReport {
+  const { computeMs, compressMs, mixMs, elapsedMs } = report.time;
+  return { peer, ...report, time: { computeMs, compressMs, waitMs: 0, mixMs, elapsedMs } };
 }
 
 /** All values, in order. When one fails the others are released before the first error is thrown. */

@@ -13,7 +13,7 @@ export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradi
     ...(frozen && { frozen }),
     ...(counts && { counts }),
     initialize: (model) => trainer.initialize(model),
-    gradient: (point, out, step) => clock.during(gradientMs, () => trainer.gradient(point, out, step)),
+    gradient: (point, out, step) => clock.during(gradientMs, async () => trainer.gradient(point, out, step)),
     ...(localUpdate && {
       localUpdate: (point, out, steps) =>
         clock.during(gradientMs * steps.count, () => localUpdate(point, out, steps)),

@@ -93,7 +93,8 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const createSpace = threads.count === 1 && ids.length > 1 ? createSharedSpaces(threads) : undefined;
     const peers = ids.map((id, k) =>
       createPeer({
-        ...{ id, neighbours: mixing.neighbours[id]!, plan, threads, createSpace },
+        id,
+        ...{ neighbours: mixing.neighbours[id]!, plan, threads, createSpace },
         trainer: equip(trainers[k]!, id),
         card: () => cardOf({ topology, experiment, plan }, trainers[k]!),
         ...(tree && { branch: tree[id]! }),

@@ -6,6 +6,7 @@
 
 import type { ActiveBackend } from "../backend.js";
 import type { Checkpointed } from "../checkpoint.js";
+import { createHandOver } from "../exchange/hand-over.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Topology } from "../graphs/topology.js";
@@ -77,8 +78,9 @@ interface LockstepSimulation {
 }
 
 function inLockstep({ peers, trainers, evaluators, clock }: LockstepSimulation): Simulation {
-  const transports = createMemoryTransports(peers.length, peers[0]?.largestPayloadBytes ?? 0);
-  const lockstep = createLockstep({ peers, trainers, transports, clock });
+  const largest = peers[0]?.largestPayloadBytes ?? 0;
+  const transports = createMemoryTransports(peers.length, largest);
+  const lockstep = createLockstep({ peers, trainers, transports, handOver: createHandOver(largest), clock });
   return { peers, run: () => runInLockstep(lockstep, peers, evaluators) };
 }
 

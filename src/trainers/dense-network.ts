@@ -66,7 +66,8 @@ export function createDenseNetwork({ units, activation }: DenseShape, rows: numb
     const kernelBytes = inputs * outputs * 4;
     offset += kernelBytes + outputs * 4;
     return {
-      ...{ inputs, outputs, kernel, kernelGradient },
+      inputs,
+      ...{ outputs, kernel, kernelGradient },
       bias: kernel + kernelBytes,
       biasGradient: kernelGradient + kernelBytes,
       values: place(rows * outputs),
@@ -86,6 +87,22 @@ export function createDenseNetwork({ units, activation }: DenseShape, rows: numb
   const nonlinear = activation === "relu" ? undefined : denseActivations[activation];
   const outputLayer = layers.at(-1)!;
 
+  /** c = op(a)·op(b) + bias, of one matrix each. */
+  function multiply(
+    a: number,
+    b: number,
+    c: number,
+    rows: number,
+    columns: number,
+    depth: number,
+    transposeA: number,
+    transposeB: number,
+    bias: number,
+    activation: number,
+  ): void {
+    kernels.matMul(a, b, c, 1, rows, columns, depth, 0, 0, transposeA, transposeB, bias, activation, scratch);
+  }
+
   /** out = x·kernel + bias, through the activation of a hidden layer. */
   function pass(layer: DenseLayer, from: number, count: number, isLearning: boolean): void {
     const { inputs, outputs, kernel, bias, values } = layer;
@@ -93,12 +110,7 @@ export function createDenseNetwork({ units, activation }: DenseShape, rows: numb
     // While it learns, TensorFlow.js adds the bias of a hidden layer after the product: same order, same bits.
     const isApart = isHidden && isLearning;
     const inTile = isHidden && !isApart && !nonlinear ? RELU : LINEAR;
-    kernels.matMul(
-      ...([from, kernel, values, 1, count, outputs, inputs, 0, 0, 0, 0] as const),
-      isApart ? 0 : bias,
-      inTile,
-      scratch,
-    );
+    multiply(from, kernel, values, count, outputs, inputs, 0, 0, isApart ? 0 : bias, inTile);
     if (isApart) kernels.addRow(values, bias, count, outputs, nonlinear ? LINEAR : RELU);
     if (isHidden && nonlinear) nonlinear.apply(floats(values, count * outputs));
   }
@@ -121,17 +133,11 @@ export function createDenseNetwork({ units, activation }: DenseShape, rows: numb
         const { inputs, outputs, kernel, kernelGradient, biasGradient, valueGradients } = layers[k]!;
         const below = layers[k - 1];
         const from = below?.values ?? features;
-        kernels.matMul(
-          ...([from, valueGradients, kernelGradient, 1, inputs, outputs, count, 0, 0, 1, 0] as const),
-          ...([0, LINEAR, scratch] as const),
-        );
+        multiply(from, valueGradients, kernelGradient, inputs, outputs, count, 1, 0, 0, LINEAR);
         kernels.sumMiddle(valueGradients, biasGradient, 1, count, outputs, 1);
         if (!below) continue;
         const gradients = below.valueGradients;
-        kernels.matMul(
-          ...([valueGradients, kernel, gradients, 1, count, inputs, outputs, 0, 0, 0, 1] as const),
-          ...([0, LINEAR, scratch] as const),
-        );
+        multiply(valueGradients, kernel, gradients, count, inputs, outputs, 0, 1, 0, LINEAR);
         const size = count * inputs;
         if (nonlinear) nonlinear.multiplyBySlope(floats(gradients, size), floats(below.values, size));
         else kernels.reluGradient(gradients, below.values, gradients, size);

@@ -47,10 +47,10 @@ export function createDenseTrainer(options: DenseTrainerOptions): Trainer {
   );
 
   return {
-    ...stateless,
-    ...{ layout, initialize, examples, pooling },
+    layout,
+    ...{ initialize, examples, pooling, ...stateless },
     counts: countExamples(options.train, test, shapes.inputSize, loss.targets),
-    async gradient(point, out, step) {
+    gradient(point, out, step) {
       network.parameters.set(point);
       batch.load(step);
       const outputs = network.forward(batch.size, "learning");

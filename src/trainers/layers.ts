@@ -52,7 +52,7 @@ export const layers: TrainerKind<typeof settings> = {
         ...{ start: await start, network, loss, train, test, batchSize, augment },
         ...{ examples: description, pooling, fingerprint, seed, peer },
       });
-      return { ...trainer, warnings };
+      return { warnings, ...trainer };
     }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
@@ -62,6 +62,6 @@ export const layers: TrainerKind<typeof settings> = {
       examples: description,
       ...(augment && { augment }),
     });
-    return { ...trainer, warnings };
+    return { warnings, ...trainer };
   },
 };

@@ -2,6 +2,7 @@
  * Local learning of one round: gradients of the trainer, steps of the optimiser, and their sum as one update; or the
  * update of a trainer with an optimiser of its own.
  */
+import { type Eventually, whenThere } from "../foundation/eventually.js";
 import type { Optimizer } from "../optimizer.js";
 import { type OptimizerSettings, optimizerVectors } from "../optimizers/index.js";
 import type { Vector, VectorSpace } from "../vectors/vector.js";
@@ -34,7 +35,7 @@ export interface Learner {
    * @returns the mean training loss before each local step, not finite when learning diverged; undefined where the
    *   trainer does not know it
    */
-  learn(point: Vector, update: Vector, round: LocalRound): Promise<number | undefined>;
+  learn(point: Vector, update: Vector, round: LocalRound): Eventually<number | undefined>;
 }
 
 /** A learner from a trainer's gradients and an optimiser, or from the trainer's own local updates. */
@@ -48,11 +49,11 @@ export function createLearner({ trainer, optimizer, localSteps, space }: Learner
   }
   if (localSteps === 1) {
     return {
-      async learn(point, update, { round, learningRate }) {
-        const loss = await trainer.gradient(point, update, round);
-        optimizer.step(update, point, learningRate);
-        return loss;
-      },
+      learn: (point, update, { round, learningRate }) =>
+        whenThere(trainer.gradient(point, update, round), (loss) => {
+          optimizer.step(update, point, learningRate);
+          return loss;
+        }),
     };
   }
 

@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { ExampleCounts, ExamplesDescription } from "../dataset.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
+import type { Eventually } from "../foundation/eventually.js";
 import type { Layout } from "../vectors/layout.js";
 import type { NamedValues, TensorGroup } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
@@ -85,7 +86,7 @@ export interface Trainer {
    *   are drawn from (seed, peer, step), so the position in the data is no state
    * @returns the loss, penalties included; not finite when learning diverged
    */
-  gradient(point: Vector, out: Vector, step: number): Promise<number>;
+  gradient(point: Vector, out: Vector, step: number): Eventually<number>;
   /**
    * Makes a round's local steps with the trainer's own optimiser, and writes their sum, x_H − x_0, into `out`, over all
    * that was there. Where it is present, neither `gradient` nor the experiment's optimiser is used.

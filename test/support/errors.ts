@@ -1,6 +1,8 @@
 /** What tests say of errors: their class, code and fields. The sentences are in test/sentences.txt. */
+
 import { expect } from "vitest";
 import type { MurmurationError } from "../../src/foundation/errors.js";
+import type { Eventually } from "../../src/foundation/eventually.js";
 
 export type ErrorClass<E extends MurmurationError> = new (...parameters: never[]) => E;
 
@@ -38,11 +40,11 @@ export function expectError<E extends MurmurationError>(
 
 /** Asserts that a promise is rejected with this error. @returns the error */
 export async function expectRejection<E extends MurmurationError>(
-  promise: Promise<unknown>,
+  promise: Eventually<unknown>,
   Class: ErrorClass<E>,
   expected: Expected = {},
 ): Promise<E> {
-  const error = await promise.then(
+  const error = await Promise.resolve(promise).then(
     () => undefined,
     (reason: unknown) => reason,
   );

@@ -5,13 +5,15 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import { decodeFrame, encodeHeader, type Frame } from "../../../exchange/frame.js";
-import type { Elsewhere } from "../../../transports/memory.js";
+import type { Elsewhere } from "../../../exchange/hand-over.js";
 import type { Lines } from "./service.js";
 
 /** Bytes before a place's frame, the first four of them its state; as many as a cache line. */
 const HEAD_BYTES = 64;
 const FREE = 0;
 const TAKEN = 1;
+/** Places that are looked at before another one is made. */
+const MOST_TRIES = 64;
 /** Least room of a place, in bytes. */
 const MINIMUM_BYTES = 1 << 10;
 
@@ -48,12 +50,16 @@ function createSender(port: MessagePort, maximumPayloadBytes: number): Elsewhere
   let made: SharedArrayBuffer[] = [];
   let frames: number[] = [];
 
-  /** The first place that is free and has room, or a new one. */
+  let next = 0;
+  const isFree = ({ state, bytes }: Place, length: number): boolean =>
+    bytes.length >= length && Atomics.load(state, 0) === FREE;
+
+  /** A place that is free and has room, or a new one. From the last one on: those behind it were released first. */
   const take = (length: number): number => {
-    const free = places.findIndex(
-      ({ state, bytes }) => bytes.length >= length && Atomics.load(state, 0) === FREE,
-    );
-    if (free >= 0) return free;
+    for (let tries = 0; tries < Math.min(places.length, MOST_TRIES); tries++) {
+      next = (next + 1) % places.length;
+      if (isFree(places[next]!, length)) return next;
+    }
     // Of a few sizes, so that payloads whose length varies share places.
     const room = 2 ** Math.ceil(Math.log2(Math.max(MINIMUM_BYTES, length)));
     const memory = new SharedArrayBuffer(HEAD_BYTES + room);

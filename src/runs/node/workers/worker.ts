@@ -1,6 +1,7 @@
 /** A worker thread with some of a simulation's peers. Started by `link.ts`, whose calls it serves until it is ended. */
 import { parentPort } from "node:worker_threads";
 import { activeBackend } from "../../../backends/index.js";
+import { createHandOver } from "../../../exchange/hand-over.js";
 import { stoppedClock, systemClock } from "../../../foundation/clock.js";
 import { type ThreadCount, workerThreads } from "../../../threads/node.js";
 import type { StartThreads } from "../../../threads/threads.js";
@@ -59,13 +60,11 @@ function createService(): PeerService {
     },
     async connect(lines) {
       const { part, peers, trainers } = state!;
-      const transports = createMemoryTransports(
-        lines.homes.length,
-        lines.maximumPayloadBytes,
-        createLanes(lines),
-      );
+      const { homes, maximumPayloadBytes } = lines;
+      const transports = createMemoryTransports(homes.length, maximumPayloadBytes);
       lockstep = createLockstep({
         ...{ peers, trainers, transports: part.ids.map((id) => transports[id]!) },
+        handOver: createHandOver(maximumPayloadBytes, createLanes(lines)),
         clock: part.isTimed ? systemClock : stoppedClock,
       });
     },

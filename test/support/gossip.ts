@@ -1,6 +1,7 @@
 import type { AlgorithmKind } from "../../src/algorithm.js";
 import { type CompressorSettings, compressorSettings } from "../../src/compressors/index.js";
 import type { Patience } from "../../src/exchange/exchanges.js";
+import type { HandOver } from "../../src/exchange/hand-over.js";
 import type { EdgeSchedule } from "../../src/exchange/participation.js";
 import type { Transport } from "../../src/exchange/transport.js";
 import { type Clock, stoppedClock } from "../../src/foundation/clock.js";
@@ -42,6 +43,8 @@ export interface GossipOptions {
   readonly patience?: Patience;
   /** Connects the peers; over memory when left out. */
   readonly connect?: (mixing: Mixing, maximumPayloadBytes: number) => readonly Transport[];
+  /** By which peers exchange instead of over the transports. */
+  readonly handOver?: HandOver;
   /** Time that a peer's local update takes on a virtual clock. */
   readonly compute?: (trainer: Trainer, peer: number) => Trainer;
   /** Puts something between a peer and its transport. */
@@ -79,13 +82,19 @@ export function gossipPeer(options: GossipOptions, id: number): Peer {
 /** Real peers over memory transports whose local learning is prescribed: for laws about exchanges. */
 export function createGossip(options: GossipOptions) {
   const { mixing, layout, clock = stoppedClock, patience, wrap = (each: Transport) => each } = options;
+  const { handOver } = options;
   const { connect = ({ peers }, most) => createMemoryTransports(peers, most) } = options;
   const { length } = layout;
   const peers = Array.from({ length: mixing.peers }, (_, id) => gossipPeer(options, id));
   const most = Math.max(...peers.map(({ largestPayloadBytes }) => largestPayloadBytes));
   const transports = connect(mixing, most).map(wrap);
   const runs = peers.map((peer, id) =>
-    peer.run({ transport: transports[id]!, clock, ...(patience && { patience }) }),
+    peer.run({
+      transport: transports[id]!,
+      clock,
+      ...(patience && { patience }),
+      ...(handOver && { handOver }),
+    }),
   );
   const models = peers.map(({ model }) => model);
 

@@ -89,7 +89,10 @@ async function loadCore() {
 async function startInstalled(kind: BackendKind, isNamed: boolean): Promise<string> {
   const missing = await missingPackages(kind.packages);
   if (missing.length > 0) throw new Error(`${missing.join(" and ")} not installed`);
-  return kind.start(isNamed);
+  const device = await kind.start(isNamed);
+  const { correctKernels } = await import("./corrections/index.js");
+  correctKernels(kind.name);
+  return device;
 }
 
 /** Starts one backend as `auto` would and says how that went, for a process that does nothing else. */
@@ -108,7 +111,7 @@ function firstLine(error: unknown): string {
 }
 
 /** The cpu backend advertises tfjs-node at its first tensor, but only where it takes the platform for Node. */
-function silenceAdvertisement(tf: typeof import("@tensorflow/tfjs-core")): void {
+export function silenceAdvertisement(tf: typeof import("@tensorflow/tfjs-core")): void {
   const isNode = tf.env().getBool("IS_NODE");
   tf.env().set("IS_NODE", false);
   tf.scalar(0).dispose();

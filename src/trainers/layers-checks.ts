@@ -156,6 +156,24 @@ export function refuseAmbientNoise(layers: readonly Layer[]): void {
   }
 }
 
+/** Layers that take a dilation rate and compute as if it were 1. */
+const NEVER_DILATED = ["DepthwiseConv2D", "Conv2DTranspose", "Conv3DTranspose"];
+
+/** @throws InvalidExperiment layers with settings that tfjs passes over: another model than the one written would be trained */
+export function refuseIgnoredSettings(layers: readonly Layer[]): void {
+  for (const layer of layers) {
+    const inner = (layer as { layer?: Layer }).layer ?? layer;
+    const { dilationRate = 1 } = inner as { dilationRate?: number | number[] };
+    const className = inner.getClassName();
+    if (NEVER_DILATED.includes(className) && [dilationRate].flat().some((rate) => rate !== 1)) {
+      throw new InvalidExperiment(
+        `layer ${layer.name} (${className}) has dilation rate ${dilationRate}, which TensorFlow.js ignores: remove it`,
+        { code: "layer-not-dilated", field: "model" },
+      );
+    }
+  }
+}
+
 /** Whether a recurrent layer, or one wrapped in this one, applies dropout to inputs or states. */
 function dropsInside(config: object): boolean {
   return Object.entries(config).some(([key, value]) => {

@@ -16,6 +16,7 @@ import {
   checkData,
   type ModelShapes,
   refuseAmbientNoise,
+  refuseIgnoredSettings,
   requireCount,
   requireOutputs,
   shapesOf,
@@ -84,6 +85,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   const weights = weightsOf(model, options.trainable);
   const { layers, layout, variables, local, frozen } = weights;
   refuseAmbientNoise(layers);
+  refuseIgnoredSettings(layers);
   const dropouts = layers.filter((layer) => "rate" in layer && "seed" in layer) as unknown as SeededLayer[];
   // Asked of the layers, because a sequential model forgets its own.
   const penalties = () => layers.flatMap((layer) => layer.calculateLosses());

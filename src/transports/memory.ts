@@ -11,8 +11,8 @@ interface Lane {
 }
 
 /**
- * Transports between peers of one process. Every frame is encoded and decoded, so that a simulation runs
- * through the same bytes as a network does, and its traffic is counted as those bytes.
+ * Transports between peers of one process, for rounds that go on without late edges; at the barrier peers of one thread
+ * hand payloads over (`exchange/hand-over.ts`). Every frame is encoded and decoded, and traffic is counted as those bytes.
  *
  * @param maximumPayloadBytes limit that receivers put on payloads
  * @returns one transport per peer, by id

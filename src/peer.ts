@@ -358,10 +358,14 @@ function gossip(turn: Turn): Eventually<boolean> {
       settled: observer.see,
     });
   };
-  const working = exchanges.ready().flatMap((edge) => {
-    const isOff = plan.edges?.(id, edge.peer, round) === false;
-    return isOff ? [] : (edgeOf(options, edge, round) ?? []);
-  });
+  const ready = exchanges.ready();
+  const working =
+    !plan.edges && !plan.edgesIn
+      ? ready
+      : ready.flatMap((edge) => {
+          const isOff = plan.edges?.(id, edge.peer, round) === false;
+          return isOff ? [] : (edgeOf(options, edge, round) ?? []);
+        });
   // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
   const meet = async (): Promise<boolean> => {
     for (let again = 1; !exchanges.isFinished(); again++) {

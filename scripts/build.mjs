@@ -66,7 +66,10 @@ const kernels = ["src", "kernels"];
 const shared = ["--sharedMemory", "--maximumMemory", String(MAX_PAGES), "--enable", "threads"];
 embed(kernels, { compiled: compileModule(kernels), compiledShared: compileModule(kernels, ...shared) });
 const trainingKernels = ["src", "backends", "wasm-training"];
-embed(trainingKernels, { compiled: compileModule(trainingKernels) });
+embed(trainingKernels, {
+  compiled: compileModule(trainingKernels),
+  compiledRelaxed: compileModule(trainingKernels, "--enable", "relaxed-simd"),
+});
 
 // The attribution goes along as a comment that bundlers keep.
 const datasets = join(root, "src", "datasets");

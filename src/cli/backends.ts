@@ -24,15 +24,16 @@ export async function printBackends(asJson: boolean): Promise<void> {
   }
 }
 
-/** The settings given as options, with `--backend` among those of the trainer. */
+/** The settings given as options, with `--backend` and `--fast-math` among those of the trainer. */
 export function withBackend(
   given: Readonly<Record<string, unknown>>,
-  backend: string | undefined,
+  { backend, fastMath }: { readonly backend?: string; readonly fastMath?: boolean },
 ): Record<string, unknown> {
-  if (backend === undefined) return given;
+  const short = { ...(backend !== undefined && { backend }), ...(fastMath !== undefined && { fastMath }) };
+  if (Object.keys(short).length === 0) return given;
   const { trainer } = given;
   const settings = typeof trainer === "object" ? trainer : trainer === undefined ? {} : { kind: trainer };
-  return { ...given, trainer: { ...settings, backend } };
+  return { ...given, trainer: { ...settings, ...short } };
 }
 
 /** Says on stderr what computes, where anything uses tfjs, and what `auto` could not use. */

@@ -29,6 +29,12 @@ export function simulateCommand(): Command {
         `tfjs backend: ${backendNames.join(" | ")}; short for --trainer.backend`,
       ).helpGroup(RUNNING),
     )
+    .addOption(
+      new Option(
+        "--fast-math",
+        "faster convolutions and products with other last bits; short for --trainer.fast-math",
+      ).helpGroup(RUNNING),
+    )
     .addOption(threadsOption())
     .addOption(workersOption())
     .option(
@@ -40,7 +46,7 @@ export function simulateCommand(): Command {
     .option("--json", "print the summary as JSON")
     .action(async (topologyFile: string, experimentFile: string | undefined, options) => {
       const topology = await readTopology(topologyFile);
-      const experiment = await readExperiment(experimentFile, withBackend(given(), options.backend));
+      const experiment = await readExperiment(experimentFile, withBackend(given(), options));
       const network =
         options.network === undefined ? undefined : await readNetwork(options.network, topology);
       if (!options.json) print(topologyLine(topology));

@@ -29,8 +29,8 @@ export function denseShapeOf(
 const shareNetwork = lastOf<DenseNetwork>();
 
 /** A network for at least `rows` examples at a time, the same one for all trainers of a model. */
-export function denseNetworkFor(shape: DenseShape, rows: number): DenseNetwork {
+export function denseNetworkFor(shape: DenseShape, rows: number, fastMath = false): DenseNetwork {
   // A power of two, so that peers with more and fewer examples share one.
   const most = 2 ** Math.ceil(Math.log2(Math.max(EVALUATION_BATCH, rows)));
-  return shareNetwork([shape, most], () => createDenseNetwork(shape, most));
+  return shareNetwork([shape, most, fastMath], () => createDenseNetwork(shape, most, fastMath));
 }

@@ -47,9 +47,14 @@ interface DenseLayer {
 
 /**
  * @param rows most examples of a pass
+ * @param fastMath with fused multiply-adds, where the engine has them
  * @throws InvalidExperiment a network that does not fit into one WebAssembly memory
  */
-export function createDenseNetwork({ units, activation }: DenseShape, rows: number): DenseNetwork {
+export function createDenseNetwork(
+  { units, activation }: DenseShape,
+  rows: number,
+  fastMath = false,
+): DenseNetwork {
   let next = ALIGNMENT;
   /** Address of so many numbers. */
   const place = (count: number): number => {
@@ -76,7 +81,7 @@ export function createDenseNetwork({ units, activation }: DenseShape, rows: numb
   });
 
   const memory = new WebAssembly.Memory({ initial: 0 });
-  const kernels = trainingKernels(memory);
+  const kernels = trainingKernels(memory, fastMath);
   const scratch = next;
   const needs = sizes.flatMap(({ inputs, outputs }) => [
     kernels.matMulScratchBytes(outputs, Math.max(inputs, rows)),

@@ -8,6 +8,7 @@ import { createBatchReader } from "./batch-reader.js";
 import { EVALUATION_BATCH } from "./batches.js";
 import type { DenseNetwork } from "./dense-network.js";
 import type { DenseStart } from "./dense-start.js";
+import { mathFingerprint } from "./fast-math.js";
 import { checkData } from "./layers-checks.js";
 import { stateless, type Trainer, type TrainerPooling } from "./trainer.js";
 
@@ -22,6 +23,8 @@ export interface DenseTrainerOptions {
   readonly test: Examples;
   readonly batchSize: number;
   readonly augment?: Augmentation | undefined;
+  /** Whether the network was made with it. */
+  readonly fastMath?: boolean;
   readonly examples: ExamplesDescription;
   readonly pooling: TrainerPooling;
   /** What peers of a run compare of the data. */
@@ -76,7 +79,11 @@ export function createDenseTrainer(options: DenseTrainerOptions): Trainer {
       }
       return { loss: sum / test.labels.length, ...tally.figures() };
     },
-    fingerprint: async () => ({ ...start.fingerprint, ...(await options.fingerprint()) }),
+    fingerprint: async () => ({
+      ...start.fingerprint,
+      ...mathFingerprint(options.fastMath),
+      ...(await options.fingerprint()),
+    }),
     dispose() {},
   };
 }

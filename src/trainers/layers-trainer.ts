@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readInto, readsAtOnce } from "../backends/memory.js";
+import { withMath } from "../backends/wasm-training/math.js";
 import { countExamples, type Examples, type ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
 import type { Evaluation } from "../evaluation.js";
@@ -12,6 +13,7 @@ import { createLoss } from "../losses/index.js";
 import type { Vector } from "../vectors/vector.js";
 import { createBatchReader } from "./batch-reader.js";
 import { EVALUATION_BATCH } from "./batches.js";
+import { mathFingerprint } from "./fast-math.js";
 import {
   checkData,
   type ModelShapes,
@@ -42,6 +44,8 @@ export interface LayersTrainerOptions {
   readonly outputs?: number;
   /** Examples per step; 32 where left out. */
   readonly batchSize?: number;
+  /** Whether convolutions and products of backend wasm may have other last bits, to be faster; not where left out. */
+  readonly fastMath?: boolean;
   /** Changes a batch's features in place before they are learned from; none where left out. */
   readonly augment?: Augmentation;
   /**
@@ -74,7 +78,7 @@ export interface LayersTrainerOptions {
  * @throws InvalidData examples that do not fit the model
  */
 export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
-  const { model, batchSize = 32, seed, peer } = options;
+  const { model, batchSize = 32, fastMath = false, seed, peer } = options;
   const ownLoss = typeof options.loss === "function" ? options.loss : undefined;
   const loss = typeof options.loss === "function" ? undefined : (options.loss ?? usualLoss(model));
   const shapes = shapesOf(model, loss);
@@ -131,7 +135,9 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       dropouts.forEach((layer, i) => {
         layer.seed = random(seed, "dropout", peer, step, i).bits(0);
       });
-      const { value, grads } = differentiated(() => tf.variableGrads(batchLoss, variables as tf.Variable[]));
+      const { value, grads } = withMath(fastMath, () =>
+        differentiated(() => tf.variableGrads(batchLoss, variables as tf.Variable[])),
+      );
       await download(grads, out);
       tf.dispose(grads);
       return numberOf(value);
@@ -146,6 +152,7 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     },
     fingerprint: async () => ({
       ...(await modelFingerprint(model, weights)),
+      ...mathFingerprint(fastMath),
       ...(await options.fingerprint?.()),
     }),
     dispose() {
@@ -198,7 +205,7 @@ function createMeanLoss(
 
 /** Evaluates the weights that the model has, on the test examples. */
 function createEvaluation(
-  { model, test }: LayersTrainerOptions,
+  { model, test, fastMath = false }: LayersTrainerOptions,
   { inputShape, inputSize }: ModelShapes,
   labelsPerExample: number,
   loss: Loss | TensorLoss,
@@ -213,7 +220,7 @@ function createEvaluation(
       const result = tf.tidy(() => {
         const numbers = test.features.subarray(first * inputSize, last * inputSize);
         const features = tf.tensor(numbers, [last - first, ...inputShape]);
-        const predictions = model.apply(features, { training: false }) as tf.Tensor;
+        const predictions = withMath(fastMath, () => model.apply(features, { training: false })) as tf.Tensor;
         return typeof loss === "function"
           ? loss(labelsTensor(labels, labelsPerExample), predictions)
           : predictions;

@@ -7,6 +7,7 @@ import { createModel, modelContext } from "../models/index.js";
 import { denseNetworkFor, denseShapeOf } from "./dense-models.js";
 import type { readDenseStart } from "./dense-start.js";
 import { createDenseTrainer } from "./dense-trainer.js";
+import { fastMathWarnings } from "./fast-math.js";
 import { lastOf } from "./last-of.js";
 import { loadPeerData } from "./peer-data.js";
 import { isEverything } from "./task.js";
@@ -20,6 +21,12 @@ const settings = z.strictObject({
     .describe(
       "tfjs backend; auto: the fastest that starts, see murmur doctor. With wasm or auto, softmax and mlp train on kernels of their own",
     ),
+  fastMath: z
+    .boolean()
+    .default(false)
+    .describe(
+      "faster convolutions and products on backend wasm (Winograd, fused multiply-add), whose last bits depend on the processor",
+    ),
 });
 
 // Peers of a process train one model.
@@ -31,11 +38,11 @@ const shareStart = lastOf<ReturnType<typeof readDenseStart>>();
  */
 export const layers: TrainerKind<typeof settings> = {
   settings,
-  async create({ backend }, context, task) {
+  async create({ backend, fastMath }, context, task) {
     // Loaded here, because settings are read where there is no tfjs too.
     const { useBackend } = await import("../backends/index.js");
-    const [data] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
-    const { train, test, description, pooling, warnings, fingerprint } = data;
+    const [data, active] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
+    const { train, test, description, pooling, fingerprint } = data;
     const { targets, inputShape } = description;
     const { loss, outputs } = createLoss(task.loss, targets);
     const { model, batchSize, trainable } = task;
@@ -44,12 +51,14 @@ export const layers: TrainerKind<typeof settings> = {
     const forModel = modelContext(description, outputs, seed);
 
     const shape = isEverything(trainable) && denseShapeOf(model, description, outputs, backend);
+    const warnings = [...data.warnings, ...(await fastMathWarnings(fastMath, shape ? "wasm" : active.name))];
     if (shape) {
       const { readDenseStart } = await import("./dense-start.js");
       const start = shareStart([model, forModel, loss.name], () => readDenseStart(model, forModel, loss));
-      const network = denseNetworkFor(shape, Math.min(batchSize, train.features.length / sizeOf(inputShape)));
+      const rows = Math.min(batchSize, train.features.length / sizeOf(inputShape));
+      const network = denseNetworkFor(shape, rows, fastMath);
       const trainer = createDenseTrainer({
-        ...{ start: await start, network, loss, train, test, batchSize, augment },
+        ...{ start: await start, network, loss, train, test, batchSize, augment, fastMath },
         ...{ examples: description, pooling, fingerprint, seed, peer },
       });
       return { warnings, ...trainer };
@@ -58,7 +67,7 @@ export const layers: TrainerKind<typeof settings> = {
     const { createLayersTrainer } = await import("./layers-trainer.js");
     const trainer = createLayersTrainer({
       model: await createModel(model, forModel),
-      ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer, batchSize, trainable },
+      ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer, batchSize, trainable, fastMath },
       examples: description,
       ...(augment && { augment }),
     });

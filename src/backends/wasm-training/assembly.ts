@@ -5,6 +5,7 @@
 export interface Assembly
   extends MatMulKernels,
     ConvolutionKernels,
+    WinogradKernels,
     DepthwiseKernels,
     PoolingKernels,
     NormalizationKernels,
@@ -98,6 +99,61 @@ interface ConvolutionKernels {
     run: number,
     outChannels: number,
     dFilter: number,
+    scratch: number,
+  ): void;
+}
+
+interface WinogradKernels {
+  winogradBlock(channels: number, outChannels: number): number;
+  winogradScratchBytes(channels: number, outChannels: number): number;
+  winogradFilterBytes(channels: number, outChannels: number): number;
+  winogradFilter(
+    packed: number,
+    size: number,
+    channels: number,
+    panels: number,
+    to: number,
+    scratch: number,
+  ): void;
+  winogradFilterFromPoints(
+    gradient: number,
+    size: number,
+    channels: number,
+    outChannels: number,
+    to: number,
+    scratch: number,
+  ): void;
+  winograd(
+    input: number,
+    inImage: number,
+    inRow: number,
+    inPixel: number,
+    out: number,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    outChannels: number,
+    m: number,
+    filter: number,
+    scratch: number,
+  ): void;
+  winogradFilterGradient(
+    input: number,
+    inImage: number,
+    inRow: number,
+    inPixel: number,
+    dy: number,
+    dyImage: number,
+    dyRow: number,
+    dyPixel: number,
+    images: number,
+    tilesY: number,
+    tilesX: number,
+    channels: number,
+    outChannels: number,
+    m: number,
+    gradient: number,
     scratch: number,
   ): void;
 }

@@ -8,6 +8,7 @@ import {
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
 import type { Assembly } from "./assembly.js";
+import { isFastMath } from "./math.js";
 import { trainingKernels } from "./module.js";
 
 /** The parts of tfjs's wasm backend that kernels use. */
@@ -20,6 +21,8 @@ interface Backend extends KernelBackend {
 /** Our kernels over one backend's memory, and scratch in it. */
 export interface Context {
   readonly assembly: Assembly;
+  /** Whether results may have other last bits than the usual ones. */
+  readonly isFast: boolean;
   /** Address of a tensor's first number. Valid as long as the tensor, even if the memory grows. */
   address(tensor: TensorInfo): number;
   /** A new float32 tensor of undefined content. */
@@ -37,7 +40,9 @@ export interface Context {
   ): TensorInfo;
 }
 
-const contexts = new WeakMap<object, Context>();
+/** The usual kernels of each backend, and its fast ones. */
+const usual = new WeakMap<object, Context>();
+const fast = new WeakMap<object, Context>();
 
 function memoryOf(wasm: Backend["wasm"]): WebAssembly.Memory {
   for (const exported of Object.values(wasm.asm ?? {})) {
@@ -46,13 +51,13 @@ function memoryOf(wasm: Backend["wasm"]): WebAssembly.Memory {
   throw new Error("training kernels: this build of @tensorflow/tfjs-backend-wasm hides its memory; use 4.22");
 }
 
-function createContext(backend: Backend): Context {
+function createContext(backend: Backend, isFast: boolean): Context {
   const { wasm, dataIdMap } = backend;
-  const assembly = trainingKernels(memoryOf(wasm));
+  const assembly = trainingKernels(memoryOf(wasm), isFast);
   let scratch = 0;
   let scratchBytes = 0;
   return {
-    assembly,
+    ...{ assembly, isFast },
     // malloc and the backend hold addresses above 2 GiB as negative numbers.
     address: (tensor) => dataIdMap.get(tensor.dataId).memoryOffset >>> 0,
     output: (shape) => backend.makeOutput(shape, "float32"),
@@ -82,12 +87,14 @@ function createContext(backend: Backend): Context {
   };
 }
 
-/** Our kernels over the memory of `backend`, which is tfjs's wasm backend. */
+/** Our kernels over the memory of `backend`, which is tfjs's wasm backend; which of them, `withMath` decides. */
 export function contextOf(backend: unknown): Context {
   const key = backend as Backend & BackendWasm;
+  const isFast = isFastMath();
+  const contexts = isFast ? fast : usual;
   let context = contexts.get(key);
   if (!context) {
-    context = createContext(key);
+    context = createContext(key, isFast);
     contexts.set(key, context);
   }
   return context;

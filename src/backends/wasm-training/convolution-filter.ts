@@ -1,6 +1,7 @@
 /** The gradient of a convolution with respect to its filter. */
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Context } from "./context.js";
+import { tiledFilterGradient } from "./convolution-tiles.js";
 import { input, isFloat, sizeOf } from "./kernel.js";
 import {
   aligned,
@@ -34,6 +35,7 @@ export function filterGradient(
   const to = context.address(out);
   assembly.zero(to, sizeOf(filterShape) * 4);
   if (sizeOf(info.outShape) * sizeOf(info.inShape) === 0) return out;
+  if (tiledFilterGradient(context, info, x, dy, to)) return out;
 
   const run = filterWidth * inChannels;
   const padding = paddingOf(info);

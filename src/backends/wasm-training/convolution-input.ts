@@ -2,6 +2,7 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Assembly } from "./assembly.js";
 import type { Context } from "./context.js";
+import { tiledInputGradient } from "./convolution-tiles.js";
 import { input, isFloat, sizeOf } from "./kernel.js";
 import {
   aligned,
@@ -115,6 +116,8 @@ export function inputGradient(
   const filter = input(inputs, "filter");
   const info = infoOf(attributes.inputShape as number[], filter.shape, attributes);
   if (!info || !isFloat(dy, filter) || sizeOf(info.outShape) * sizeOf(info.inShape) === 0) return undefined;
+  const tiled = tiledInputGradient(context, info, dy, filter);
+  if (tiled) return tiled;
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth } = info;
   const { assembly } = context;

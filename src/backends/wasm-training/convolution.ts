@@ -3,6 +3,7 @@ import { activated, isUnknownActivation, tileActivation } from "./activation.js"
 import type { Context } from "./context.js";
 import { filterGradient } from "./convolution-filter.js";
 import { inputGradient } from "./convolution-input.js";
+import { tiledForward } from "./convolution-tiles.js";
 import { input, isFloat, sizeOf, type TrainingKernel } from "./kernel.js";
 import {
   aligned,
@@ -35,6 +36,8 @@ function forward(
   const { filterHeight, filterWidth, strideHeight, strideWidth } = info;
   if (bias && !(bias.shape.length === 1 && bias.shape[0] === outChannels && isFloat(bias))) return undefined;
 
+  const tiled = tiledForward(context, info, inputs, attributes);
+  if (tiled) return tiled;
   const { assembly } = context;
   const out = context.output(info.outShape);
   const group = groupOf(batchSize, outHeight * outWidth, GROUP_PIXELS);

@@ -9,3 +9,7 @@ export * from "./elementwise";
 export * from "./normalization";
 export * from "./pooling";
 export * from "./sums";
+export {
+  winograd, winogradBlock, winogradFilter, winogradFilterBytes, winogradFilterFromPoints, winogradFilterGradient,
+  winogradScratchBytes,
+} from "./winograd";

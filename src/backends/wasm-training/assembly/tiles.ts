@@ -24,6 +24,12 @@ export const LINEAR: i32 = 0;
 export const RELU: i32 = 1;
 export const RELU6: i32 = 2;
 
+/** a·b + c, rounded once instead of twice where the module may use relaxed SIMD and the processor has it. */
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b));
+}
+
 @inline
 function activate(v: v128, activation: i32): v128 {
   if (activation == LINEAR) return v;
@@ -57,13 +63,13 @@ export function tile(
   while (b < end) {
     const low = v128.load(b), high = v128.load(b, 16), four = v128.load(a);
     let s = i32x4.shuffle(four, four, 0, 0, 0, 0);
-    x0 = f32x4.add(x0, f32x4.mul(s, low)); y0 = f32x4.add(y0, f32x4.mul(s, high));
+    x0 = madd(s, low, x0); y0 = madd(s, high, y0);
     s = i32x4.shuffle(four, four, 1, 1, 1, 1);
-    x1 = f32x4.add(x1, f32x4.mul(s, low)); y1 = f32x4.add(y1, f32x4.mul(s, high));
+    x1 = madd(s, low, x1); y1 = madd(s, high, y1);
     s = i32x4.shuffle(four, four, 2, 2, 2, 2);
-    x2 = f32x4.add(x2, f32x4.mul(s, low)); y2 = f32x4.add(y2, f32x4.mul(s, high));
+    x2 = madd(s, low, x2); y2 = madd(s, high, y2);
     s = i32x4.shuffle(four, four, 3, 3, 3, 3);
-    x3 = f32x4.add(x3, f32x4.mul(s, low)); y3 = f32x4.add(y3, f32x4.mul(s, high));
+    x3 = madd(s, low, x3); y3 = madd(s, high, y3);
     a += step;
     b += PANEL_BYTES;
   }
@@ -180,7 +186,7 @@ export function packPanelsTransposed(b: usize, columnBytes: usize, depth: usize,
 
 /** Stores the columns of four rows, `stepBytes` apart. */
 @inline
-function transpose4(a: v128, b: v128, c: v128, d: v128, to: usize, stepBytes: usize): void {
+export function transpose4(a: v128, b: v128, c: v128, d: v128, to: usize, stepBytes: usize): void {
   const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), cd = i32x4.shuffle(c, d, 0, 4, 1, 5);
   const AB = i32x4.shuffle(a, b, 2, 6, 3, 7), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
   v128.store(to, i64x2.shuffle(ab, cd, 0, 2));

@@ -7,13 +7,13 @@ import {
 } from "./tiles";
 import { readEdge, writeEdge } from "./matmul";
 
-/** Pixels of output whose windows are packed and gone through for each panel of the filter. */
-const PIXEL_BLOCK: usize = 64;
+/** Bytes of packed input that are gone through for each panel of the filter: they stay in the first-level cache. */
+const STRIP_BYTES: usize = 24 * 1024;
 const EDGE_BYTES: usize = 128;
 
 /** Bytes of scratch for `windows` of `depth` numbers each. */
 export function windowsScratchBytes(depth: usize): usize {
-  return EDGE_BYTES + PIXEL_BLOCK * (8 + (depth << 2));
+  return EDGE_BYTES + max(STRIP_BYTES, depth * ROWS_BYTES);
 }
 
 /**
@@ -77,7 +77,10 @@ export function packFilterPhase(
 /**
  * out(n, y, x) = bias + Σ window(n, y, x)·filter, for every image n and pixel (y, x).
  * All distances in bytes: `…Image` from image to image, `…Row` from output row to output row, `…Pixel` from output
- * pixel to output pixel, `inSegment` from one row of a window to the next.
+ * pixel to output pixel, `inSegment` from one row of a window to the next, of which `inRow` is a multiple.
+ *
+ * Four columns of output at a time: their strips of input are packed once, row by row, and the windows of an output row
+ * follow one another in them, so that windows one above the other share what they have in common.
  *
  * @param packed panels of [segments·run][8]
  * @param bias `outChannels` rounded up to panels, or 0
@@ -90,76 +93,73 @@ export function windows(
   bias: usize, activation: i32, scratch: usize,
 ): void {
   const edge = scratch;
-  const addresses = scratch + EDGE_BYTES;
-  const packedWindows = addresses + PIXEL_BLOCK * 8;
-  const depth = segments * run;
-  const tileBytes = depth * ROWS_BYTES;
-  const pixels = images * height * width;
-  const start = bias ? FROM_BIAS : FROM_ZERO;
-  let n: usize = 0, y: usize = 0, x: usize = 0;
-  for (let first: usize = 0; first < pixels; first += PIXEL_BLOCK) {
-    const count = min(PIXEL_BLOCK, pixels - first);
-    let from = input + n * inImage + y * inRow + x * inPixel;
-    let to = out + n * outImage + y * outRow + x * outPixel;
-    for (let i: usize = 0; i < count; i++) {
-      store<u32>(addresses + (i << 3), <u32>from);
-      store<u32>(addresses + (i << 3), <u32>to, 4);
-      from += inPixel;
-      to += outPixel;
-      if (++x == width) {
-        x = 0;
-        if (++y == height) {
-          y = 0;
-          n++;
+  const strip = scratch + EDGE_BYTES;
+  const segmentBytes = run * ROWS_BYTES;
+  // Windows that do not overlap are packed one by one.
+  const shared = inRow / inSegment < segments;
+  const step = shared ? inRow / inSegment : segments;
+  const most = max(segments, STRIP_BYTES / segmentBytes);
+  const rowsAtOnce = min(height, (most - segments) / step + 1);
+  const columns = images * width;
+  for (let i: usize = 0; i < columns; i += TILE_ROWS) {
+    const count = min(TILE_ROWS, columns - i);
+    const i1 = count > 1 ? i + 1 : i, i2 = count > 2 ? i + 2 : i, i3 = count > 3 ? i + 3 : i;
+    let a0 = columnAddress(input, inImage, inPixel, width, i), c0 = columnAddress(out, outImage, outPixel, width, i);
+    let a1 = columnAddress(input, inImage, inPixel, width, i1), c1 = columnAddress(out, outImage, outPixel, width, i1);
+    let a2 = columnAddress(input, inImage, inPixel, width, i2), c2 = columnAddress(out, outImage, outPixel, width, i2);
+    let a3 = columnAddress(input, inImage, inPixel, width, i3), c3 = columnAddress(out, outImage, outPixel, width, i3);
+    for (let first: usize = 0; first < height; first += rowsAtOnce) {
+      const rows = min(rowsAtOnce, height - first);
+      if (shared) {
+        packRows(a0, a1, a2, a3, (rows - 1) * step + segments, inSegment, run, strip);
+      } else {
+        for (let y: usize = 0; y < rows; y++) {
+          const p = y * inRow;
+          packRows(a0 + p, a1 + p, a2 + p, a3 + p, segments, inSegment, run, strip + y * step * segmentBytes);
         }
-        from = input + n * inImage + y * inRow;
-        to = out + n * outImage + y * outRow;
       }
-    }
-    let packedTile = packedWindows;
-    for (let i: usize = 0; i < count; i += TILE_ROWS) {
-      const p = addresses + (i << 3);
-      const rows = min(TILE_ROWS, count - i);
-      const a0 = <usize>load<u32>(p);
-      packRows(
-        a0,
-        rows > 1 ? <usize>load<u32>(p, 8) : a0,
-        rows > 2 ? <usize>load<u32>(p, 16) : a0,
-        rows > 3 ? <usize>load<u32>(p, 24) : a0,
-        segments, inSegment, run, packedTile,
+      stripProducts(
+        strip, step * segmentBytes, rows, segments * run, packed, outChannels,
+        c0, c1, c2, c3, count, outRow, bias, activation, edge,
       );
-      packedTile += tileBytes;
+      a0 += rows * inRow; a1 += rows * inRow; a2 += rows * inRow; a3 += rows * inRow;
+      c0 += rows * outRow; c1 += rows * outRow; c2 += rows * outRow; c3 += rows * outRow;
     }
-    let panel = packed;
-    for (let j: usize = 0; j < outChannels; j += PANEL) {
-      const columns = min(PANEL, outChannels - j);
-      const jBytes = j << 2;
-      packedTile = packedWindows;
-      for (let i: usize = 0; i < count; i += TILE_ROWS) {
-        const p = addresses + (i << 3);
-        const rows = min(TILE_ROWS, count - i);
-        if (columns == PANEL) {
-          tile(
-            packedTile, ROWS_BYTES, panel, depth,
-            <usize>load<u32>(p, 4) + jBytes,
-            rows > 1 ? <usize>load<u32>(p, 12) + jBytes : edge,
-            rows > 2 ? <usize>load<u32>(p, 20) + jBytes : edge,
-            rows > 3 ? <usize>load<u32>(p, 28) + jBytes : edge,
-            start, bias + jBytes, activation,
-          );
-        } else {
-          tile(
-            packedTile, ROWS_BYTES, panel, depth, edge, edge + 32, edge + 64, edge + 96,
-            start, bias + jBytes, activation,
-          );
-          for (let r: usize = 0; r < rows; r++) {
-            writeEdge(edge + r * PANEL_BYTES, <usize>load<u32>(p + (r << 3), 4) + jBytes, 0, 1, columns);
-          }
-        }
-        packedTile += tileBytes;
+  }
+}
+
+/** Where column `index` of the columns of all images begins. */
+@inline
+function columnAddress(base: usize, image: usize, pixel: usize, width: usize, index: usize): usize {
+  return base + (index / width) * image + (index % width) * pixel;
+}
+
+/** Products of `rows` packed windows, `step` bytes apart, with the filter, to `count` ≤ 4 columns. */
+@inline
+function stripProducts(
+  strip: usize, step: usize, rows: usize, depth: usize, panel: usize, outChannels: usize,
+  c0: usize, c1: usize, c2: usize, c3: usize, count: usize, outRow: usize,
+  bias: usize, activation: i32, edge: usize,
+): void {
+  const start = bias ? FROM_BIAS : FROM_ZERO;
+  for (let j: usize = 0; j < outChannels; j += PANEL) {
+    const columns = min(PANEL, outChannels - j);
+    const isWhole = columns == PANEL && count == TILE_ROWS;
+    for (let y: usize = 0; y < rows; y++) {
+      const p = y * outRow + (j << 2), from = strip + y * step;
+      if (isWhole) {
+        tile(from, ROWS_BYTES, panel, depth, c0 + p, c1 + p, c2 + p, c3 + p, start, bias + (j << 2), activation);
+        continue;
       }
-      panel += depth * PANEL_BYTES;
+      tile(
+        from, ROWS_BYTES, panel, depth, edge, edge + 32, edge + 64, edge + 96, start, bias + (j << 2), activation,
+      );
+      writeEdge(edge, c0 + p, 0, 1, columns);
+      if (count > 1) writeEdge(edge + PANEL_BYTES, c1 + p, 0, 1, columns);
+      if (count > 2) writeEdge(edge + 2 * PANEL_BYTES, c2 + p, 0, 1, columns);
+      if (count > 3) writeEdge(edge + 3 * PANEL_BYTES, c3 + p, 0, 1, columns);
     }
+    panel += depth * PANEL_BYTES;
   }
 }
 

@@ -84,6 +84,7 @@ interface ConvolutionKernels {
     outHeight: number,
     outWidth: number,
     outChannels: number,
+    filterHeight: number,
   ): number;
   filterGradient(
     input: number,

@@ -15,8 +15,10 @@ import {
   strided,
 } from "./windows.js";
 
-/** Pixels of dy that a group of images, or a part of one image, should have. */
+/** Pixels of dy that a group of small images, or a part of one image, should have. */
 const GROUP_PIXELS = 512;
+/** From so many pixels on an image goes through by itself, which packs less. */
+const ALONE_PIXELS = 128;
 
 export function filterGradient(
   context: Context,
@@ -42,9 +44,12 @@ export function filterGradient(
   // Tiles of four rows read past the last window where `run` is no multiple of four.
   const copied = padding.copied || run % 4 !== 0;
   const source = inputSource(info, context.address(x), { ...padding, copied });
-  const group = groupOf(batchSize, outHeight * outWidth, GROUP_PIXELS);
+  const pixels = outHeight * outWidth;
+  const group = pixels < ALONE_PIXELS ? groupOf(batchSize, pixels, GROUP_PIXELS) : 1;
   const chunk = group > 1 ? outHeight : Math.max(1, Math.min(outHeight, Math.ceil(GROUP_PIXELS / outWidth)));
-  const gradientBytes = aligned(assembly.filterGradientScratchBytes(group, chunk, outWidth, outChannels));
+  const gradientBytes = aligned(
+    assembly.filterGradientScratchBytes(group, chunk, outWidth, outChannels, filterHeight),
+  );
   const scratch = context.scratch(gradientBytes + paddedBytes(source, group));
   const dyFrom = context.address(dy);
   const dyRow = outWidth * outChannels * 4;

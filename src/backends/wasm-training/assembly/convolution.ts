@@ -164,9 +164,12 @@ function stripProducts(
 }
 
 /** Bytes of scratch for `filterGradient` over `images` images at a time. */
-export function filterGradientScratchBytes(images: usize, outHeight: usize, outWidth: usize, outChannels: usize): usize {
+export function filterGradientScratchBytes(
+  images: usize, outHeight: usize, outWidth: usize, outChannels: usize, filterHeight: usize,
+): usize {
   const panels = (outChannels + PANEL - 1) / PANEL;
-  return EDGE_BYTES + (panels * PANEL_BYTES + ROWS_BYTES) * images * outHeight * outWidth;
+  const pixels = images * outHeight * outWidth;
+  return EDGE_BYTES + panels * PANEL_BYTES * pixels + ROWS_BYTES * (pixels + (filterHeight - 1) * outWidth);
 }
 
 /**
@@ -179,35 +182,50 @@ export function filterGradient(
   filterHeight: usize, run: usize, outChannels: usize,
   dFilter: usize, scratch: usize,
 ): void {
-  const edge = scratch;
   const pixels = images * outHeight * outWidth;
-  const packedInput = scratch + EDGE_BYTES;
-  const packed = packedInput + pixels * ROWS_BYTES;
+  const packed = scratch + EDGE_BYTES;
+  const panelBytes = pixels * PANEL_BYTES;
+  const packedInput = packed + ((outChannels + PANEL - 1) / PANEL) * panelBytes;
   packPanels(dy, outChannels << 2, pixels, outChannels, packed);
+  // In one image, and row by row, the rows of a window see the same input one row apart.
+  const isShared = images == 1 && inRow == inSegment;
   const cRowBytes = outChannels << 2;
-  for (let ky: usize = 0; ky < filterHeight; ky++) {
-    for (let i: usize = 0; i < run; i += TILE_ROWS) {
-      packPixels(input + ky * inSegment + (i << 2), inImage, inRow, inPixel, images, outHeight, outWidth, packedInput);
-      const rows = min(TILE_ROWS, run - i);
-      let panel = packed;
-      for (let j: usize = 0; j < outChannels; j += PANEL) {
-        const columns = min(PANEL, outChannels - j);
-        const c0 = dFilter + (ky * run + i) * cRowBytes + (j << 2);
-        if (columns == PANEL && rows == TILE_ROWS) {
-          tile(
-            packedInput, ROWS_BYTES, panel, pixels, c0, c0 + cRowBytes, c0 + 2 * cRowBytes, c0 + 3 * cRowBytes,
-            FROM_C, 0, LINEAR,
-          );
-        } else {
-          readEdge(edge, c0, cRowBytes, rows, columns);
-          tile(
-            packedInput, ROWS_BYTES, panel, pixels, edge, edge + 32, edge + 64, edge + 96, FROM_C, 0, LINEAR,
-          );
-          writeEdge(edge, c0, cRowBytes, rows, columns);
-        }
-        panel += pixels * PANEL_BYTES;
-      }
+  for (let i: usize = 0; i < run; i += TILE_ROWS) {
+    const from = input + (i << 2);
+    if (isShared) packPixels(from, 0, inRow, inPixel, 1, outHeight + filterHeight - 1, outWidth, packedInput);
+    for (let ky: usize = 0; ky < filterHeight; ky++) {
+      if (!isShared) packPixels(from + ky * inSegment, inImage, inRow, inPixel, images, outHeight, outWidth, packedInput);
+      gradientTiles(
+        isShared ? packedInput + ky * outWidth * ROWS_BYTES : packedInput, packed, panelBytes, pixels,
+        dFilter + (ky * run + i) * cRowBytes, min(TILE_ROWS, run - i), outChannels, scratch,
+      );
     }
+  }
+}
+
+/** Adds to `rows` ≤ 4 rows of the gradient of a filter, for all output channels. */
+@inline
+function gradientTiles(
+  packedInput: usize, panel: usize, panelBytes: usize, pixels: usize, c: usize, rows: usize, outChannels: usize,
+  edge: usize,
+): void {
+  const cRowBytes = outChannels << 2;
+  for (let j: usize = 0; j < outChannels; j += PANEL) {
+    const columns = min(PANEL, outChannels - j);
+    const c0 = c + (j << 2);
+    if (columns == PANEL && rows == TILE_ROWS) {
+      tile(
+        packedInput, ROWS_BYTES, panel, pixels, c0, c0 + cRowBytes, c0 + 2 * cRowBytes, c0 + 3 * cRowBytes,
+        FROM_C, 0, LINEAR,
+      );
+    } else {
+      readEdge(edge, c0, cRowBytes, rows, columns);
+      tile(
+        packedInput, ROWS_BYTES, panel, pixels, edge, edge + 32, edge + 64, edge + 96, FROM_C, 0, LINEAR,
+      );
+      writeEdge(edge, c0, cRowBytes, rows, columns);
+    }
+    panel += panelBytes;
   }
 }
 

@@ -10,66 +10,81 @@ const GRADIENT: i32 = 2;
 
 /** Bytes of scratch for both functions below. */
 export function groupNormalizationScratchBytes(channels: usize): usize {
-  return channels * 32;
+  return channels * 16;
 }
 
-/**
- * Per channel, over the positions of one example: Σ x, Σ (x − mean)², or Σ dy and (in `more`) Σ dy·(x − mean).
- * `partial` has room for two rows of channels.
- */
+/** Per channel, over the positions of one example: Σ x, Σ (x − mean)², or Σ dy and (in `more`) Σ dy·(x − mean). */
 @inline
 function channelSums(
-  operation: i32, x: usize, dy: usize, mean: usize, positions: usize, channels: usize,
-  sums: usize, more: usize, partial: usize,
+  operation: i32, x: usize, dy: usize, mean: usize, positions: usize, channels: usize, sums: usize, more: usize,
 ): void {
   const rowBytes = channels << 2;
-  const morePartial = partial + rowBytes;
   memory.fill(sums, 0, rowBytes);
   if (operation == GRADIENT) memory.fill(more, 0, rowBytes);
   for (let first: usize = 0; first < positions; first += BLOCK) {
-    memory.fill(partial, 0, 2 * rowBytes);
-    for (let p = min(BLOCK, positions - first); p > 0; p--) {
-      let c: usize = 0;
-      for (; c + 16 <= rowBytes; c += 16) {
-        const s = v128.load(partial + c);
-        let v = v128.load(x + c);
-        if (operation == SUM) {
-          v128.store(partial + c, f32x4.add(s, v));
-        } else {
-          v = f32x4.sub(v, v128.load(mean + c));
-          if (operation == SQUARES) {
-            v128.store(partial + c, f32x4.add(s, f32x4.mul(v, v)));
-          } else {
-            const d = v128.load(dy + c);
-            v128.store(partial + c, f32x4.add(s, d));
-            v128.store(morePartial + c, f32x4.add(v128.load(morePartial + c), f32x4.mul(d, v)));
-          }
-        }
-      }
-      for (; c < rowBytes; c += 4) {
-        const s = load<f32>(partial + c);
-        let v = load<f32>(x + c);
-        if (operation == SUM) {
-          store<f32>(partial + c, s + v);
-        } else {
-          v -= load<f32>(mean + c);
-          if (operation == SQUARES) {
-            store<f32>(partial + c, s + v * v);
-          } else {
-            const d = load<f32>(dy + c);
-            store<f32>(partial + c, s + d);
-            store<f32>(morePartial + c, load<f32>(morePartial + c) + d * v);
-          }
-        }
-      }
-      x += rowBytes;
-      if (operation == GRADIENT) dy += rowBytes;
-    }
-    for (let c: usize = 0; c < rowBytes; c += 4) {
-      store<f32>(sums + c, load<f32>(sums + c) + load<f32>(partial + c));
-      if (operation == GRADIENT) store<f32>(more + c, load<f32>(more + c) + load<f32>(morePartial + c));
-    }
+    const blockBytes = min(BLOCK, positions - first) * rowBytes;
+    let c: usize = 0;
+    // Eight channels at a time, so that one addition need not wait for the last.
+    for (; c + 32 <= rowBytes; c += 32) eightSums(operation, x + c, dy + c, mean + c, rowBytes, blockBytes, sums + c, more + c);
+    for (; c < rowBytes; c += 4) oneSum(operation, x + c, dy + c, mean + c, rowBytes, blockBytes, sums + c, more + c);
+    x += blockBytes;
+    dy += blockBytes;
   }
+}
+
+@inline
+function eightSums(
+  operation: i32, x: usize, dy: usize, mean: usize, rowBytes: usize, blockBytes: usize, sums: usize, more: usize,
+): void {
+  let low = f32x4.splat(0), high = low, moreLow = low, moreHigh = low, meanLow = low, meanHigh = low;
+  if (operation != SUM) {
+    meanLow = v128.load(mean);
+    meanHigh = v128.load(mean, 16);
+  }
+  for (let p: usize = 0; p < blockBytes; p += rowBytes) {
+    let v = v128.load(x + p), w = v128.load(x + p, 16);
+    if (operation != SUM) {
+      v = f32x4.sub(v, meanLow);
+      w = f32x4.sub(w, meanHigh);
+    }
+    if (operation == SQUARES) {
+      v = f32x4.mul(v, v);
+      w = f32x4.mul(w, w);
+    } else if (operation == GRADIENT) {
+      const d = v128.load(dy + p), e = v128.load(dy + p, 16);
+      moreLow = f32x4.add(moreLow, f32x4.mul(d, v));
+      moreHigh = f32x4.add(moreHigh, f32x4.mul(e, w));
+      v = d;
+      w = e;
+    }
+    low = f32x4.add(low, v);
+    high = f32x4.add(high, w);
+  }
+  v128.store(sums, f32x4.add(v128.load(sums), low));
+  v128.store(sums, f32x4.add(v128.load(sums, 16), high), 16);
+  if (operation == GRADIENT) {
+    v128.store(more, f32x4.add(v128.load(more), moreLow));
+    v128.store(more, f32x4.add(v128.load(more, 16), moreHigh), 16);
+  }
+}
+
+@inline
+function oneSum(
+  operation: i32, x: usize, dy: usize, mean: usize, rowBytes: usize, blockBytes: usize, sums: usize, more: usize,
+): void {
+  let sum: f32 = 0, moreSum: f32 = 0;
+  for (let p: usize = 0; p < blockBytes; p += rowBytes) {
+    let v = load<f32>(x + p);
+    if (operation != SUM) v -= load<f32>(mean);
+    if (operation == SQUARES) v *= v;
+    if (operation == GRADIENT) {
+      moreSum += load<f32>(dy + p) * v;
+      v = load<f32>(dy + p);
+    }
+    sum += v;
+  }
+  store<f32>(sums, load<f32>(sums) + sum);
+  if (operation == GRADIENT) store<f32>(more, load<f32>(more) + moreSum);
 }
 
 /** Σ over the group that begins at channel `first`, in double precision; weighted where there are weights. */
@@ -94,15 +109,15 @@ export function groupNormalization(
   const rowBytes = channels << 2;
   const perGroup = channels / groups;
   const count = <f64>(positions * perGroup);
-  const sums = scratch, mean = sums + rowBytes, scale = mean + rowBytes, partial = scale + rowBytes;
+  const sums = scratch, mean = sums + rowBytes, scale = mean + rowBytes;
   for (let n: usize = 0; n < batch; n++) {
-    channelSums(SUM, x, 0, 0, positions, channels, sums, 0, partial);
+    channelSums(SUM, x, 0, 0, positions, channels, sums, 0);
     for (let g: usize = 0; g < groups; g++) {
       const value = <f32>(groupSum(sums, 0, g * perGroup, perGroup) / count);
       store<f32>(means + (g << 2), value);
       for (let c = g * perGroup; c < (g + 1) * perGroup; c++) store<f32>(mean + (c << 2), value);
     }
-    channelSums(SQUARES, x, 0, mean, positions, channels, sums, 0, partial);
+    channelSums(SQUARES, x, 0, mean, positions, channels, sums, 0);
     for (let g: usize = 0; g < groups; g++) {
       const inverse = <f32>(1 / Math.sqrt(groupSum(sums, 0, g * perGroup, perGroup) / count + epsilon));
       store<f32>(inverses + (g << 2), inverse);
@@ -141,13 +156,12 @@ export function groupNormalizationGradient(
   const perGroup = channels / groups;
   const count = <f64>(positions * perGroup);
   const mean = scratch, fromDy = mean + rowBytes, fromX = fromDy + rowBytes, constant = fromX + rowBytes;
-  const partial = constant + rowBytes;
   for (let n: usize = 0; n < batch; n++) {
     for (let g: usize = 0; g < groups; g++) {
       const value = load<f32>(means + (g << 2));
       for (let c = g * perGroup; c < (g + 1) * perGroup; c++) store<f32>(mean + (c << 2), value);
     }
-    channelSums(GRADIENT, x, dy, mean, positions, channels, dBeta, dGamma, partial);
+    channelSums(GRADIENT, x, dy, mean, positions, channels, dBeta, dGamma);
     for (let g: usize = 0; g < groups; g++) {
       const first = g * perGroup;
       const s = <f64>load<f32>(inverses + (g << 2));

@@ -100,7 +100,7 @@ function convolutionOf({ side, batch, height, width, channels, filters, pad, str
 const law = <Value>(values: fc.Arbitrary<Value>, holds: (value: Value) => void) =>
   fc.assert(
     fc.property(values, (value) => void tf.tidy(() => holds(value))),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 
 describe("fast convolutions", () => {

@@ -2,6 +2,7 @@
 // the same program on our kernels; our trainer's whole step (batch, gradients, optimiser, model vector out and in); and
 // PyTorch on one thread where python3 (or PYTHON=/path/to/python3) has torch. Needs a build. The last line is JSON.
 //   --only mlp,cnn,resnet20   --rounds 5   --profile (time per kernel of our trainer)
+//   --threads 2 (our trainer's step also on so many threads, in turn with one)
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -18,8 +19,10 @@ const { values: options } = parseArgs({
     only: { type: "string", default: "mlp,cnn,resnet20" },
     rounds: { type: "string", default: "5" },
     profile: { type: "boolean", default: false },
+    threads: { type: "string", default: "1" },
   },
 });
+const THREADS = Number(options.threads);
 const BATCH = 32;
 const GROUPS = 8;
 
@@ -96,7 +99,9 @@ async function startTorch() {
 
 /** Steps of the plain program and of our trainer, over the same model. */
 async function prepare({ model: settings, inputShape }) {
-  const create = () => createModel(modelSettings.parse(settings), { inputShape, outputs: CLASSES, seed: 1 });
+  const parsed = modelSettings.parse(settings);
+  const context = { inputShape, outputs: CLASSES, seed: 1 };
+  const create = () => createModel(parsed, context);
   const draws = random(1, "features");
   const features = Float32Array.from({ length: BATCH * sizeOf(inputShape) }, (_, k) => draws.uniform(k));
   const labels = Int32Array.from({ length: BATCH }, (_, k) => k % CLASSES);
@@ -117,12 +122,22 @@ async function prepare({ model: settings, inputShape }) {
     return loss;
   }
 
-  const trainer = await createMeasuredTrainer({
-    model: await create(),
-    examples: { features, labels },
-    batchSize: BATCH,
-  });
-  return { program, trainerStep: trainer.step };
+  const measured = async (threads) =>
+    createMeasuredTrainer({
+      ...{ model: await create(), examples: { features, labels }, batchSize: BATCH, threads },
+    });
+  const copy = {
+    ...{ backend: "wasm", model: parsed, context, trainable: ["*"] },
+    ...{ loss: { kind: "cross-entropy" }, targets: { kind: "classes", count: CLASSES } },
+  };
+  const trainer = await measured();
+  const threads = { count: THREADS, isAutomatic: false, copy };
+  const threaded = THREADS > 1 ? await measured(threads) : undefined;
+  const dispose = () => {
+    trainer.dispose();
+    threaded?.dispose();
+  };
+  return { program, trainerStep: trainer.step, threadedStep: threaded?.step, dispose };
 }
 
 async function clocked(steps, step) {
@@ -188,14 +203,16 @@ console.log(
 const results = {};
 for (const name of options.only.split(",")) {
   const workload = WORKLOADS[name];
-  const times = { stock: [], kernels: [], trainer: [], torch: [] };
-  const { program, trainerStep } = await prepare(workload);
+  const times = { stock: [], kernels: [], trainer: [], torch: [], threaded: [] };
+  const { program, trainerStep, threadedStep, dispose } = await prepare(workload);
+  const pairs = [];
   let stockError = null;
   // Taking turns leaves caches cold, so each turn begins with a step that does not count.
   const round = async (steps, keep) => {
     const turn = async (who, step) => {
       const measured = await clocked(steps + 1, step);
       if (keep) times[who].push(...measured.slice(1));
+      return median(measured.slice(1));
     };
     if (!stockError) {
       try {
@@ -206,7 +223,11 @@ for (const name of options.only.split(",")) {
     }
     const restore = registerTrainingKernels();
     await turn("kernels", program);
-    await turn("trainer", trainerStep);
+    const one = await turn("trainer", trainerStep);
+    if (threadedStep) {
+      const several = await turn("threaded", threadedStep);
+      if (keep) pairs.push(one / several);
+    }
     restore();
     const other = await torch?.run(name, steps + 1);
     if (keep && other) times.torch.push(...other.slice(1));
@@ -216,7 +237,7 @@ for (const name of options.only.split(",")) {
   const restore = registerTrainingKernels();
   const { list, ...engine } = await profile(workload.steps, trainerStep);
   restore();
-  const [stock, kernels, trainer, torchMs] = Object.values(times).map(median);
+  const [stock, kernels, trainer, torchMs, threaded] = Object.values(times).map(median);
   results[name] = {
     stockMs: stock,
     kernelsMs: kernels,
@@ -224,6 +245,11 @@ for (const name of options.only.split(",")) {
     torchMs,
     stockOverTrainer: ratio(stock, trainer),
     trainerOverTorch: ratio(trainer, torchMs),
+    ...(threadedStep && {
+      threads: THREADS,
+      threadedMs: threaded,
+      trainerOverThreaded: ratio(trainer, threaded),
+    }),
     ...engine,
     ...(stockError ? { stockError } : {}),
   };
@@ -233,6 +259,12 @@ for (const name of options.only.split(",")) {
       `${ratio(trainer, torchMs) ?? "–"}× PyTorch's time; ` +
       `outside of kernels ${show(engine.engineMs)} of a step at ${engine.kernelCalls} kernel calls`,
   );
+  if (threadedStep) {
+    console.log(
+      `    on ${THREADS} threads ${show(threaded)}, ${ratio(trainer, threaded)}× as fast as one; turn by turn ${pairs.map((each) => `${each.toFixed(2)}×`).join(", ")}`,
+    );
+  }
+  dispose();
   if (options.profile) {
     for (const entry of list.slice(0, 16)) {
       console.log(

@@ -6,12 +6,13 @@ import { createLearner } from "../dist/trainers/learner.js";
 import { createVectorSpace, spaceBytes } from "../dist/vectors/vector.js";
 
 /** The trainer's count of parameters, one more step of it (gradient, optimiser, model), and its end. */
-export async function createMeasuredTrainer({ model, examples, batchSize }) {
+export async function createMeasuredTrainer({ model, examples, batchSize, threads }) {
   const trainer = createLayersTrainer({
     model,
     train: examples,
     test: examples,
     batchSize,
+    ...(threads && { threads }),
     seed: 1,
     peer: 0,
   });

@@ -8,6 +8,7 @@ import { denseNetworkFor, denseShapeOf } from "./dense-models.js";
 import type { readDenseStart } from "./dense-start.js";
 import { createDenseTrainer } from "./dense-trainer.js";
 import { lastOf } from "./last-of.js";
+import { MAX_TRAINER_THREADS, threadsFor } from "./layers-threads.js";
 import { loadPeerData } from "./peer-data.js";
 import { isEverything } from "./task.js";
 import type { TrainerKind } from "./trainer.js";
@@ -20,6 +21,12 @@ const settings = z.strictObject({
     .describe(
       "tfjs backend; auto: the fastest that starts, see murmur doctor. With wasm or auto, softmax and mlp train on kernels of their own",
     ),
+  threads: z
+    .union([z.literal("auto"), z.int().min(1).max(MAX_TRAINER_THREADS)])
+    .default(1)
+    .describe(
+      "threads that compute parts of each batch; auto: the cores of this machine, 1 for small models. softmax and mlp on wasm take 1",
+    ),
 });
 
 // Peers of a process train one model.
@@ -31,10 +38,10 @@ const shareStart = lastOf<ReturnType<typeof readDenseStart>>();
  */
 export const layers: TrainerKind<typeof settings> = {
   settings,
-  async create({ backend }, context, task) {
+  async create({ backend, threads }, context, task) {
     // Loaded here, because settings are read where there is no tfjs too.
     const { useBackend } = await import("../backends/index.js");
-    const [data] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
+    const [data, active] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
     const { train, test, description, pooling, warnings, fingerprint } = data;
     const { targets, inputShape } = description;
     const { loss, outputs } = createLoss(task.loss, targets);
@@ -56,11 +63,14 @@ export const layers: TrainerKind<typeof settings> = {
     }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
+    const team = await threadsFor(threads, active.name, context.processes);
+    const copy = { backend: active.name, model, context: forModel, loss: task.loss, targets, trainable };
     const trainer = createLayersTrainer({
       model: await createModel(model, forModel),
       ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer, batchSize, trainable },
       examples: description,
       ...(augment && { augment }),
+      ...(team && { threads: { ...team, copy } }),
     });
     return { warnings, ...trainer };
   },

@@ -12,7 +12,6 @@ const dist = new URL("../dist/", import.meta.url);
 const built = (path: string) => import(new URL(path, dist).href);
 const core: typeof import("../src/index.js") = await built("index.js");
 const { createTrainer }: typeof import("../src/trainers/index.js") = await built("trainers/index.js");
-const { loadDataset }: typeof import("../src/datasets/index.js") = await built("datasets/index.js");
 const { createModel, modelSettings }: typeof import("../src/models/index.js") =
   await built("models/index.js");
 const { useBackend }: typeof import("../src/backends/index.js") = await built("backends/index.js");
@@ -217,17 +216,33 @@ describe("small batches use fewer parts", () => {
 });
 
 describe("evaluations", () => {
-  it.each([2, 3])("have the bits of one thread on %d", async (threads) => {
-    const { test } = await loadDataset(core.parseExperiment({}).data);
-    // More than one batch.
-    expect(test.labels.length).toBeGreaterThan(256);
-    const [one, several] = [await trainerOf(1), await trainerOf(threads)];
-    const point = startOf(one);
-    const expected = await one.evaluate(point);
-    expect(await several.evaluate(point)).toEqual(expected);
-    point.fill(0);
-    expect(await several.evaluate(point)).not.toEqual(expected);
-    expect(await several.evaluate(point)).toEqual(await one.evaluate(point));
+  it.each([2, 3])("have the bits of one thread on %d, side by side too", async (threads) => {
+    const path = join(newFolder(), "data.mjs");
+    // Four batches of test examples, the last of them shorter.
+    writeFileSync(
+      path,
+      `const examples = (count, start) => ({
+         features: Float32Array.from({ length: 8 * count }, (_, k) => Math.sin(start + k * k)),
+         labels: Int32Array.from({ length: count }, (_, k) => (k * k) % 3),
+       });
+       export default {
+         ...{ name: "waves", inputShape: [4, 2], targets: { kind: "classes", count: 3 } },
+         ...{ train: examples(80, 0), test: examples(800, 1) },
+       };`,
+    );
+    const settings = { data: { kind: "module", path }, split: { kind: "contiguous" }, model: ownModel({}) };
+    const [one, first, second] = [
+      await trainerOf(1, settings),
+      await trainerOf(threads, settings, 0),
+      await trainerOf(threads, settings, 1),
+    ];
+    const start = startOf(one);
+    const moved = start.map((value, k) => value + Math.cos(k) / 3);
+    const expected = [await one.evaluate(start), await one.evaluate(moved)];
+    expect(expected[0]!.loss).not.toBe(expected[1]!.loss);
+    for (let k = 0; k < 3; k++) {
+      expect(await Promise.all([first.evaluate(start), second.evaluate(moved)])).toEqual(expected);
+    }
   });
 });
 

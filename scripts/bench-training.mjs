@@ -3,6 +3,7 @@
 // which for the MLP is the dense one; the same with fast math; and PyTorch on one thread where python3 (or
 // PYTHON=/path/to/python3) has torch. Needs a build. The last line is JSON.
 // Times are processor time (that of other processes is not in it) and of each the least, in turns.
+//   --threads 2: wall time of the layers trainer on so many threads and on one, in turns
 //   --only mlp,cnn,resnet20   --rounds 5   --profile (time per kernel of the layers trainer)   --fast (profile with fast math)
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -21,8 +22,10 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "5" },
     profile: { type: "boolean", default: false },
     fast: { type: "boolean", default: false },
+    threads: { type: "string", default: "1" },
   },
 });
+const THREADS = Number(options.threads);
 const BATCH = 32;
 const GROUPS = 8;
 
@@ -126,12 +129,41 @@ async function prepare({ model, inputShape }) {
   const dense = (fastMath) =>
     createMeasuredDense({ ...common, settings, inputShape, outputs: CLASSES, fastMath });
   const [trainer, fast] = [await layers(false), await layers(true)];
+  const copy = {
+    ...{ backend: "wasm", model: settings, context: { inputShape, outputs: CLASSES, seed: 1 } },
+    ...{ loss: { kind: "cross-entropy" }, targets: { kind: "classes", count: CLASSES } },
+    ...{ trainable: ["*"], fastMath: options.fast },
+  };
+  const threads = { count: THREADS, isAutomatic: false, copy };
+  const threaded =
+    THREADS > 1
+      ? await createMeasuredTrainer({ ...common, model: await create(), fastMath: options.fast, threads })
+      : undefined;
   return {
+    threaded,
     program,
     trainer: ((await dense(false)) ?? trainer).step,
     fast: ((await dense(true)) ?? fast).step,
     profiled: (options.fast ? fast : trainer).step,
   };
+}
+
+/** How many times as fast several threads are as one, by wall time, turn by turn. */
+async function threadPairs(steps, one, several) {
+  const restore = registerTrainingKernels();
+  const wallMs = async (step) => {
+    await step();
+    const start = performance.now();
+    for (let k = 0; k < steps; k++) await step();
+    return performance.now() - start;
+  };
+  const pairs = [];
+  for (let turn = 0; turn < 2 * Number(options.rounds); turn++) {
+    pairs.push(Number(((await wallMs(one)) / (await wallMs(several))).toFixed(2)));
+  }
+  restore();
+  console.log(`    ${THREADS} threads: ${pairs.join(", ")} times as fast as one, by wall time`);
+  return pairs;
 }
 
 async function clocked(steps, step) {
@@ -198,7 +230,7 @@ const results = {};
 for (const name of options.only.split(",")) {
   const workload = WORKLOADS[name];
   const times = { stock: [], kernels: [], trainer: [], fast: [], torch: [] };
-  const { program, trainer, fast, profiled } = await prepare(workload);
+  const { program, trainer, fast, profiled, threaded } = await prepare(workload);
   let stockError = null;
   // Taking turns leaves caches cold, so each turn begins with a step that does not count.
   const round = async (steps, keep) => {
@@ -223,6 +255,7 @@ for (const name of options.only.split(",")) {
   };
   await round(Math.max(3, workload.steps >> 1), false);
   for (let i = 0; i < Number(options.rounds); i++) await round(workload.steps, true);
+  const pairs = threaded ? await threadPairs(workload.steps, profiled, threaded.step) : undefined;
   const restore = registerTrainingKernels();
   const { list, ...engine } = await profile(workload.steps, profiled);
   restore();
@@ -236,6 +269,7 @@ for (const name of options.only.split(",")) {
     stockOverTrainer: ratio(stock, trainerMs),
     trainerOverTorch: ratio(trainerMs, torchMs),
     fastOverTorch: ratio(fastMs, torchMs),
+    ...(pairs && { threads: THREADS, oneOverThreaded: pairs }),
     ...engine,
     ...(stockError ? { stockError } : {}),
   };
@@ -246,6 +280,7 @@ for (const name of options.only.split(",")) {
       `with fast math ${ratio(fastMs, torchMs) ?? "–"}×; ` +
       `outside of kernels ${show(engine.engineMs)} of a step at ${engine.kernelCalls} kernel calls`,
   );
+  threaded?.dispose();
   if (options.profile) {
     for (const entry of list.slice(0, 16)) {
       console.log(

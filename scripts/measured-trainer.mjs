@@ -10,8 +10,11 @@ import { createLearner } from "../dist/trainers/learner.js";
 import { createVectorSpace, spaceBytes } from "../dist/vectors/vector.js";
 
 /** The trainer's count of parameters, one more step of it (gradient, optimiser, model), and its end. */
-export async function createMeasuredTrainer({ model, examples, batchSize, fastMath }) {
-  const options = { train: examples, test: examples, batchSize, fastMath, seed: 1, peer: 0 };
+export async function createMeasuredTrainer({ model, examples, batchSize, fastMath, threads }) {
+  const options = {
+    ...{ train: examples, test: examples, batchSize, fastMath, seed: 1, peer: 0 },
+    ...(threads && { threads }),
+  };
   return measured(createLayersTrainer({ model, ...options }));
 }
 

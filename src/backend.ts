@@ -25,7 +25,7 @@ export interface BackendKind {
 
 /** A backend that started. */
 export interface ActiveBackend {
-  readonly name: string;
+  readonly name: BackendKind["name"];
   /** What it computes on, for example "libtensorflow 2.9.1, CPU". */
   readonly device: string;
   /** Better ones that `auto` tried first, and why they did not start. */

@@ -113,6 +113,10 @@ describe.skipIf(!hasChromium)("the core in Chromium", () => {
       { trainer: { kind: "layers", backend: "node" } },
       /backend node does not start: @tensorflow\/tfjs-node not installed/,
     ],
+    [
+      { model: "cnn", trainer: { kind: "layers", threads: 2 } },
+      /trainer\.threads is 2, and worker threads need Node\.js/,
+    ],
   ])("refuses %j in one line", async (settings, message) => {
     await expect(inBrowser(settings)).rejects.toThrow(message);
   });

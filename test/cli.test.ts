@@ -80,7 +80,7 @@ describe("murmur, given something it cannot use, says what to change in one line
       () => ["simulate", ring4, "--compressor", "sign", "--compressor.bits", "4"],
       /compressor.*bits/,
     ],
-    ["a rate that is no number", () => ["simulate", ring4, "--learning-rate", "fast"], /learningRate/],
+    ["a rate that is no number", () => ["simulate", ring4, "--learning-rate", "fast"], /--learning-rate/],
     ["no rounds", () => ["simulate", ring4, "--rounds", "0"], /rounds/],
     [
       "an experiment with a misspelt key",

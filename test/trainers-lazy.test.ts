@@ -14,6 +14,9 @@ test("quadratics and all settings do without tfjs; layers models load it", async
   const trainer = { kind: "quadratic", dimension: 4, heterogeneity: 1, noise: 0, condition: 1 } as const;
   await createTrainer({ ...task, trainer }, context);
   expect(isLoaded()).toBe(false);
-  await createTrainer({ ...task, trainer: { kind: "layers", backend: "wasm", fastMath: false } }, context);
+  await createTrainer(
+    { ...task, trainer: { kind: "layers", backend: "wasm", fastMath: false, threads: 1 } },
+    context,
+  );
   expect(isLoaded()).toBe(true);
 });

@@ -51,6 +51,7 @@ describe("the core runs in a browser", () => {
     "datasets/files.ts": ["node:fs/promises", "node:zlib"],
     "datasets/picture.ts": ["@cwasm/webp", "bmp-ts", "pngjs"],
     "datasets/user-module.ts": ["node:fs", "node:path", "node:url", COMPUTED],
+    "trainers/layers-threads.ts": ["node:os", "node:worker_threads"],
     "trainers/process-child.ts": ["node:child_process"],
     "trainers/process-parent.ts": ["node:net"],
     "trainers/process-vectors.ts": ["node:fs", "node:fs/promises", "node:os", "node:path"],

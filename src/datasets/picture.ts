@@ -35,7 +35,7 @@ const png: PictureFormat = {
 };
 
 /** Begins the pixels of a JPEG, and ends the file. */
-const [JPEG_SCAN, JPEG_END] = [Buffer.from([0xff, 0xda]), Buffer.from([0xff, 0xd9])];
+const [JPEG_SCAN, JPEG_END] = ["\xff\xda", "\xff\xd9"];
 
 const jpeg: PictureFormat = {
   start: /^\xff\xd8/,
@@ -43,7 +43,7 @@ const jpeg: PictureFormat = {
   sides: () => undefined,
   async decode(bytes) {
     // The decoder takes missing pixels for grey ones.
-    if (bytes.lastIndexOf(JPEG_END) < bytes.lastIndexOf(JPEG_SCAN))
+    if (bytes.lastIndexOf(JPEG_END, undefined, "latin1") < bytes.lastIndexOf(JPEG_SCAN, undefined, "latin1"))
       throw new RangeError("the end is missing");
     const { default: decoder } = await import("jpeg-js");
     const picture = decoder.decode(bytes, { useTArray: true, formatAsRGBA: true });

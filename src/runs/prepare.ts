@@ -11,7 +11,7 @@ import { createPeer, type Peer, type Plan } from "../peer.js";
 import { pooledLength } from "../pooling.js";
 import { oneThread, type StartThreads, type Threads } from "../threads/threads.js";
 import { createTrainer } from "../trainers/index.js";
-import type { Trainer } from "../trainers/trainer.js";
+import type { Trainer, TrainerContext } from "../trainers/trainer.js";
 import type { NamedValues, TensorGroup } from "../vectors/state.js";
 import { createSharedSpaces } from "../vectors/vector.js";
 import type { Experiment } from "./experiment.js";
@@ -35,6 +35,8 @@ export interface PrepareOptions {
   readonly members?: { readonly epoch: Epoch; readonly known?: readonly Proposal[] };
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads | undefined;
+  /** Processes with peers on this machine, for trainers that divide its cores. */
+  readonly processes?: number | undefined;
 }
 
 /** Peers of a run before its first round, with their trainers. */
@@ -72,7 +74,8 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     if (!given) {
       const isAlone = ids.length === 1 && !options.isPart;
       const tasks = ids.map((peer) => taskOf(experiment, topology, peer, isAlone));
-      made.push(...(await createTrainers(tasks, mixing.peers, ids)));
+      const { processes } = options;
+      made.push(...(await createTrainers(tasks, { peers: mixing.peers, processes }, ids)));
     }
     const trainers = given ?? made;
     if (experiment.split.kind === "own" && !options.isPart) await requireOneTask(trainers);
@@ -143,7 +146,7 @@ const MADE_AT_A_TIME = 8;
 /** @throws what the first of them that cannot be made throws; the others are disposed of */
 async function createTrainers(
   tasks: readonly Experiment[],
-  peers: number,
+  common: Pick<TrainerContext, "peers" | "processes">,
   ids: readonly number[],
 ): Promise<Trainer[]> {
   const made: Trainer[] = [];
@@ -151,7 +154,7 @@ async function createTrainers(
     const settled = await Promise.allSettled(
       tasks
         .slice(first, first + MADE_AT_A_TIME)
-        .map((task, k) => createTrainer(task, { peer: ids[first + k]!, peers, seed: task.seed })),
+        .map((task, k) => createTrainer(task, { ...common, peer: ids[first + k]!, seed: task.seed })),
     );
     for (const result of settled) if (result.status === "fulfilled") made.push(result.value);
     const failed = settled.find((result) => result.status === "rejected");

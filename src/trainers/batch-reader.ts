@@ -13,6 +13,8 @@ export interface BatchReaderOptions {
   readonly peer: number;
   /** Room for the features of a batch; the reader's own where left out. */
   readonly features?: Vector;
+  /** Whether batches lie in memory that threads share. */
+  readonly isShared?: boolean;
 }
 
 export interface BatchReader {
@@ -27,14 +29,18 @@ export interface BatchReader {
 
 /** @param inputSize numbers in an example */
 export function createBatchReader(
-  { train, augment, batchSize, seed, peer, ...given }: BatchReaderOptions,
+  { train, augment, batchSize, seed, peer, isShared = false, ...given }: BatchReaderOptions,
   inputSize: number,
   labelsPerExample: number,
 ): BatchReader {
   const batches = createBatches(train.features.length / inputSize, batchSize, seed, peer);
   const length = batches.size * inputSize;
-  const features = given.features?.subarray(0, length) ?? new Float32Array(length);
-  const labels = train.labels.slice(0, batches.size * labelsPerExample);
+  // Both kinds of memory have numbers of 4 bytes.
+  const memory = (numbers: number) =>
+    (isShared ? new SharedArrayBuffer(4 * numbers) : new ArrayBuffer(4 * numbers)) as ArrayBuffer;
+  const features = given.features?.subarray(0, length) ?? new Float32Array(memory(length));
+  const Labels = train.labels instanceof Int32Array ? Int32Array : Float32Array;
+  const labels = new Labels(memory(batches.size * labelsPerExample));
   return {
     size: batches.size,
     features,

@@ -1,34 +1,30 @@
-import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { readInto, readsAtOnce } from "../backends/memory.js";
-import { withMath } from "../backends/wasm-training/math.js";
 import { countExamples, type Examples, type ExamplesDescription } from "../dataset.js";
 import type { Augmentation } from "../datasets/augmentation.js";
-import type { Evaluation } from "../evaluation.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
-import { InvalidExperiment, MurmurationError } from "../foundation/errors.js";
 import { random } from "../foundation/random.js";
 import type { Loss } from "../loss.js";
 import { createLoss } from "../losses/index.js";
 import type { Vector } from "../vectors/vector.js";
 import { createBatchReader } from "./batch-reader.js";
-import { EVALUATION_BATCH } from "./batches.js";
 import { mathFingerprint } from "./fast-math.js";
 import {
   checkData,
-  type ModelShapes,
   refuseAmbientNoise,
   refuseIgnoredSettings,
   requireCount,
   requireOutputs,
   shapesOf,
 } from "./layers-checks.js";
+import { createComputation, type TensorLoss } from "./layers-computation.js";
+import { divided, isDivisible, undivided } from "./layers-division.js";
+import { evaluateOutputs, evaluateTensors } from "./layers-evaluation.js";
 import { modelFingerprint } from "./layers-fingerprint.js";
+import type { ThreadsOption } from "./layers-threads.js";
 import { weightsOf } from "./layers-weights.js";
 import type { Trainer, TrainerPooling } from "./trainer.js";
 
-/** A loss of the user's own: the mean of a batch from its labels, shape [batch, …], and the model's output for it. */
-export type TensorLoss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
+export type { TensorLoss } from "./layers-computation.js";
 
 /** Settings of `createLayersTrainer`. */
 export interface LayersTrainerOptions {
@@ -59,6 +55,8 @@ export interface LayersTrainerOptions {
   readonly pooling?: TrainerPooling;
   /** What peers of a run compare of the data that the examples are from; the model is compared in any case. */
   readonly fingerprint?: () => Promise<Fingerprint>;
+  /** Threads that compute parts of each batch, with models like this one; the caller's alone where left out. */
+  readonly threads?: ThreadsOption;
   readonly seed: number;
   readonly peer: number;
 }
@@ -87,39 +85,21 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
   requireCount("batchSize", batchSize);
 
   const weights = weightsOf(model, options.trainable);
-  const { layers, layout, variables, local, frozen } = weights;
+  const { layers, layout, local } = weights;
   refuseAmbientNoise(layers);
   refuseIgnoredSettings(layers);
-  const dropouts = layers.filter((layer) => "rate" in layer && "seed" in layer) as unknown as SeededLayer[];
-  // Asked of the layers, because a sequential model forgets its own.
-  const penalties = () => layers.flatMap((layer) => layer.calculateLosses());
-  const isRegularised = tf.tidy(() => penalties().length > 0);
-
-  const batch = createBatchReader({ ...options, batchSize }, shapes.inputSize, labelsPerExample);
-  const batchShape = [batch.size, ...shapes.inputShape];
-  const lossOf = loss
-    ? createMeanLoss(loss, batch.labels)
-    : (predictions: tf.Tensor) => ownLoss!(labelsTensor(batch.labels, labelsPerExample), predictions);
-  const evaluateOn = createEvaluation(options, shapes, labelsPerExample, loss ?? ownLoss!);
-
-  function batchLoss(): tf.Scalar {
-    const features = tf.tensor(batch.features, batchShape);
-    const predictions = model.apply(features, { training: true }) as tf.Tensor;
-    let total = lossOf(predictions);
-    if (isRegularised) for (const penalty of penalties()) total = tf.add(total, penalty);
-    return total;
-  }
-
-  /** Copies the gradients into `out`; of weights that the loss does not depend on they are 0. */
-  async function download(gradients: tf.NamedTensorMap, out: Vector): Promise<void> {
-    await Promise.all(
-      layout.tensors.map(({ offset, length }, i) => {
-        const gradient = gradients[variables[i]!.name];
-        const part = out.subarray(offset, offset + length);
-        return gradient ? readInto(gradient, part) : part.fill(0);
-      }),
-    );
-  }
+  const own = createComputation({ model, weights, shapes, loss: loss ?? ownLoss!, fastMath });
+  const size = Math.min(batchSize, options.train.features.length / shapes.inputSize);
+  const computation =
+    options.threads && isDivisible(options.threads, weights, size)
+      ? divided(own, weights, shapes, options.threads)
+      : undivided(own, weights);
+  const { frozen } = computation;
+  const batch = createBatchReader(
+    { ...options, batchSize, isShared: computation.isShared },
+    shapes.inputSize,
+    labelsPerExample,
+  );
 
   return {
     layout,
@@ -130,21 +110,19 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
     ...(Object.keys(frozen.shapes).length > 0 && { frozen }),
     initialize: weights.initialize,
     async gradient(point, out, step) {
-      weights.upload(point);
       batch.load(step);
-      dropouts.forEach((layer, i) => {
-        layer.seed = random(seed, "dropout", peer, step, i).bits(0);
-      });
-      const { value, grads } = withMath(fastMath, () =>
-        differentiated(() => tf.variableGrads(batchLoss, variables as tf.Variable[])),
-      );
-      await download(grads, out);
-      tf.dispose(grads);
-      return numberOf(value);
+      const { size, features, labels } = batch;
+      const noise = (part: number) =>
+        Array.from({ length: own.dropouts }, (_, i) => random(seed, "dropout", peer, step, i).bits(part));
+      return computation.gradient(point, { size, features, labels, noise }, out);
     },
     evaluate(point) {
+      if (loss) {
+        const outputs = (features: readonly Vector[]) => computation.outputs(point, features);
+        return evaluateOutputs(options.test, shapes, loss, computation.width, outputs);
+      }
       weights.upload(point);
-      return evaluateOn();
+      return evaluateTensors({ model, fastMath }, options.test, shapes, ownLoss!);
     },
     state: local.read,
     async restore(state) {
@@ -156,101 +134,14 @@ export function createLayersTrainer(options: LayersTrainerOptions): Trainer {
       ...(await options.fingerprint?.()),
     }),
     dispose() {
+      computation.dispose();
       model.dispose();
     },
   };
-}
-
-/** @throws InvalidExperiment a layer or loss without a gradient */
-function differentiated<Result>(gradient: () => Result): Result {
-  try {
-    return gradient();
-  } catch (cause) {
-    if (cause instanceof MurmurationError) throw cause;
-    const [reason] = (cause as Error).message.split("\n");
-    throw new InvalidExperiment(`the model cannot be trained: ${reason}; use layers that have gradients`, {
-      code: "model-without-gradient",
-      field: "model",
-      cause,
-    });
-  }
 }
 
 /** Softmax cross entropy of as many classes as the model has outputs. */
 function usualLoss(model: LayersModel): Loss {
   const count = model.outputs[0]?.shape.at(-1) ?? 1;
   return createLoss({ kind: "cross-entropy" }, { kind: "classes", count }).loss;
-}
-
-/** Mean loss of predictions for these labels, whatever they are by then. */
-function createMeanLoss(
-  loss: Loss,
-  labels: Int32Array | Float32Array,
-): (predictions: tf.Tensor) => tf.Scalar {
-  let gradient = new Float32Array(0);
-  /** With its gradient computed in one go, as one node of the tape. */
-  const fused = tf.customGrad((outputs) => {
-    const predictions = outputs as tf.Tensor;
-    if (gradient.length !== predictions.size) gradient = new Float32Array(predictions.size);
-    const sum = loss.score(predictions.dataSync(), labels, gradient);
-    return {
-      value: tf.scalar(sum / labels.length),
-      // Penalties are only ever added to this loss, so what comes from upstream is 1.
-      gradFunc: () => tf.tensor(gradient, predictions.shape),
-    };
-  });
-  return (predictions) =>
-    readsAtOnce() ? (fused(predictions) as tf.Scalar) : loss.mean(tf, predictions, labels);
-}
-
-/** Evaluates the weights that the model has, on the test examples. */
-function createEvaluation(
-  { model, test, fastMath = false }: LayersTrainerOptions,
-  { inputShape, inputSize }: ModelShapes,
-  labelsPerExample: number,
-  loss: Loss | TensorLoss,
-): () => Promise<Evaluation> {
-  return async () => {
-    const count = test.features.length / inputSize;
-    const tally = typeof loss === "function" ? undefined : loss.createTally();
-    let sum = 0;
-    for (let first = 0; first < count; first += EVALUATION_BATCH) {
-      const last = Math.min(count, first + EVALUATION_BATCH);
-      const labels = test.labels.subarray(first * labelsPerExample, last * labelsPerExample);
-      const result = tf.tidy(() => {
-        const numbers = test.features.subarray(first * inputSize, last * inputSize);
-        const features = tf.tensor(numbers, [last - first, ...inputShape]);
-        const predictions = withMath(fastMath, () => model.apply(features, { training: false })) as tf.Tensor;
-        return typeof loss === "function"
-          ? loss(labelsTensor(labels, labelsPerExample), predictions)
-          : predictions;
-      });
-      if (typeof loss === "function") {
-        sum += (await numberOf(result)) * labels.length;
-      } else {
-        const outputs = await result.data();
-        result.dispose();
-        sum += loss.score(outputs, labels);
-        tally!.add(outputs, labels);
-      }
-    }
-    return { loss: sum / test.labels.length, ...tally?.figures() };
-  };
-}
-
-/** The number in a tensor of one, which is disposed of. */
-async function numberOf(tensor: tf.Tensor): Promise<number> {
-  const [number] = await tensor.data();
-  tensor.dispose();
-  return number!;
-}
-
-function labelsTensor(labels: Int32Array | Float32Array, perExample: number): tf.Tensor {
-  const shape = perExample === 1 ? [labels.length] : [labels.length / perExample, perExample];
-  return tf.tensor(labels, shape, labels instanceof Int32Array ? "int32" : "float32");
-}
-
-/** A dropout layer. tfjs keeps its seed private, and would drop the same units in every step. */
-interface SeededLayer {
-  seed: number;
 }

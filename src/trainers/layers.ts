@@ -9,6 +9,7 @@ import type { readDenseStart } from "./dense-start.js";
 import { createDenseTrainer } from "./dense-trainer.js";
 import { fastMathWarnings } from "./fast-math.js";
 import { lastOf } from "./last-of.js";
+import { MAX_TRAINER_THREADS, threadsFor } from "./layers-threads.js";
 import { loadPeerData } from "./peer-data.js";
 import { isEverything } from "./task.js";
 import type { TrainerKind } from "./trainer.js";
@@ -27,6 +28,12 @@ const settings = z.strictObject({
     .describe(
       "faster convolutions and products on backend wasm (Winograd, fused multiply-add), whose last bits depend on the processor",
     ),
+  threads: z
+    .union([z.literal("auto"), z.int().min(1).max(MAX_TRAINER_THREADS)])
+    .default(1)
+    .describe(
+      "threads that compute parts of each batch; auto: the cores of this machine, 1 for small models. softmax and mlp on wasm take 1",
+    ),
 });
 
 // Peers of a process train one model.
@@ -38,7 +45,7 @@ const shareStart = lastOf<ReturnType<typeof readDenseStart>>();
  */
 export const layers: TrainerKind<typeof settings> = {
   settings,
-  async create({ backend, fastMath }, context, task) {
+  async create({ backend, fastMath, threads }, context, task) {
     // Loaded here, because settings are read where there is no tfjs too.
     const { useBackend } = await import("../backends/index.js");
     const [data, active] = await Promise.all([loadPeerData(task, context), useBackend(backend)]);
@@ -65,11 +72,22 @@ export const layers: TrainerKind<typeof settings> = {
     }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
+    const team = await threadsFor(threads, active.name, context.processes);
+    const copy = {
+      backend: active.name,
+      model,
+      context: forModel,
+      loss: task.loss,
+      targets,
+      trainable,
+      fastMath,
+    };
     const trainer = createLayersTrainer({
       model: await createModel(model, forModel),
       ...{ train, test, loss, outputs, pooling, fingerprint, seed, peer, batchSize, trainable, fastMath },
       examples: description,
       ...(augment && { augment }),
+      ...(team && { threads: { ...team, copy } }),
     });
     return { warnings, ...trainer };
   },

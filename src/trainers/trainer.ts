@@ -140,6 +140,8 @@ export interface TrainerContext {
   /** Learning rounds, and local steps of each, where they are known. */
   readonly rounds?: number | undefined;
   readonly localSteps?: number | undefined;
+  /** Processes with peers on this machine, where they are known. */
+  readonly processes?: number | undefined;
 }
 
 /** One kind of trainer; a new one is a file in `trainers/` and a line in `trainers/index.ts`. */

@@ -18,6 +18,8 @@ export interface JoinOptions {
   readonly trainer?: Trainer;
   /** Threads for a large model, such as `workerThreads("auto")`; only the caller's where left out. */
   readonly startThreads?: StartThreads;
+  /** Processes with peers on this machine, among which threads of a trainer that are `auto` divide its cores. Default 1. */
+  readonly processes?: number;
   /**
    * Accepts neighbours that train on other examples of the same classes and shape. They must accept as much. Default
    * false: all peers divide one data set.

@@ -128,6 +128,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     identity,
     signal,
     startThreads: workerThreads(threads, { processes }),
+    processes,
     ...(options.allowDifferentData && { allowDifferentData: true }),
     ...(options.join && { join: true }),
     ...(deadlineMs !== undefined && { deadlineMs }),

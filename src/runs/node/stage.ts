@@ -57,7 +57,7 @@ export async function enterStage(options: StageOptions): Promise<Stage> {
   const peers = networkPeers(topology, id);
   const given = earlier?.trainers ?? (run.trainer && [run.trainer]);
   const prepared = await preparePeers({
-    ...{ topology, experiment, ids: [id], startThreads: run.startThreads },
+    ...{ topology, experiment, ids: [id], startThreads: run.startThreads, processes: run.processes },
     ...(given && { trainers: given }),
     members: { epoch, known: saved?.checkpoint.members?.known ?? [] },
   });

@@ -1,8 +1,9 @@
 /** The starting thread's end of a worker thread. */
 import { type Transferable, Worker } from "node:worker_threads";
 import { PeerFailed } from "../../../foundation/errors.js";
-import { errorOf } from "./failure.js";
-import type { Answer, Arguments, Call, Failure, PeerService, Result } from "./service.js";
+import { errorOf, type Failure } from "../../../foundation/failure.js";
+import { programOptions } from "../../../threads/program.js";
+import type { Answer, Arguments, Call, PeerService, Result } from "./service.js";
 
 export interface Link {
   /**
@@ -28,15 +29,9 @@ export interface Subject {
   when(): string;
 }
 
-/** Options of Node for a program that is a text, which no worker takes. It takes the others, such as what loads modules. */
-const OF_A_TEXT = /^(-e|-p|-pe|--eval|--print|--input-type)(=|$)/;
-
 /** Starts a worker. It keeps the process alive only while it has calls to answer. */
 export function startWorker(subject: Subject): Link {
-  const worker = new Worker(
-    new URL("./worker.js", import.meta.url),
-    process.execArgv.some((option) => OF_A_TEXT.test(option)) ? { execArgv: [] } : {},
-  );
+  const worker = new Worker(new URL("./worker.js", import.meta.url), programOptions());
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let calls = 0;
   let end: Error | undefined;

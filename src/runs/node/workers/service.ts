@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../../checkpoint.js";
 import type { ExampleCounts } from "../../../dataset.js";
 import type { Evaluation } from "../../../evaluation.js";
 import type { Fingerprint } from "../../../exchange/fingerprint.js";
-import type { ErrorDetails } from "../../../foundation/errors.js";
+import type { Failure } from "../../../foundation/failure.js";
 import type { RoundReport } from "../../../observing/report.js";
 import type { SavedModel } from "../../../saved-model.js";
 import type { ThreadCount } from "../../../threads/node.js";
@@ -95,12 +95,3 @@ export type Answer = { readonly number: number } & (
   | { readonly result: unknown }
   | { readonly failure: Failure }
 );
-
-/** An error as messages have it: classes do not survive them. */
-export interface Failure {
-  /** Of the error's class. */
-  readonly name: string;
-  readonly message: string;
-  /** Undefined for an error that nobody foresaw. */
-  readonly details: ErrorDetails | undefined;
-}

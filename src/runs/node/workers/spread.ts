@@ -68,6 +68,12 @@ function obstacleTo({ experiment, network, clock }: WorkerRun): InvalidExperimen
       { code: "workers-with-clock", field: "clock" },
     );
   }
+  if (trainer.kind === "layers" && trainer.threads !== "auto" && trainer.threads > 1) {
+    return new InvalidExperiment(
+      `workers and trainer.threads ${trainer.threads} both divide the cores of this machine: leave out the workers, or set trainer.threads to 1 or "auto", which is 1 in a worker`,
+      { code: "workers-with-trainer-threads", field: "trainer.threads" },
+    );
+  }
   if (trainer.kind === "layers" && trainer.backend !== "wasm" && trainer.backend !== "cpu") {
     return new InvalidExperiment(
       `backend ${trainer.backend} belongs to one thread of a process: leave out the workers, or use backend wasm`,

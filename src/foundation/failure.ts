@@ -1,6 +1,14 @@
 /** Errors that cross from one thread to another. */
-import * as errors from "../../../foundation/errors.js";
-import type { Failure } from "./service.js";
+import * as errors from "./errors.js";
+
+/** An error as messages have it: classes do not survive them. */
+export interface Failure {
+  /** Of the error's class. */
+  readonly name: string;
+  readonly message: string;
+  /** Undefined for an error that nobody foresaw. */
+  readonly details: errors.ErrorDetails | undefined;
+}
 
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { name: "", message: String(error), details: undefined };

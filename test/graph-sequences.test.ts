@@ -8,6 +8,7 @@ import { createGraph, graphSettings } from "../src/graphs/index.js";
 import { sequenceContraction } from "../src/graphs/sequence-mixing.js";
 import { describeTopology, parseTopology } from "../src/graphs/topology.js";
 import { parseExperiment } from "../src/runs/experiment.js";
+import { receivedTopology, sentTopology } from "../src/runs/node/sent-topology.js";
 import { graphFingerprint } from "../src/runs/plan.js";
 import { type SimulationRound, simulate } from "../src/runs/simulate.js";
 import { createLayout } from "../src/vectors/layout.js";
@@ -286,5 +287,25 @@ describe("the fingerprint", () => {
     expect(of(1)).toEqual(of(1));
     expect(of(2).topology).toBe(of(1).topology);
     expect(of(2).graphSequence).not.toBe(of(1).graphSequence);
+  });
+});
+
+describe("a topology in messages to other processes and threads", () => {
+  const kinds = ["one-peer-exponential", "base-graph", "random-matchings", "ring"];
+
+  it.each(kinds)("%s has the same edges in every round, and its peers' addresses", (kind) => {
+    const peers = Array.from({ length: 8 }, (_, id) => ({ id, listen: `/ip4/127.0.0.1/tcp/${4100 + id}` }));
+    const topology = parseTopology({ graph: { kind, peers: 8 }, peers }, "test");
+    const received = receivedTopology(structuredClone(sentTopology(topology)));
+    expect(received.peers).toEqual(topology.peers);
+    expect(received.mixing.neighbours).toEqual(topology.mixing.neighbours);
+    for (let round = 0; round < 12; round++) {
+      for (const { id } of topology.peers) {
+        const [there, here] = [received, topology].map(({ mixing }) =>
+          mixing.sequence?.neighbours(id, round),
+        );
+        expect(there).toEqual(here);
+      }
+    }
   });
 });

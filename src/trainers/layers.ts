@@ -61,9 +61,10 @@ export const layers: TrainerKind<typeof settings> = {
     const warnings = [...data.warnings, ...(await fastMathWarnings(fastMath, shape ? "wasm" : active.name))];
     if (shape) {
       const { readDenseStart } = await import("./dense-start.js");
-      const start = shareStart([model, forModel, loss.name], () => readDenseStart(model, forModel, loss));
       const rows = Math.min(batchSize, train.features.length / sizeOf(inputShape));
+      // Refuses what no memory holds, before anything is allocated for it.
       const network = denseNetworkFor(shape, rows, fastMath);
+      const start = shareStart([model, forModel, loss.name], () => readDenseStart(model, forModel, loss));
       const trainer = createDenseTrainer({
         ...{ start: await start, network, loss, train, test, batchSize, augment, fastMath },
         ...{ examples: description, pooling, fingerprint, seed, peer },

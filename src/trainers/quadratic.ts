@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { normal, random } from "../foundation/random.js";
 import { createLayout } from "../vectors/layout.js";
+import { lastOf } from "./last-of.js";
 import { refuseFreezing } from "./task.js";
 import { stateless, type TrainerKind } from "./trainer.js";
 
@@ -14,6 +15,9 @@ const settings = z.strictObject({
   noise: z.number().min(0).default(0).describe("σ: standard deviation of each number of the gradient"),
   condition: z.number().min(1).default(1).describe("κ: largest curvature; the smallest is 1"),
 });
+
+// Peers of a process evaluate one function, whose optimum takes time for each peer of the run.
+const shareMean = lastOf<Float64Array>();
 
 /**
  * Least squares with a known answer, to see an algorithm without a network's noise:
@@ -44,7 +48,6 @@ export const quadratic: TrainerKind<typeof settings> = {
     }
 
     const own = optimumOf(peer);
-    let mean: Float64Array | undefined;
     function meanOptimum(): Float64Array {
       const sum = new Float64Array(size);
       for (let who = 0; who < peers; who++) {
@@ -74,7 +77,7 @@ export const quadratic: TrainerKind<typeof settings> = {
         return excess(point, own);
       },
       async evaluate(model) {
-        mean ??= meanOptimum();
+        const mean = shareMean([size, heterogeneity, peers, seed], meanOptimum);
         return { loss: excess(model, mean) };
       },
       ...stateless,

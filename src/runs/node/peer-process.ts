@@ -5,7 +5,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../../foundation/errors.js";
-import type { Topology } from "../../graphs/topology.js";
 import type { PeerRecord } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
@@ -13,11 +12,12 @@ import type { Experiment } from "../experiment.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
 import type { Identity, LinkEvent } from "./network.js";
 import { type PeerSummary, recordPeer } from "./record-peer.js";
+import { receivedTopology, type SentTopology } from "./sent-topology.js";
 
 export type ToPeer =
   | {
       readonly kind: "start";
-      readonly topology: Topology;
+      readonly topology: SentTopology;
       readonly experiment: Experiment;
       readonly id: number;
       readonly identity: Identity;
@@ -75,6 +75,7 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
     // The parent judges all peers together.
     const { verdict: _, ...summary } = await recordPeer({
       ...options,
+      topology: receivedTopology(options.topology),
       signal: stop.signal,
       warn: (text) => void tell({ kind: "warning", text }),
       onMetrics: (url) => void tell({ kind: "metrics", url }),

@@ -30,6 +30,7 @@ import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
 import type { PeerSummary } from "./record-peer.js";
 import { type Readiness, type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
+import { sentTopology } from "./sent-topology.js";
 import { average, meanQuality } from "./totals.js";
 
 /** How long peers have to end in order before they are killed, in milliseconds. */
@@ -348,7 +349,7 @@ async function runProcesses(
     const metricsPort = metricsPortOf(id);
     sendTo(child, {
       kind: "start",
-      topology,
+      topology: sentTopology(topology),
       experiment,
       id,
       identity,

@@ -14,7 +14,7 @@ import type { NamedValues, TensorGroup } from "../../../vectors/state.js";
 import type { Vector } from "../../../vectors/vector.js";
 import type { Experiment } from "../../experiment.js";
 import type { PreparedPeers } from "../../prepare.js";
-import type { SentTopology } from "./topology.js";
+import type { SentTopology } from "../sent-topology.js";
 
 /** The part of a run that one worker has. */
 export interface Part {

@@ -17,10 +17,10 @@ import {
   type StartWorkers,
   type WorkerRun,
 } from "../../simulate.js";
+import { sentTopology } from "../sent-topology.js";
 import { automaticCount, requireCount, type WorkerCount } from "./count.js";
 import { type Link, startWorker } from "./link.js";
 import type { ReadyPart, ReadyPeer } from "./service.js";
-import { sentTopology } from "./topology.js";
 
 /** How workers compute. */
 export interface PeerWorkerOptions {

@@ -9,9 +9,9 @@ import type { StartThreads } from "../../../threads/threads.js";
 import { createMemoryTransports } from "../../../transports/memory.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
+import { receivedTopology } from "../sent-topology.js";
 import { createLanes, endWith } from "./lanes.js";
 import type { Answer, Call, Part, PeerService, ReadyPart } from "./service.js";
-import { receivedTopology } from "./topology.js";
 
 /** The other threads see the peers' vectors. */
 const shared =

@@ -81,11 +81,6 @@ describe("murmur, given something it cannot use, says what to change in one line
       /compressor.*bits/,
     ],
     ["a rate that is no number", () => ["simulate", ring4, "--learning-rate", "fast"], /--learning-rate/],
-    [
-      "a model that no memory holds",
-      () => ["simulate", ring4, "--model.hidden", "[60000,60000]"],
-      /the model takes \d+ bytes while it learns.*use fewer units/,
-    ],
     ["no rounds", () => ["simulate", ring4, "--rounds", "0"], /rounds/],
     [
       "an experiment with a misspelt key",

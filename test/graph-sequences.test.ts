@@ -294,7 +294,7 @@ describe("a topology in messages to other processes and threads", () => {
   const kinds = ["one-peer-exponential", "base-graph", "random-matchings", "ring"];
 
   it.each(kinds)("%s has the same edges in every round, and its peers' addresses", (kind) => {
-    const peers = Array.from({ length: 8 }, (_, id) => ({ id, listen: `/ip4/127.0.0.1/tcp/${4100 + id}` }));
+    const peers = Array.from({ length: 8 }, (_, id) => ({ id, listen: [`/ip4/127.0.0.1/tcp/${4100 + id}`] }));
     const topology = parseTopology({ graph: { kind, peers: 8 }, peers }, "test");
     const received = receivedTopology(structuredClone(sentTopology(topology)));
     expect(received.peers).toEqual(topology.peers);

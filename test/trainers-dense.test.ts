@@ -2,11 +2,13 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { useBackend } from "../src/backends/index.js";
+import { InvalidExperiment } from "../src/foundation/errors.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { denseShapeOf } from "../src/trainers/dense-models.js";
 import { createDenseNetwork } from "../src/trainers/dense-network.js";
 import { createTrainer } from "../src/trainers/index.js";
 import type { Trainer } from "../src/trainers/trainer.js";
+import { expectRejection } from "./support/errors.js";
 import { softmaxRegression } from "./support/reference-models.js";
 
 /** Patterns that freeze nothing, and yet leave a model to the layers trainer. */
@@ -147,6 +149,12 @@ describe("a dense network", () => {
     expect(() => createDenseNetwork({ units: [1 << 20, 1 << 11], activation: "relu" }, 1)).toThrow(
       /the model takes \d+ bytes while it learns/,
     );
+  });
+
+  it("is refused before a model is made that no memory holds", async () => {
+    const task = parseExperiment({ model: { kind: "mlp", hidden: [60_000, 60_000] } });
+    const made = createTrainer(task, { peer: 0, peers: 1, seed: 1 });
+    await expectRejection(made, InvalidExperiment, { code: "dense-model-too-large" });
   });
 
   it("is not made for models with other layers, or where another backend is asked for", () => {

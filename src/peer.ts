@@ -41,8 +41,8 @@ import { createParts, type Parts, type PeerOptions, requirePatience } from "./pe
 import { close, greet, judge, reduce, tools } from "./peer-phases.js";
 
 import { loweredRate, measure, showTrainer, type Turn, timesOf, whatHappened } from "./peer-report.js";
-
 import type { SavedModel } from "./saved-model.js";
+import { statisticsOf } from "./trainers/statistics.js";
 import type { Layout } from "./vectors/layout.js";
 import type { NamedValues, State, TensorGroup } from "./vectors/state.js";
 import type { Vector } from "./vectors/vector.js";
@@ -97,6 +97,8 @@ export interface Peer {
   trainerState(): Promise<NamedValues>;
   /** How many examples it has, where its trainer knows. */
   readonly counts: ExampleCounts | undefined;
+  /** Copies of what layers of its model update beside the model vector, such as running statistics. */
+  statistics(): Promise<NamedValues>;
   /** Tensors of the model that the run leaves as they are, where there are any. */
   readonly frozen: TensorGroup | undefined;
   /**
@@ -174,6 +176,7 @@ export function createPeer(options: PeerOptions): Peer {
     },
     trainerState: trainer.state,
     counts: trainer.counts,
+    statistics: () => statisticsOf(trainer),
     frozen: trainer.frozen,
     snapshot(own) {
       if (!known) throw tooLate();

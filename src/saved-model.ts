@@ -4,6 +4,7 @@ import { InvalidModel } from "./foundation/errors.js";
 import { createLayout, type Layout } from "./vectors/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./vectors/safetensors.js";
 import type { NamedValues } from "./vectors/state.js";
+import { pooledStatistics } from "./vectors/statistics.js";
 
 /** What a run knows of its models before their numbers. */
 export interface ModelCard {
@@ -122,9 +123,12 @@ function parsed(text: string): unknown {
   }
 }
 
+/** Whose running statistics a mean model has, in its metadata. */
+const POOLED = "pooled: of all peers' examples together";
+
 /**
- * The mean of models of one run and round, with sums in float64. Its metadata are the first model's, with `peers` in place
- * of `peer`.
+ * The mean of models of one run and round, with sums in float64 and the running statistics of all peers' examples together.
+ * Its metadata are the first model's, with `peers` in place of `peer`, and `statistics` where it has some.
  * @throws InvalidModel models with other tensors, or of other rounds
  */
 export function meanOf(files: readonly ModelFile[]): ModelFile {
@@ -137,7 +141,16 @@ export function meanOf(files: readonly ModelFile[]): ModelFile {
       { code: "models-without-mean", field: unlike.source },
     );
   }
+  const gossiped = namesIn(first.metadata.vector ?? "");
+  const statistics = pooledStatistics(
+    files.map(({ tensors }) =>
+      Object.fromEntries(
+        tensors.flatMap(({ name, values }) => (gossiped?.includes(name) === false ? [[name, values]] : [])),
+      ),
+    ),
+  );
   const tensors = first.tensors.map(({ name, shape, values }, k) => {
+    if (statistics[name]) return { name, shape, values: statistics[name] };
     const sums = new Float64Array(values.length);
     for (const file of files) {
       const own = file.tensors[k]!.values;
@@ -146,7 +159,8 @@ export function meanOf(files: readonly ModelFile[]): ModelFile {
     return { name, shape, values: Float32Array.from(sums, (sum) => sum / files.length) };
   });
   const peers = JSON.stringify(files.flatMap(peersOf));
-  const metadata = { ...common, peers };
+  const hasStatistics = Object.keys(statistics).length > 0;
+  const metadata = { ...common, peers, ...(hasStatistics && { statistics: POOLED }) };
   const own = digestOf(tensors, metadata);
   return {
     source: `the mean of peers ${peers}`,

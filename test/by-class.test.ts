@@ -12,7 +12,7 @@ import { recallRange } from "../src/inspect/by-class.js";
 import { readRun } from "../src/inspect/read.js";
 import { renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
-import { evaluateOn } from "../src/runs/evaluators.js";
+import { evaluateMean, evaluatorOf } from "../src/runs/evaluators.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import type { GraphRound, LogHeader, PeerRound } from "../src/runs/log.js";
 import { recordSimulation } from "../src/runs/node/record-simulation.js";
@@ -136,8 +136,11 @@ describe("figures by class", () => {
       evaluate: async () => ({ loss: 1, accuracy: 0.5, ...evaluation }),
     });
     const byClass = { correct: [1, 2], count: [3, 4] };
-    const of = (...each: object[]) => evaluateOn(each.map(evaluator), new Float32Array(1));
-    expect((await of({ byClass }, { byClass }))!.byClass).toEqual({ correct: [2, 4], count: [6, 8] });
+    const of = async (...each: object[]) => {
+      const known = { mean: new Float32Array(1), statistics: [] };
+      return (await evaluateMean(each.map(evaluator).map(evaluatorOf), known)).meanEvaluation!;
+    };
+    expect((await of({ byClass }, { byClass })).byClass).toEqual({ correct: [2, 4], count: [6, 8] });
     expect(await of({ byClass }, {})).not.toHaveProperty("byClass");
   });
 });

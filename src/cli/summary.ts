@@ -40,7 +40,9 @@ export function summaryTable(runs: readonly RunSummary[]): string {
       seconds.toFixed(1),
     ];
   });
-  return table(head, rows);
+  const isPooled = runs.some(({ beforeClosing }) => beforeClosing.hasPooledStatistics);
+  const footnote = "the mean model has the running statistics of all peers' examples together";
+  return isPooled ? `${table(head, rows)}\n${footnote}` : table(head, rows);
 }
 
 /** Where the trained models are, and how several become one. */

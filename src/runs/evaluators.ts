@@ -2,30 +2,65 @@
 import { type Evaluation, mergeByClass } from "../evaluation.js";
 import type { Topology } from "../graphs/topology.js";
 import { createTrainer } from "../trainers/index.js";
+import { withStatistics } from "../trainers/statistics.js";
 import type { Trainer } from "../trainers/trainer.js";
+import type { NamedValues } from "../vectors/state.js";
+import { pooledStatistics } from "../vectors/statistics.js";
 import type { Experiment } from "./experiment.js";
 import { taskOf } from "./own-data.js";
+import type { SimulationRound } from "./round.js";
 
-export type Evaluator = Pick<Trainer, "evaluate" | "evaluates">;
-
-/** Any trainer where all have the same test examples, all of them where each has its own. */
-export function evaluatorsAmong<Trainers extends Evaluator>(
-  { split }: Experiment,
-  trainers: readonly Trainers[],
-): readonly Trainers[] {
-  return split.kind === "own" && split.test === "own" ? trainers : trainers.slice(0, 1);
+/** Evaluates models that may be no peer's. */
+export interface Evaluator {
+  /** False where it is not to be called. */
+  readonly evaluates?: false;
+  /** @param statistics what stands beside the model; the trainer's own where there are none */
+  evaluateWith(model: Float32Array, statistics: NamedValues): Promise<Evaluation>;
 }
 
-/** Mean over the evaluators, which count alike; undefined where they do not evaluate. */
-export async function evaluateOn(
+export function evaluatorOf(trainer: Trainer): Evaluator {
+  return {
+    ...(trainer.evaluates === false && { evaluates: false }),
+    evaluateWith: (model, statistics) => withStatistics(trainer, statistics, () => trainer.evaluate(model)),
+  };
+}
+
+/** Any evaluator where all have the same test examples, all of them where each has its own. */
+export function evaluatorsAmong<Each>({ split }: Experiment, all: readonly Each[]): readonly Each[] {
+  return split.kind === "own" && split.test === "own" ? all : all.slice(0, 1);
+}
+
+/** What is known of the mean model. */
+export interface MeanModel {
+  readonly mean: Float32Array;
+  /** Every peer's own, see `vectors/statistics.ts`. */
+  readonly statistics: readonly NamedValues[];
+}
+
+/**
+ * Evaluates the mean model with the running statistics of all peers' examples together, so that it depends neither on who
+ * evaluates nor on what that one has learned.
+ */
+export async function evaluateMean(
   evaluators: readonly Evaluator[],
-  model: Float32Array,
-): Promise<Evaluation | undefined> {
+  { mean, statistics }: MeanModel,
+): Promise<Pick<SimulationRound, "meanEvaluation" | "hasPooledStatistics">> {
+  const pooled = pooledStatistics(statistics);
   const evaluations: Evaluation[] = [];
   for (const evaluator of evaluators) {
-    if (evaluator.evaluates !== false) evaluations.push(await evaluator.evaluate(model));
+    if (evaluator.evaluates === false) continue;
+    evaluations.push(await evaluator.evaluateWith(mean, pooled));
   }
-  if (evaluations.length === 0) return undefined;
+  if (evaluations.length === 0) return {};
+  const hasPooledStatistics = Object.keys(pooled).length > 0;
+  return {
+    meanEvaluation: meanOf(evaluations),
+    ...(hasPooledStatistics && { hasPooledStatistics: true as const }),
+  };
+}
+
+/** Means of the figures that all have; evaluations count alike. */
+function meanOf(evaluations: readonly Evaluation[]): Evaluation {
   if (evaluations.length === 1) return evaluations[0]!;
   const mean = (of: (evaluation: Evaluation) => number) =>
     evaluations.reduce((sum, evaluation) => sum + of(evaluation), 0) / evaluations.length;

@@ -154,6 +154,7 @@ export const graphRound = z.object({
   consensusDistance: z.number(),
   meanModelNorm: z.number(),
   meanEvaluation: evaluation.optional(),
+  hasPooledStatistics: z.literal(true).optional(),
   /** Over a simulated network: when the last peer had finished the round. */
   time: z.object({ elapsedMs: z.number() }).optional(),
 });
@@ -251,6 +252,7 @@ export function graphLine({
   consensusDistance,
   meanModelNorm,
   meanEvaluation,
+  hasPooledStatistics,
   elapsedMs,
 }: SimulationRound): GraphRound {
   return {
@@ -260,6 +262,7 @@ export function graphLine({
     consensusDistance,
     meanModelNorm,
     ...(meanEvaluation && { meanEvaluation }),
+    ...(hasPooledStatistics && { hasPooledStatistics }),
     ...(elapsedMs !== undefined && { time: { elapsedMs } }),
   } as GraphRound;
 }

@@ -6,12 +6,13 @@ import type { Trainer } from "../trainers/trainer.js";
  * Evaluations take no time: they are observed, not part of the run.
  */
 export function withModelledCompute(trainer: Trainer, clock: VirtualClock, gradientMs: number): Trainer {
-  const { localUpdate, frozen, counts } = trainer;
+  const { localUpdate, frozen, counts, stateShapes } = trainer;
   return {
     layout: trainer.layout,
     ...(trainer.pooling && { pooling: trainer.pooling }),
     ...(frozen && { frozen }),
     ...(counts && { counts }),
+    ...(stateShapes && { stateShapes }),
     initialize: (model) => trainer.initialize(model),
     gradient: (point, out, step) => clock.during(gradientMs, async () => trainer.gradient(point, out, step)),
     ...(localUpdate && {

@@ -10,7 +10,8 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createConditions } from "../transports/simulated/conditions.js";
 import { createSimulatedNetwork } from "../transports/simulated/network.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
-import { type Evaluator, evaluateOn } from "./evaluators.js";
+import type { NamedValues } from "../vectors/state.js";
+import { type Evaluator, evaluateMean } from "./evaluators.js";
 import { withModelledCompute } from "./modelled-compute.js";
 import type { SimulationRound } from "./round.js";
 import { createRoundSums, type RoundSums } from "./round-sums.js";
@@ -54,6 +55,8 @@ interface RunOptions {
 interface Open {
   readonly reports: RoundReport[];
   readonly sums: RoundSums;
+  /** Of the peers that have reported, where the round evaluates. */
+  readonly statistics: NamedValues[];
 }
 
 async function* run({
@@ -74,9 +77,10 @@ async function* run({
     const transport = network.endpoint(peer.id);
     for await (const report of peer.run({ transport, clock, patience })) {
       const { round } = report;
-      const entry = open.get(round) ?? { reports: [], sums: createRoundSums(peer.point) };
+      const entry = open.get(round) ?? { reports: [], sums: createRoundSums(peer.point), statistics: [] };
       open.set(round, entry);
       entry.sums.add(peer.point);
+      if (report.evaluation) entry.statistics.push(await peer.statistics());
       entry.reports.push(report);
       if (entry.reports.length < peers.length) continue;
       open.delete(round);
@@ -105,16 +109,12 @@ async function* run({
 }
 
 async function concluded(
-  { reports, sums, atMs }: Open & { readonly atMs: number },
+  { reports, sums, statistics, atMs }: Open & { readonly atMs: number },
   evaluators: readonly Evaluator[],
 ): Promise<SimulationRound> {
   const byPeer = reports.toSorted((a, b) => a.peer - b.peer);
   const { round, kind, evaluation } = byPeer[0]!;
   const { mean, ...observed } = sums.conclude();
-  const meanEvaluation = evaluation && (await evaluateOn(evaluators, mean));
-  return {
-    ...{ round, kind, reports: byPeer, ...observed },
-    ...(meanEvaluation && { meanEvaluation }),
-    elapsedMs: atMs,
-  };
+  const evaluated = evaluation && (await evaluateMean(evaluators, { mean, statistics }));
+  return { ...{ round, kind, reports: byPeer, ...observed }, ...evaluated, elapsedMs: atMs };
 }

@@ -14,6 +14,8 @@ export interface SimulationRound {
   readonly meanModelNorm: number;
   /** The mean model x̄ on held-out data, in the rounds in which the peers evaluate theirs. */
   readonly meanEvaluation?: Evaluation;
+  /** It was evaluated with the running statistics of all peers' examples together; absent where the model has none. */
+  readonly hasPooledStatistics?: true;
   /** Modelled time at which the last peer had finished the round; only over a simulated network. */
   readonly elapsedMs?: number;
 }

@@ -17,7 +17,7 @@ import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
 import { createSharedSpaces } from "../vectors/vector.js";
-import { type Evaluator, evaluateOn, evaluatorsAmong } from "./evaluators.js";
+import { type Evaluator, evaluateMean, evaluatorOf, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
 import { createLockstep, type Lockstep } from "./lockstep.js";
 import { createOwnPace } from "./own-pace.js";
@@ -42,7 +42,7 @@ export interface SimulationOptions {
 /** A peer as a simulation shows it. It may be in another thread, and its vectors in memory that is shared with that. */
 export interface SimulatedPeer
   extends Pick<Peer, "id" | "layout" | "compressorName" | "rounds" | "model" | "point" | "counts">,
-    Pick<Peer, "fingerprint" | "restore" | "saved">,
+    Pick<Peer, "fingerprint" | "restore" | "saved" | "statistics">,
     Checkpointed {
   readonly frozen: Checkpointed["frozen"];
 }
@@ -66,7 +66,7 @@ export function createSimulation({
   const peers = trainers.map((trainer, id) =>
     createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads, createSpace }),
   );
-  return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1), clock });
+  return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1).map(evaluatorOf), clock });
 }
 
 interface LockstepSimulation {
@@ -87,7 +87,7 @@ function inLockstep({ peers, trainers, evaluators, clock }: LockstepSimulation):
 /** Runs peers to their end, one value per round. @param evaluators of the mean model */
 export async function* runInLockstep(
   lockstep: Lockstep,
-  peers: readonly Pick<Peer, "point">[],
+  peers: readonly Pick<Peer, "point" | "statistics">[],
   evaluators: readonly Evaluator[],
 ): AsyncGenerator<SimulationRound, void> {
   const models = peers.map(({ point }) => point);
@@ -98,15 +98,9 @@ export async function* runInLockstep(
       if (!reports) return;
       const { consensusDistance, meanModelNorm } = observe(models, mean);
       const { round, kind, evaluation } = reports[0]!;
-      const meanEvaluation = evaluation && (await evaluateOn(evaluators, mean));
-      yield {
-        round,
-        kind,
-        reports,
-        consensusDistance,
-        meanModelNorm,
-        ...(meanEvaluation && { meanEvaluation }),
-      };
+      const statistics = evaluation ? await Promise.all(peers.map((peer) => peer.statistics())) : [];
+      const evaluated = evaluation && (await evaluateMean(evaluators, { mean, statistics }));
+      yield { round, kind, reports, consensusDistance, meanModelNorm, ...evaluated };
     }
   } finally {
     await lockstep.close();
@@ -183,7 +177,7 @@ export async function simulate(
     ...{ topology, experiment, startThreads },
     ...(pace && { equip: pace.trainer }),
   });
-  const evaluators = evaluatorsAmong(experiment, trainers);
+  const evaluators = evaluatorsAmong(experiment, trainers.map(evaluatorOf));
   const simulation = pace
     ? { peers, run: () => pace.run(peers, evaluators) }
     : inLockstep({ peers, trainers, evaluators, clock });

@@ -15,6 +15,7 @@ import type { Plan } from "../../peer.js";
 import { askToJoin } from "../../transports/libp2p/ask.js";
 import { DEFAULT_DEADLINE_MS, type Deadlines, deadlinesFrom } from "../../transports/libp2p/index.js";
 import type { Layout } from "../../vectors/layout.js";
+import type { NamedValues } from "../../vectors/state.js";
 import type { Vector } from "../../vectors/vector.js";
 import type { JoinOptions } from "./join-options.js";
 import { savePeer } from "./models.js";
@@ -62,6 +63,8 @@ export interface JoinedRun extends AsyncIterable<RoundReport> {
   readonly resumedFrom: number | undefined;
   /** The live model vector that is evaluated. */
   readonly point: Vector;
+  /** Copies of what layers of its model update beside the model vector. */
+  statistics(): Promise<NamedValues>;
   /** Saves the model as it is now, as `peer-3.safetensors`. @returns its file. @throws FileProblem */
   save(folder: string): Promise<string>;
   /** SHA-256 of the model as it is now, 64 hexadecimal digits. */
@@ -168,6 +171,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     firstRound: current().membership?.epoch.firstRound ?? 0,
     topology: current().membership?.epoch.topology ?? options.topology,
     counters,
+    statistics: () => current().peer.statistics(),
     save: (folder) => savePeer(folder, current().peer),
     modelDigest: () => modelDigest(current().peer.point),
     get isComplete() {

@@ -8,6 +8,7 @@ import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../
 import type { PeerRecord } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
+import { encodeSafetensors } from "../../vectors/safetensors.js";
 import type { Experiment } from "../experiment.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
 import type { Identity, LinkEvent } from "./network.js";
@@ -51,10 +52,13 @@ export type FromPeer =
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly message: string; readonly details: ErrorDetails };
 
-/** File of a peer's model after a round: float32, little-endian. */
+/** File of a peer's model after a round. */
 export function modelFile(folder: string, peer: number, round: number): string {
-  return join(folder, `peer-${peer}-round-${round}.float32`);
+  return join(folder, `peer-${peer}-round-${round}.safetensors`);
 }
+
+/** The model vector in such a file; its other tensors are running statistics, by name. */
+export const VECTOR_NAME = "";
 
 /** Reports of rounds that matter only to a progress view go out no closer together than this. */
 const PROGRESS_MS = 100;
@@ -87,7 +91,8 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
         const found = foundRate === undefined ? {} : { foundRate };
         void tell({ kind: "joined", compressorName, rounds, threads, ...found, warnings });
       },
-      onRound(report, { point, plan, rounds }) {
+      async onRound(report, run) {
+        const { point, plan, rounds } = run;
         const now = performance.now();
         const isEnd =
           report.round === plan.rounds - 1 || report.agreedLoss?.isLast || report.round === rounds - 1;
@@ -96,9 +101,11 @@ async function run(start: ToPeer & { readonly kind: "start" }): Promise<FromPeer
           void tell({ kind: "round", report });
         }
         if (!isEnd) return;
+        const values = Object.entries({ [VECTOR_NAME]: point, ...(await run.statistics()) });
+        const tensors = values.map(([name, values]) => ({ name, shape: [values.length], values }));
         // A copy: the model moves on while the file is written.
-        const bytes = new Uint8Array(point.buffer, point.byteOffset, point.byteLength).slice();
-        writes.push(writeFile(modelFile(models, start.id, report.round), bytes));
+        const parts = encodeSafetensors({ tensors, metadata: {} }).map((part) => part.slice());
+        writes.push(writeFile(modelFile(models, start.id, report.round), parts));
       },
     });
     await Promise.all(writes);

@@ -15,7 +15,9 @@ import { type RunVerdict, verdictOf } from "../../observing/verdict.js";
 import { makeTemporaryFolder } from "../../sinks/folders.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
-import { createEvaluators, evaluateOn } from "../evaluators.js";
+import { decodeSafetensors } from "../../vectors/safetensors.js";
+import type { NamedValues } from "../../vectors/state.js";
+import { createEvaluators, evaluateMean, evaluatorOf } from "../evaluators.js";
 import type { Experiment } from "../experiment.js";
 import { GRAPH_LOG_NAME, graphLine, headerLine } from "../log.js";
 import { taskOf } from "../own-data.js";
@@ -27,7 +29,7 @@ import { describeMachine } from "./machine.js";
 import { saveSettings, uniteModels, withFolder } from "./models.js";
 import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
 import { openLog } from "./peer-log.js";
-import { type FromPeer, modelFile, type ToPeer } from "./peer-process.js";
+import { type FromPeer, modelFile, type ToPeer, VECTOR_NAME } from "./peer-process.js";
 import type { PeerSummary } from "./record-peer.js";
 import { type Readiness, type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
 import { sentTopology } from "./sent-topology.js";
@@ -429,15 +431,17 @@ async function look(
   watch: Watch,
 ): Promise<{ beforeClosing: SimulationRound; last: SimulationRound }> {
   const evaluators = await createEvaluators(experiment, topology);
+  const among = evaluators.map(evaluatorOf);
   try {
     const lookAt = async (byPeer: ReadonlyMap<number, RoundReport>): Promise<SimulationRound> => {
       const reports = [...byPeer.values()].sort((a, b) => a.peer - b.peer);
       const { round, kind } = reports[0]!;
-      const vectors = await Promise.all(reports.map(({ peer }) => readModel(modelFile(models, peer, round))));
+      const files = await Promise.all(reports.map(({ peer }) => readModel(modelFile(models, peer, round))));
       const mean = new Float32Array(evaluators[0]!.layout.length);
+      const vectors = files.map(({ vector }) => vector);
       const observed = observe(vectors, mean);
-      const meanEvaluation = await evaluateOn(evaluators, mean);
-      return { round, kind, reports, ...observed, ...(meanEvaluation && { meanEvaluation }) };
+      const statistics = files.map((file) => file.statistics);
+      return { round, kind, reports, ...observed, ...(await evaluateMean(among, { mean, statistics })) };
     };
     const beforeClosing = await lookAt(watch.beforeClosing);
     const hasClosing = watch.latest.get(0)!.round > beforeClosing.round;
@@ -447,9 +451,13 @@ async function look(
   }
 }
 
-async function readModel(file: string): Promise<Float32Array> {
-  const bytes = await readFile(file);
-  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+/** What a peer handed over after a round. */
+async function readModel(file: string): Promise<{ vector: Float32Array; statistics: NamedValues }> {
+  const { tensors } = decodeSafetensors(await readFile(file), file);
+  const { [VECTOR_NAME]: vector, ...statistics } = Object.fromEntries(
+    tensors.map(({ name, values }) => [name, values]),
+  );
+  return { vector: vector!, statistics };
 }
 
 /** The rounds that were seen from outside, where `murmur inspect` looks for them. */

@@ -60,7 +60,7 @@ export interface PeerRunOptions {
   /** Every neighbour is there. */
   readonly onJoined?: (run: JoinedRun) => void;
   /** Called after each round. */
-  readonly onRound?: (report: RoundReport, run: JoinedRun) => void;
+  readonly onRound?: (report: RoundReport, run: JoinedRun) => void | Promise<void>;
   /** What a verdict over several peers needs of this one, once its run is complete. */
   readonly onRecord?: (record: PeerRecord) => void;
 }
@@ -161,7 +161,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         recordRound(record, report);
         log?.write(report);
         metrics?.write(report);
-        options.onRound?.(report, run);
+        await options.onRound?.(report, run);
         if (signal.aborted) break;
       }
     }

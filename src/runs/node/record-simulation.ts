@@ -58,6 +58,8 @@ export interface Standing {
   readonly best?: number;
   readonly average?: number;
   readonly meanModel?: number;
+  /** The mean model has the running statistics of all peers' examples together. */
+  readonly hasPooledStatistics?: true;
   /** Mean over the peers of the value of each one's mean of past models, where they keep one. */
   readonly iterateAverage?: number;
   readonly meanModelLoss: number;
@@ -202,7 +204,8 @@ export function summarise({
   };
 }
 
-export function standing({ round, reports, consensusDistance, meanEvaluation }: SimulationRound): Standing {
+export function standing(seen: SimulationRound): Standing {
+  const { round, reports, consensusDistance, meanEvaluation, hasPooledStatistics } = seen;
   const valuesOf = (evaluations: readonly (Evaluation | undefined)[]) =>
     evaluations.flatMap((evaluation) => (evaluation && qualityOf(evaluation)) ?? []);
   const peers = valuesOf(reports.map(({ evaluation }) => evaluation));
@@ -215,6 +218,7 @@ export function standing({ round, reports, consensusDistance, meanEvaluation }: 
     ...(metric && { metric }),
     ...(metric && values.length > 0 && { ...rangeOf(metric, values), average: average(values) }),
     ...(ofMean && { meanModel: ofMean.value }),
+    ...(hasPooledStatistics && { hasPooledStatistics }),
     ...(ofIterates.length > 0 && { iterateAverage: average(ofIterates.map(({ value }) => value)) }),
     meanModelLoss: meanEvaluation?.loss ?? Number.NaN,
     consensusDistance,

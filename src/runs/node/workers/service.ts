@@ -39,6 +39,8 @@ export interface ReadyPeer {
   readonly frozenShapes: TensorGroup["shapes"] | undefined;
   readonly counts: ExampleCounts | undefined;
   readonly evaluates: boolean;
+  /** Whether its model has running statistics. */
+  readonly hasStatistics: boolean;
   /** What its own files hold, where it has some. */
   readonly data: Fingerprint | undefined;
 }
@@ -77,7 +79,8 @@ export interface PeerService {
   snapshot(peer: number): Promise<{ readonly own: NamedValues; readonly checkpoint: Checkpoint }>;
   saved(peer: number): Promise<SavedModel>;
   frozen(peer: number): Promise<NamedValues>;
-  evaluate(peer: number, model: Float32Array): Promise<Evaluation>;
+  evaluate(peer: number, model: Float32Array, statistics: NamedValues): Promise<Evaluation>;
+  statistics(peer: number): Promise<NamedValues>;
   /** Releases the trainers. */
   dispose(): Promise<void>;
 }

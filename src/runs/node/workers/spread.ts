@@ -201,7 +201,7 @@ function unlessLost<Value>(links: readonly Link[], value: Promise<Value>): Promi
 
 function remotePeer(
   link: Link,
-  { id, compressorName, rounds, model, point, counts, frozenShapes: shapes }: ReadyPeer,
+  { id, compressorName, rounds, model, point, counts, frozenShapes: shapes, hasStatistics }: ReadyPeer,
   layout: Layout,
   progress: { rounds: number },
 ): SimulatedPeer {
@@ -222,13 +222,14 @@ function remotePeer(
     },
     snapshot: () => latest!,
     saved: () => link.call("saved", [id]),
+    statistics: async () => (hasStatistics ? link.call("statistics", [id]) : {}),
   };
 }
 
 function evaluatorsOf({ link, peers }: Team): Evaluator[] {
   return peers.map(({ id, evaluates }) => ({
     ...(evaluates ? {} : { evaluates: false }),
-    evaluate: (model) => link.call("evaluate", [id, model]),
+    evaluateWith: (model, statistics) => link.call("evaluate", [id, model, statistics]),
   }));
 }
 

@@ -7,6 +7,7 @@ import { failureOf } from "../../../foundation/failure.js";
 import { type ThreadCount, workerThreads } from "../../../threads/node.js";
 import type { StartThreads } from "../../../threads/threads.js";
 import { createMemoryTransports } from "../../../transports/memory.js";
+import { evaluatorOf } from "../../evaluators.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
 import { receivedTopology } from "../sent-topology.js";
@@ -37,6 +38,7 @@ async function readyPart({ part, peers, trainers, ...prepared }: State): Promise
       peers.map(async ({ id, compressorName, rounds, model, point, counts, frozen }, k) => ({
         ...{ id, compressorName, rounds, model, point, counts, frozenShapes: frozen?.shapes },
         evaluates: trainers[k]!.evaluates !== false,
+        hasStatistics: Object.keys(trainers[k]!.stateShapes ?? {}).length > 0,
         data: isOwn ? await trainers[k]!.fingerprint!() : undefined,
       })),
     ),
@@ -80,7 +82,9 @@ function createService(): PeerService {
     },
     saved: (peer) => peerOf(peer).saved(),
     frozen: (peer) => peerOf(peer).frozen!.read(),
-    evaluate: (peer, model) => state!.trainers[at(peer)]!.evaluate(model),
+    evaluate: (peer, model, statistics) =>
+      evaluatorOf(state!.trainers[at(peer)]!).evaluateWith(model, statistics),
+    statistics: (peer) => peerOf(peer).statistics(),
     async dispose() {
       state?.dispose();
     },

@@ -1,0 +1,30 @@
+/** A trainer's running statistics, see `vectors/statistics.ts`. */
+import type { NamedValues } from "../vectors/state.js";
+import type { Trainer } from "./trainer.js";
+
+/** Copies of what a trainer's model has beside its vector; nothing where it has no such statistics. */
+export async function statisticsOf({
+  stateShapes = {},
+  state,
+}: Pick<Trainer, "stateShapes" | "state">): Promise<NamedValues> {
+  const names = Object.keys(stateShapes);
+  if (names.length === 0) return {};
+  const all = await state();
+  return Object.fromEntries(names.map((name) => [name, all[name]!]));
+}
+
+/** What comes of an act while a trainer's model has these statistics instead of its own. */
+export async function withStatistics<Result>(
+  trainer: Pick<Trainer, "state" | "restore">,
+  statistics: NamedValues,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  if (Object.keys(statistics).length === 0) return act();
+  const own = await trainer.state();
+  await trainer.restore({ ...own, ...statistics });
+  try {
+    return await act();
+  } finally {
+    await trainer.restore(own);
+  }
+}

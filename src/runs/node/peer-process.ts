@@ -5,6 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { detailsOf, type ErrorDetails, Interrupted, MurmurationError } from "../../foundation/errors.js";
+import { receivedTopology, type SentTopology } from "../../graphs/sent-topology.js";
 import type { PeerRecord } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
 import type { ThreadCount } from "../../threads/node.js";
@@ -13,7 +14,6 @@ import type { Experiment } from "../experiment.js";
 import type { CheckpointSettings } from "./checkpoints/settings.js";
 import type { Identity, LinkEvent } from "./network.js";
 import { type PeerSummary, recordPeer } from "./record-peer.js";
-import { receivedTopology, type SentTopology } from "./sent-topology.js";
 
 export type ToPeer =
   | {

@@ -6,6 +6,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { type Quality, qualityOf } from "../../evaluation.js";
 import { CannotListen, Interrupted, InvalidTopology, PeerFailed } from "../../foundation/errors.js";
+import { sentTopology } from "../../graphs/sent-topology.js";
 import { requireWhole, type Topology } from "../../graphs/topology.js";
 import { shareOf } from "../../observing/goodput.js";
 import { createGraphRecord, recordGraphRound } from "../../observing/graph-record.js";
@@ -32,7 +33,6 @@ import { openLog } from "./peer-log.js";
 import { type FromPeer, modelFile, type ToPeer, VECTOR_NAME } from "./peer-process.js";
 import type { PeerSummary } from "./record-peer.js";
 import { type Readiness, type RunSummary, requireEmpty, summarise } from "./record-simulation.js";
-import { sentTopology } from "./sent-topology.js";
 import { average, meanQuality } from "./totals.js";
 
 /** How long peers have to end in order before they are killed, in milliseconds. */

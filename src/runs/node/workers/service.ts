@@ -6,6 +6,7 @@ import type { ExampleCounts } from "../../../dataset.js";
 import type { Evaluation } from "../../../evaluation.js";
 import type { Fingerprint } from "../../../exchange/fingerprint.js";
 import type { Failure } from "../../../foundation/failure.js";
+import type { SentTopology } from "../../../graphs/sent-topology.js";
 import type { RoundReport } from "../../../observing/report.js";
 import type { SavedModel } from "../../../saved-model.js";
 import type { ThreadCount } from "../../../threads/node.js";
@@ -14,7 +15,6 @@ import type { NamedValues, TensorGroup } from "../../../vectors/state.js";
 import type { Vector } from "../../../vectors/vector.js";
 import type { Experiment } from "../../experiment.js";
 import type { PreparedPeers } from "../../prepare.js";
-import type { SentTopology } from "../sent-topology.js";
 
 /** The part of a run that one worker has. */
 export interface Part {

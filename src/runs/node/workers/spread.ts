@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Checkpoint } from "../../../checkpoint.js";
 import { stoppedClock, systemClock } from "../../../foundation/clock.js";
 import { InvalidExperiment } from "../../../foundation/errors.js";
+import { sentTopology } from "../../../graphs/sent-topology.js";
 import { requireWhole } from "../../../graphs/topology.js";
 import type { ThreadCount } from "../../../threads/node.js";
 import type { Layout } from "../../../vectors/layout.js";
@@ -17,7 +18,6 @@ import {
   type StartWorkers,
   type WorkerRun,
 } from "../../simulate.js";
-import { sentTopology } from "../sent-topology.js";
 import { automaticCount, requireCount, type WorkerCount } from "./count.js";
 import { type Link, startWorker } from "./link.js";
 import type { ReadyPart, ReadyPeer } from "./service.js";

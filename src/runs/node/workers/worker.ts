@@ -4,13 +4,13 @@ import { activeBackend } from "../../../backends/index.js";
 import { createHandOver } from "../../../exchange/hand-over.js";
 import { stoppedClock, systemClock } from "../../../foundation/clock.js";
 import { failureOf } from "../../../foundation/failure.js";
+import { receivedTopology } from "../../../graphs/sent-topology.js";
 import { type ThreadCount, workerThreads } from "../../../threads/node.js";
 import type { StartThreads } from "../../../threads/threads.js";
 import { createMemoryTransports } from "../../../transports/memory.js";
 import { evaluatorOf } from "../../evaluators.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
-import { receivedTopology } from "../sent-topology.js";
 import { createLanes, endWith } from "./lanes.js";
 import type { Answer, Call, Part, PeerService, ReadyPart } from "./service.js";
 

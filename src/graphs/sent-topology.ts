@@ -1,5 +1,5 @@
 /** Topologies that cross from one thread or process to another. */
-import { parseTopology, type Topology } from "../../graphs/topology.js";
+import { parseTopology, type Topology } from "./topology.js";
 
 /** A topology as messages have it: a graph sequence has functions, and is made again from its settings. */
 export type SentTopology =

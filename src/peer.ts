@@ -98,7 +98,7 @@ export interface Peer {
   /** How many examples it has, where its trainer knows. */
   readonly counts: ExampleCounts | undefined;
   /** Copies of what layers of its model update beside the model vector, such as running statistics. */
-  statistics(): Promise<NamedValues>;
+  statistics(): Eventually<NamedValues>;
   /** Tensors of the model that the run leaves as they are, where there are any. */
   readonly frozen: TensorGroup | undefined;
   /**

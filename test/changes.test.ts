@@ -162,13 +162,16 @@ describe("changes of a topology", () => {
     const ofLength = (length: number) => {
       const change = { kind: "join", peer: { id: 1, peerId: "x", host: "h" }, neighbours: [0] };
       const rest = length - JSON.stringify(change).length;
-      const listen = Array.from({ length: 16 }, () => "/ip4/1");
+      const listen = Array.from({ length: 16 }, (_, k) => `/dns4/${k}/tcp/1`);
       const padded = { ...change, peer: { ...change.peer, listen } };
       const missing = rest - (JSON.stringify(padded).length - JSON.stringify(change).length);
-      listen[0] += `/${"a".repeat(Math.floor(missing / 8))}`;
+      const lengthen = (k: number, by: string) => {
+        listen[k] = listen[k]!.replace("/tcp", `${by}/tcp`);
+      };
+      lengthen(0, "a".repeat(Math.floor(missing / 8)));
       for (let k = 1; k < 9; k++) {
         const left = length - JSON.stringify(padded).length;
-        listen[k] += "b".repeat(Math.min(left, 500));
+        lengthen(k, "b".repeat(Math.min(left, 480)));
       }
       return padded;
     };

@@ -141,7 +141,10 @@ describe("changes of members", () => {
     const member = createMembership({ id: 0, epoch: firstEpoch(topology), lastRound: 99 });
     const joins = (character: string): Change => ({
       kind: "join",
-      peer: { ...newPeer(5), listen: Array.from({ length: 8 }, () => `/dns4/${character.repeat(400)}`) },
+      peer: {
+        ...newPeer(5),
+        listen: Array.from({ length: 8 }, (_, k) => `/dns4/${character.repeat(400)}/tcp/400${k}`),
+      },
       neighbours: [0],
     });
     member.propose(joins("a"));

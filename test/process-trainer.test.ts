@@ -117,7 +117,14 @@ describe("a program trains as the same trainer in this process does, to the bit"
       const { seconds: _, ...summary } = JSON.parse(stdout);
       return summary;
     };
-    expect(timesOf(there(own, threeSteps))).toEqual(timesOf(here(threeSteps)));
+    // The program has a state beside the model, which the trainer in this process has not.
+    const pooled = { hasPooledStatistics: true };
+    const { final, beforeClosing, ...summary } = timesOf(here(threeSteps));
+    expect(timesOf(there(own, threeSteps))).toEqual({
+      ...summary,
+      ...(final && { final: { ...final, ...pooled } }),
+      ...(beforeClosing && { beforeClosing: { ...beforeClosing, ...pooled } }),
+    });
   });
 });
 

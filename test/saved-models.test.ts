@@ -87,13 +87,14 @@ describe("a saved model", () => {
   ];
   it.each(cases)("answers as it did in its run: %s", async (_what, settings) => {
     const { saved, trainer, bytes, dispose } = await trained(settings);
-    const expected = await trainer.evaluate(saved.model);
+    const { byClass, ...expected } = await trainer.evaluate(saved.model);
     const used = await openModel(decodeModel(bytes, "it"));
     try {
       const data = await openData(used, undefined);
       const labels = fitLabels(data.rows, used.examples, data.source);
       const { loss, accuracy, confusion } = await evaluateModel(used.predictor, data.features, labels);
       expect({ loss, accuracy }).toEqual(expected);
+      if (byClass) expect(confusion!.map((row, label) => row[label])).toEqual(byClass.correct);
       const counts = confusion!.map((row) => row.reduce((sum, count) => sum + count, 0));
       expect(counts).toEqual(confusion!.map((_, label) => labels.filter((each) => each === label).length));
 

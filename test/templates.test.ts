@@ -123,7 +123,7 @@ describe("what cannot run", () => {
   it.each([
     ["text", {}, 101, /^template text has examples for at most 100 peers, and the graph has 101: use/],
     ["pytorch", {}, 101, /^template pytorch has examples for at most 100 peers/],
-    ["mlp", {}, 1025, /^topology: graph.peers must be at most 1024, not 1025$/],
+    ["mlp", {}, 16_385, /^topology: graph.peers must be at most 16384, not 16385$/],
     ["cnn", {}, 144, /^split: 1437 training examples cannot give each of 144 peers 10: lower/],
     ["mlp", { algorithm: "all-reduce" }, 4, /^algorithm all-reduce needs .* not complete: use a graph/],
     ["mlp", { split: { kind: "shards", classesPerPeer: 2 } }, 4, /cannot hold all 10 classes: set/],

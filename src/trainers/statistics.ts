@@ -1,16 +1,16 @@
 /** A trainer's running statistics, see `vectors/statistics.ts`. */
+import type { Eventually } from "../foundation/eventually.js";
 import type { NamedValues } from "../vectors/state.js";
 import type { Trainer } from "./trainer.js";
 
 /** Copies of what a trainer's model has beside its vector; nothing where it has no such statistics. */
-export async function statisticsOf({
+export function statisticsOf({
   stateShapes = {},
   state,
-}: Pick<Trainer, "stateShapes" | "state">): Promise<NamedValues> {
+}: Pick<Trainer, "stateShapes" | "state">): Eventually<NamedValues> {
   const names = Object.keys(stateShapes);
   if (names.length === 0) return {};
-  const all = await state();
-  return Object.fromEntries(names.map((name) => [name, all[name]!]));
+  return state().then((all) => Object.fromEntries(names.map((name) => [name, all[name]!])));
 }
 
 /** What comes of an act while a trainer's model has these statistics instead of its own. */

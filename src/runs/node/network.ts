@@ -171,7 +171,7 @@ export async function joinRun(options: JoinOptions): Promise<JoinedRun> {
     firstRound: current().membership?.epoch.firstRound ?? 0,
     topology: current().membership?.epoch.topology ?? options.topology,
     counters,
-    statistics: () => current().peer.statistics(),
+    statistics: async () => current().peer.statistics(),
     save: (folder) => savePeer(folder, current().peer),
     modelDigest: () => modelDigest(current().peer.point),
     get isComplete() {

@@ -84,7 +84,7 @@ function createService(): PeerService {
     frozen: (peer) => peerOf(peer).frozen!.read(),
     evaluate: (peer, model, statistics) =>
       evaluatorOf(state!.trainers[at(peer)]!).evaluateWith(model, statistics),
-    statistics: (peer) => peerOf(peer).statistics(),
+    statistics: async (peer) => peerOf(peer).statistics(),
     async dispose() {
       state?.dispose();
     },

@@ -7,7 +7,7 @@
  */
 import type { Compressor } from "./compressor.js";
 import type { Outgoing } from "./exchange/exchanges.js";
-import type { Settled } from "./exchange/ledger.js";
+import type { Settled } from "./exchange/settlement.js";
 import type { Random } from "./foundation/random.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { MixingRule } from "./mixing-rule.js";

@@ -1,6 +1,6 @@
 import type { RoundSteps } from "./algorithm.js";
 import type { Exchanges, Outcome, Step } from "./exchange/exchanges.js";
-import type { Settled } from "./exchange/ledger.js";
+import type { Settled } from "./exchange/settlement.js";
 import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { type Eventually, whenThere } from "./foundation/eventually.js";

@@ -61,8 +61,8 @@ export {
   type LedgerOptions,
   type Offer,
   type Refusal,
-  type Settled,
 } from "./exchange/ledger.js";
+export type { Settled } from "./exchange/settlement.js";
 export type {
   Closed,
   Durability,

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import type { Compressor } from "./compressor.js";
-import type { Settled } from "./exchange/ledger.js";
+import type { Settled } from "./exchange/settlement.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Layout } from "./vectors/layout.js";
 import type { Vector, VectorSpace } from "./vectors/vector.js";

@@ -26,7 +26,7 @@ import {
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
 import type { HandOver } from "./exchange/hand-over.js";
 import type { Journal } from "./exchange/journal.js";
-import type { AfterFault } from "./exchange/ledger.js";
+import type { AfterFault } from "./exchange/settlement.js";
 import { noTraffic, type Traffic, type Transport } from "./exchange/transport.js";
 import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";

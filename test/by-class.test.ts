@@ -2,8 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { countExamples, MAX_COUNTED_CLASSES } from "../src/dataset.js";
 import { loadDataset } from "../src/datasets/index.js";
 import { mergeByClass, recallsOf } from "../src/evaluation.js";
@@ -18,7 +17,7 @@ import type { GraphRound, LogHeader, PeerRound } from "../src/runs/log.js";
 import { recordSimulation } from "../src/runs/node/record-simulation.js";
 import { parseNetwork } from "../src/transports/simulated/settings.js";
 import { createLayout } from "../src/vectors/layout.js";
-import { findChromium, launchChromium, watchedPage } from "./support/chromium.js";
+import { findChromium, suiteBrowser } from "./support/chromium.js";
 import { endAll, murmur } from "./support/processes.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 import { functionTrainer } from "./support/trainers.js";
@@ -279,20 +278,12 @@ describe("what is read of them", () => {
 });
 
 describe.skipIf(!hasChromium)("cards", () => {
-  let browser: Browser;
-  const problems: string[] = [];
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    expect(problems).toEqual([]);
-  });
+  const browser = suiteBrowser();
 
   async function open(folder: string, width?: number) {
     const file = join(newFolder(), "report.html");
     writeFileSync(file, renderPage({ runs: [viewRun(readRun(folder))], live: false }));
-    const page = await watchedPage(browser, problems, width);
+    const page = await browser.newPage(width);
     await page.goto(pathToFileURL(file).href);
     await page.waitForSelector(".chart canvas");
     return page;

@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { comparisonPage, MAX_CURVE_POINTS, viewComparison } from "../src/inspect/comparison-page.js";
 import type { CellResult, Measured, Point } from "../src/runs/comparison-result.js";
-import { clipped, findChromium, launchChromium, watchedPage } from "./support/chromium.js";
+import { clipped, findChromium, suiteBrowser } from "./support/chromium.js";
 import { newFolder } from "./support/runs.js";
 
 const hasChromium = findChromium("comparison: pages are not looked at");
@@ -54,17 +54,10 @@ describe("a comparison's page", () => {
 });
 
 describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
-  let browser: Browser;
-  const problems: string[] = [];
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
+  const browser = suiteBrowser();
 
   async function open(html: string, width?: number, colorScheme?: "light" | "dark"): Promise<Page> {
-    const page = await watchedPage(browser, problems, width, colorScheme);
+    const page = await browser.newPage(width, colorScheme);
     const file = join(newFolder(), "comparison.html");
     writeFileSync(file, html);
     await page.goto(pathToFileURL(file).href);
@@ -215,6 +208,6 @@ describe.skipIf(!hasChromium)("a comparison's page in Chromium", () => {
   });
 
   it("had nothing to complain about on any page", () => {
-    expect(problems).toEqual([]);
+    expect(browser.problems).toEqual([]);
   });
 });

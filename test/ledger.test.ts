@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Frame } from "../src/exchange/frame.js";
-import { createLedger, type Ledger, type LedgerOptions, type Settled } from "../src/exchange/ledger.js";
+import { createLedger, type Ledger, type LedgerOptions } from "../src/exchange/ledger.js";
+import type { Settled } from "../src/exchange/settlement.js";
 import { MAX_UNRELEASED_FRAMES } from "../src/exchange/transport.js";
 import { MalformedPayload, Unreachable } from "../src/foundation/errors.js";
 import { random } from "../src/foundation/random.js";

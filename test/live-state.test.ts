@@ -1,12 +1,12 @@
 import { appendFileSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createColumn } from "../src/inspect/column.js";
 import { createLiveServer, type LiveServer } from "../src/inspect/live.js";
 import { progressOf } from "../src/inspect/progress.js";
-import { findChromium, launchChromium, watchedPage } from "./support/chromium.js";
+import { findChromium, suiteBrowser } from "./support/chromium.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
 const hasChromium = findChromium("live-state: the live page is not looked at");
@@ -71,8 +71,7 @@ describe("the progress of a run", () => {
 });
 
 describe.skipIf(!hasChromium)("a live page", () => {
-  let browser: Browser;
-  const problems: string[] = [];
+  const browser = suiteBrowser();
   /** Logs of a run of which 30 of 60 rounds are over, one in 100 ms. */
   let folder: string;
   let rest: { readonly name: string; readonly lines: readonly string[] }[];
@@ -83,7 +82,6 @@ describe.skipIf(!hasChromium)("a live page", () => {
   let page: Page;
 
   beforeAll(async () => {
-    browser = await launchChromium();
     const whole = await loggedRun();
     folder = join(newFolder(), "growing");
     mkdirSync(folder);
@@ -100,15 +98,13 @@ describe.skipIf(!hasChromium)("a live page", () => {
     now = grewAt + 4_000;
     server = await createLiveServer(folder, { now: () => now });
     await server.caughtUp;
-    page = await watchedPage(browser, problems);
+    page = await browser.newPage();
     await standStill(page);
     await page.goto(server.url);
     await page.waitForSelector("#page[data-updates]");
   });
   afterAll(async () => {
     await server?.close();
-    await browser?.close();
-    expect(problems).toEqual([]);
   });
 
   /** Time passes on the page when the test says so. */
@@ -150,7 +146,7 @@ describe.skipIf(!hasChromium)("a live page", () => {
     expect(await outcomes()).toEqual(["silent"]);
     // A page that is opened now knows as much.
     now = grewAt + 75_000;
-    const another = await watchedPage(browser, problems, 390);
+    const another = await browser.newPage(390);
     await standStill(another);
     await another.goto(server.url);
     await another.waitForSelector(".state.quiet");
@@ -182,7 +178,7 @@ describe.skipIf(!hasChromium)("a live page", () => {
     for (const { name } of rest) writeFileSync(join(empty, name), `${linesOf(folder, name)[0]}\n`);
     const early = await createLiveServer(empty);
     await early.caughtUp;
-    const joining = await watchedPage(browser, problems);
+    const joining = await browser.newPage();
     await joining.goto(early.url);
     await joining.waitForSelector("text=joining: no peer has ended a round");
     const { status, headers } = await fetch(early.url, { method: "HEAD" });

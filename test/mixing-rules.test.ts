@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { AlgorithmKind } from "../src/algorithm.js";
 import { algorithms } from "../src/algorithms/index.js";
 import { compressorSettings, createCompressor } from "../src/compressors/index.js";
-import type { Settled } from "../src/exchange/ledger.js";
+import type { Settled } from "../src/exchange/settlement.js";
 import type { Transport } from "../src/exchange/transport.js";
 import { InvalidExperiment } from "../src/foundation/errors.js";
 import { lowerMedian } from "../src/foundation/median.js";

@@ -1,8 +1,7 @@
 // What people really type, and where they write to: one test for each situation that others met.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
 import { InvalidTopology } from "../src/foundation/errors.js";
 import { isOfFile, unread, unwritten } from "../src/foundation/system-errors.js";
 import { parseTopologyFile } from "../src/graph-formats/index.js";
@@ -10,16 +9,10 @@ import { problemWithAddress } from "../src/graphs/addresses.js";
 import { parseTopology } from "../src/graphs/topology.js";
 import { makeFolder, makeFolders } from "../src/sinks/folders.js";
 import { expectError } from "./support/errors.js";
+import { scratchFolder } from "./support/files.js";
 import { type Finished, murmur, startMurmur } from "./support/processes.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "murmur-commands-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
-const file = (name: string, content: unknown): string => {
-  const path = join(scratch, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
-  return path;
-};
+const { folder: scratch, file } = scratchFolder();
 const graph = { kind: "ring", peers: 3 };
 const ring = file("ring.json", { graph });
 

@@ -1,26 +1,17 @@
-// Pictures that people really have: one test for each situation that others met.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { encode as encodeBmp } from "bmp-ts";
 import jpeg from "jpeg-js";
 import { PNG } from "pngjs";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Dataset } from "../src/dataset.js";
 import { type DatasetSettings, loadDataset } from "../src/datasets/index.js";
 import { decodePicture, TooLarge } from "../src/datasets/picture.js";
 import { InvalidData } from "../src/foundation/errors.js";
 import { parseExperiment } from "../src/runs/experiment.js";
 import { expectRejection } from "./support/errors.js";
+import { scratchFolder } from "./support/files.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "murmur-images-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
-const file = (name: string, content: string | Uint8Array): string => {
-  const path = join(scratch, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-  return path;
-};
+const { folder: scratch, file } = scratchFolder();
 const load = (data: object): Promise<Dataset> =>
   loadDataset(parseExperiment({ data }).data as DatasetSettings);
 const refused = (data: object, code: string) => expectRejection(load(data), InvalidData, { code });

@@ -1,11 +1,10 @@
 // What people really have: one test for each situation that others met.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Dataset } from "../src/dataset.js";
 import { type DatasetSettings, loadDataset } from "../src/datasets/index.js";
 import {
@@ -18,16 +17,10 @@ import { parseExperiment } from "../src/runs/experiment.js";
 import { createWhole, writeText, writeWhole } from "../src/sinks/whole-file.js";
 import { createTrainer } from "../src/trainers/index.js";
 import { type ErrorClass, expectRejection } from "./support/errors.js";
+import { scratchFolder } from "./support/files.js";
 import { murmur } from "./support/processes.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "murmur-real-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
-const file = (name: string, content: string | Uint8Array): string => {
-  const path = join(scratch, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-  return path;
-};
+const { folder: scratch, file } = scratchFolder();
 const load = (data: object): Promise<Dataset> =>
   loadDataset(parseExperiment({ data }).data as DatasetSettings);
 const refused = <E extends MurmurationError>(data: object, code: string, Class?: ErrorClass<E>) =>

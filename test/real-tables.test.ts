@@ -1,9 +1,5 @@
-// Tables that people really have: one test for each situation that others met.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Dataset } from "../src/dataset.js";
 import { oddities } from "../src/datasets/check.js";
 import { fitFeatures } from "../src/datasets/fit.js";
@@ -15,14 +11,12 @@ import { parseExperiment } from "../src/runs/experiment.js";
 import { simulate } from "../src/runs/simulate.js";
 import { loadPeerData } from "../src/trainers/peer-data.js";
 import { expectRejection } from "./support/errors.js";
+import { scratchFolder } from "./support/files.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "murmur-tables-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const { file } = scratchFolder();
 let files = 0;
 const csv = (lines: readonly string[], settings: object = {}): DatasetSettings => {
-  const path = join(scratch, `${++files}`, "table.csv");
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${lines.join("\n")}\n`);
+  const path = file(`${++files}/table.csv`, `${lines.join("\n")}\n`);
   return parseExperiment({ data: { kind: "csv", path, ...settings } }).data as DatasetSettings;
 };
 const refused = (data: DatasetSettings, code: string) =>

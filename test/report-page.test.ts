@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { beforeAll, describe, expect, it } from "vitest";
 import { createLiveServer } from "../src/inspect/live.js";
 import { readRun } from "../src/inspect/read.js";
 import { type PageData, renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
-import { clipped, findChromium, launchChromium, watchedPage } from "./support/chromium.js";
+import { clipped, findChromium, suiteBrowser } from "./support/chromium.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
 const hasChromium = findChromium("report: charts and tables are not looked at");
@@ -36,18 +36,11 @@ describe("live server", () => {
 });
 
 describe.skipIf(!hasChromium)("report in Chromium", () => {
-  let browser: Browser;
-  const problems: string[] = [];
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
+  const browser = suiteBrowser();
 
   /** A page that keeps every text that is drawn on a canvas, by canvas. */
   async function open(data: Pick<PageData, "runs" | "by">, width = 1280): Promise<Page> {
-    const page = await watchedPage(browser, problems, width);
+    const page = await browser.newPage(width);
     await page.addInitScript(() => {
       const draw = CanvasRenderingContext2D.prototype.fillText;
       CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
@@ -303,6 +296,6 @@ describe.skipIf(!hasChromium)("report in Chromium", () => {
   });
 
   it("had nothing to complain about on any page", () => {
-    expect(problems).toEqual([]);
+    expect(browser.problems).toEqual([]);
   });
 });

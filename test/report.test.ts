@@ -2,8 +2,8 @@ import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { get } from "node:http";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { beforeAll, describe, expect, it } from "vitest";
 import { CannotListen } from "../src/foundation/errors.js";
 import { MAX_PAIRED_PEERS } from "../src/inspect/consensus.js";
 import { createLiveServer, type LiveServer } from "../src/inspect/live.js";
@@ -11,7 +11,7 @@ import { readRun } from "../src/inspect/read.js";
 import { renderPage } from "../src/inspect/report.js";
 import { viewRun } from "../src/inspect/view.js";
 import type { GraphRound, PeerRound } from "../src/runs/log.js";
-import { findChromium, launchChromium, watchedPage } from "./support/chromium.js";
+import { findChromium, suiteBrowser } from "./support/chromium.js";
 import { expectRejection } from "./support/errors.js";
 import { linesOf, loggedRun, newFolder } from "./support/runs.js";
 
@@ -72,17 +72,10 @@ describe("live server", () => {
 });
 
 describe.skipIf(!hasChromium)("pages in Chromium", () => {
-  let browser: Browser;
-  const problems: string[] = [];
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
+  const browser = suiteBrowser();
 
   async function open(url: string, width?: number, colorScheme?: "light" | "dark"): Promise<Page> {
-    const page = await watchedPage(browser, problems, width, colorScheme);
+    const page = await browser.newPage(width, colorScheme);
     await page.goto(url);
     await page.waitForSelector(".chart canvas");
     return page;
@@ -305,7 +298,7 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
   it("wait for the first log of an empty folder", async () => {
     const folder = join(newFolder(), "later");
     const server = await createLiveServer(folder);
-    const page = await browser.newPage();
+    const page = await browser.newUnwatchedPage();
     await page.goto(server.url);
     await page.waitForSelector("text=no logs yet");
     mkdirSync(folder);
@@ -316,6 +309,6 @@ describe.skipIf(!hasChromium)("pages in Chromium", () => {
   });
 
   it("had nothing to complain about on any page", () => {
-    expect(problems).toEqual([]);
+    expect(browser.problems).toEqual([]);
   });
 });

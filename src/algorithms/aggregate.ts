@@ -1,5 +1,5 @@
 import type { Compressor } from "../compressor.js";
-import type { Settled } from "../exchange/ledger.js";
+import type { Settled } from "../exchange/settlement.js";
 import type { Bytes, Vector } from "../vectors/vector.js";
 
 /** Payloads of all peers of a complete graph, this one's among them, in the order of the peers: equal sums at all of them. */

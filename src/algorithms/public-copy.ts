@@ -1,5 +1,5 @@
 import type { Compressor } from "../compressor.js";
-import type { Settled } from "../exchange/ledger.js";
+import type { Settled } from "../exchange/settlement.js";
 import type { Random } from "../foundation/random.js";
 import type { Bytes, Vector, VectorSpace } from "../vectors/vector.js";
 import { addDisagreement } from "./mix.js";

@@ -3,7 +3,7 @@
  * spanning tree to its root, and the result comes back down. Each edge of the tree carries them once each way, so a
  * neighbour sees what its whole branch holds together.
  */
-import type { Settled } from "../exchange/ledger.js";
+import type { Settled } from "../exchange/settlement.js";
 import { MalformedPayload, Unreachable } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Branch } from "../graphs/spanning-tree.js";

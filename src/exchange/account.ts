@@ -209,14 +209,23 @@ export function takeHalves(account: Account, lastRound: number): Halves | undefi
   const { open, receives, arrived } = account;
   if (!open || (receives && arrived.length === 0)) return undefined;
   const theirs = arrived.shift();
-  const theirRound = theirs?.frame.round ?? open.round;
-  if (open.kind !== "reduction") {
-    account.isFinished = Math.min(account.sends ? open.round : theirRound, theirRound) >= lastRound;
-  }
   account.open = undefined;
-  account.exchange++;
+  endExchange(account, open, theirs?.frame, lastRound);
   onTime(account);
   return { own: open, theirs };
+}
+
+/** Both halves are here: the next exchange may open. @param theirs undefined on an edge that only sends */
+export function endExchange(
+  account: Account,
+  own: Offer,
+  theirs: Frame | undefined,
+  lastRound: number,
+): void {
+  account.exchange++;
+  if (own.kind === "reduction") return;
+  const theirRound = theirs?.round ?? own.round;
+  account.isFinished = Math.min(account.sends ? own.round : theirRound, theirRound) >= lastRound;
 }
 
 /** Late exchanges may be rounds apart; what closes, and what stands at the barrier, may not. */

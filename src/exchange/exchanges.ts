@@ -10,17 +10,11 @@ import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame, FrameKind } from "./frame.js";
 import { type Journal, type OfferedRecord, payloadTag, type ReceivedRecord } from "./journal.js";
-import {
-  createLedger,
-  type EdgeRecord,
-  type LedgerOptions,
-  type Refusal,
-  type Settled,
-  type Waiting,
-} from "./ledger.js";
+import { createLedger, type EdgeRecord, type LedgerOptions, type Refusal, type Waiting } from "./ledger.js";
 import { createEdgePatience } from "./patience.js";
 import { createRefusals } from "./refusals.js";
 import { createReplay } from "./replay.js";
+import type { Settled } from "./settlement.js";
 import type { Closed, EdgeEvent, Traffic, Transport } from "./transport.js";
 import { type Activity, chainFrom, type State, unknown, whomText } from "./waiting.js";
 

@@ -3,14 +3,21 @@
  * over as they are, without frames, events and acknowledgements, and settle as the ledger would settle them.
  */
 import type { Neighbour } from "../graphs/mixing.js";
-import type { Bytes } from "../vectors/vector.js";
-import { type Account, createAccount, type Offer, punish, recordOf, violationOf } from "./account.js";
+import {
+  type Account,
+  createAccount,
+  endExchange,
+  type Offer,
+  punish,
+  recordOf,
+  violationOf,
+} from "./account.js";
 import type { Exchanges, ExchangesOptions, Outcome } from "./exchanges.js";
 import { createExaminer } from "./faults.js";
 import { decodeFrame, type Frame, frameBytes, requirePayload } from "./frame.js";
-import type { Settled } from "./ledger.js";
 import { createPayloadCopies, type PayloadCopy } from "./payload-copies.js";
 import { createRefusals } from "./refusals.js";
+import { createSettlement, nothing, type Settled } from "./settlement.js";
 import { noTraffic } from "./transport.js";
 
 export interface HandOver {
@@ -93,7 +100,7 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
 
   const exchangesOf = (options: ExchangesOptions): Exchanges => {
     const { id, edges: all } = options;
-    const settlement = createSettlement(options);
+    const settling = createSettling(options);
     const copyOf = createPayloadCopies();
     const ends = all.map((edge): End => {
       const [incoming, outgoing] = [laneOf(edge.peer, id), laneOf(id, edge.peer)];
@@ -115,22 +122,20 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
     };
     for (const { incoming } of ends) incoming.arrived = arrived;
 
-    const send = ({ edge, account, outgoing }: End, frame: Frame, copy: PayloadCopy): void => {
-      if (elsewhere?.has(edge.peer)) {
-        count(outgoing, elsewhere.send(id, edge.peer, { ...frame, exchange: account.exchange }));
-        return;
-      }
-      copy.hold();
-      put(outgoing, { frame, drop: copy.drop }, frameBytes(frame));
-    };
-
     /** Opens an exchange on one edge. @param copy of what it sends; none on an edge that only receives */
     const open = (end: End, offer: Offer, copy: PayloadCopy | undefined): void => {
       end.open = offer;
       if (!copy) return;
+      const { edge, account, outgoing } = end;
       const { kind, round, step, halvings } = offer;
       const { payload } = copy;
-      send(end, { kind, round, step, exchange: 0, payload, halvings }, copy);
+      const frame = { kind, round, step, exchange: account.exchange, payload, halvings };
+      if (elsewhere?.has(edge.peer)) {
+        count(outgoing, elsewhere.send(id, edge.peer, frame));
+        return;
+      }
+      copy.hold();
+      put(outgoing, { frame, drop: copy.drop }, frameBytes(frame));
     };
 
     /** Resolves once every half is here that an open exchange needs. */
@@ -160,7 +165,7 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
         if (copy) lent.push(copy);
         const half = account.receives ? incoming.waiting.shift()! : undefined;
         if (half) lent.push(half);
-        const pair = settlement.of(account, open, half?.frame);
+        const pair = settling.of(account, open, half?.frame);
         if (pair) settled.push(pair);
       }
       return settled;
@@ -210,8 +215,8 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
       begin() {},
       lastToArrive: () => undefined,
       late: () => none,
-      quarantined: () => settlement.quarantined(ends),
-      takeRefusals: settlement.takeRefusals,
+      quarantined: () => settling.quarantined(ends),
+      takeRefusals: settling.takeRefusals,
       isReplaying: () => false,
       snapshot: () => ({ edges: ends.map(({ account }) => recordOf(account, undefined)), held: [] }),
       traffic(neighbour) {
@@ -237,10 +242,11 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
   };
 }
 
-/** What the two halves of an exchange come to, as `ledger.ts` has it at the barrier. */
-function createSettlement(options: ExchangesOptions) {
-  const { id, counters, edgeIn, rate, afterFault, lastRound } = options;
+/** Settles exchanges as the ledger does at the barrier, where both halves are here at once. */
+function createSettling(options: ExchangesOptions) {
+  const { id, counters, afterFault, lastRound } = options;
   const examiner = createExaminer({ ...options, isBarrier: true });
+  const settlement = createSettlement(options);
   const refusals = createRefusals();
   let hasFaults = false;
 
@@ -265,29 +271,11 @@ function createSettlement(options: ExchangesOptions) {
     /** @param theirs undefined on an edge that only sends @returns undefined where the exchange does not count */
     of(account: Account, own: Offer, theirs: Frame | undefined): Settled | undefined {
       if (theirs) examine(account, own, theirs);
-      const { edge, sends, quarantine } = account;
-      const theirRound = theirs?.round ?? own.round;
-      account.exchange++;
-      if (own.kind !== "reduction") {
-        account.isFinished = Math.min(sends ? own.round : theirRound, theirRound) >= lastRound;
-      }
-      if (!theirs) return undefined;
-      if (quarantine.left > 0) {
-        quarantine.left--;
-        if (afterFault === "void") return undefined;
-      }
-      const halvings = Math.max(own.halvings ?? 0, theirs.halvings ?? 0);
-      const pair = {
-        edge: edgeIn ? edgeIn(edge, own.round, theirRound) : edge,
-        own: sends ? own.payload : nothing,
-        theirs: theirs.payload,
-        rate: rate(Math.min(own.round, theirRound)) / 2 ** halvings,
-      };
-      return quarantine.left > 0 ? { ...pair, theirs: nothing, isVoid: true } : pair;
+      endExchange(account, own, theirs, lastRound);
+      return theirs && settlement(account, own, theirs);
     },
   };
 }
 
 const fromNowhere = (): void => {};
 const none: readonly never[] = [];
-const nothing: Bytes = new Uint8Array(0);

@@ -6,7 +6,6 @@
 import type { CounterName } from "../foundation/counters.js";
 import type { MurmurationError } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
-import type { Bytes } from "../vectors/vector.js";
 import {
   type Account,
   createAccount,
@@ -26,27 +25,9 @@ import {
 } from "./account.js";
 import { createExaminer, type ExaminerOptions } from "./faults.js";
 import type { Frame } from "./frame.js";
+import { createSettlement, nothing, type Settled, type SettlementOptions } from "./settlement.js";
 
 export type { EdgeRecord, Offer } from "./account.js";
-
-/** Both halves of one exchange. The neighbour settles the same two payloads at the same rate. */
-export interface Settled {
-  /** With the weight of the exchange's own round. Where weights change, not the object of the edges' list. */
-  readonly edge: Neighbour;
-  /** What this peer sent; empty on an edge that only receives. */
-  readonly own: Bytes;
-  /** What the neighbour sent, checked; valid until the next exchange of this peer. */
-  readonly theirs: Bytes;
-  /** The exchange does not count at this end, after a fault of the neighbour; `theirs` is empty. */
-  readonly isVoid?: true;
-  /** What the neighbour has learned about the run's members; valid as long as `theirs`. */
-  readonly notice?: Bytes;
-  /**
-   * η of the exchange's own round: of the earlier of its two rounds, where the ends are in different ones. Halved as often as
-   * one of the ends has halved its own; 0 where the rounds are further apart than `staleness`.
-   */
-  readonly rate: number;
-}
 
 /** A frame that was not taken, and why. */
 export interface Refusal {
@@ -61,33 +42,14 @@ export interface CountedRefusal extends Refusal {
   readonly isVoid?: boolean;
 }
 
-/**
- * What becomes of an edge whose neighbour spends an exchange on something that cannot be its half:
- *
- * - `void`: the exchange is over but does not count at this end, nor do the next ones, for a while; after MAX_FAULTS for
- *   good;
- * - `void-for-good`: none counts from now on, since the edge's two ends no longer hold the same. The algorithm gets these
- *   pairs too, without the neighbour's half: the neighbour may well have applied this peer's;
- * - `end`: the run ends, since it needs every edge.
- */
-export type AfterFault = "void" | "void-for-good" | "end";
-
-/** Settings of `createLedger`. */
-export interface LedgerOptions extends ExaminerOptions {
+export interface LedgerOptions extends ExaminerOptions, SettlementOptions {
   readonly id: number;
   readonly edges: readonly Neighbour[];
-  /** η of a round. */
-  readonly rate: (round: number) => number;
-  /** An edge with the weight of an exchange whose ends are in these rounds, where weights depend on the round. */
-  readonly edgeIn?: (edge: Neighbour, ownRound: number, theirRound: number) => Neighbour;
-  readonly afterFault: AfterFault;
   /**
    * The strict barrier: both ends of an exchange must be in the same round. Otherwise an edge that is unreachable or
    * broke the protocol is late at once, and its two ends may be rounds apart.
    */
   readonly isBarrier: boolean;
-  /** Most rounds between the two halves of an exchange that moves models; any number where left out. */
-  readonly staleness?: number | undefined;
   /** The last learning round: an edge is finished with an exchange that both of its ends offered in it. */
   readonly lastRound: number;
   /** Where each edge goes on, from a checkpoint. A new run where left out. */
@@ -166,21 +128,9 @@ export interface Ledger {
 
 const edgeOf = ({ edge }: Account): Neighbour => edge;
 
-const nothing: Bytes = new Uint8Array(0);
-
 /** A ledger whose edges all begin with exchange 0, or where `records` say. */
 export function createLedger(options: LedgerOptions): Ledger {
-  const {
-    id,
-    edges,
-    rate,
-    edgeIn = (edge) => edge,
-    isBarrier,
-    lastRound,
-    afterFault,
-    staleness = Number.POSITIVE_INFINITY,
-    records = [],
-  } = options;
+  const { id, edges, rate, isBarrier, lastRound, afterFault, records = [] } = options;
   const accounts = edges.map((edge) =>
     createAccount(
       edge,
@@ -196,6 +146,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   let refusals: CountedRefusal[] = [];
   let voided: number[] = [];
   const examiner = createExaminer(options);
+  const settlement = createSettlement(options);
 
   /** Whether an edge takes no further part in learning: its last exchange is over at both ends, or it is at fault. */
   const isDone = (account: Account): boolean =>
@@ -220,35 +171,14 @@ export function createLedger(options: LedgerOptions): Ledger {
     const halves = takeHalves(account, lastRound);
     if (!halves?.theirs) return;
     const { own, theirs } = halves;
-    if (account.quarantine.left > 0) {
-      // Void: the exchange is over and counts for nothing at this end.
-      account.quarantine.left--;
-      if (afterFault === "void") {
-        theirs.release();
-        voided.push(account.edge.peer);
-        return;
-      }
+    const pair = settlement(account, own, theirs.frame);
+    if (!pair) {
+      theirs.release();
+      voided.push(account.edge.peer);
+      return;
     }
-    const isVoid = account.quarantine.left > 0;
     toRelease.push(theirs.release);
-    const pair = {
-      edge: edgeIn(account.edge, own.round, theirs.frame.round),
-      own: account.sends ? own.payload : nothing,
-      ...(isVoid ? ({ theirs: nothing, isVoid } as const) : { theirs: theirs.frame.payload }),
-      ...(!isVoid && theirs.frame.notice && { notice: theirs.frame.notice }),
-      rate: rateOf(own, theirs.frame),
-    };
     settled.set(account, { pair, halves });
-  };
-
-  /**
-   * Of the earlier round, halved as often as the end that did so more often; 0 where the two are too far apart. The same at
-   * both ends.
-   */
-  const rateOf = (own: Offer, theirs: Frame): number => {
-    if (Math.abs(own.round - theirs.round) > staleness) return 0;
-    const halvings = Math.max(own.halvings ?? 0, theirs.halvings ?? 0);
-    return rate(Math.min(own.round, theirs.round)) / 2 ** halvings;
   };
 
   /** An exchange that ends without the neighbour. */

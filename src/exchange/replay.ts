@@ -7,7 +7,8 @@ import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import { fromJournal } from "./account.js";
 import type { Journal, OfferedRecord } from "./journal.js";
-import type { Ledger, Settled } from "./ledger.js";
+import type { Ledger } from "./ledger.js";
+import type { Settled } from "./settlement.js";
 
 export interface Replay {
   /** Whether there is a decision left to repeat. */

@@ -22,7 +22,7 @@
  */
 import type { Algorithm, AlgorithmKind, Sighting } from "../algorithm.js";
 import type { Compressor } from "../compressor.js";
-import type { Settled } from "../exchange/ledger.js";
+import type { Settled } from "../exchange/settlement.js";
 import { lowerMedian } from "../foundation/median.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { State } from "../vectors/state.js";

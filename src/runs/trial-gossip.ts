@@ -5,7 +5,7 @@
  */
 import type { Algorithm, AlgorithmKind, LayoutTools } from "../algorithm.js";
 import { type CompressorSettings, compressorBytes, createCompressor } from "../compressors/index.js";
-import type { Settled } from "../exchange/ledger.js";
+import type { Settled } from "../exchange/settlement.js";
 import { random } from "../foundation/random.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import { createMixingRule, defaultMixingRule } from "../mixing-rules/index.js";

@@ -1,6 +1,7 @@
 /** The Chromium in which pages are looked at. */
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect } from "vitest";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
@@ -31,19 +32,39 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** A page whose errors and warnings go to `problems`. */
-export async function watchedPage(
-  browser: Browser,
-  problems: string[],
-  width = 1280,
-  colorScheme: "light" | "dark" = "light",
-): Promise<Page> {
-  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+/** The browser of a suite. Its pages' errors and warnings fail the suite at its end. */
+export interface SuiteBrowser {
+  /** What has gone wrong on the pages so far. */
+  readonly problems: readonly string[];
+  /** A new page that is watched. */
+  newPage(width?: number, colorScheme?: "light" | "dark"): Promise<Page>;
+  /** A new page that is not. */
+  newUnwatchedPage(): Promise<Page>;
+}
+
+/** Starts a browser before the tests of the suite that calls it, and ends it after them. */
+export function suiteBrowser(): SuiteBrowser {
+  let browser: Browser;
+  const problems: string[] = [];
+  beforeAll(async () => {
+    browser = await launchChromium();
   });
-  page.on("pageerror", (error) => problems.push(String(error)));
-  return page;
+  afterAll(async () => {
+    await browser?.close();
+    expect(problems).toEqual([]);
+  });
+  return {
+    problems,
+    async newPage(width = 1280, colorScheme = "light") {
+      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+      page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+      });
+      page.on("pageerror", (error) => problems.push(String(error)));
+      return page;
+    },
+    newUnwatchedPage: () => browser.newPage(),
+  };
 }
 
 /** What reaches beyond the window, or is cut off by what holds it; charts hide what they do not show. */

@@ -3,17 +3,22 @@ import type { Exchanges, Outcome, Step } from "./exchange/exchanges.js";
 import type { Settled } from "./exchange/settlement.js";
 import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
-import { type Eventually, whenThere } from "./foundation/eventually.js";
+import type { Eventually } from "./foundation/eventually.js";
 import type { CompressionMeter } from "./observing/compression-meter.js";
 import type { RoundTimes } from "./observing/report.js";
 
-export interface DriveOptions extends Omit<Step, "step"> {
-  readonly steps: RoundSteps;
-  /** How often the round must yield: `AlgorithmKind.steps`. */
-  readonly count: number;
+/** What every round of a peer is driven with. */
+export interface DriveTools {
   readonly exchanges: Exchanges;
   readonly laps: Laps;
   readonly meter: CompressionMeter;
+}
+
+/** A round, as an algorithm runs it. */
+export interface Driven extends Omit<Step, "step"> {
+  readonly steps: RoundSteps;
+  /** How often the round must yield: `AlgorithmKind.steps`. */
+  readonly count: number;
   /** Sees what has settled before the algorithm takes it and encodes its next payload. */
   readonly settled?: (settled: readonly Settled[]) => void;
 }
@@ -24,55 +29,70 @@ export interface DriveOptions extends Omit<Step, "step"> {
  * @returns false when the transport was closed meanwhile
  * @throws what `Exchanges.settle` throws. The round then ends at a yield, where model and state are valid
  */
-export function drive({
-  steps,
-  count,
-  exchanges,
-  laps,
-  meter,
-  settled,
-  kind,
-  round,
-  edges,
-  wait,
-}: DriveOptions): Eventually<boolean> {
-  if (!exchanges.isOpen()) return false;
-  /** Sends what the algorithm yields, and goes on with what settles. */
-  const offer = (next: ReturnType<RoundSteps["next"]>, step: number): Eventually<boolean> => {
-    if (next.done) {
-      if (step !== count) throw wrongSteps(step, count);
-      return true;
-    }
-    if (step >= count) throw wrongSteps(step + 1, count);
-    const exchange = { kind, round, step, edges, wait, outgoing: next.value };
-    exchanges.offer(exchange);
-    laps.end("compressMs");
-    return whenThere(exchanges.settle(exchange), (outcome) => resume(outcome, step));
-  };
-  const resume = (outcome: Outcome, step: number): Eventually<boolean> => {
-    laps.end("waitMs");
-    settled?.(outcome.settled);
-    meter.begin(round, step + 1);
-    // Also when the transport was closed: what has settled here settles at the other end too.
-    if (outcome.isClosed && outcome.settled.length === 0) return false;
-    const next = steps.next(outcome.settled);
-    laps.end("mixMs");
-    return outcome.isClosed ? false : offer(next, step + 1);
-  };
-  meter.begin(round, 0);
-  return ended(steps, () => offer(steps.next(), 0));
+export function drive(tools: DriveTools, driven: Driven): Eventually<boolean> {
+  if (!tools.exchanges.isOpen()) return false;
+  try {
+    tools.meter.begin(driven.round, 0);
+    return offer(tools, driven, driven.steps.next(), 0);
+  } catch (error) {
+    return end(driven, error);
+  }
 }
 
-/** Lets the algorithm clean up at the end, whatever that is. */
-function ended(steps: RoundSteps, work: () => Eventually<boolean>): Eventually<boolean> {
-  const end = (): void => void steps.return();
-  let result: Eventually<boolean> | undefined;
-  try {
-    result = work();
-    return result instanceof Promise ? result.finally(end) : result;
-  } finally {
-    if (!(result instanceof Promise)) end();
+/** Sends what the algorithm yields in this step, and goes on with what settles. */
+function offer(
+  tools: DriveTools,
+  driven: Driven,
+  next: ReturnType<RoundSteps["next"]>,
+  step: number,
+): Eventually<boolean> {
+  const { kind, round, edges, wait, count } = driven;
+  if (next.done) {
+    if (step !== count) throw wrongSteps(step, count);
+    return true;
   }
+  if (step >= count) throw wrongSteps(step + 1, count);
+  const exchange = { kind, round, step, edges, wait, outgoing: next.value };
+  tools.exchanges.offer(exchange);
+  tools.laps.end("compressMs");
+  const outcome = tools.exchanges.settle(exchange);
+  if (!(outcome instanceof Promise)) return resume(tools, driven, outcome, step);
+  return outcome.then(
+    (there) => resume(tools, driven, there, step),
+    (error) => end(driven, error),
+  );
+}
+
+function resume(
+  tools: DriveTools,
+  driven: Driven,
+  { settled, isClosed }: Outcome,
+  step: number,
+): Eventually<boolean> {
+  const { laps, meter } = tools;
+  const { steps } = driven;
+  try {
+    laps.end("waitMs");
+    driven.settled?.(settled);
+    meter.begin(driven.round, step + 1);
+    if (!isClosed) {
+      const next = steps.next(settled);
+      laps.end("mixMs");
+      return offer(tools, driven, next, step + 1);
+    }
+    // What has settled here settles at the other end too.
+    if (settled.length > 0) steps.next(settled);
+    steps.return();
+    return false;
+  } catch (error) {
+    return end(driven, error);
+  }
+}
+
+/** Lets the algorithm clean up. */
+function end({ steps }: Driven, error: unknown): never {
+  steps.return();
+  throw error;
 }
 
 function wrongSteps(yields: number, count: number): InvalidExperiment {
@@ -85,18 +105,30 @@ function wrongSteps(yields: number, count: number): InvalidExperiment {
 /** Adds up the parts of a round, in milliseconds. */
 export interface Laps {
   readonly times: Record<"computeMs" | "compressMs" | "waitMs" | "mixMs", number>;
+  readonly countsWaits: boolean;
+  /** A round begins. */
+  begin(): void;
   /** The time since the last call belongs to this part. */
   end(part: keyof Laps["times"] & keyof RoundTimes): void;
 }
 
-export function createLaps(clock: Clock): Laps {
+/** @param countsWaits false where waits say nothing about peers or edges: they are left out then */
+export function createLaps(clock: Clock, countsWaits = true): Laps {
   const times = { computeMs: 0, compressMs: 0, waitMs: 0, mixMs: 0 };
   let last = clock.now();
   return {
     times,
+    countsWaits,
+    begin() {
+      times.computeMs = 0;
+      times.compressMs = 0;
+      times.waitMs = 0;
+      times.mixMs = 0;
+      last = clock.now();
+    },
     end(part) {
       const now = clock.now();
-      times[part] += now - last;
+      if (countsWaits || part !== "waitMs") times[part] += now - last;
       last = now;
     },
   };

@@ -1,53 +1,38 @@
 /** What a peer does beside learning rounds: before the first, after an evaluation, and after the last. */
 import type { Passes } from "./algorithms/tree-reduction.js";
-import { createLaps, drive } from "./drive.js";
+import { type DriveTools, drive } from "./drive.js";
 import type { Stopper } from "./early-stopping.js";
 import type { Exchanges } from "./exchange/exchanges.js";
-import type { Clock } from "./foundation/clock.js";
 import type { Eventually } from "./foundation/eventually.js";
 import type { Parts } from "./peer-parts.js";
-import { type Measured, remeasure, type Turn } from "./peer-report.js";
+import { type Draft, remeasure, type Turn } from "./peer-report.js";
 
 /** Newcomers take a neighbour's model. @returns false when the transport was closed meanwhile */
-export function greet(
-  round: number,
-  { welcome, meter }: Parts,
-  exchanges: Exchanges,
-  clock: Clock,
-): Eventually<boolean> {
+export function greet(round: number, { welcome }: Parts, tools: DriveTools): Eventually<boolean> {
   const { edges, steps: count } = welcome;
   if (edges.length === 0) return true;
-  const kind = "welcome";
-  const laps = createLaps(clock);
-  return drive({
-    steps: welcome.round(),
-    ...{ count, kind, round, edges, wait: "all", exchanges, laps, meter },
-  });
+  return drive(tools, { steps: welcome.round(), count, kind: "welcome", round, edges, wait: "all" });
 }
 
 /**
  * Where peers may stop early: what all of them make of an evaluation. Learning that is over leaves the model that is kept.
- * @returns undefined when the transport was closed meanwhile
+ * @returns false when the transport was closed meanwhile
  */
-export function judge(turn: Turn, measured: Measured): Eventually<Measured | undefined> {
+export function judge(turn: Turn, report: Draft): Eventually<boolean> {
   const { stopper } = turn.parts;
-  const { evaluation } = measured;
-  return stopper && evaluation ? agree(turn, stopper, measured, evaluation.loss) : measured;
+  const { evaluation } = report;
+  return stopper && evaluation ? agree(turn, stopper, report, evaluation.loss) : true;
 }
 
-async function agree(
-  turn: Turn,
-  stopper: Stopper,
-  measured: Measured,
-  loss: number,
-): Promise<Measured | undefined> {
+async function agree(turn: Turn, stopper: Stopper, report: Draft, loss: number): Promise<boolean> {
   const { options, parts, exchanges, round } = turn;
   if (!Number.isFinite(loss)) parts.diverged(round, "held-out loss", loss);
-  if (!(await reduce(round, stopper.passes(loss), exchanges))) return undefined;
+  if (!(await reduce(round, stopper.passes(loss), exchanges))) return false;
   const agreedLoss = await stopper.conclude(round);
   const isOver = agreedLoss.isLast || round === options.plan.rounds - 1;
-  const again = isOver && (await stopper.bringBack()) ? await remeasure(turn) : {};
-  return { ...measured, ...again, agreedLoss };
+  if (isOver && (await stopper.bringBack())) await remeasure(turn, report);
+  report.agreedLoss = agreedLoss;
+  return true;
 }
 
 /** Brings together what all peers hold. @returns false when the transport was closed meanwhile */
@@ -73,16 +58,6 @@ export async function reduce(
 export function close(turn: Turn): Eventually<boolean> {
   const { options, parts, round } = turn;
   const steps = parts.closing[round - options.plan.rounds]!.round();
-  return drive({
-    steps,
-    count: 1,
-    kind: "closing",
-    round,
-    edges: options.plan.edgesIn?.(options.id, round) ?? options.neighbours,
-    wait: "all",
-    ...tools(turn),
-  });
+  const edges = options.plan.edgesIn?.(options.id, round) ?? options.neighbours;
+  return drive(turn, { steps, count: 1, kind: "closing", round, edges, wait: "all" });
 }
-
-/** What every phase is driven with. */
-export const tools = ({ exchanges, laps, parts: { meter } }: Turn) => ({ exchanges, laps, meter });

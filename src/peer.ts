@@ -19,6 +19,7 @@ import { createLaps, drive } from "./drive.js";
 import {
   createExchanges,
   type EdgesSnapshot,
+  type Exchanges,
   type ExchangesOptions,
   type Patience,
   type Step,
@@ -27,7 +28,7 @@ import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js
 import type { HandOver } from "./exchange/hand-over.js";
 import type { Journal } from "./exchange/journal.js";
 import type { AfterFault } from "./exchange/settlement.js";
-import { noTraffic, type Traffic, type Transport } from "./exchange/transport.js";
+import type { EdgeTraffic, Transport } from "./exchange/transport.js";
 import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
@@ -36,11 +37,10 @@ import { random } from "./foundation/random.js";
 import { atOnce, type InTurn } from "./foundation/turns.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
-import type { EdgeTraffic, RoundReport } from "./observing/report.js";
+import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
-import { close, greet, judge, reduce, tools } from "./peer-phases.js";
-
-import { loweredRate, measure, showTrainer, type Turn, timesOf, whatHappened } from "./peer-report.js";
+import { close, greet, judge, reduce } from "./peer-phases.js";
+import { addHappenings, draftOf, measure, showTrainer, type Turn, timesOf } from "./peer-report.js";
 import type { SavedModel } from "./saved-model.js";
 import { statisticsOf } from "./trainers/statistics.js";
 import type { Layout } from "./vectors/layout.js";
@@ -63,6 +63,8 @@ export interface Network {
   readonly counters?: Counters;
   /** Gives peers that share a thread their turns to compute, so that the time of each is its own; at once where left out. */
   readonly inTurn?: InTurn;
+  /** False where what a peer waits for is others' use of the thread that they share: reports leave waits out then. */
+  readonly countsWaits?: false;
 }
 
 /** One peer of a run: its model, and the rounds that train it. */
@@ -255,60 +257,43 @@ async function* run(
   };
   const isHandedOver = handOver && !journal && !membership && isBarrier(patience);
   const exchanges = isHandedOver ? handOver.exchangesOf(given) : createExchanges(given);
-  const before = new Map(position.traffic.map((crossed) => [crossed.neighbour, crossed]));
-  // What was sent to peers that have left counts on.
-  const former = position.traffic.filter(({ neighbour }) => edges.every(({ peer }) => peer !== neighbour));
-  const traffic = () => {
-    const crossed: EdgeTraffic[] = edges.map(({ peer }) =>
-      added(peer, before.get(peer) ?? untouched, exchanges.traffic(peer)),
-    );
-    return former.length > 0 ? [...crossed, ...former] : crossed;
-  };
+  const traffic = trafficSince(position.traffic, exchanges);
   position.edges = exchanges.snapshot;
+  const laps = createLaps(clock, network.countsWaits);
   const began = clock.now();
 
   for (let round = position.round; round < rounds; round = position.round) {
     const isClosing = round > lastRound;
     if (!isClosing && membership?.isOver(round)) return;
+    const turn: Turn = { options, parts, exchanges, laps, meter: parts.meter, round };
     const isFirst = round === (membership?.epoch.firstRound ?? 0);
-    if (isFirst && !(await greet(round, parts, exchanges, clock))) return;
+    if (isFirst && !(await greet(round, parts, turn))) return;
     if (isFirst && !(await reduce(round, parts.pooling.passes(), exchanges))) return;
     exchanges.begin("computing", round);
-    const laps = createLaps(clock);
+    laps.begin();
     const isReplayed = exchanges.isReplaying();
-    const turn = { options, parts, exchanges, laps, round };
     const learned = isClosing ? undefined : inTurn(() => learn(turn));
     const loss = learned instanceof Promise ? await learned : learned;
     laps.end("computeMs");
     const connected = isClosing ? close(turn) : gossip(turn);
     if (!(connected instanceof Promise ? await connected : connected)) return;
 
-    const figures = measure(turn);
-    const judged = isClosing ? figures : whenThere(figures, (measured) => judge(turn, measured));
-    const measured = judged instanceof Promise ? await judged : judged;
-    if (!measured) return;
+    const report = draftOf(turn, loss);
+    const measured = measure(turn, report);
+    if (measured) await measured;
+    if (report.evaluation && !isClosing && !(await judge(turn, report))) return;
     // Where all stop early, closing begins.
-    position.round = measured.agreedLoss?.isLast ? plan.rounds : round + 1;
+    position.round = report.agreedLoss?.isLast ? plan.rounds : round + 1;
     position.traffic = traffic();
-    const report: RoundReport = {
-      peer: id,
-      round,
-      kind: isClosing ? "closing" : "learning",
-      ...(loss !== undefined && { loss }),
-      learningRate: isClosing ? 0 : plan.learningRate(round),
-      consensusRate: isClosing ? rate(round) : loweredRate(parts, round),
-      ...measured,
-      traffic: position.traffic,
-      ...(isReplayed && { isReplayed }),
-      ...(isFirst && membership && membership.epoch.number > 0 && { epoch: reported(membership.epoch) }),
-      ...whatHappened(exchanges),
-      ...counters.take(),
-      time: timesOf(laps, exchanges, clock.now() - began),
-    };
+    if (isReplayed) report.isReplayed = true;
+    if (isFirst && membership && membership.epoch.number > 0) report.epoch = reported(membership.epoch);
+    addHappenings(exchanges, report);
+    const time = timesOf(laps, exchanges, clock.now() - began);
+    const whole: RoundReport = Object.assign(report, counters.take(), { traffic: position.traffic, time });
     exchanges.begin("reporting");
-    const shown = showTrainer(turn, report);
+    const shown = showTrainer(turn, whole);
     if (shown) await shown;
-    yield report;
+    yield whole;
   }
 }
 
@@ -340,49 +325,55 @@ function weighedBy(options: PeerOptions) {
 
 /** One learning round of the algorithm. @returns false when the transport was closed meanwhile */
 function gossip(turn: Turn): Eventually<boolean> {
+  const { options, exchanges, round } = turn;
+  const { plan } = options;
+  const ready = exchanges.ready();
+  const edges = plan.edges || plan.edgesIn ? working(options, ready, round) : ready;
+  const isConnected = exchange(turn, edges, "patient");
+  const isLast = round === plan.rounds - 1 && plan.algorithm.steps > 0;
+  return isLast ? whenThere(isConnected, (isOpen) => isOpen && meet(turn)) : isConnected;
+}
+
+/** Those of a peer's edges that work in a round, with their weights of it. */
+function working(options: PeerOptions, edges: readonly Neighbour[], round: number): readonly Neighbour[] {
+  return edges.flatMap((edge) => {
+    const isOff = options.plan.edges?.(options.id, edge.peer, round) === false;
+    return isOff ? [] : (edgeOf(options, edge, round) ?? []);
+  });
+}
+
+/** Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one. */
+async function meet(turn: Turn): Promise<boolean> {
   const { options, parts, exchanges, round } = turn;
+  for (let again = 1; !exchanges.isFinished(); again++) {
+    parts.update.fill(0);
+    const unfinished = exchanges
+      .unfinished()
+      .map((edge) => edgeOf(options, edge, round) ?? { ...edge, weight: 0 });
+    if (!(await exchange(turn, unfinished, "any", again))) return false;
+  }
+  return true;
+}
+
+/** @param attempt numbers that the draws depend on beside the round */
+function exchange(
+  turn: Turn,
+  edges: readonly Neighbour[],
+  wait: Step["wait"],
+  ...attempt: number[]
+): Eventually<boolean> {
+  const { options, parts, round } = turn;
   const { id, plan } = options;
   const { algorithm, update, rate, observer } = parts;
-  const go = (wait: Step["wait"], edges: readonly Neighbour[], ...attempt: number[]) => {
-    const draws = (...key: (string | number)[]) =>
-      random(plan.seed, "squeeze", id, round, ...attempt, ...key);
-    const learningRate = plan.learningRate(round);
-    const consensusRate = rate(round);
-    const steps = algorithm.round(update, { edges, round, learningRate, consensusRate, random: draws });
-    const count = plan.algorithm.steps;
-    return drive({
-      steps,
-      count,
-      kind: "learning",
-      round,
-      edges,
-      wait,
-      ...tools(turn),
-      settled: observer.see,
-    });
-  };
-  const ready = exchanges.ready();
-  const working =
-    !plan.edges && !plan.edgesIn
-      ? ready
-      : ready.flatMap((edge) => {
-          const isOff = plan.edges?.(id, edge.peer, round) === false;
-          return isOff ? [] : (edgeOf(options, edge, round) ?? []);
-        });
-  // Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one.
-  const meet = async (): Promise<boolean> => {
-    for (let again = 1; !exchanges.isFinished(); again++) {
-      update.fill(0);
-      const unfinished = exchanges
-        .unfinished()
-        .map((edge) => edgeOf(options, edge, round) ?? { ...edge, weight: 0 });
-      if (!(await go("any", unfinished, again))) return false;
-    }
-    return true;
-  };
-  const isLast = round === plan.rounds - 1 && plan.algorithm.steps > 0;
-  const isConnected = go("patient", working);
-  return isLast ? whenThere(isConnected, (isOpen) => isOpen && meet()) : isConnected;
+  const steps = algorithm.round(update, {
+    edges,
+    round,
+    learningRate: plan.learningRate(round),
+    consensusRate: rate(round),
+    random: (...key) => random(plan.seed, "squeeze", id, round, ...attempt, ...key),
+  });
+  const count = plan.algorithm.steps;
+  return drive(turn, { steps, count, kind: "learning", round, edges, wait, settled: observer.see });
 }
 
 /** Neighbours in this process, which need no deadline. */
@@ -398,13 +389,28 @@ function afterFaultOf({ needs }: AlgorithmKind): AfterFault {
   return needs.edgeHistory ? "void-for-good" : "void";
 }
 
-const untouched = noTraffic();
+/** What has crossed each edge, in an earlier part of the run and in this one; also edges of peers that have left. */
+function trafficSince(earlier: readonly EdgeTraffic[], exchanges: Exchanges): () => RoundReport["traffic"] {
+  if (earlier.length === 0) return exchanges.traffic;
+  const before = new Map(earlier.map((crossed) => [crossed.neighbour, crossed]));
+  return () => {
+    const former = new Map(before);
+    const crossed = exchanges.traffic().map((now) => {
+      former.delete(now.neighbour);
+      return added(before.get(now.neighbour), now);
+    });
+    return [...crossed, ...former.values()];
+  };
+}
 
 /** What crossed an edge in an earlier part of the run, and in this one. */
-const added = (neighbour: number, a: Readonly<Traffic>, b: Readonly<Traffic>): EdgeTraffic => ({
-  neighbour,
-  bytesSent: a.bytesSent + b.bytesSent,
-  bytesReceived: a.bytesReceived + b.bytesReceived,
-  messagesSent: a.messagesSent + b.messagesSent,
-  messagesReceived: a.messagesReceived + b.messagesReceived,
-});
+function added(before: EdgeTraffic | undefined, now: EdgeTraffic): EdgeTraffic {
+  if (!before) return now;
+  return {
+    neighbour: now.neighbour,
+    bytesSent: before.bytesSent + now.bytesSent,
+    bytesReceived: before.bytesReceived + now.bytesReceived,
+    messagesSent: before.messagesSent + now.messagesSent,
+    messagesReceived: before.messagesReceived + now.messagesReceived,
+  };
+}

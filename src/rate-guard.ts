@@ -93,11 +93,17 @@ export function createRateGuard(kind: AlgorithmKind): RateGuard {
     state: { vectors: {}, scalars },
     halvings: () => scalars.halvings!,
     conclude(norms, consensusRate) {
-      const grown = watches.map(({ see, of }) => see(norms[of]));
-      const first = grown.findIndex((factor) => factor !== undefined);
-      if (first < 0) return [];
+      let first: (typeof watches)[number] | undefined;
+      let grown = 0;
+      for (const watch of watches) {
+        const factor = watch.see(norms[watch.of]);
+        if (factor === undefined || first) continue;
+        first = watch;
+        grown = factor;
+      }
+      if (!first) return none;
       for (const { restart } of watches) restart();
-      const { of, growth } = watches[first]!;
+      const { of, growth } = first;
       const rate = consensusRate / 2 ** scalars.halvings!;
       const canLower = isActive && scalars.halvings! < MAX_HALVINGS;
       if (canLower) scalars.halvings!++;
@@ -106,11 +112,13 @@ export function createRateGuard(kind: AlgorithmKind): RateGuard {
         : "halve the consensus rate";
       const less = kind.compresses ? " or compress less" : "";
       return [
-        `consensus rate η = ${rate} is too large: the norm of the ${of} grew ${grown[first]!.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done}${less}`,
+        `consensus rate η = ${rate} is too large: the norm of the ${of} grew ${grown.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done}${less}`,
       ];
     },
   };
 }
+
+const none: readonly never[] = [];
 
 /** What a guard remembers, by name. */
 type Scalars = Record<string, number>;

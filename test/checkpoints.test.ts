@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { algorithms } from "../src/algorithms/index.js";
 import { type Checkpoint, requireSameRun } from "../src/checkpoint.js";
 import { compressorSettings } from "../src/compressors/index.js";
+import { GUARD_HISTORY } from "../src/exchange/guard.js";
 import type { JournalRecord } from "../src/exchange/journal.js";
 import { FileProblem, Interrupted, InvalidCheckpoint } from "../src/foundation/errors.js";
 import type { Change } from "../src/graphs/changes.js";
@@ -99,7 +100,11 @@ const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record(
           quarantine: fc.record({
             faults: fc.nat(),
             left: fc.nat(),
-            guard: fc.record({ history: fc.array(fc.nat()), largest: fc.nat() }),
+            guard: fc.record({
+              history: fc.array(fc.nat()),
+              next: fc.nat({ max: GUARD_HISTORY - 1 }),
+              largest: fc.nat(),
+            }),
           }),
         },
         { requiredKeys: ["peer", "exchange", "theirRound", "isFinished", "arrived", "quarantine"] },

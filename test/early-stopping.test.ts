@@ -245,8 +245,8 @@ describe("a stopper", () => {
       throw divergedAt(0, round, what, value);
     };
     const turn = { options: { plan: { rounds: 9 } }, parts: { stopper: alone(1), diverged }, round: 3 };
-    const measured = { modelNorm: 1, evaluation: { loss: Number.NaN } };
-    await expectRejection(judge(turn as never, measured), Diverged, { peer: 0, round: 3 });
+    const report = { evaluation: { loss: Number.NaN } };
+    await expectRejection(judge(turn as never, report as never), Diverged, { peer: 0, round: 3 });
   });
 
   it("needs a place in the tree", () => {

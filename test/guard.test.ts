@@ -6,14 +6,14 @@ import { algorithms } from "../src/algorithms/index.js";
 import { type CompressorSettings, createCompressor } from "../src/compressors/index.js";
 import type { Frame } from "../src/exchange/frame.js";
 import {
-  createGuard,
+  freshGuard,
   GUARD_FACTOR,
   GUARD_FIRST,
   GUARD_FIRST_FACTOR,
   GUARD_HISTORY,
   GUARD_LARGEST_FACTOR,
   GUARD_LIMIT,
-  type Guard,
+  judgeNorms,
 } from "../src/exchange/guard.js";
 import type { Transport } from "../src/exchange/transport.js";
 import { normal, random } from "../src/foundation/random.js";
@@ -80,6 +80,12 @@ function boundsOf(algorithm: AlgorithmKind, settings: CompressorSettings) {
   return ({ kind, payload, step, round }: Frame) =>
     kind === "closing" ? exact.normBound(payload) : boundOf(payload, step, round);
 }
+
+type Guard = ReturnType<typeof createGuard>;
+const createGuard = (state = freshGuard()) => ({
+  state,
+  judge: (own: number, theirs: number) => judgeNorms(state, own, theirs),
+});
 
 /** Starts that are hard for a guard, with updates of very different sizes: a peer's are 10 times another's. */
 const starts: Record<string, { offset: number; scale: number; silent?: number }> = {

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { boundOfBlocks, headersOf } from "./norms.js";
+import { boundOfBlocks, floatAt } from "./norms.js";
 import {
   createStaging,
   rangesOf,
   requireFinite,
   requireLength,
+  type Section,
   scopeName,
   scopeSettings,
   sectionsOf,
@@ -65,6 +66,12 @@ export const minmax: CompressorKind<typeof settings> = {
       return bytes;
     };
 
+    const largest = (received: Uint8Array, { start }: Section, b: number): number => {
+      const offset = floatAt(received, start + 8 * b);
+      const reach = floatAt(received, start + 8 * b + 4) * levels;
+      return Math.max(Math.abs(offset), Math.abs(offset + reach));
+    };
+
     return {
       name,
       contraction: stochastic ? 1 / (1 + omega) : Math.max(1 - omega, 1 / Math.max(1, n - 1) ** 2),
@@ -80,14 +87,7 @@ export const minmax: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
-      normBound(received) {
-        const headers = headersOf(received);
-        return boundOfBlocks(sections, ({ start }, b) => {
-          const offset = headers.getFloat32(start + 8 * b, true);
-          const reach = headers.getFloat32(start + 8 * b + 4, true) * levels;
-          return Math.max(Math.abs(offset), Math.abs(offset + reach));
-        });
-      },
+      normBound: (received) => boundOfBlocks(sections, received, largest),
       addTo(out, received, scale) {
         const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {

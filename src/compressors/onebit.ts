@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { headersOf } from "./norms.js";
+import { floatAt } from "./norms.js";
 import {
   createStaging,
   rangesOf,
@@ -61,7 +61,6 @@ export const onebit: CompressorKind<typeof settings> = {
       },
       check,
       normBound(received) {
-        const headers = headersOf(received);
         let squares = 0;
         for (const { start, blocks, block, length } of sections) {
           let bits = start + 8 * blocks;
@@ -69,8 +68,8 @@ export const onebit: CompressorKind<typeof settings> = {
             const count = Math.min(block, length - b * block);
             const positives = bitsSet(received, bits, count);
             bits += Math.ceil(count / 8);
-            squares += positives * headers.getFloat32(start + 8 * b, true) ** 2;
-            squares += (count - positives) * headers.getFloat32(start + 8 * b + 4, true) ** 2;
+            squares += positives * floatAt(received, start + 8 * b) ** 2;
+            squares += (count - positives) * floatAt(received, start + 8 * b + 4) ** 2;
           }
         }
         return Math.sqrt(squares);

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
 import { codingSettings, createCoding } from "./coding.js";
-import { boundOfBlocks, headersOf } from "./norms.js";
+import { boundOfBlocks, floatAt } from "./norms.js";
 import {
   createStaging,
   rangesOf,
   requireCodes,
   requireFinite,
   requireLengthWithin,
+  type Section,
   scopeName,
   scopeSettings,
   sectionsOf,
@@ -78,6 +79,9 @@ export const qsgd: CompressorKind<typeof settings> = {
       return { units: bytes.byteOffset, codes };
     };
 
+    const largest = (received: Uint8Array, _section: Section, _b: number, index: number): number =>
+      levels * floatAt(received, 4 * index);
+
     return {
       name,
       contraction: unscaled ? Math.max(0, 1 - omega) : 1 / (1 + omega),
@@ -96,10 +100,7 @@ export const qsgd: CompressorKind<typeof settings> = {
         return encode(payload);
       },
       check,
-      normBound(received) {
-        const units = headersOf(received);
-        return boundOfBlocks(sections, (_section, _b, index) => levels * units.getFloat32(4 * index, true));
-      },
+      normBound: (received) => boundOfBlocks(sections, received, largest),
       addTo(out, received, scale) {
         const { units: first, codes } = check(received);
         let units = first;

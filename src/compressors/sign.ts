@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { boundOfBlocks, headersOf } from "./norms.js";
+import { boundOfBlocks, floatAt } from "./norms.js";
 import {
   createStaging,
   rangesOf,
   requireFinite,
   requireLength,
+  type Section,
   scopeName,
   scopeSettings,
   sectionsOf,
@@ -58,10 +59,7 @@ export const sign: CompressorKind<typeof settings> = {
         return payload;
       },
       check,
-      normBound(received) {
-        const headers = headersOf(received);
-        return boundOfBlocks(sections, ({ start }, b) => headers.getFloat32(start + 4 * b, true));
-      },
+      normBound: (received) => boundOfBlocks(sections, received, scaleOf),
       addTo(out, received, scale) {
         const bytes = check(received);
         for (const { offset, length, block, start, blocks } of sections) {
@@ -72,3 +70,6 @@ export const sign: CompressorKind<typeof settings> = {
     };
   },
 };
+
+const scaleOf = (received: Uint8Array, { start }: Section, b: number): number =>
+  floatAt(received, start + 4 * b);

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
 import { codingSettings, createCoding } from "./coding.js";
-import { boundOfBlocks, headersOf } from "./norms.js";
+import { boundOfBlocks, floatAt } from "./norms.js";
 import {
   createStaging,
   rangesOf,
   requireCodes,
   requireFinite,
   requireLengthWithin,
+  type Section,
   scopeName,
   scopeSettings,
   sectionsOf,
@@ -88,10 +89,7 @@ export const ternary: CompressorKind<typeof settings> = {
         return encode(payload);
       },
       check,
-      normBound(received) {
-        const headers = headersOf(received);
-        return boundOfBlocks(sections, (_section, _b, index) => headers.getFloat32(4 * index, true));
-      },
+      normBound: (received) => boundOfBlocks(sections, received, scaleOf),
       addTo(out, received, scale) {
         const { scales: first, codes } = check(received);
         let scales = first;
@@ -103,3 +101,6 @@ export const ternary: CompressorKind<typeof settings> = {
     };
   },
 };
+
+const scaleOf = (received: Uint8Array, _section: Section, _b: number, index: number): number =>
+  floatAt(received, 4 * index);

@@ -3,7 +3,7 @@ import { MalformedPayload, type MurmurationError } from "../foundation/errors.js
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Bytes } from "../vectors/vector.js";
 import type { Frame, FrameKind } from "./frame.js";
-import { createGuard, type Guard, type GuardState } from "./guard.js";
+import { freshGuard, type GuardState } from "./guard.js";
 import { MAX_UNRELEASED_FRAMES } from "./transport.js";
 
 /** This peer's half of an exchange. */
@@ -77,7 +77,6 @@ export interface Account {
   /** What ends the run. */
   violation: MurmurationError | undefined;
   readonly quarantine: Quarantine;
-  readonly guard: Guard;
 }
 
 /** The release of a frame from the journal, which takes no room of the transport's. */
@@ -111,11 +110,9 @@ export function createAccount(edge: Neighbour, record?: EdgeRecord): Account {
   return {
     ...fresh,
     ...{ exchange, theirRound, isFinished, isLost, open, unacknowledged, arrived: frames },
-    ...quarantineOf(structuredClone(quarantine)),
+    quarantine: structuredClone(quarantine),
   };
 }
-
-const quarantineOf = (quarantine: Quarantine) => ({ quarantine, guard: createGuard(quarantine.guard) });
 
 /**
  * What a checkpoint must hold of an edge. Payloads are not copied.
@@ -158,7 +155,7 @@ function freshAccount(edge: Neighbour): Account {
     unreachable: undefined,
     isLost: false,
     violation: undefined,
-    ...quarantineOf({ faults: 0, left: 0, guard: { history: [], largest: 0 } }),
+    quarantine: { faults: 0, left: 0, guard: freshGuard() },
   };
 }
 

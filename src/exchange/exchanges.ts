@@ -15,7 +15,7 @@ import { createEdgePatience } from "./patience.js";
 import { createRefusals } from "./refusals.js";
 import { createReplay } from "./replay.js";
 import type { Settled } from "./settlement.js";
-import type { Closed, EdgeEvent, Traffic, Transport } from "./transport.js";
+import type { Closed, EdgeEvent, EdgeTraffic, Transport } from "./transport.js";
 import { type Activity, chainFrom, type State, unknown, whomText } from "./waiting.js";
 
 /** What one step of a round sends: the same payload on every edge, or one per edge. */
@@ -117,8 +117,8 @@ export interface Exchanges {
   isReplaying(): boolean;
   /** Every edge as it is between two rounds, for a checkpoint. Payloads are not copied. */
   snapshot(): EdgesSnapshot;
-  /** What has crossed the edge to this neighbour so far. */
-  traffic(neighbour: number): Readonly<Traffic>;
+  /** What has crossed each edge so far, in the order of the edges. */
+  traffic(): readonly EdgeTraffic[];
 }
 
 /** What a checkpoint holds of a peer's edges. */
@@ -383,7 +383,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     takeRefusals: refusals.take,
     isReplaying: () => replay?.isOn() ?? false,
     snapshot: () => ({ edges: ledger.records(), held: journal?.held() ?? [] }),
-    traffic: transport.traffic,
+    traffic: () => edges.map(({ peer }) => ({ neighbour: peer, ...transport.traffic(peer) })),
   };
 }
 

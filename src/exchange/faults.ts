@@ -1,15 +1,8 @@
 /** What can be wrong with a neighbour's frame whose number is due. */
 import { MalformedPayload } from "../foundation/errors.js";
-import {
-  type Account,
-  type Arrived,
-  belongs,
-  isInOrder,
-  nameOf,
-  type Offer,
-  type Problem,
-} from "./account.js";
+import { type Account, belongs, isInOrder, nameOf, type Offer, type Problem } from "./account.js";
 import type { Frame } from "./frame.js";
+import { judgeNorms } from "./guard.js";
 
 export interface ExaminerOptions {
   /**
@@ -26,8 +19,8 @@ export interface ExaminerOptions {
 export interface Examiner {
   /** Why a frame cannot be the half of any exchange. */
   alone(account: Account, frame: Frame): Problem | undefined;
-  /** Why it cannot be the other half of this one. */
-  together(account: Account, own: Offer, theirs: Arrived): Problem | undefined;
+  /** Why a frame in which nothing is wrong alone cannot be the other half of this one. */
+  together(account: Account, own: Offer, theirs: Frame): Problem | undefined;
 }
 
 export function createExaminer({ check, normBound, isBarrier, lastRound }: ExaminerOptions): Examiner {
@@ -49,15 +42,14 @@ export function createExaminer({ check, normBound, isBarrier, lastRound }: Exami
       }
     },
 
-    together({ sends, guard }, own, { frame, problem }) {
-      if (problem) return problem;
+    together({ sends, quarantine }, own, frame) {
       if (!belongs(frame, own, isBarrier)) {
         const what = `sent ${nameOf(frame)} where ${nameOf(own)} is due`;
         return { what, counter: "refusedOutOfTurn" };
       }
       const bound = normBound?.(frame);
       if (bound === undefined) return undefined;
-      const why = guard.judge(sends ? (boundOfOwn(own) ?? 0) : 0, bound);
+      const why = judgeNorms(quarantine.guard, sends ? (boundOfOwn(own) ?? 0) : 0, bound);
       if (why === undefined) return undefined;
       return { what: `sent a payload in ${nameOf(frame)} that is refused: ${why}`, counter: "refusedNorm" };
     },

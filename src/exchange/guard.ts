@@ -31,54 +31,57 @@ export const GUARD_LARGEST_FACTOR = 4;
 /** Largest norm bound while there is nothing to compare with: mixed, it is still far from the end of float32. */
 export const GUARD_LIMIT = 1e30;
 
+/** What is known of the norms on one edge. */
 export interface GuardState {
-  /** Norm bounds of the neighbour's last accepted payloads other than zeros, oldest first; at most GUARD_HISTORY. */
+  /** Norm bounds of the neighbour's last accepted payloads other than zeros; at most GUARD_HISTORY. */
   readonly history: number[];
+  /** Place of the oldest one, once there are GUARD_HISTORY of them; 0 before, and where left out. */
+  next?: number | undefined;
   /** Largest norm bound that this peer itself has offered on the edge. */
   largest: number;
 }
 
-export interface Guard {
-  /** Lives on in `judge`. A checkpoint copies it out; `createGuard` goes on from it. */
-  readonly state: GuardState;
-  /**
-   * Judges the two halves of one exchange. Accepts a payload of at most GUARD_FACTOR times the larger of this peer's own
-   * and the median of the neighbour's accepted ones (GUARD_FIRST_FACTOR times at first); also one of at most
-   * GUARD_LARGEST_FACTOR times this peer's largest, since differences shrink by orders of magnitude and may grow again.
-   * While all of these are 0, as before the first update of a model of zeros, only GUARD_LIMIT counts. An accepted
-   * payload enters the history.
-   *
-   * @param own norm bound of this peer's half; 0 on an edge that only receives
-   * @param theirs norm bound of the neighbour's half
-   * @returns why the payload is refused, as the end of a sentence; undefined where it is accepted
-   */
-  judge(own: number, theirs: number): string | undefined;
+/** The state of an edge on which nothing has crossed. */
+export const freshGuard = (): GuardState => ({ history: [], next: 0, largest: 0 });
+
+/**
+ * Judges the two halves of one exchange. Accepts a payload of at most GUARD_FACTOR times the larger of this peer's own
+ * and the median of the neighbour's accepted ones (GUARD_FIRST_FACTOR times at first); also one of at most
+ * GUARD_LARGEST_FACTOR times this peer's largest, since differences shrink by orders of magnitude and may grow again.
+ * While all of these are 0, as before the first update of a model of zeros, only GUARD_LIMIT counts. An accepted
+ * payload enters the history.
+ *
+ * @param own norm bound of this peer's half; 0 on an edge that only receives
+ * @param theirs norm bound of the neighbour's half
+ * @returns why the payload is refused, as the end of a sentence; undefined where it is accepted
+ */
+export function judgeNorms(state: GuardState, own: number, theirs: number): string | undefined {
+  const { history } = state;
+  state.largest = Math.max(state.largest, own);
+  const factor = history.length < GUARD_FIRST ? GUARD_FIRST_FACTOR : GUARD_FACTOR;
+  // Nearly always, and then no median is needed.
+  const isBelowOwn = own > 0 && theirs <= factor * own;
+  const usual = isBelowOwn ? 0 : lowerMedian(history);
+  const reference = Math.max(own, usual);
+  const limit =
+    reference > 0 ? Math.max(factor * reference, GUARD_LARGEST_FACTOR * state.largest) : GUARD_LIMIT;
+  // A bound that is not a number is refused too.
+  if (!(theirs <= limit)) {
+    return reference > 0
+      ? `its norm of up to ${shown(theirs)} exceeds ${factor} times what is usual on this edge: this peer's own is ${shown(own)}, the neighbour's median ${shown(usual)}`
+      : `its norm of up to ${shown(theirs)} exceeds ${shown(GUARD_LIMIT)}, and nothing before it shows what is usual on this edge`;
+  }
+  if (theirs > 0) remember(state, theirs);
+  return undefined;
 }
 
-export function createGuard(state: GuardState = { history: [], largest: 0 }): Guard {
-  const { history } = state;
-  return {
-    state,
-    judge(own, theirs) {
-      state.largest = Math.max(state.largest, own);
-      const factor = history.length < GUARD_FIRST ? GUARD_FIRST_FACTOR : GUARD_FACTOR;
-      // Nearly always, and then no median is needed.
-      const isBelowOwn = own > 0 && theirs <= factor * own;
-      const usual = isBelowOwn ? 0 : lowerMedian(history);
-      const reference = Math.max(own, usual);
-      const limit =
-        reference > 0 ? Math.max(factor * reference, GUARD_LARGEST_FACTOR * state.largest) : GUARD_LIMIT;
-      // A bound that is not a number is refused too.
-      if (!(theirs <= limit)) {
-        return reference > 0
-          ? `its norm of up to ${shown(theirs)} exceeds ${factor} times what is usual on this edge: this peer's own is ${shown(own)}, the neighbour's median ${shown(usual)}`
-          : `its norm of up to ${shown(theirs)} exceeds ${shown(GUARD_LIMIT)}, and nothing before it shows what is usual on this edge`;
-      }
-      if (theirs > 0) history.push(theirs);
-      if (history.length > GUARD_HISTORY) history.shift();
-      return undefined;
-    },
-  };
+function remember(state: GuardState, norm: number): void {
+  const { history, next = 0 } = state;
+  if (history.length < GUARD_HISTORY) history.push(norm);
+  else {
+    history[next] = norm;
+    state.next = (next + 1) % GUARD_HISTORY;
+  }
 }
 
 const shown = (value: number) => value.toPrecision(3);

@@ -15,10 +15,11 @@ import {
 import type { Exchanges, ExchangesOptions, Outcome } from "./exchanges.js";
 import { createExaminer } from "./faults.js";
 import { decodeFrame, type Frame, frameBytes, requirePayload } from "./frame.js";
+import { createLane, type Half, type Lane, put, take } from "./lane.js";
 import { createPayloadCopies, type PayloadCopy } from "./payload-copies.js";
 import { createRefusals } from "./refusals.js";
 import { createSettlement, nothing, type Settled } from "./settlement.js";
-import { noTraffic } from "./transport.js";
+import type { EdgeTraffic } from "./transport.js";
 
 export interface HandOver {
   /** The exchanges of one peer. Its neighbours must have theirs from here too. */
@@ -30,26 +31,10 @@ export interface HandOver {
 /** Peers of the same run in other threads. */
 export interface Elsewhere {
   has(peer: number): boolean;
-  /** Carries a frame there; its payload's memory may be used again at once. @returns bytes of the encoded frame */
-  send(from: number, to: number, frame: Frame): number;
+  /** Carries a frame there; its payload's memory may be used again at once. */
+  send(from: number, to: number, frame: Frame): void;
   /** From now on every frame from there is given to the function, in the order of its edge. */
   receive(arrived: (from: number, to: number, bytes: Uint8Array, release: () => void) => void): void;
-}
-
-/** What a neighbour handed over. */
-interface Half {
-  readonly frame: Frame;
-  /** The receiver needs it no longer. */
-  drop(): void;
-}
-
-/** One direction of an edge. */
-interface Lane {
-  readonly waiting: Half[];
-  readonly traffic: { bytes: number; messages: number };
-  /** The receiver waits for the next half. */
-  isAwaited: boolean;
-  arrived(): void;
 }
 
 /** One peer's end of an edge. */
@@ -58,23 +43,14 @@ interface End {
   readonly account: Account;
   readonly incoming: Lane;
   readonly outgoing: Lane;
-  /** This peer's half of the exchange that is open. */
-  open: Offer | undefined;
-  /** Holds its payload, where that is the edge's own. */
+  /** Holds the payload of the open exchange, where that is the edge's own. */
   copy: PayloadCopy | undefined;
 }
-
-const createLane = (): Lane => ({
-  waiting: [],
-  traffic: { bytes: 0, messages: 0 },
-  isAwaited: false,
-  arrived() {},
-});
 
 /** @param elsewhere peers that run in other threads; all run in this one where left out */
 export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewhere): HandOver {
   const lanes = new Map<string, Lane>();
-  const wakes = new Set<() => void>();
+  const wakes: (() => void)[] = [];
   let isClosed = false;
 
   const laneOf = (from: number, to: number): Lane => {
@@ -83,19 +59,11 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
     lanes.set(name, lane);
     return lane;
   };
-  const count = ({ traffic }: Lane, bytes: number): void => {
-    traffic.bytes += bytes;
-    traffic.messages++;
-  };
-  const put = (lane: Lane, half: Half, bytes: number): void => {
-    count(lane, bytes);
-    lane.waiting.push(half);
-    if (!lane.isAwaited) return;
-    lane.isAwaited = false;
-    lane.arrived();
-  };
   elsewhere?.receive((from, to, bytes, drop) => {
-    put(laneOf(from, to), { frame: decodeFrame(bytes, maximumPayloadBytes), drop }, bytes.length);
+    const { kind, round, step, exchange, payload, halvings } = decodeFrame(bytes, maximumPayloadBytes);
+    const holder = { drop };
+    const half: Half = { kind, round, step, exchange, payload, halvings, holder, next: undefined };
+    put(laneOf(from, to), half, bytes.length);
   });
 
   const exchangesOf = (options: ExchangesOptions): Exchanges => {
@@ -104,70 +72,82 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
     const copyOf = createPayloadCopies();
     const ends = all.map((edge): End => {
       const [incoming, outgoing] = [laneOf(edge.peer, id), laneOf(id, edge.peer)];
-      return {
-        edge,
-        ...{ incoming, outgoing },
-        account: createAccount(edge),
-        open: undefined,
-        copy: undefined,
-      };
+      return { edge, account: createAccount(edge), incoming, outgoing, copy: undefined };
     });
     const byPeer = new Map(ends.map((end) => [end.edge.peer, end]));
-    /** What the last exchange returned; read until the next one. */
-    let lent: { drop(): void }[] = [];
+    /** The end of an edge, of which there is another object where its weight depends on the round. */
+    const endOf = (edges: readonly Neighbour[], k: number): End =>
+      edges === all ? ends[k]! : byPeer.get(edges[k]!.peer)!;
+    /** What the last exchange returned is read until the next one. */
+    const lent: { drop(): void }[] = [];
+    let lentCount = 0;
     let missing = 0;
     let wake: (() => void) | undefined;
     const arrived = (): void => {
       if (--missing === 0) wake?.();
     };
-    for (const { incoming } of ends) incoming.arrived = arrived;
+    wakes.push(() => wake?.());
 
     /** Opens an exchange on one edge. @param copy of what it sends; none on an edge that only receives */
-    const open = (end: End, offer: Offer, copy: PayloadCopy | undefined): void => {
-      end.open = offer;
+    const open = ({ account, outgoing }: End, offer: Offer, copy: PayloadCopy | undefined): void => {
+      account.open = offer;
       if (!copy) return;
-      const { edge, account, outgoing } = end;
+      const { peer } = account.edge;
       const { kind, round, step, halvings } = offer;
-      const { payload } = copy;
-      const frame = { kind, round, step, exchange: account.exchange, payload, halvings };
-      if (elsewhere?.has(edge.peer)) {
-        count(outgoing, elsewhere.send(id, edge.peer, frame));
-        return;
+      const { exchange } = account;
+      const half: Half = {
+        kind,
+        round,
+        step,
+        exchange,
+        payload: copy.payload,
+        halvings,
+        holder: copy,
+        next: undefined,
+      };
+      const bytes = frameBytes(half);
+      if (elsewhere?.has(peer)) {
+        outgoing.bytes += bytes;
+        outgoing.messages++;
+        elsewhere.send(id, peer, half);
+      } else {
+        copy.hold();
+        put(outgoing, half, bytes);
       }
-      copy.hold();
-      put(outgoing, { frame, drop: copy.drop }, frameBytes(frame));
     };
 
-    /** Resolves once every half is here that an open exchange needs. */
-    const complete = (): Promise<void> | undefined => {
-      for (const { open, account, incoming } of ends) {
-        if (!open || !account.receives || incoming.waiting.length > 0) continue;
-        incoming.isAwaited = true;
+    /** Whether the other half of an open exchange has yet to come. Once all are here, the wait is over. */
+    const isMissing = (): boolean => {
+      for (const { account, incoming } of ends) {
+        if (!account.open || !account.receives || incoming.first) continue;
+        incoming.awaited = arrived;
         missing++;
       }
-      if (missing === 0 || isClosed) return undefined;
-      return new Promise((resolve) => {
-        wake = () => {
-          wakes.delete(wake!);
-          resolve();
-        };
-        wakes.add(wake);
-      });
+      return missing > 0;
     };
 
+    const giveBack = (): void => {
+      for (let k = 0; k < lentCount; k++) lent[k]!.drop();
+      lentCount = 0;
+    };
+
+    /** Read until the next exchange, like the payloads. */
+    const settled: Settled[] = [];
     const takeSettled = (): Settled[] => {
-      const settled: Settled[] = [];
+      let count = 0;
       for (const end of ends) {
-        const { open, account, incoming, copy } = end;
+        const { account, incoming, copy } = end;
+        const { open } = account;
         if (!open) continue;
-        end.open = undefined;
+        account.open = undefined;
         end.copy = undefined;
-        if (copy) lent.push(copy);
-        const half = account.receives ? incoming.waiting.shift()! : undefined;
-        if (half) lent.push(half);
-        const pair = settling.of(account, open, half?.frame);
-        if (pair) settled.push(pair);
+        if (copy) lent[lentCount++] = copy;
+        const half = account.receives ? take(incoming) : undefined;
+        if (half) lent[lentCount++] = half.holder;
+        const pair = settling.of(account, open, half);
+        if (pair) settled[count++] = pair;
       }
+      if (settled.length > count) settled.length = count;
       return settled;
     };
 
@@ -181,35 +161,35 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
 
       offer({ outgoing, kind, round, step, edges }) {
         const halvings = kind === "learning" ? options.halvings?.() || undefined : undefined;
-        const offer = { kind, round, step, halvings };
         if (typeof outgoing !== "function") {
           requirePayload(outgoing, maximumPayloadBytes);
-          const shared = copyOf(outgoing);
-          const own = { payload: outgoing, ...offer };
-          for (const edge of edges) {
-            open(byPeer.get(edge.peer)!, own, edge.direction === "in" ? undefined : shared);
+          const copy = copyOf(outgoing);
+          const own: Offer = { kind, round, step, payload: outgoing, halvings };
+          for (let k = 0; k < edges.length; k++) {
+            const end = endOf(edges, k);
+            open(end, own, end.account.sends ? copy : undefined);
           }
-          shared.drop();
+          copy.drop();
           return;
         }
-        for (const edge of edges) {
-          const end = byPeer.get(edge.peer)!;
-          if (edge.direction === "in") {
-            open(end, { payload: nothing, ...offer }, undefined);
-            continue;
+        for (let k = 0; k < edges.length; k++) {
+          const end = endOf(edges, k);
+          if (end.account.sends) {
+            const payload = outgoing(edges[k]!);
+            requirePayload(payload, maximumPayloadBytes);
+            end.copy = copyOf(payload);
           }
-          const payload = outgoing(edge);
-          requirePayload(payload, maximumPayloadBytes);
-          end.copy = copyOf(payload);
-          open(end, { payload: end.copy.payload, ...offer }, end.copy);
+          const payload = end.copy?.payload ?? nothing;
+          open(end, { kind, round, step, payload, halvings }, end.copy);
         }
       },
 
       settle() {
-        for (const half of lent) half.drop();
-        lent = [];
-        const completed = complete();
-        return completed ? completed.then(outcome) : outcome();
+        giveBack();
+        if (!isMissing() || isClosed) return outcome();
+        return new Promise<void>((resolve) => {
+          wake = resolve;
+        }).then(outcome);
       },
 
       begin() {},
@@ -219,17 +199,16 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
       takeRefusals: settling.takeRefusals,
       isReplaying: () => false,
       snapshot: () => ({ edges: ends.map(({ account }) => recordOf(account, undefined)), held: [] }),
-      traffic(neighbour) {
-        const end = byPeer.get(neighbour);
-        if (!end) return noTraffic();
-        const [sent, received] = [end.outgoing.traffic, end.incoming.traffic];
-        return {
-          bytesSent: sent.bytes,
-          bytesReceived: received.bytes,
-          messagesSent: sent.messages,
-          messagesReceived: received.messages,
-        };
-      },
+      traffic: () =>
+        ends.map(
+          ({ edge, outgoing, incoming }): EdgeTraffic => ({
+            neighbour: edge.peer,
+            bytesSent: outgoing.bytes,
+            bytesReceived: incoming.bytes,
+            messagesSent: outgoing.messages,
+            messagesReceived: incoming.messages,
+          }),
+        ),
     };
   };
 
@@ -251,9 +230,9 @@ function createSettling(options: ExchangesOptions) {
   let hasFaults = false;
 
   const examine = (account: Account, own: Offer, frame: Frame): void => {
-    const arrived = { frame, release: fromNowhere, problem: examiner.alone(account, frame) };
-    const problem = examiner.together(account, own, arrived);
-    if (!arrived.problem && frame.kind === "learning") account.theirRound = frame.round;
+    const alone = examiner.alone(account, frame);
+    if (!alone && frame.kind === "learning") account.theirRound = frame.round;
+    const problem = alone ?? examiner.together(account, own, frame);
     if (!problem) return;
     const from = account.edge.peer;
     counters?.count(problem.counter, from);
@@ -277,5 +256,4 @@ function createSettling(options: ExchangesOptions) {
   };
 }
 
-const fromNowhere = (): void => {};
 const none: readonly never[] = [];

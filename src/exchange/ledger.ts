@@ -165,7 +165,8 @@ export function createLedger(options: LedgerOptions): Ledger {
   const settle = (account: Account): void => {
     if (account.violation) return;
     const first = account.arrived[0];
-    const problem = first && account.open && examiner.together(account, account.open, first);
+    const problem =
+      first && account.open && (first.problem ?? examiner.together(account, account.open, first.frame));
     if (problem) violated(account, problem);
     if (account.violation) return;
     const halves = takeHalves(account, lastRound);

@@ -66,6 +66,11 @@ export interface Traffic {
   messagesReceived: number;
 }
 
+/** What has crossed an edge, in bytes and messages. */
+export interface EdgeTraffic extends Readonly<Traffic> {
+  readonly neighbour: number;
+}
+
 /** Carries frames between neighbours, in order and once each, and reports what happens to edges. It never rejects a frame. */
 export interface Transport {
   /**

@@ -75,12 +75,23 @@ function add(hash: Hash, text: string): void {
 
 /** The stream with exactly this key, for example one that arrived inside a payload. */
 export function randomFromKey(low: number, high: number): Random {
-  return {
-    low: low >>> 0,
-    high: high >>> 0,
-    bits: (index) => drawBits(low, high, index),
-    uniform: (index) => (drawBits(low, high, index) >>> 8) * TWO_TO_MINUS_24,
-  };
+  return new Stream(low >>> 0, high >>> 0);
+}
+
+/** A class, so that a stream is two numbers: each peer makes one a round. */
+class Stream implements Random {
+  constructor(
+    readonly low: number,
+    readonly high: number,
+  ) {}
+
+  bits(index: number): number {
+    return drawBits(this.low, this.high, index);
+  }
+
+  uniform(index: number): number {
+    return (drawBits(this.low, this.high, index) >>> 8) * TWO_TO_MINUS_24;
+  }
 }
 
 /** Draw `index` from the normal distribution N(0, 1) (Box–Muller on draws 2·index and 2·index + 1). */

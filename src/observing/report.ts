@@ -4,7 +4,7 @@ import type { AgreedLoss } from "../early-stopping.js";
 import type { Evaluation } from "../evaluation.js";
 import type { FrameKind } from "../exchange/frame.js";
 import type { Refusal } from "../exchange/ledger.js";
-import type { Traffic } from "../exchange/transport.js";
+import type { EdgeTraffic } from "../exchange/transport.js";
 import type { CounterReport } from "../foundation/counters.js";
 import type { Change } from "../graphs/changes.js";
 import type { Observation } from "./observer.js";
@@ -19,11 +19,6 @@ export interface RoundTimes {
   readonly elapsedMs: number;
   /** The neighbour whose frame came last, when this peer had to wait for it. */
   readonly waitedFor?: number;
-}
-
-/** What has crossed an edge, in bytes and messages. */
-export interface EdgeTraffic extends Readonly<Traffic> {
-  readonly neighbour: number;
 }
 
 /** One peer's round. */

@@ -36,12 +36,14 @@ export function createLockstep({ peers, trainers, transports, handOver, clock }:
   let runs: readonly AsyncGenerator<RoundReport, void>[] | undefined;
   return {
     async next() {
-      runs ??= peers.map((peer, k) => peer.run({ transport: transports[k]!, handOver, clock, inTurn }));
+      runs ??= peers.map((peer, k) =>
+        peer.run({ transport: transports[k]!, handOver, clock, inTurn, countsWaits: false }),
+      );
       const results = await together(
         runs.map((run) => run.next()),
         close,
       );
-      const reports = results.flatMap((result) => (result.done ? [] : [withoutWaits(result.value)]));
+      const reports = results.flatMap((result) => (result.done ? [] : result.value));
       return reports.length === runs.length ? reports : undefined;
     },
     close,
@@ -52,12 +54,6 @@ export function createLockstep({ peers, trainers, transports, handOver, clock }:
 function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
   const isMeasured = clock !== stoppedClock && !trainers.some(({ computesElsewhere }) => computesElsewhere);
   return isMeasured ? createTurns() : atOnce;
-}
-
-/** What a peer waits for in lockstep is the others' turn on the thread, which says nothing about peers or edges. */
-function withoutWaits({ peer, ...report }: RoundReport): RoundReport {
-  const { computeMs, compressMs, mixMs, elapsedMs } = report.time;
-  return { peer, ...report, time: { computeMs, compressMs, waitMs: 0, mixMs, elapsedMs } };
 }
 
 /** All values, in order. When one fails the others are released before the first error is thrown. */

@@ -120,6 +120,7 @@ export function createDenseNetwork(
     if (isHidden && nonlinear) nonlinear.apply(floats(values, count * outputs));
   }
 
+  let outputs = floats(outputLayer.values, 0);
   return {
     parameters: floats(parameters, length),
     gradient: floats(gradient, length),
@@ -131,7 +132,9 @@ export function createDenseNetwork(
         pass(layer, from, count, purpose === "learning");
         from = layer.values;
       }
-      return floats(outputLayer.values, count * outputLayer.outputs);
+      const length = count * outputLayer.outputs;
+      if (outputs.length !== length) outputs = floats(outputLayer.values, length);
+      return outputs;
     },
     backward(count) {
       for (let k = layers.length - 1; k >= 0; k--) {

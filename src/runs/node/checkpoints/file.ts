@@ -7,6 +7,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import type { Checkpoint } from "../../../checkpoint.js";
 import { type Frame, frameKinds, MAX_HALVINGS } from "../../../exchange/frame.js";
+import { GUARD_HISTORY } from "../../../exchange/guard.js";
 import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
 import { unwritten, whyUnread } from "../../../foundation/system-errors.js";
 import { changeSchema } from "../../../graphs/changes.js";
@@ -64,7 +65,15 @@ const header = z.object({
       quarantine: z.object({
         faults: count,
         left: count,
-        guard: z.object({ history: z.array(z.number()), largest: z.number() }),
+        guard: z.object({
+          history: z.array(z.number()),
+          next: z
+            .int()
+            .min(0)
+            .max(GUARD_HISTORY - 1)
+            .optional(),
+          largest: z.number(),
+        }),
       }),
     }),
   ),

@@ -14,7 +14,7 @@ import {
 } from "./account.js";
 import type { Exchanges, ExchangesOptions, Outcome } from "./exchanges.js";
 import { createExaminer } from "./faults.js";
-import { decodeFrame, type Frame, frameBytes, requirePayload } from "./frame.js";
+import { type Frame, frameBytes, requirePayload } from "./frame.js";
 import { createLane, type Half, type Lane, put, take } from "./lane.js";
 import { createPayloadCopies, type PayloadCopy } from "./payload-copies.js";
 import { createRefusals } from "./refusals.js";
@@ -33,8 +33,11 @@ export interface Elsewhere {
   has(peer: number): boolean;
   /** Carries a frame there; its payload's memory may be used again at once. */
   send(from: number, to: number, frame: Frame): void;
-  /** From now on every frame from there is given to the function, in the order of its edge. */
-  receive(arrived: (from: number, to: number, bytes: Uint8Array, release: () => void) => void): void;
+  /**
+   * From now on every frame from there is given to the function, in the order of its edge, and with what holds its payload
+   * until it is dropped.
+   */
+  receive(arrived: (from: number, to: number, frame: Frame, holder: Half["holder"]) => void): void;
 }
 
 /** One peer's end of an edge. */
@@ -59,11 +62,9 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
     lanes.set(name, lane);
     return lane;
   };
-  elsewhere?.receive((from, to, bytes, drop) => {
-    const { kind, round, step, exchange, payload, halvings } = decodeFrame(bytes, maximumPayloadBytes);
-    const holder = { drop };
+  elsewhere?.receive((from, to, { kind, round, step, exchange, payload, halvings }, holder) => {
     const half: Half = { kind, round, step, exchange, payload, halvings, holder, next: undefined };
-    put(laneOf(from, to), half, bytes.length);
+    put(laneOf(from, to), half, frameBytes(half));
   });
 
   const exchangesOf = (options: ExchangesOptions): Exchanges => {

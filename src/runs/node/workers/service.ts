@@ -7,7 +7,6 @@ import type { Evaluation } from "../../../evaluation.js";
 import type { Fingerprint } from "../../../exchange/fingerprint.js";
 import type { Failure } from "../../../foundation/failure.js";
 import type { SentTopology } from "../../../graphs/sent-topology.js";
-import type { RoundReport } from "../../../observing/report.js";
 import type { SavedModel } from "../../../saved-model.js";
 import type { ThreadCount } from "../../../threads/node.js";
 import type { Layout } from "../../../vectors/layout.js";
@@ -15,6 +14,7 @@ import type { NamedValues, TensorGroup } from "../../../vectors/state.js";
 import type { Vector } from "../../../vectors/vector.js";
 import type { Experiment } from "../../experiment.js";
 import type { PreparedPeers } from "../../prepare.js";
+import type { PackedReports } from "./packed-reports.js";
 
 /** The part of a run that one worker has. */
 export interface Part {
@@ -70,7 +70,7 @@ export interface PeerService {
   /** Once, before the first round. */
   connect(lines: Lines): Promise<void>;
   /** One round of its peers; undefined after the last one, or where the peers were released. */
-  next(): Promise<readonly RoundReport[] | undefined>;
+  next(): Promise<PackedReports | undefined>;
   /** Ends every wait of its peers. */
   release(): Promise<void>;
   fingerprint(peer: number): Promise<Fingerprint>;

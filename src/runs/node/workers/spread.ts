@@ -20,6 +20,7 @@ import {
 } from "../../simulate.js";
 import { automaticCount, requireCount, type WorkerCount } from "./count.js";
 import { type Link, startWorker } from "./link.js";
+import { unpackReports } from "./packed-reports.js";
 import type { ReadyPart, ReadyPeer } from "./service.js";
 
 /** How workers compute. */
@@ -182,8 +183,8 @@ function lockstepOf(links: readonly Link[], progress: { rounds: number }): Locks
         release,
       );
       const parts = await unlessLost(links, all);
-      const reports = parts.flatMap((part) => part ?? []);
       if (parts.includes(undefined)) return undefined;
+      const reports = parts.flatMap((part) => unpackReports(part!));
       progress.rounds = reports[0]!.round + 1;
       return reports;
     },

@@ -12,6 +12,7 @@ import { evaluatorOf } from "../../evaluators.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
 import { createLanes, endWith } from "./lanes.js";
+import { packReports } from "./packed-reports.js";
 import type { Answer, Call, Part, PeerService, ReadyPart } from "./service.js";
 
 /** The other threads see the peers' vectors. */
@@ -70,7 +71,10 @@ function createService(): PeerService {
         clock: part.isTimed ? systemClock : stoppedClock,
       });
     },
-    next: () => lockstep!.next(),
+    async next() {
+      const reports = await lockstep!.next();
+      return reports && packReports(reports);
+    },
     async release() {
       await lockstep?.close();
     },

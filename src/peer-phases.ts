@@ -20,8 +20,8 @@ export function greet(round: number, { welcome }: Parts, tools: DriveTools): Eve
  */
 export function judge(turn: Turn, report: Draft): Eventually<boolean> {
   const { stopper } = turn.parts;
-  const { evaluation } = report;
-  return stopper && evaluation ? agree(turn, stopper, report, evaluation.loss) : true;
+  const { evaluation, kind } = report;
+  return stopper && evaluation && kind === "learning" ? agree(turn, stopper, report, evaluation.loss) : true;
 }
 
 async function agree(turn: Turn, stopper: Stopper, report: Draft, loss: number): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** What a peer reports of a round. */
 import type { DriveTools, Laps } from "./drive.js";
 import type { Exchanges } from "./exchange/exchanges.js";
+import type { EdgeTraffic } from "./exchange/transport.js";
 import type { Eventually } from "./foundation/eventually.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import type { Parts, PeerOptions } from "./peer-parts.js";
@@ -116,4 +117,33 @@ export function timesOf({ times, countsWaits }: Laps, exchanges: Exchanges, elap
   const waitedFor = countsWaits ? exchanges.lastToArrive() : undefined;
   if (waitedFor === undefined) return { computeMs, compressMs, waitMs, mixMs, elapsedMs };
   return { computeMs, compressMs, waitMs, mixMs, waitedFor, elapsedMs };
+}
+
+/** What has crossed each edge, in an earlier part of the run and in this one; also edges of peers that have left. */
+export function trafficSince(
+  earlier: readonly EdgeTraffic[],
+  exchanges: Exchanges,
+): () => RoundReport["traffic"] {
+  if (earlier.length === 0) return exchanges.traffic;
+  const before = new Map(earlier.map((crossed) => [crossed.neighbour, crossed]));
+  return () => {
+    const former = new Map(before);
+    const crossed = exchanges.traffic().map((now) => {
+      former.delete(now.neighbour);
+      return added(before.get(now.neighbour), now);
+    });
+    return [...crossed, ...former.values()];
+  };
+}
+
+/** What crossed an edge in an earlier part of the run, and in this one. */
+function added(before: EdgeTraffic | undefined, now: EdgeTraffic): EdgeTraffic {
+  if (!before) return now;
+  return {
+    neighbour: now.neighbour,
+    bytesSent: before.bytesSent + now.bytesSent,
+    bytesReceived: before.bytesReceived + now.bytesReceived,
+    messagesSent: before.messagesSent + now.messagesSent,
+    messagesReceived: before.messagesReceived + now.messagesReceived,
+  };
 }

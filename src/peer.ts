@@ -15,11 +15,10 @@ import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import type { ExampleCounts } from "./dataset.js";
-import { createLaps, drive } from "./drive.js";
+import { createLaps, type DriveTools, drive } from "./drive.js";
 import {
   createExchanges,
   type EdgesSnapshot,
-  type Exchanges,
   type ExchangesOptions,
   type Patience,
   type Step,
@@ -28,7 +27,7 @@ import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js
 import type { HandOver } from "./exchange/hand-over.js";
 import type { Journal } from "./exchange/journal.js";
 import type { AfterFault } from "./exchange/settlement.js";
-import type { EdgeTraffic, Transport } from "./exchange/transport.js";
+import type { Transport } from "./exchange/transport.js";
 import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
@@ -40,7 +39,16 @@ import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
 import { close, greet, judge, reduce } from "./peer-phases.js";
-import { addHappenings, draftOf, measure, showTrainer, type Turn, timesOf } from "./peer-report.js";
+import {
+  addHappenings,
+  type Draft,
+  draftOf,
+  measure,
+  showTrainer,
+  type Turn,
+  timesOf,
+  trafficSince,
+} from "./peer-report.js";
 import type { SavedModel } from "./saved-model.js";
 import { statisticsOf } from "./trainers/statistics.js";
 import type { Layout } from "./vectors/layout.js";
@@ -115,8 +123,16 @@ export interface Peer {
    * @throws InvalidExperiment this peer was made without a card
    */
   saved(): Promise<SavedModel>;
+  /** Begins the run, once. */
+  start(network: Network): Course;
   /** Runs the whole plan, once, with one report per round; ends early when the transport is closed. */
   run(network: Network): AsyncGenerator<RoundReport, void>;
+}
+
+/** A peer's run, round by round. Where nothing has to be waited for, a round is over at once. */
+export interface Course {
+  /** The next round's report; undefined after the last round, and once the transport was closed. */
+  next(): Eventually<RoundReport | undefined>;
 }
 
 /** A peer before its first round. */
@@ -147,6 +163,16 @@ export function createPeer(options: PeerOptions): Peer {
       initialModel,
     };
     return known;
+  };
+  const start = (network: Network): Course => {
+    if (hasRun) {
+      throw new InvalidExperiment(`peer ${id} has run already: create another one`, {
+        code: "runs-once",
+        peer: id,
+      });
+    }
+    hasRun = true;
+    return startCourse(options, parts, network, position);
   };
   return {
     id,
@@ -202,15 +228,10 @@ export function createPeer(options: PeerOptions): Peer {
       const [local, frozen = {}] = [await trainer.state(), await trainer.frozen?.read()];
       return { card: card(), peer: id, round: position.round, model: algorithm.point, local, frozen };
     },
-    run(network) {
-      if (hasRun) {
-        throw new InvalidExperiment(`peer ${id} has run already: create another one`, {
-          code: "runs-once",
-          peer: id,
-        });
-      }
-      hasRun = true;
-      return run(options, parts, network, position);
+    start,
+    async *run(network) {
+      const course = start(network);
+      for (let report = await course.next(); report; report = await course.next()) yield report;
     },
   };
 }
@@ -226,14 +247,23 @@ interface Position {
   edges?: () => EdgesSnapshot;
 }
 
-async function* run(
-  options: PeerOptions,
-  parts: Parts,
-  network: Network,
-  position: Position,
-): AsyncGenerator<RoundReport, void> {
+/** What a run has from its first round to its last. */
+interface Run extends DriveTools {
+  readonly options: PeerOptions;
+  readonly parts: Parts;
+  readonly network: Network;
+  readonly position: Position;
+  readonly inTurn: InTurn;
+  readonly counters: Counters;
+  /** What has crossed the edges so far. */
+  traffic(): RoundReport["traffic"];
+  /** When it began. */
+  readonly began: number;
+}
+
+function startCourse(options: PeerOptions, parts: Parts, network: Network, position: Position): Course {
   const { id, neighbours: edges, plan, membership } = options;
-  const { rounds, rate, check, normBound } = parts;
+  const { meter, rate, check, normBound } = parts;
   const { transport, handOver, clock, journal, counters = createCounters(), inTurn = atOnce } = network;
   const patience = { ...plan.patience, ...(network.patience ?? unbounded) };
   requirePatience(plan.algorithm, patience);
@@ -260,41 +290,76 @@ async function* run(
   const traffic = trafficSince(position.traffic, exchanges);
   position.edges = exchanges.snapshot;
   const laps = createLaps(clock, network.countsWaits);
-  const began = clock.now();
+  const tools = { exchanges, laps, meter };
+  const run: Run = {
+    options,
+    parts,
+    network,
+    position,
+    inTurn,
+    counters,
+    traffic,
+    began: clock.now(),
+    ...tools,
+  };
+  return { next: () => nextRound(run) };
+}
 
-  for (let round = position.round; round < rounds; round = position.round) {
-    const isClosing = round > lastRound;
-    if (!isClosing && membership?.isOver(round)) return;
-    const turn: Turn = { options, parts, exchanges, laps, meter: parts.meter, round };
-    const isFirst = round === (membership?.epoch.firstRound ?? 0);
-    if (isFirst && !(await greet(round, parts, turn))) return;
-    if (isFirst && !(await reduce(round, parts.pooling.passes(), exchanges))) return;
-    exchanges.begin("computing", round);
-    laps.begin();
-    const isReplayed = exchanges.isReplaying();
-    const learned = isClosing ? undefined : inTurn(() => learn(turn));
-    const loss = learned instanceof Promise ? await learned : learned;
+function nextRound(run: Run): Eventually<RoundReport | undefined> {
+  const { options, parts, exchanges, laps, meter, position } = run;
+  const { membership } = options;
+  const { round } = position;
+  if (round >= parts.rounds || (round < options.plan.rounds && membership?.isOver(round))) return undefined;
+  const turn: Turn = { options, parts, exchanges, laps, meter, round };
+  return isFirst(turn)
+    ? meetAll(turn).then((isOpen) => (isOpen ? runRound(run, turn) : undefined))
+    : runRound(run, turn);
+}
+
+/** Whether the round is the first one of its members. */
+const isFirst = ({ options: { membership }, round }: Turn): boolean =>
+  round === (membership?.epoch.firstRound ?? 0);
+
+/** What comes before the first round. @returns false when the transport was closed meanwhile */
+async function meetAll(turn: Turn): Promise<boolean> {
+  const { parts, exchanges, round } = turn;
+  return (await greet(round, parts, turn)) && (await reduce(round, parts.pooling.passes(), exchanges));
+}
+
+/** Learns, exchanges and mixes. */
+function runRound(run: Run, turn: Turn): Eventually<RoundReport | undefined> {
+  const { exchanges, laps, round } = turn;
+  const isClosing = round >= turn.options.plan.rounds;
+  exchanges.begin("computing", round);
+  laps.begin();
+  const isReplayed = exchanges.isReplaying();
+  const learned = isClosing ? undefined : run.inTurn(() => learn(turn));
+  return whenThere(learned, (loss) => {
     laps.end("computeMs");
-    const connected = isClosing ? close(turn) : gossip(turn);
-    if (!(connected instanceof Promise ? await connected : connected)) return;
+    return whenThere(isClosing ? close(turn) : gossip(turn), (isOpen) => {
+      if (!isOpen) return undefined;
+      const report = draftOf(turn, loss);
+      if (isReplayed) report.isReplayed = true;
+      return whenThere(measure(turn, report), () =>
+        whenThere(judge(turn, report), (isAgreed) => (isAgreed ? finish(run, turn, report) : undefined)),
+      );
+    });
+  });
+}
 
-    const report = draftOf(turn, loss);
-    const measured = measure(turn, report);
-    if (measured) await measured;
-    if (report.evaluation && !isClosing && !(await judge(turn, report))) return;
-    // Where all stop early, closing begins.
-    position.round = report.agreedLoss?.isLast ? plan.rounds : round + 1;
-    position.traffic = traffic();
-    if (isReplayed) report.isReplayed = true;
-    if (isFirst && membership && membership.epoch.number > 0) report.epoch = reported(membership.epoch);
-    addHappenings(exchanges, report);
-    const time = timesOf(laps, exchanges, clock.now() - began);
-    const whole: RoundReport = Object.assign(report, counters.take(), { traffic: position.traffic, time });
-    exchanges.begin("reporting");
-    const shown = showTrainer(turn, whole);
-    if (shown) await shown;
-    yield whole;
-  }
+/** The round is over. */
+function finish(run: Run, turn: Turn, draft: Draft): Eventually<RoundReport> {
+  const { options, exchanges, laps, position, network, counters } = run;
+  const { membership, plan } = options;
+  // Where all stop early, closing begins.
+  position.round = draft.agreedLoss?.isLast ? plan.rounds : turn.round + 1;
+  position.traffic = run.traffic();
+  if (membership && membership.epoch.number > 0 && isFirst(turn)) draft.epoch = reported(membership.epoch);
+  addHappenings(exchanges, draft);
+  const time = timesOf(laps, exchanges, network.clock.now() - run.began);
+  const report: RoundReport = Object.assign(draft, counters.take(), { traffic: position.traffic, time });
+  exchanges.begin("reporting");
+  return whenThere(showTrainer(turn, report), () => report);
 }
 
 /** u ← the local update at the algorithm's point. @returns the training loss, where it is known */
@@ -387,30 +452,4 @@ const isBarrier = ({ patienceMs, deadlineMs }: Patience): boolean =>
 function afterFaultOf({ needs }: AlgorithmKind): AfterFault {
   if (needs.everyEdge) return "end";
   return needs.edgeHistory ? "void-for-good" : "void";
-}
-
-/** What has crossed each edge, in an earlier part of the run and in this one; also edges of peers that have left. */
-function trafficSince(earlier: readonly EdgeTraffic[], exchanges: Exchanges): () => RoundReport["traffic"] {
-  if (earlier.length === 0) return exchanges.traffic;
-  const before = new Map(earlier.map((crossed) => [crossed.neighbour, crossed]));
-  return () => {
-    const former = new Map(before);
-    const crossed = exchanges.traffic().map((now) => {
-      former.delete(now.neighbour);
-      return added(before.get(now.neighbour), now);
-    });
-    return [...crossed, ...former.values()];
-  };
-}
-
-/** What crossed an edge in an earlier part of the run, and in this one. */
-function added(before: EdgeTraffic | undefined, now: EdgeTraffic): EdgeTraffic {
-  if (!before) return now;
-  return {
-    neighbour: now.neighbour,
-    bytesSent: before.bytesSent + now.bytesSent,
-    bytesReceived: before.bytesReceived + now.bytesReceived,
-    messagesSent: before.messagesSent + now.messagesSent,
-    messagesReceived: before.messagesReceived + now.messagesReceived,
-  };
 }

@@ -5,22 +5,13 @@ import { createHandOver } from "../../../exchange/hand-over.js";
 import { stoppedClock, systemClock } from "../../../foundation/clock.js";
 import { receivedTopology } from "../../../graphs/sent-topology.js";
 import { serveCalls } from "../../../threads/calls.js";
-import { type ThreadCount, workerThreads } from "../../../threads/node.js";
-import type { StartThreads } from "../../../threads/threads.js";
+import { workerThreads } from "../../../threads/node.js";
 import { createMemoryTransports } from "../../../transports/memory.js";
 import { evaluatorOf } from "../../evaluators.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
 import { createLanes } from "./lanes.js";
 import type { Part, PeerService, ReadyPart } from "./service.js";
-
-/** The other threads see the peers' vectors. */
-const shared =
-  (threads: ThreadCount, workers: number): StartThreads =>
-  async (parameters) => ({
-    ...(await workerThreads(threads, { processes: workers })(parameters)),
-    sharesMemory: true,
-  });
 
 /** What a worker has once its part is prepared. */
 interface State extends PreparedPeers {
@@ -55,7 +46,7 @@ function createService(): PeerService {
       const { topology, experiment, ids, threads, workers } = part;
       const prepared = await preparePeers({
         ...{ topology: receivedTopology(topology), experiment, ids, isPart: true },
-        startThreads: shared(threads, workers),
+        startThreads: workerThreads(threads, { processes: workers }),
       });
       state = { ...prepared, part };
       return readyPart(state);

@@ -2,6 +2,7 @@
 import type { HandOver } from "../exchange/hand-over.js";
 import type { Transport } from "../exchange/transport.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
+import { together } from "../foundation/together.js";
 import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
 import type { RoundReport } from "../observing/report.js";
 import type { Peer } from "../peer.js";
@@ -58,16 +59,4 @@ function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
 function withoutWaits({ peer, ...report }: RoundReport): RoundReport {
   const { computeMs, compressMs, mixMs, elapsedMs } = report.time;
   return { peer, ...report, time: { computeMs, compressMs, waitMs: 0, mixMs, elapsedMs } };
-}
-
-/** All values, in order. When one fails the others are released before the first error is thrown. */
-export async function together<Value>(
-  steps: readonly Promise<Value>[],
-  release: () => unknown,
-): Promise<Value[]> {
-  for (const step of steps) step.catch(release);
-  const settled = await Promise.allSettled(steps);
-  const failed = settled.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
-  return Promise.all(steps);
 }

@@ -1,5 +1,6 @@
 /** Batches that several threads compute, each a part of them with its own copy of the model. */
 import { InvalidExperiment } from "../foundation/errors.js";
+import { together } from "../foundation/together.js";
 import type { TensorGroup } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
 import type { ModelShapes } from "./layers-checks.js";
@@ -87,7 +88,7 @@ export function divided(
     team.use(async (threads, buffer) => {
       if (!isFrozenSent) {
         const values = await weights.frozen.read();
-        await allOf(threads.map((thread) => thread.call("frozen", [values])));
+        await together(threads.map((thread) => thread.call("frozen", [values])));
         isFrozenSent = true;
       }
       return work(threads, buffer);
@@ -106,7 +107,7 @@ export function divided(
         const others = gradients.map((gradient, k) =>
           threads[k]!.call("gradient", [parameters, partOf(batch, k + 1, parts), gradient]),
         );
-        const losses = await allOf([own.gradient(point, partOf(batch, 0, parts), out), ...others]);
+        const losses = await together([own.gradient(point, partOf(batch, 0, parts), out), ...others]);
         for (const gradient of gradients) add(out, gradient);
         return losses.reduce((sum, loss) => sum + loss);
       });
@@ -129,7 +130,7 @@ export function divided(
         const computed = alone.outputs(point, [first!]).then((outputs) => {
           ownOutputs = outputs;
         });
-        await allOf([computed, ...calls]);
+        await together([computed, ...calls]);
         // The buffers are the next trainer's.
         return [...ownOutputs, ...results.map((outputs) => outputs.slice())];
       });
@@ -159,15 +160,6 @@ function partOf({ size, features, labels, noise }: Batch, part: number, parts: n
     isPenalised: part === 0,
     noise: noise(part),
   };
-}
-
-/** All results, once nothing is being computed any more. @throws what the first that fails throws */
-async function allOf<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
-  const settled = await Promise.allSettled(promises);
-  return settled.map((result) => {
-    if (result.status === "rejected") throw result.reason;
-    return result.value;
-  });
 }
 
 function add(into: Vector, other: Vector): void {

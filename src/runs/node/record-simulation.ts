@@ -12,7 +12,15 @@ import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
-import { endLine, failureOf, GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import {
+  endLine,
+  failureCode,
+  GRAPH_LOG_NAME,
+  graphLine,
+  headerLine,
+  peerLogName,
+  roundLine,
+} from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simulate } from "../simulate.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
@@ -257,7 +265,7 @@ async function openLogs(directory: string, about: LogSubject) {
     async end(outcome: "completed" | "stopped", error?: unknown) {
       const reason = error instanceof Error ? error.message : error === undefined ? undefined : String(error);
       for (const log of [graph, ...peers]) {
-        log.write(endLine(outcome, reason, {}, failureOf(error)));
+        log.write(endLine(outcome, reason, {}, failureCode(error)));
         await log.close();
       }
     },

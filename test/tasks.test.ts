@@ -216,6 +216,49 @@ describe("a split by class", () => {
   });
 });
 
+describe("a split", () => {
+  const load = () => loadDataset(numbersOf());
+
+  it("is made once for all peers of a process, and again for other settings", async () => {
+    const dataset = await load();
+    const of = (peers: number, seed: number, kind: "iid" | "contiguous" = "iid") =>
+      splitOf(dataset, { kind }, peers, seed);
+    const first = await of(4, 1);
+    expect(await of(4, 1)).toBe(first);
+    for (const other of [await of(4, 2), await of(5, 1), await of(4, 1, "contiguous")]) {
+      expect(other).not.toEqual(first);
+    }
+    expect(await of(4, 1)).toEqual(first);
+    // The same numbers in another data set.
+    const again = await splitOf(await load(), { kind: "iid" }, 4, 1);
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
+  });
+
+  it("is refused each time, and the next one is made", async () => {
+    const dataset = await load();
+    for (let k = 0; k < 2; k++) {
+      await expectRejection(splitOf(dataset, { kind: "iid" }, 161, 1), InvalidExperiment, {
+        code: "too-few-examples",
+      });
+    }
+    expect(await splitOf(dataset, { kind: "iid" }, 160, 1)).toHaveLength(160);
+  });
+
+  it("is what its file says now", async () => {
+    const dataset = await load();
+    const examples = Array.from({ length: 160 }, (_, k) => k);
+    for (const cut of [50, 60]) {
+      const path = file(
+        JSON.stringify({ peers: [examples.slice(0, cut), examples.slice(cut)] }),
+        "parts.json",
+      );
+      const parts = await splitOf(dataset, { kind: "file", path }, 2, 1);
+      expect(parts.map(({ length }) => length)).toEqual([cut, 160 - cut]);
+    }
+  });
+});
+
 /** A run on a ring of four, to its end. */
 async function run(settings: object) {
   const topology = parseTopology({ graph: { kind: "ring", peers: 4 } }, "ring-4");

@@ -17,7 +17,7 @@ import { simulate } from "../src/runs/simulate.js";
 import { MAX_PARAMETERS } from "../src/threads/board.js";
 import { MAX_AUTO_THREADS, MAX_THREADS, MINIMUM_PARAMETERS, workerThreads } from "../src/threads/node.js";
 import type { StartThreads, Threads } from "../src/threads/threads.js";
-import { createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
+import { COMMON_MEMORY_BYTES, createSpaces, createVectorSpace, spaceBytes } from "../src/vectors/vector.js";
 import { everyCompressor, fill, layoutOf } from "./support/compressor-cases.js";
 import { expectError, expectRejection } from "./support/errors.js";
 import { topologyFor } from "./support/graphs.js";
@@ -218,6 +218,43 @@ describe("the work is shared", () => {
     space.kernels.add(0, 0, 1000);
     threads.close();
     expect(calls).toBe(1);
+  });
+});
+
+describe("spaces for many peers", () => {
+  const bytes = 1 << 20;
+
+  it("lie side by side in one memory, until it is full", () => {
+    const create = createSpaces({ count: 3 });
+    const [a, b] = [create(bytes), create(bytes)];
+    expect(b.buffer).toBe(a.buffer);
+    const [first, second] = [a.vector(1000), b.vector(1000)];
+    first.fill(1);
+    expect(second.every((value) => value === 0)).toBe(true);
+    expect(second.byteOffset).toBeGreaterThanOrEqual(first.byteOffset + first.byteLength);
+    create(COMMON_MEMORY_BYTES / 2);
+    expect(create(COMMON_MEMORY_BYTES / 2).buffer).not.toBe(a.buffer);
+  });
+
+  it("have a memory of their own where they are large, or there is one", () => {
+    const create = createSpaces({ count: 3 });
+    expect(create(bytes).buffer.byteLength).toBeGreaterThanOrEqual(COMMON_MEMORY_BYTES);
+    const large = create(COMMON_MEMORY_BYTES / 2 + 1);
+    expect(large.buffer.byteLength).toBeLessThan(COMMON_MEMORY_BYTES);
+    const one = createSpaces({ count: 1 })(bytes);
+    expect(one.buffer.byteLength).toBeLessThan(2 * bytes);
+  });
+
+  it.each([1, 3])("lie in shared memory where somebody else looks at them, for %d", (count) => {
+    expect(createSpaces({ count })(bytes).buffer).toBeInstanceOf(ArrayBuffer);
+    expect(createSpaces({ count, isShared: true })(bytes).buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it("have a shared memory each where several threads do the work", () => {
+    const create = createSpaces({ count: 3, threads: teams[1]! });
+    const [a, b] = [create(bytes), create(bytes)];
+    expect(a.buffer).not.toBe(b.buffer);
+    expect(a.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 });
 

@@ -317,6 +317,7 @@ describe("a thread that dies ends the run", () => {
   it.each([
     ["exit", "trainer-thread-ended", /^a thread of the trainer ended with exit code 3: .*$/],
     ["rejects", "trainer-thread-failed", /^a thread of the trainer failed: Error: no luck; .*$/],
+    ["unreadable", "trainer-thread-failed", /^a thread of the trainer failed: RangeError: Maximum call .*$/],
   ])("%s", async (fails, code, message) => {
     const trainer = await trainerOf(2, { model: ownModel({ fails, after: 1 }) });
     const point = startOf(trainer);

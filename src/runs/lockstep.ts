@@ -2,9 +2,10 @@
 import type { HandOver } from "../exchange/hand-over.js";
 import type { Transport } from "../exchange/transport.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
+import { together } from "../foundation/together.js";
 import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
 import type { RoundReport } from "../observing/report.js";
-import type { Peer } from "../peer.js";
+import type { Course, Peer } from "../peer.js";
 import type { Trainer } from "../trainers/trainer.js";
 
 export interface Lockstep {
@@ -33,37 +34,31 @@ export function createLockstep({ peers, trainers, transports, handOver, clock }:
     await Promise.all(transports.map((transport) => transport.close()));
   };
   const inTurn = turnsOf(trainers, clock);
-  let runs: readonly AsyncGenerator<RoundReport, void>[] | undefined;
+  let courses: readonly Course[] | undefined;
   return {
     async next() {
-      runs ??= peers.map((peer, k) =>
-        peer.run({ transport: transports[k]!, handOver, clock, inTurn, countsWaits: false }),
+      // What a peer waits for here is the others' turn on the thread, which says nothing about peers or edges.
+      courses ??= peers.map((peer, k) =>
+        peer.start({ transport: transports[k]!, handOver, clock, inTurn, countsWaits: false }),
       );
-      const results = await together(
-        runs.map((run) => run.next()),
-        close,
-      );
-      const reports = results.flatMap((result) => (result.done ? [] : result.value));
-      return reports.length === runs.length ? reports : undefined;
+      const reports = await together(courses.map(nextOf), close);
+      return reports.some((report) => !report) ? undefined : (reports as readonly RoundReport[]);
     },
     close,
   };
+}
+
+/** Where a peer fails at once, the others are asked for their rounds all the same. */
+function nextOf(course: Course): ReturnType<Course["next"]> {
+  try {
+    return course.next();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Turns of peers whose time is measured, and that compute on this thread. */
 function turnsOf(trainers: readonly Trainer[], clock: Clock): InTurn {
   const isMeasured = clock !== stoppedClock && !trainers.some(({ computesElsewhere }) => computesElsewhere);
   return isMeasured ? createTurns() : atOnce;
-}
-
-/** All values, in order. When one fails the others are released before the first error is thrown. */
-export async function together<Value>(
-  steps: readonly Promise<Value>[],
-  release: () => unknown,
-): Promise<Value[]> {
-  for (const step of steps) step.catch(release);
-  const settled = await Promise.allSettled(steps);
-  const failed = settled.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
-  return Promise.all(steps);
 }

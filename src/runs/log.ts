@@ -231,7 +231,7 @@ export function roundLine({ peer: _, projection, time, ...report }: RoundReport)
 }
 
 /** The code that a log ends with; absent where somebody stopped the run. */
-export function failureOf(error: unknown): string | undefined {
+export function failureCode(error: unknown): string | undefined {
   return error instanceof MurmurationError && !(error instanceof Interrupted) ? error.code : undefined;
 }
 

@@ -57,7 +57,7 @@ export function createPlan(
   const waiting = patience === "barrier" ? undefined : patienceOf(patience);
   if (waiting) requirePatience(algorithm, waiting);
 
-  const stopping = stoppingOf(experiment, trainer);
+  const stopping = earlyStoppingOf(experiment, trainer);
   const { consensusRate, warnings: ofRate } = planRate(experiment, mixing, trainer, plain);
   const warnings = [...ofRate];
   const uncontracting = algorithm.needs.contraction && nameWithoutContraction(experiment, trainer.layout);
@@ -115,7 +115,7 @@ export function createPlan(
 }
 
 /** @throws InvalidExperiment rounds that are not evaluated, or that peers reach at different times */
-function stoppingOf(
+function earlyStoppingOf(
   { earlyStopping, evaluateEvery, patience }: Experiment,
   { evaluates }: Pick<Trainer, "evaluates">,
 ): EarlyStopping | undefined {

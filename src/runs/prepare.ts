@@ -13,7 +13,7 @@ import { oneThread, type StartThreads, type Threads } from "../threads/threads.j
 import { createTrainer } from "../trainers/index.js";
 import type { Trainer, TrainerContext } from "../trainers/trainer.js";
 import type { NamedValues, TensorGroup } from "../vectors/state.js";
-import { createSharedSpaces } from "../vectors/vector.js";
+import { createSpaces } from "../vectors/vector.js";
 import type { Experiment } from "./experiment.js";
 import { cardOf } from "./model-card.js";
 import { requireOneTask, taskOf } from "./own-data.js";
@@ -25,7 +25,10 @@ export interface PrepareOptions {
   readonly experiment: Experiment;
   /** Which peers of the topology to prepare; all where left out. */
   readonly ids?: readonly number[];
-  /** Other threads prepare the other peers of the topology, and the caller compares what all of them have in common. */
+  /**
+   * Other threads prepare the other peers of the topology and look at these ones' vectors, and the caller compares what all
+   * of them have in common.
+   */
   readonly isPart?: true;
   /** The caller's trainer for each of them; they are not disposed of. The experiment's where left out. */
   readonly trainers?: readonly Trainer[];
@@ -93,11 +96,11 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     const memberships = ids.map((id) =>
       mayChange ? createMembership({ ...members, id, works, lastRound: plan.rounds - 1 }) : undefined,
     );
-    const createSpace = threads.count === 1 && ids.length > 1 ? createSharedSpaces(threads) : undefined;
+    const createSpace = createSpaces({ count: ids.length, threads, isShared: options.isPart === true });
     const peers = ids.map((id, k) =>
       createPeer({
         id,
-        ...{ neighbours: mixing.neighbours[id]!, plan, threads, createSpace },
+        ...{ neighbours: mixing.neighbours[id]!, plan, createSpace },
         trainer: equip(trainers[k]!, id),
         card: () => cardOf({ topology, experiment, plan }, trainers[k]!),
         ...(tree && { branch: tree[id]! }),

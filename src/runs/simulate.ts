@@ -16,7 +16,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import { createMemoryTransports } from "../transports/memory.js";
 import type { NetworkSettings } from "../transports/simulated/settings.js";
 import type { Layout } from "../vectors/layout.js";
-import { createSharedSpaces } from "../vectors/vector.js";
+import { createSpaces } from "../vectors/vector.js";
 import { type Evaluator, evaluateMean, evaluatorOf, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
 import { createLockstep, type Lockstep } from "./lockstep.js";
@@ -62,9 +62,9 @@ export function createSimulation({
   threads = oneThread,
   clock = stoppedClock,
 }: SimulationOptions): Simulation {
-  const createSpace = threads.count === 1 ? createSharedSpaces(threads) : undefined;
+  const createSpace = createSpaces({ count: trainers.length, threads });
   const peers = trainers.map((trainer, id) =>
-    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, threads, createSpace }),
+    createPeer({ id, neighbours: neighbours[id]!, plan, trainer, createSpace }),
   );
   return inLockstep({ peers, trainers, evaluators: trainers.slice(0, 1).map(evaluatorOf), clock });
 }

@@ -8,8 +8,6 @@ import type { Kernels } from "../kernels/kernels.js";
 export interface Threads {
   /** How many compute, the caller's included. */
   readonly count: number;
-  /** The memory is shared with other threads, which look at it, whatever the count. */
-  readonly sharesMemory?: true;
   /** Why there are fewer than were asked for, in one line. */
   readonly warning?: string;
   /** The same kernels, on the same shared memory, whose large calls these threads share. Calls return when all is done. */

@@ -1,5 +1,6 @@
 /** Batches that several threads compute, each a part of them with its own copy of the model. */
 import { InvalidExperiment } from "../foundation/errors.js";
+import { together } from "../foundation/together.js";
 import type { TensorGroup } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
 import type { ModelShapes } from "./layers-checks.js";
@@ -87,7 +88,7 @@ export function divided(
     team.use(async (threads, buffer) => {
       if (!isFrozenSent) {
         const values = await weights.frozen.read();
-        await allOf(threads.map((thread) => thread.call({ kind: "frozen", values })));
+        await together(threads.map((thread) => thread.call("frozen", [values])));
         isFrozenSent = true;
       }
       return work(threads, buffer);
@@ -104,14 +105,9 @@ export function divided(
         parameters.set(point);
         const gradients = threads.slice(0, parts - 1).map((_, k) => buffer(`gradient ${k}`, out.length));
         const others = gradients.map((gradient, k) =>
-          threads[k]!.call({
-            kind: "gradient",
-            parameters,
-            part: partOf(batch, k + 1, parts),
-            out: gradient,
-          }),
+          threads[k]!.call("gradient", [parameters, partOf(batch, k + 1, parts), gradient]),
         );
-        const losses = await allOf([own.gradient(point, partOf(batch, 0, parts), out), ...others]);
+        const losses = await together([own.gradient(point, partOf(batch, 0, parts), out), ...others]);
         for (const gradient of gradients) add(out, gradient);
         return losses.reduce((sum, loss) => sum + loss);
       });
@@ -128,14 +124,13 @@ export function divided(
         const calls = others.map((given, k) => {
           const features = buffer(`features ${k}`, given.length);
           features.set(given);
-          return threads[k]!.call({ kind: "outputs", parameters, features, out: results[k]! });
+          return threads[k]!.call("outputs", [parameters, features, results[k]!]);
         });
         let ownOutputs: readonly Float32Array[] = [];
         const computed = alone.outputs(point, [first!]).then((outputs) => {
           ownOutputs = outputs;
-          return 0;
         });
-        await allOf([computed, ...calls]);
+        await together([computed, ...calls]);
         // The buffers are the next trainer's.
         return [...ownOutputs, ...results.map((outputs) => outputs.slice())];
       });
@@ -165,15 +160,6 @@ function partOf({ size, features, labels, noise }: Batch, part: number, parts: n
     isPenalised: part === 0,
     noise: noise(part),
   };
-}
-
-/** All results, once nothing is being computed any more. @throws what the first that fails throws */
-async function allOf(promises: readonly Promise<number>[]): Promise<number[]> {
-  const settled = await Promise.allSettled(promises);
-  return settled.map((result) => {
-    if (result.status === "rejected") throw result.reason;
-    return result.value;
-  });
 }
 
 function add(into: Vector, other: Vector): void {

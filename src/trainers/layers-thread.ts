@@ -1,12 +1,12 @@
 /** A worker thread with a copy of a layers model. Started by `layers-threads.ts`, whose calls it serves until it is ended. */
 import { parentPort, workerData } from "node:worker_threads";
 import { useBackend } from "../backends/index.js";
-import { failureOf } from "../foundation/failure.js";
 import { createLoss } from "../losses/index.js";
 import { createModel } from "../models/index.js";
+import { serveCalls } from "../threads/calls.js";
 import { shapesOf } from "./layers-checks.js";
 import { createComputation } from "./layers-computation.js";
-import type { Answer, Call, ModelCopy } from "./layers-threads.js";
+import type { ModelCopy, ModelService } from "./layers-threads.js";
 import { weightsOf } from "./layers-weights.js";
 
 async function prepare({ backend, model: settings, context, trainable, fastMath, ...copy }: ModelCopy) {
@@ -20,32 +20,21 @@ async function prepare({ backend, model: settings, context, trainable, fastMath,
   };
 }
 
-const port = parentPort!;
 const ready = prepare(workerData as ModelCopy);
 // Answered with the first call.
 ready.catch(() => {});
 
-async function resultOf(call: Call): Promise<number> {
-  const { weights, computation } = await ready;
-  switch (call.kind) {
-    case "gradient":
-      return computation.gradient(call.parameters, call.part, call.out);
-    case "outputs":
-      weights.upload(call.parameters);
-      call.out.set(await computation.outputs(call.features));
-      return 0;
-    case "frozen":
-      weights.frozen.write(call.values);
-      return 0;
-  }
-}
-
-port.on("message", async (call: Call) => {
-  let answer: Answer;
-  try {
-    answer = { result: await resultOf(call) };
-  } catch (error) {
-    answer = { failure: failureOf(error) };
-  }
-  port.postMessage(answer);
+serveCalls<ModelService>(parentPort!, {
+  async gradient(parameters, part, out) {
+    const { computation } = await ready;
+    return computation.gradient(parameters, part, out);
+  },
+  async outputs(parameters, features, out) {
+    const { weights, computation } = await ready;
+    weights.upload(parameters);
+    out.set(await computation.outputs(features));
+  },
+  async frozen(values) {
+    (await ready).weights.frozen.write(values);
+  },
 });

@@ -1,13 +1,12 @@
 /** Worker threads of Node with copies of a layers model, which the trainers of a process share. */
-import type { Worker } from "node:worker_threads";
 import type { ActiveBackend } from "../backend.js";
 import type { Targets } from "../dataset.js";
 import { InvalidExperiment, TrainerFailed } from "../foundation/errors.js";
-import { errorOf, type Failure } from "../foundation/failure.js";
 import { isNode } from "../foundation/platform.js";
 import type { LossSettings } from "../losses/index.js";
 import type { ModelContext } from "../model.js";
 import type { ModelSettings } from "../models/index.js";
+import { type Calls, openCalls, type ThreadErrors } from "../threads/calls.js";
 import { programOptions } from "../threads/program.js";
 import type { NamedValues } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
@@ -41,30 +40,18 @@ export interface ThreadsOption {
   readonly copy: ModelCopy;
 }
 
-/** What a thread is asked for. All vectors lie in shared memory. */
-export type Call =
-  | {
-      readonly kind: "gradient";
-      readonly parameters: Vector;
-      readonly part: BatchPart;
-      readonly out: Vector;
-    }
-  | {
-      readonly kind: "outputs";
-      readonly parameters: Vector;
-      readonly features: Vector;
-      readonly out: Vector;
-    }
-  | { readonly kind: "frozen"; readonly values: NamedValues };
-
-/** The loss of a part, or 0. */
-export type Answer = { readonly result: number } | { readonly failure: Failure };
-
-/** A worker thread. It takes one call at a time. */
-export interface Thread {
-  /** @throws what the call throws there, and TrainerFailed once the thread has ended */
-  call(call: Call): Promise<number>;
+/** What a thread computes with its copy of the model. All vectors lie in shared memory. */
+export interface ModelService {
+  /** As of a `LayersComputation`. */
+  gradient(parameters: Vector, part: BatchPart, out: Vector): Promise<number>;
+  /** Writes the model's outputs for examples into `out`. */
+  outputs(parameters: Vector, features: Vector, out: Vector): Promise<void>;
+  /** Replaces the numbers of the frozen weights. */
+  frozen(values: NamedValues): Promise<void>;
 }
+
+/** A worker thread. Its calls throw what they throw there, and TrainerFailed once it has ended. */
+export type Thread = Pick<Calls<ModelService>, "call">;
 
 /** Room in shared memory by name, used again for the same name. */
 export type Buffers = (name: string, length: number) => Vector;
@@ -121,10 +108,12 @@ function obstacleTo(threads: TrainerThreads, backend: string): InvalidExperiment
   return undefined;
 }
 
+type ModelCalls = Calls<ModelService>;
+
 interface SharedTeam {
-  readonly start: () => Promise<readonly EndableThread[]>;
+  readonly start: () => Promise<readonly ModelCalls[]>;
   readonly buffers: Buffers;
-  threads: Promise<readonly EndableThread[]> | undefined;
+  threads: Promise<readonly ModelCalls[]> | undefined;
   /** Settles when nobody uses the threads. */
   last: Promise<unknown>;
   trainers: number;
@@ -154,8 +143,8 @@ export function joinTeam(copy: ModelCopy, others: number): Team {
     leave() {
       if (--team.trainers > 0) return;
       teams.delete(key);
-      const end = (threads: readonly EndableThread[]) => {
-        for (const thread of threads) thread.end();
+      const end = (threads: readonly ModelCalls[]) => {
+        for (const thread of threads) thread.terminate();
       };
       void team.threads?.then(end, () => {});
     },
@@ -174,79 +163,35 @@ function createBuffers(): Buffers {
   };
 }
 
-interface EndableThread extends Thread {
-  end(): void;
-}
-
-async function startThreads(copy: ModelCopy, count: number): Promise<EndableThread[]> {
+async function startThreads(copy: ModelCopy, count: number): Promise<ModelCalls[]> {
   const { Worker } = await import("node:worker_threads");
   const program = new URL("./layers-thread.js", import.meta.url);
-  const started: EndableThread[] = [];
+  const options = { ...programOptions(), workerData: copy };
+  const threads: ModelCalls[] = [];
   try {
-    for (let k = 0; k < count; k++) {
-      started.push(threadOf(new Worker(program, { ...programOptions(), workerData: copy })));
-    }
+    for (let k = 0; k < count; k++) threads.push(openCalls(() => new Worker(program, options), threadErrors));
   } catch (error) {
-    for (const thread of started) thread.end();
-    throw errorEnd(error);
+    for (const thread of threads) thread.terminate();
+    throw error;
   }
-  return started;
-}
-
-function threadOf(worker: Worker): EndableThread {
-  let waiting: { resolve(result: number): void; reject(error: Error): void } | undefined;
-  let end: Error | undefined;
-  const ended = (error: Error) => {
-    end ??= error;
-    waiting?.reject(end);
-    waiting = undefined;
-  };
-  // It keeps the process alive only while it has a call to answer.
-  worker.unref();
-  worker.on("message", (answer: Answer) => {
-    const call = waiting;
-    waiting = undefined;
-    worker.unref();
-    if ("failure" in answer) call?.reject(errorOf(answer.failure) ?? unforeseen(answer.failure));
-    else call?.resolve(answer.result);
-  });
-  worker.on("error", (error) => ended(errorEnd(error)));
-  worker.on("messageerror", (error) => ended(errorEnd(error)));
-  worker.on("exit", (code) => ended(exitEnd(code)));
-  return {
-    call: (call) =>
-      new Promise((resolve, reject) => {
-        if (end) return reject(end);
-        waiting = { resolve, reject };
-        worker.ref();
-        worker.postMessage(call);
-      }),
-    end: () => void worker.terminate(),
-  };
+  return threads;
 }
 
 const ALONE = "set trainer.threads to 1 to see where";
 
-function unforeseen({ name, message }: Pick<Failure, "name" | "message">): TrainerFailed {
-  const [reason] = `${name && `${name}: `}${message}`.split("\n");
-  return new TrainerFailed(`a thread of the trainer failed: ${reason}; ${ALONE}`, {
-    code: "trainer-thread-failed",
-  });
-}
-
-/** Anything may be thrown. */
-function errorEnd(error: unknown): TrainerFailed {
-  if (!(error instanceof Error)) return unforeseen({ name: "", message: String(error) });
-  if ((error as NodeJS.ErrnoException).code !== "ERR_WORKER_OUT_OF_MEMORY") return unforeseen(error);
-  return new TrainerFailed(
-    "a thread of the trainer ran out of memory: use fewer threads in trainer.threads, or raise the limit with NODE_OPTIONS=--max-old-space-size=MEGABYTES",
-    { code: "trainer-thread-out-of-memory", cause: error },
-  );
-}
-
-function exitEnd(code: number): TrainerFailed {
-  return new TrainerFailed(
-    `a thread of the trainer ended with exit code ${code}: remove process.exit from the modules that the experiment names, or ${ALONE}`,
-    { code: "trainer-thread-ended" },
-  );
-}
+const threadErrors: ThreadErrors = {
+  failed: (reason) =>
+    new TrainerFailed(`a thread of the trainer failed: ${reason}; ${ALONE}`, {
+      code: "trainer-thread-failed",
+    }),
+  outOfMemory: (cause) =>
+    new TrainerFailed(
+      "a thread of the trainer ran out of memory: use fewer threads in trainer.threads, or raise the limit with NODE_OPTIONS=--max-old-space-size=MEGABYTES",
+      { code: "trainer-thread-out-of-memory", cause },
+    ),
+  exited: (code) =>
+    new TrainerFailed(
+      `a thread of the trainer ended with exit code ${code}: remove process.exit from the modules that the experiment names, or ${ALONE}`,
+      { code: "trainer-thread-ended" },
+    ),
+};

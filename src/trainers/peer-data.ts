@@ -4,12 +4,13 @@ import { descriptionOf, sizeOf } from "../dataset.js";
 import { oddities, requireDifferences } from "../datasets/check.js";
 import { datasetFingerprint, ownFilesFingerprint, partsFingerprint } from "../datasets/content.js";
 import { loadDataset, loadUnscaled, type Standardised, standardised } from "../datasets/index.js";
-import { type CommonSplit, partition, splitsByClass } from "../datasets/partition.js";
+import { type CommonSplit, type MadeSplit, partition, splitsByClass } from "../datasets/partition.js";
 import { mergeMoments, momentsOf, problemWithMoments, scale, scalingOf } from "../datasets/parts.js";
 import { inFloat32 } from "../datasets/rounding.js";
 import { readSplit } from "../datasets/split-file.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { InvalidExperiment } from "../foundation/errors.js";
+import { lastOf } from "./last-of.js";
 import type { Task } from "./task.js";
 import type { TrainerContext, TrainerPooling } from "./trainer.js";
 
@@ -53,7 +54,7 @@ export async function loadPeerData(
     test: dataset.test,
     description: descriptionOf(dataset),
     pooling: counting({ ...dataset, train }),
-    warnings: oddities(dataset),
+    warnings: odditiesOf(dataset),
     fingerprint: async () => ({
       ...(await datasetFingerprint(dataset)),
       ...(split.kind === "file" && partsFingerprint(parts)),
@@ -61,12 +62,21 @@ export async function loadPeerData(
   };
 }
 
+/** What `make` makes of a data set, once for all peers of a process. */
+function perDataset<Value>(make: (dataset: Dataset) => Value): (dataset: Dataset) => Value {
+  const made = new WeakMap<Dataset, Value>();
+  return (dataset) => {
+    if (!made.has(dataset)) made.set(dataset, make(dataset));
+    return made.get(dataset)!;
+  };
+}
+
+const odditiesOf = perDataset(oddities);
+const lastPartsOf = perDataset(() => lastOf<Parts>());
+
 /** A trainer's pooling that asks nothing of the others. */
-const counting = ({
-  train,
-  inputShape,
-}: Pick<Dataset<FileNumbers>, "train" | "inputShape">): TrainerPooling => ({
-  examples: train.features.length / sizeOf(inputShape),
+const counting = (dataset: Pick<Dataset<FileNumbers>, "train" | "inputShape">): TrainerPooling => ({
+  examples: examplesOf(dataset),
   own: new Float64Array(0),
   merge() {},
   problemOf: () => undefined,
@@ -142,8 +152,12 @@ function standardisedTogether(
   return { train, test, description, pooling, warnings: [], fingerprint };
 }
 
+/** By peer, indices of training examples. */
+type Parts = readonly (readonly number[])[];
+
 /**
- * Which training examples of a data set each peer holds.
+ * Which training examples of a data set each peer holds. What was split last is kept, except what a file says, as it may
+ * change.
  *
  * @throws InvalidExperiment a split by class of examples that have several labels, or one that does not fit
  * @throws InvalidData a split file that cannot be read, or targets that are all alike
@@ -153,11 +167,18 @@ export async function splitOf(
   split: CommonSplit,
   peers: number,
   seed: number,
-): Promise<number[][]> {
-  const { targets, inputShape, train } = dataset;
+): Promise<Parts> {
+  if (split.kind !== "file") {
+    return lastPartsOf(dataset)([split, peers, seed], () => divide(dataset, split, peers, seed));
+  }
   requireDifferences(dataset);
-  const count = train.features.length / sizeOf(inputShape);
-  if (split.kind === "file") return readSplit(split.path, { examples: count, peers });
+  return readSplit(split.path, { examples: examplesOf(dataset), peers });
+}
+
+function divide(dataset: Dataset, split: MadeSplit, peers: number, seed: number): Parts {
+  const { targets, train } = dataset;
+  requireDifferences(dataset);
+  const count = examplesOf(dataset);
   const hasOneLabel = targets.kind === "classes" && train.labels.length === count;
   if (!hasOneLabel && splitsByClass.includes(split.kind)) {
     throw new InvalidExperiment(
@@ -168,6 +189,10 @@ export async function splitOf(
   const labels = hasOneLabel ? train.labels : new Int32Array(count);
   return partition(labels, split, { classes: targets.count, peers, seed });
 }
+
+/** How many examples to learn from. */
+const examplesOf = ({ train, inputShape }: Pick<Dataset<FileNumbers>, "train" | "inputShape">): number =>
+  train.features.length / sizeOf(inputShape);
 
 /** A copy of the examples with these indices, each of `size` features. */
 function selectExamples(examples: Examples, indices: readonly number[], size: number): Examples {

@@ -35,13 +35,14 @@ export function spaceBytes(count: number, length: number, bytes = 0): number {
  *
  * @param capacityBytes room for all vectors and payload buffers; up to 4 GiB
  * @param createKernels the SIMD kernels, or the reference with the same bits
- * @param threads that share the work of large calls; with more than one, or where others look at the vectors, the memory is
- *   shared memory
+ * @param threads that share the work of large calls
+ * @param isShared whether the memory is shared memory, which several threads need, and others that look at the vectors
  */
 export function createVectorSpace(
   capacityBytes: number,
   createKernels: (memory: WebAssembly.Memory) => Kernels = createSimdKernels,
   threads: Threads = oneThread,
+  isShared = threads.count > 1,
 ): VectorSpace {
   // A page each for what the threads' kernels keep within a call.
   const pages = Math.ceil(capacityBytes / PAGE_BYTES) + threads.count;
@@ -51,8 +52,7 @@ export function createVectorSpace(
       { code: "state-too-large" },
     );
   }
-  const shared = threads.count > 1 || threads.sharesMemory === true;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: isShared });
   const kernels = threads.share(createKernels(memory), memory);
   return carve(memory.buffer, kernels, kernels.heapBase, memory.buffer.byteLength);
 }
@@ -60,20 +60,32 @@ export function createVectorSpace(
 /** Makes spaces of this many bytes. */
 export type CreateSpace = (capacityBytes: number) => VectorSpace;
 
-/** Bytes of a memory that several spaces share. */
-export const SHARED_MEMORY_BYTES = 2 ** 28;
+/** Bytes of a memory in which several spaces lie; a space of more than half of it has a memory of its own. */
+export const COMMON_MEMORY_BYTES = 2 ** 28;
+
+export interface SpacesOptions {
+  /** Most spaces that are made. */
+  readonly count: number;
+  /** That share the work of large calls. Only the caller's where left out. */
+  readonly threads?: Threads;
+  /** Whether other threads than these look at the vectors. Not where left out. */
+  readonly isShared?: boolean;
+}
 
 /**
  * Spaces that lie side by side in few memories, for many peers of one thread each: a memory of one's own costs more than a
- * small model. Pages that nothing is written to cost nothing.
+ * small model. Pages that nothing is written to cost nothing. Where several threads share the work, each has its own.
  */
-export function createSharedSpaces(threads: Threads = oneThread): CreateSpace {
+export function createSpaces({ count, threads = oneThread, isShared = false }: SpacesOptions): CreateSpace {
+  const isDivided = threads.count > 1;
+  const create = (bytes: number) =>
+    createVectorSpace(bytes, createSimdKernels, threads, isShared || isDivided);
+  if (isDivided || count === 1) return create;
   let current: { readonly buffer: ArrayBufferLike; readonly kernels: Kernels; next: number } | undefined;
-  const create = (bytes: number) => createVectorSpace(bytes, createSimdKernels, threads);
   return (capacityBytes) => {
-    if (capacityBytes > SHARED_MEMORY_BYTES / 2) return create(capacityBytes);
+    if (capacityBytes > COMMON_MEMORY_BYTES / 2) return create(capacityBytes);
     if (!current || current.next + capacityBytes > current.buffer.byteLength) {
-      const { buffer, kernels } = create(SHARED_MEMORY_BYTES);
+      const { buffer, kernels } = create(COMMON_MEMORY_BYTES);
       current = { buffer, kernels, next: kernels.heapBase };
     }
     const { buffer, kernels, next } = current;

@@ -1,6 +1,12 @@
 // A user's model with dropout, penalties and frozen weights, that fails in worker threads alone where it is asked to.
-import { isMainThread } from "node:worker_threads";
+import { isMainThread, parentPort } from "node:worker_threads";
 import { initializers, layers, regularizers, sequential } from "@tensorflow/tfjs-layers";
+
+function nested(depth) {
+  let value = [];
+  for (let k = 0; k < depth; k++) value = [value];
+  return value;
+}
 
 const failures = {
   exit: () => process.exit(3),
@@ -9,6 +15,8 @@ const failures = {
   },
   // Nobody awaits it.
   rejects: () => void Promise.reject(new Error("no luck")),
+  // The main thread has less room on its stack than a worker.
+  unreadable: () => parentPort.postMessage(nested(5000)),
 };
 
 class Failing extends layers.Layer {

@@ -5,12 +5,14 @@ import {
   type Five,
   imagesOf,
   imagesUnder,
+  inPlane,
   padded,
   paddedShape,
-  sidesOf,
+  poolingInPlane,
   unpadded,
   volumeOf,
-  windowsOf,
+  volumeWindowsOf,
+  type Windows,
 } from "./windows.js";
 
 /**
@@ -22,7 +24,7 @@ export const averagePooling3d: Correction = {
   backends: ["cpu", "wasm", "webgpu"],
   kernels: {
     AvgPool3D: ({ x }, attributes) => {
-      const windows = layoutOf(x!.shape, attributes);
+      const windows = volumeWindowsOf(x!.shape, attributes.filterSize, attributes);
       const volume = padded(x!, windows);
       const planes = Array.from({ length: windows.sides[0]! }, (_, k) =>
         tf.avgPool(
@@ -36,7 +38,7 @@ export const averagePooling3d: Correction = {
       return tf.mul(sums, sharesOf(x!.shape, windows));
     },
     AvgPool3DGrad: ({ dy, input }, attributes) => {
-      const windows = layoutOf(input!.shape, attributes);
+      const windows = volumeWindowsOf(input!.shape, attributes.filterSize, attributes);
       const [batch, depth, height, width, channels] = paddedShape(input!.shape, windows) as Five;
       const shares = tf.mul(dy!, sharesOf(input!.shape, windows));
       const spread = tf.engine().runKernel(
@@ -45,7 +47,7 @@ export const averagePooling3d: Correction = {
           dy: imagesOf(shares),
           input: tf.zeros([batch * windows.out[0]!, height, width, channels]),
         },
-        { filterSize: inPlane(windows.sides), strides: inPlane(windows.strides), pad: "valid" },
+        poolingInPlane(windows),
       ) as tf.Tensor;
       const volumes = Array.from({ length: windows.sides[0]! }, (_, k) =>
         volumeOf(spread, k, depth, windows),
@@ -55,14 +57,8 @@ export const averagePooling3d: Correction = {
   },
 };
 
-function layoutOf(input: readonly number[], { filterSize, strides, pad }: tf.NamedAttrMap) {
-  return windowsOf(input.slice(1, -1), sidesOf(filterSize, 3), sidesOf(strides, 3), pad);
-}
-
-const inPlane = ([, y, x]: readonly number[]): [number, number] => [y!, x!];
-
 /** What a plane's mean counts for in the mean of its window. */
-function sharesOf(shape: readonly number[], windows: ReturnType<typeof layoutOf>): tf.Tensor {
+function sharesOf(shape: readonly number[], windows: Windows): tf.Tensor {
   const [, height, width] = windows.sides;
   return tf.div(height! * width!, countsOf(shape.slice(1, -1), windows));
 }

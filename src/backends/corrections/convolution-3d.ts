@@ -4,12 +4,12 @@ import {
   type Five,
   imagesOf,
   imagesUnder,
+  inPlane,
   padded,
   paddedShape,
-  sidesOf,
   unpadded,
   volumeOf,
-  windowsOf,
+  volumeWindowsOf,
 } from "./windows.js";
 
 /**
@@ -20,8 +20,8 @@ import {
 export const convolution3d: Correction = {
   backends: ["cpu", "wasm", "webgpu"],
   kernels: {
-    Conv3D: ({ x, filter }, { strides, dilations, pad }) => {
-      const windows = layoutOf(x!.shape, filter!.shape, strides, pad, dilations);
+    Conv3D: ({ x, filter }, attributes) => {
+      const windows = volumeWindowsOf(x!.shape, sidesOfFilter(filter!.shape), attributes);
       const volume = padded(x!, windows);
       const planes = planesOf(filter!).map((plane, k) =>
         tf.conv2d(
@@ -31,9 +31,9 @@ export const convolution3d: Correction = {
       );
       return tf.reshape(tf.addN(planes), [x!.shape[0]!, ...windows.out, filter!.shape[4]!]);
     },
-    Conv3DBackpropInputV2: ({ dy, filter }, { strides, pad, inputShape }) => {
-      const shape = inputShape as Five;
-      const windows = layoutOf(shape, filter!.shape, strides, pad);
+    Conv3DBackpropInputV2: ({ dy, filter }, attributes) => {
+      const shape = attributes.inputShape as Five;
+      const windows = volumeWindowsOf(shape, sidesOfFilter(filter!.shape), attributes);
       const [batch, depth, height, width, channels] = paddedShape(shape, windows) as Five;
       const images = imagesOf(dy!);
       const volumes = planesOf(filter!).map((plane, k) => {
@@ -48,9 +48,9 @@ export const convolution3d: Correction = {
       });
       return unpadded(tf.addN(volumes), shape, windows);
     },
-    Conv3DBackpropFilterV2: ({ x, dy }, { strides, pad, filterShape }) => {
-      const shape = filterShape as Five;
-      const windows = layoutOf(x!.shape, shape, strides, pad);
+    Conv3DBackpropFilterV2: ({ x, dy }, attributes) => {
+      const shape = attributes.filterShape as Five;
+      const windows = volumeWindowsOf(x!.shape, sidesOfFilter(shape), attributes);
       const volume = padded(x!, windows);
       const images = imagesOf(dy!);
       const planes = Array.from({ length: shape[0] }, (_, k) =>
@@ -89,17 +89,8 @@ export const convolution3d: Correction = {
   ],
 };
 
-function layoutOf(
-  input: readonly number[],
-  filter: readonly number[],
-  strides: unknown,
-  pad: unknown,
-  dilations: unknown = 1,
-) {
-  return windowsOf(input.slice(1, -1), filter.slice(0, 3), sidesOf(strides, 3), pad, sidesOf(dilations, 3));
-}
-
-const inPlane = ([, y, x]: readonly number[]): [number, number] => [y!, x!];
+/** Of a shape [depth, height, width, in, out]. */
+const sidesOfFilter = (shape: readonly number[]) => shape.slice(0, 3);
 
 /** A filter's planes, [height, width, in, out] each. */
 const planesOf = (filter: tf.Tensor) => tf.unstack(filter) as tf.Tensor4D[];

@@ -4,11 +4,11 @@ import {
   imagesUnder,
   padded,
   paddedShape,
-  sidesOf,
+  poolingInPlane,
   unpadded,
   volumeOf,
+  volumeWindowsOf,
   type Windows,
-  windowsOf,
 } from "./windows.js";
 
 /** What padding holds: no float32 is less. */
@@ -22,7 +22,7 @@ export const maxPooling3d: Correction = {
   backends: ["cpu", "wasm", "webgpu"],
   kernels: {
     MaxPool3D: ({ x }, attributes) => {
-      const windows = layoutOf(x!.shape, attributes);
+      const windows = volumeWindowsOf(x!.shape, attributes.filterSize, attributes);
       const largest = planesOf(padded(x!, windows, LEAST), windows).reduce(
         (most, { values }) => tf.maximum(most, values),
         tf.scalar(LEAST) as tf.Tensor,
@@ -30,7 +30,7 @@ export const maxPooling3d: Correction = {
       return tf.reshape(largest, [x!.shape[0]!, ...windows.out, x!.shape[4]!]);
     },
     MaxPool3DGrad: ({ dy, input }, attributes) => {
-      const windows = layoutOf(input!.shape, attributes);
+      const windows = volumeWindowsOf(input!.shape, attributes.filterSize, attributes);
       const planes = planesOf(padded(input!, windows, LEAST), windows);
       const largest = planes.reduce((most, { values }) => tf.maximum(most, values), planes[0]!.values);
       let left: tf.Tensor = tf.reshape(dy!, largest.shape);
@@ -44,7 +44,7 @@ export const maxPooling3d: Correction = {
           .runKernel(
             "MaxPoolGrad",
             { dy: own, input: images, output: values },
-            inPlane(windows),
+            poolingInPlane(windows),
           ) as tf.Tensor;
         return volumeOf(spread, k, depth, windows);
       });
@@ -53,19 +53,13 @@ export const maxPooling3d: Correction = {
   },
 };
 
-function layoutOf(input: readonly number[], { filterSize, strides, pad }: tf.NamedAttrMap): Windows {
-  return windowsOf(input.slice(1, -1), sidesOf(filterSize, 3), sidesOf(strides, 3), pad);
-}
-
-/** Attributes of two-dimensional kernels for one plane of the windows. */
-function inPlane({ sides, strides }: Windows) {
-  return { filterSize: sides.slice(1), strides: strides.slice(1), pad: "valid" };
-}
-
 /** The images under each plane of the windows, with the largest numbers of the plane. */
 function planesOf(volume: tf.Tensor, windows: Windows) {
   return Array.from({ length: windows.sides[0]! }, (_, k) => {
     const images = imagesUnder(volume, k, windows);
-    return { images, values: tf.engine().runKernel("MaxPool", { x: images }, inPlane(windows)) as tf.Tensor };
+    return {
+      images,
+      values: tf.engine().runKernel("MaxPool", { x: images }, poolingInPlane(windows)) as tf.Tensor,
+    };
   });
 }

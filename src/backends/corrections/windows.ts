@@ -44,6 +44,29 @@ export function windowsOf(
   return { sides, strides, dilations, padding, out };
 }
 
+/**
+ * Windows that move over volumes.
+ * @param input shape, [batch, depth, height, width, channels]
+ * @param sides of a window
+ */
+export function volumeWindowsOf(
+  input: Sides,
+  sides: unknown,
+  { strides, pad, dilations = 1 }: tf.NamedAttrMap,
+): Windows {
+  return windowsOf(input.slice(1, -1), sidesOf(sides, 3), sidesOf(strides, 3), pad, sidesOf(dilations, 3));
+}
+
+/** Height and width of what has a depth, too. */
+export const inPlane = ([, y, x]: Sides): [height: number, width: number] => [y!, x!];
+
+/** Attributes of two-dimensional pooling for one plane of windows over a padded volume. */
+export const poolingInPlane = ({ sides, strides }: Windows) => ({
+  filterSize: inPlane(sides),
+  strides: inPlane(strides),
+  pad: "valid",
+});
+
 /** The shape of a padded input, [batch, …sides, channels]. */
 export function paddedShape(shape: Sides, { padding }: Windows): number[] {
   return shape.map((length, axis) => {

@@ -1,8 +1,13 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Context } from "./context.js";
 
-/** Activations that a tile applies before it is stored, with their codes in assembly/tiles.ts. */
-const IN_TILE: Record<string, number> = { linear: 0, relu: 1, relu6: 2 };
+/** Codes of activations in `assembly/tiles.ts`. */
+export const LINEAR = 0;
+export const RELU = 1;
+const RELU6 = 2;
+
+/** Activations that a tile applies before it is stored. */
+const IN_TILE: Record<string, number> = { linear: LINEAR, relu: RELU, relu6: RELU6 };
 /** Activations that follow as a kernel of their own. */
 const AFTERWARDS: Record<string, string> = {
   elu: "Elu",
@@ -13,7 +18,7 @@ const AFTERWARDS: Record<string, string> = {
 
 /** The code of the activation that tiles apply. */
 export function tileActivation(attributes: NamedAttrMap): number {
-  return IN_TILE[attributes.activation as string] ?? 0;
+  return IN_TILE[attributes.activation as string] ?? LINEAR;
 }
 
 /** True for an activation that neither tiles nor a kernel afterwards can apply. */

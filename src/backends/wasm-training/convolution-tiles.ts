@@ -1,14 +1,10 @@
 /** Fast kernels for the convolutions that Winograd's filtering takes; undefined leaves one to windows. */
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
-import { activated, tileActivation } from "./activation.js";
+import { activated, LINEAR, RELU, tileActivation } from "./activation.js";
 import type { Context } from "./context.js";
 import { input } from "./kernel.js";
 import type { Info } from "./windows.js";
 import { convolveTiles, filterGradientOfTiles, tileSideOf } from "./winograd.js";
-
-/** Codes of `assembly/tiles.ts`. */
-const LINEAR = 0;
-const RELU = 1;
 
 function tileSide(context: Context, info: Info): number | undefined {
   return context.isFast ? tileSideOf(info) : undefined;

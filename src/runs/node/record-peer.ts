@@ -11,7 +11,7 @@ import { makeFolder } from "../../sinks/folders.js";
 import { createPrometheusSink, type PrometheusSink } from "../../sinks/prometheus.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { Experiment } from "../experiment.js";
-import { failureOf } from "../log.js";
+import { failureCode } from "../log.js";
 import { runSubject } from "../run-subject.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
 import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
@@ -180,7 +180,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
         : error instanceof Error
           ? error.message
           : String(error);
-    await log?.end("stopped", reason, run.counters.take(), failureOf(error));
+    await log?.end("stopped", reason, run.counters.take(), failureCode(error));
     throw error;
   } finally {
     unwatch?.();

@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import { type Evaluation, type Metric, qualityOf, rangeOf } from "../../evaluation.js";
 import { systemClock } from "../../foundation/clock.js";
 import { Interrupted, InvalidExperiment } from "../../foundation/errors.js";
+import { together } from "../../foundation/together.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import type { RunVerdict } from "../../observing/verdict.js";
@@ -11,8 +12,15 @@ import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
-import { together } from "../lockstep.js";
-import { endLine, failureOf, GRAPH_LOG_NAME, graphLine, headerLine, peerLogName, roundLine } from "../log.js";
+import {
+  endLine,
+  failureCode,
+  GRAPH_LOG_NAME,
+  graphLine,
+  headerLine,
+  peerLogName,
+  roundLine,
+} from "../log.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simulate } from "../simulate.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
@@ -257,7 +265,7 @@ async function openLogs(directory: string, about: LogSubject) {
     async end(outcome: "completed" | "stopped", error?: unknown) {
       const reason = error instanceof Error ? error.message : error === undefined ? undefined : String(error);
       for (const log of [graph, ...peers]) {
-        log.write(endLine(outcome, reason, {}, failureOf(error)));
+        log.write(endLine(outcome, reason, {}, failureCode(error)));
         await log.close();
       }
     },
@@ -282,10 +290,7 @@ async function openSaving(peers: readonly SimulatedPeer[], { checkpoints, warn }
   for (const peer of peers) await peer.fingerprint();
   const loaded = resume ? await loadTogether(stores) : [];
   // Of peers in several threads, the first in their order is named.
-  await together(
-    loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)),
-    () => {},
-  );
+  await together(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
   return {
     resumedFrom: loaded[0]?.round,
     /** Every this many rounds, and before the run stops. */

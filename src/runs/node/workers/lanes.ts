@@ -154,6 +154,6 @@ function listen(port: MessagePort, arrived: Parameters<Elsewhere["receive"]>[0])
 }
 
 /** Ends this worker, and with it the run: somebody waits for a message that cannot be read. */
-export function endWith(error: Error): never {
+function endWith(error: Error): never {
   throw error;
 }

@@ -5,7 +5,6 @@ import type { Checkpoint } from "../../../checkpoint.js";
 import type { ExampleCounts } from "../../../dataset.js";
 import type { Evaluation } from "../../../evaluation.js";
 import type { Fingerprint } from "../../../exchange/fingerprint.js";
-import type { Failure } from "../../../foundation/failure.js";
 import type { SentTopology } from "../../../graphs/sent-topology.js";
 import type { SavedModel } from "../../../saved-model.js";
 import type { ThreadCount } from "../../../threads/node.js";
@@ -84,17 +83,3 @@ export interface PeerService {
   /** Releases the trainers. */
   dispose(): Promise<void>;
 }
-
-export type Arguments<Name extends keyof PeerService> = Parameters<PeerService[Name]>;
-export type Result<Name extends keyof PeerService> = Awaited<ReturnType<PeerService[Name]>>;
-
-/** A call, and the answer to the call of the same number. */
-export interface Call {
-  readonly number: number;
-  readonly name: keyof PeerService;
-  readonly args: readonly unknown[];
-}
-export type Answer = { readonly number: number } & (
-  | { readonly result: unknown }
-  | { readonly failure: Failure }
-);

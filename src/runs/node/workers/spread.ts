@@ -3,12 +3,14 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Checkpoint } from "../../../checkpoint.js";
 import { stoppedClock, systemClock } from "../../../foundation/clock.js";
 import { InvalidExperiment } from "../../../foundation/errors.js";
+import type { Eventually } from "../../../foundation/eventually.js";
+import { together } from "../../../foundation/together.js";
 import { sentTopology } from "../../../graphs/sent-topology.js";
 import { requireWhole } from "../../../graphs/topology.js";
 import type { ThreadCount } from "../../../threads/node.js";
 import type { Layout } from "../../../vectors/layout.js";
 import { type Evaluator, evaluatorsAmong } from "../../evaluators.js";
-import { type Lockstep, together } from "../../lockstep.js";
+import type { Lockstep } from "../../lockstep.js";
 import { requireOneKind } from "../../own-data.js";
 import { requireOneStart } from "../../prepare.js";
 import {
@@ -132,7 +134,7 @@ function prepareAll(
   links: readonly Link[],
   blocks: readonly (readonly number[])[],
   threads: ThreadCount,
-): Promise<Team[]> {
+): Eventually<readonly Team[]> {
   const sent = sentTopology(topology);
   const common = {
     topology: sent,
@@ -145,7 +147,7 @@ function prepareAll(
     ...(await link.call("prepare", [{ ...common, ids: blocks[k]! }])),
     link,
   }));
-  return together(parts, () => {});
+  return together(parts);
 }
 
 /** Lines between every two workers. */
@@ -195,8 +197,7 @@ function lockstepOf(links: readonly Link[], progress: { rounds: number }): Locks
 }
 
 /** What is awaited of workers ends when one of them does. */
-function unlessLost<Value>(links: readonly Link[], value: Promise<Value>): Promise<Value> {
-  value.catch(() => {});
+function unlessLost<Value>(links: readonly Link[], value: Eventually<Value>): Promise<Value> {
   return Promise.race([value, ...links.map(({ lost }) => lost)]);
 }
 

@@ -3,25 +3,16 @@ import { parentPort } from "node:worker_threads";
 import { activeBackend } from "../../../backends/index.js";
 import { createHandOver } from "../../../exchange/hand-over.js";
 import { stoppedClock, systemClock } from "../../../foundation/clock.js";
-import { failureOf } from "../../../foundation/failure.js";
 import { receivedTopology } from "../../../graphs/sent-topology.js";
-import { type ThreadCount, workerThreads } from "../../../threads/node.js";
-import type { StartThreads } from "../../../threads/threads.js";
+import { serveCalls } from "../../../threads/calls.js";
+import { workerThreads } from "../../../threads/node.js";
 import { createMemoryTransports } from "../../../transports/memory.js";
 import { evaluatorOf } from "../../evaluators.js";
 import { createLockstep, type Lockstep } from "../../lockstep.js";
 import { type PreparedPeers, preparePeers } from "../../prepare.js";
-import { createLanes, endWith } from "./lanes.js";
+import { createLanes } from "./lanes.js";
 import { packReports } from "./packed-reports.js";
-import type { Answer, Call, Part, PeerService, ReadyPart } from "./service.js";
-
-/** The other threads see the peers' vectors. */
-const shared =
-  (threads: ThreadCount, workers: number): StartThreads =>
-  async (parameters) => ({
-    ...(await workerThreads(threads, { processes: workers })(parameters)),
-    sharesMemory: true,
-  });
+import type { Part, PeerService, ReadyPart } from "./service.js";
 
 /** What a worker has once its part is prepared. */
 interface State extends PreparedPeers {
@@ -56,7 +47,7 @@ function createService(): PeerService {
       const { topology, experiment, ids, threads, workers } = part;
       const prepared = await preparePeers({
         ...{ topology: receivedTopology(topology), experiment, ids, isPart: true },
-        startThreads: shared(threads, workers),
+        startThreads: workerThreads(threads, { processes: workers }),
       });
       state = { ...prepared, part };
       return readyPart(state);
@@ -95,16 +86,4 @@ function createService(): PeerService {
   };
 }
 
-const port = parentPort!;
-const service = createService();
-port.on("messageerror", endWith);
-port.on("message", async ({ number, name, args }: Call) => {
-  let answer: Answer;
-  try {
-    const call = service[name] as (...given: readonly unknown[]) => Promise<unknown>;
-    answer = { number, result: await call(...args) };
-  } catch (error) {
-    answer = { number, failure: failureOf(error) };
-  }
-  port.postMessage(answer);
-});
+serveCalls(parentPort!, createService());

@@ -121,7 +121,11 @@ export function countExamples(
     for (const label of labels) counts[label]!++;
     return counts;
   };
-  return { ...examples, classes: { ...(names && { names }), train: ofEach(train), test: ofEach(test) } };
+  return {
+    train: examples.train,
+    test: examples.test,
+    classes: { ...(names && { names }), train: ofEach(train), test: ofEach(test) },
+  };
 }
 
 /** Count of numbers in one example of this shape. */

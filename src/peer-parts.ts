@@ -199,8 +199,11 @@ export function createParts(options: PeerOptions): Parts {
   const { point } = algorithm;
   const stopper = createStopper({ id, edges, branch, plan, trainer, point, space });
   const states = {
-    ...{ algorithm: algorithm.state, optimizer: optimizer.state },
-    ...{ observer: observer.state, guard: guard.state, pooled: pooling.state },
+    algorithm: algorithm.state,
+    optimizer: optimizer.state,
+    observer: observer.state,
+    guard: guard.state,
+    pooled: pooling.state,
     ...(stopper && { stopper: stopper.state }),
   };
 

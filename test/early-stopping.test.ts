@@ -245,7 +245,7 @@ describe("a stopper", () => {
       throw divergedAt(0, round, what, value);
     };
     const turn = { options: { plan: { rounds: 9 } }, parts: { stopper: alone(1), diverged }, round: 3 };
-    const report = { evaluation: { loss: Number.NaN } };
+    const report = { kind: "learning", evaluation: { loss: Number.NaN } };
     await expectRejection(judge(turn as never, report as never), Diverged, { peer: 0, round: 3 });
   });
 

@@ -13,8 +13,7 @@ export function mix(
   settled: readonly Settled[],
   factors?: Float64Array,
 ): void {
-  const weightOf = ({ rate, edge }: Settled, k: number) => rate * edge.weight * (factors?.[k] ?? 1);
-  addPairs(compressor, out, settled, weightOf);
+  addPairs(compressor, out, settled, undefined, factors);
 }
 
 /** out += scale · Σ_j w_ij (C_j − C_i), whatever the rates of the pairs. */
@@ -24,14 +23,16 @@ export function addDisagreement(
   settled: readonly Settled[],
   scale = 1,
 ): void {
-  addPairs(compressor, out, settled, ({ edge }) => scale * edge.weight);
+  addPairs(compressor, out, settled, scale);
 }
 
+/** @param scale of every pair; its own rate where undefined */
 function addPairs(
   compressor: Compressor,
   out: Vector,
   settled: readonly Settled[],
-  weightOf: (pair: Settled, k: number) => number,
+  scale: number | undefined,
+  factors?: Float64Array,
 ): void {
   let own: Bytes | undefined;
   let total = 0;
@@ -43,7 +44,7 @@ function addPairs(
       total = 0;
     }
     own = pair.own;
-    const weight = weightOf(pair, k);
+    const weight = (scale ?? pair.rate) * pair.edge.weight * (factors?.[k] ?? 1);
     compressor.addTo(out, pair.theirs, weight);
     total += weight;
   }

@@ -220,11 +220,45 @@ export function headerLine(
   };
 }
 
+/** What a line has of a report as it is. */
+type Plain = Omit<RoundReport, "peer" | "projection" | "time">;
+
+/** In the order of a line, so that equal reports are equal lines, whoever put them together. */
+const plainFields: Record<keyof Plain, true> = {
+  round: true,
+  kind: true,
+  loss: true,
+  learningRate: true,
+  consensusRate: true,
+  modelNorm: true,
+  compressionError: true,
+  residual: true,
+  observed: true,
+  consensusEstimate: true,
+  warnings: true,
+  evaluation: true,
+  iterateAverage: true,
+  agreedLoss: true,
+  traffic: true,
+  isReplayed: true,
+  epoch: true,
+  missed: true,
+  refused: true,
+  quarantined: true,
+  counters: true,
+  edgeCounters: true,
+};
+
 /** A peer's report as a line; `peer` stands in the header. */
-export function roundLine({ peer: _, projection, time, ...report }: RoundReport) {
+export function roundLine(report: RoundReport) {
+  const { projection, time } = report;
+  const plain = Object.keys(plainFields).flatMap((field) => {
+    const value = report[field as keyof Plain];
+    return value === undefined ? [] : [[field, value]];
+  });
   return {
     type: "round",
-    ...report,
+    ...(Object.fromEntries(plain) as Plain),
     ...(projection && { projection: encodeProjection(projection) }),
     time,
   } as const;

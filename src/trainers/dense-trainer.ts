@@ -27,6 +27,8 @@ export interface DenseTrainerOptions {
   readonly fastMath?: boolean;
   readonly examples: ExamplesDescription;
   readonly pooling: TrainerPooling;
+  /** What the user should know before the run, one line each. */
+  readonly warnings: readonly string[];
   /** What peers of a run compare of the data. */
   readonly fingerprint: () => Promise<Fingerprint>;
   readonly seed: number;
@@ -51,7 +53,12 @@ export function createDenseTrainer(options: DenseTrainerOptions): Trainer {
 
   return {
     layout,
-    ...{ initialize, examples, pooling, ...stateless },
+    initialize,
+    examples,
+    pooling,
+    warnings: options.warnings,
+    state: stateless.state,
+    restore: stateless.restore,
     counts: countExamples(options.train, test, shapes.inputSize, loss.targets),
     gradient(point, out, step) {
       network.parameters.set(point);

@@ -65,11 +65,10 @@ export const layers: TrainerKind<typeof settings> = {
       // Refuses what no memory holds, before anything is allocated for it.
       const network = denseNetworkFor(shape, rows, fastMath);
       const start = shareStart([model, forModel, loss.name], () => readDenseStart(model, forModel, loss));
-      const trainer = createDenseTrainer({
+      return createDenseTrainer({
         ...{ start: await start, network, loss, train, test, batchSize, augment, fastMath },
-        ...{ examples: description, pooling, fingerprint, seed, peer },
+        ...{ examples: description, pooling, warnings, fingerprint, seed, peer },
       });
-      return { warnings, ...trainer };
     }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");

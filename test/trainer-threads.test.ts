@@ -264,9 +264,18 @@ describe("auto", () => {
   });
 
   it("takes the machine's cores, divided among processes", async () => {
-    const alone = await threadsFor("auto", "wasm", 1);
+    const alone = await threadsFor("auto", "wasm", { processes: 1 });
     if (alone) expect(alone.isAutomatic).toBe(true);
-    expect(await threadsFor("auto", "wasm", 1 << 20)).toBeUndefined();
+    expect(await threadsFor("auto", "wasm", { processes: 1 << 20 })).toBeUndefined();
+  });
+
+  it("takes what it is given, such as 1 in a worker of a simulation", async () => {
+    expect(await threadsFor("auto", "wasm", { automaticThreads: 1 })).toBeUndefined();
+    expect(await threadsFor("auto", "wasm", { automaticThreads: 3 })).toEqual({
+      count: 3,
+      isAutomatic: true,
+    });
+    expect(await threadsFor(2, "wasm", { automaticThreads: 1 })).toEqual({ count: 2, isAutomatic: false });
   });
 
   it("is 1 where threads are refused", async () => {

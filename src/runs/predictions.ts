@@ -6,6 +6,7 @@ import { largest } from "../losses/cross-entropy.js";
 import { sigmoid } from "../losses/sigmoid.js";
 import { EVALUATION_BATCH } from "../trainers/batches.js";
 import type { Predictor } from "../trainers/predictor.js";
+import { createScoring } from "../trainers/scoring.js";
 
 export interface ModelEvaluation extends Evaluation {
   /** Count of labels: examples times positions, or times targets. */
@@ -25,27 +26,23 @@ export async function evaluateModel(
   features: Float32Array,
   labels: Int32Array | Float32Array,
 ): Promise<ModelEvaluation> {
-  const { loss } = model;
-  const { kind, count } = loss.targets;
+  const { kind, count } = model.loss.targets;
   const confusion = Array.from({ length: count }, () => new Array<number>(count).fill(0));
   const perPosition = kind === "classes" ? 1 : model.outputs;
-  const tally = loss.createTally();
-  let sum = 0;
+  const scoring = createScoring(model.loss);
   for await (const { outputs, first } of batches(model, features)) {
     const last = first + outputs.length / model.outputs;
     const own = labels.subarray(first * perPosition, last * perPosition);
-    sum += loss.score(outputs, own);
-    tally.add(outputs, own);
+    scoring.add(outputs, own);
     if (kind !== "classes") continue;
     own.forEach((label, row) => {
       confusion[label]![classAt(outputs, row * model.outputs, model.outputs)]!++;
     });
   }
   return {
-    loss: sum / labels.length,
-    ...tally.figures(),
+    ...scoring.evaluation(),
     labels: labels.length,
-    ...(kind === "classes" ? { confusion } : { byTarget: tally.byTarget() }),
+    ...(kind === "classes" ? { confusion } : { byTarget: scoring.byTarget() }),
   };
 }
 

@@ -40,6 +40,8 @@ export interface PrepareOptions {
   readonly startThreads?: StartThreads | undefined;
   /** Processes with peers on this machine, for trainers that divide its cores. */
   readonly processes?: number | undefined;
+  /** Threads of trainers for which `auto` is set; by the cores of this machine and the processes where left out. */
+  readonly automaticThreads?: number | undefined;
 }
 
 /** Peers of a run before its first round, with their trainers. */
@@ -77,8 +79,8 @@ export async function preparePeers(options: PrepareOptions): Promise<PreparedPee
     if (!given) {
       const isAlone = ids.length === 1 && !options.isPart;
       const tasks = ids.map((peer) => taskOf(experiment, topology, peer, isAlone));
-      const { processes } = options;
-      made.push(...(await createTrainers(tasks, { peers: mixing.peers, processes }, ids)));
+      const { processes, automaticThreads } = options;
+      made.push(...(await createTrainers(tasks, { peers: mixing.peers, processes, automaticThreads }, ids)));
     }
     const trainers = given ?? made;
     if (experiment.split.kind === "own" && !options.isPart) await requireOneTask(trainers);
@@ -149,7 +151,7 @@ const MADE_AT_A_TIME = 8;
 /** @throws what the first of them that cannot be made throws; the others are disposed of */
 async function createTrainers(
   tasks: readonly Experiment[],
-  common: Pick<TrainerContext, "peers" | "processes">,
+  common: Omit<TrainerContext, "peer" | "seed">,
   ids: readonly number[],
 ): Promise<Trainer[]> {
   const made: Trainer[] = [];

@@ -136,8 +136,8 @@ export interface SimulateOptions {
    */
   readonly network?: NetworkSettings | undefined;
   /**
-   * Spreads the peers over worker threads, such as `workerPeers("auto")`; logs, models and checkpoints are those of one thread,
-   * to the bit. `startThreads` is for one thread alone.
+   * Spreads the peers over worker threads, such as `peerWorkers("auto")`; logs, models and checkpoints are those of one worker
+   * whose trainers have one thread, to the bit. `startThreads` is for one worker alone.
    */
   readonly startWorkers?: StartWorkers | undefined;
 }

@@ -5,11 +5,11 @@ import type { Fingerprint } from "../exchange/fingerprint.js";
 import type { Loss } from "../loss.js";
 import type { Vector } from "../vectors/vector.js";
 import { createBatchReader } from "./batch-reader.js";
-import { EVALUATION_BATCH } from "./batches.js";
 import type { DenseNetwork } from "./dense-network.js";
 import type { DenseStart } from "./dense-start.js";
 import { mathFingerprint } from "./fast-math.js";
 import { checkData } from "./layers-checks.js";
+import { createScoring, testBatchesOf } from "./scoring.js";
 import { stateless, type Trainer, type TrainerPooling } from "./trainer.js";
 
 export interface DenseTrainerOptions {
@@ -72,19 +72,12 @@ export function createDenseTrainer(options: DenseTrainerOptions): Trainer {
     },
     async evaluate(model: Vector) {
       network.parameters.set(model);
-      const count = test.labels.length / labelsPerExample;
-      const tally = loss.createTally();
-      let sum = 0;
-      for (let first = 0; first < count; first += EVALUATION_BATCH) {
-        const last = Math.min(count, first + EVALUATION_BATCH);
-        const { inputSize } = shapes;
-        network.features.set(test.features.subarray(first * inputSize, last * inputSize));
-        const labels = test.labels.subarray(first * labelsPerExample, last * labelsPerExample);
-        const outputs = network.forward(last - first, "evaluation");
-        sum += loss.score(outputs, labels);
-        tally.add(outputs, labels);
+      const scoring = createScoring(loss);
+      for (const { features, labels } of testBatchesOf(test, shapes.inputSize)) {
+        network.features.set(features);
+        scoring.add(network.forward(features.length / shapes.inputSize, "evaluation"), labels);
       }
-      return { loss: sum / test.labels.length, ...tally.figures() };
+      return scoring.evaluation();
     },
     fingerprint: async () => ({
       ...start.fingerprint,

@@ -6,15 +6,9 @@ import type { Examples } from "../dataset.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Loss } from "../loss.js";
 import type { Vector } from "../vectors/vector.js";
-import { EVALUATION_BATCH } from "./batches.js";
 import type { ModelShapes } from "./layers-checks.js";
 import { labelsTensor, numberOf, type TensorLoss } from "./layers-computation.js";
-
-/** Batches of test examples, in order. */
-interface TestBatch {
-  readonly features: Vector;
-  readonly labels: Examples["labels"];
-}
+import { createScoring, testBatchesOf } from "./scoring.js";
 
 /**
  * Evaluates by a model's outputs. Sums are in the order of the examples, so they do not depend on how many batches are
@@ -30,18 +24,14 @@ export async function evaluateOutputs(
   width: number,
   outputs: (features: readonly Vector[]) => Promise<readonly Float32Array[]>,
 ): Promise<Evaluation> {
-  const batches = batchesOf(test, inputSize);
-  const tally = loss.createTally();
-  let sum = 0;
+  const batches = testBatchesOf(test, inputSize);
+  const scoring = createScoring(loss);
   for (let first = 0; first < batches.length; first += width) {
     const group = batches.slice(first, first + width);
     const results = await outputs(group.map(({ features }) => features));
-    for (const [k, { labels }] of group.entries()) {
-      sum += loss.score(results[k]!, labels);
-      tally.add(results[k]!, labels);
-    }
+    for (const [k, { labels }] of group.entries()) scoring.add(results[k]!, labels);
   }
-  return { loss: sum / test.labels.length, ...tally.figures() };
+  return scoring.evaluation();
 }
 
 /** The mean of a loss of the user's own. */
@@ -52,7 +42,7 @@ export async function evaluateTensors(
   loss: TensorLoss,
 ): Promise<Evaluation> {
   let sum = 0;
-  for (const { features, labels } of batchesOf(test, inputSize)) {
+  for (const { features, labels } of testBatchesOf(test, inputSize)) {
     const count = features.length / inputSize;
     const mean = tf.tidy(() => {
       const given = tf.tensor(features, [count, ...inputShape]);
@@ -62,17 +52,4 @@ export async function evaluateTensors(
     sum += (await numberOf(mean)) * labels.length;
   }
   return { loss: sum / test.labels.length };
-}
-
-function batchesOf({ features, labels }: Examples, inputSize: number): TestBatch[] {
-  const count = features.length / inputSize;
-  const perExample = labels.length / count;
-  return Array.from({ length: Math.ceil(count / EVALUATION_BATCH) }, (_, k) => {
-    const first = k * EVALUATION_BATCH;
-    const last = Math.min(count, first + EVALUATION_BATCH);
-    return {
-      features: features.subarray(first * inputSize, last * inputSize),
-      labels: labels.subarray(first * perExample, last * perExample),
-    };
-  });
 }

@@ -11,6 +11,7 @@ import { programOptions } from "../threads/program.js";
 import type { NamedValues } from "../vectors/state.js";
 import type { Vector } from "../vectors/vector.js";
 import type { BatchPart } from "./layers-computation.js";
+import type { TrainerContext } from "./trainer.js";
 
 /** Most threads of a trainer. */
 export const MAX_TRAINER_THREADS = 64;
@@ -58,8 +59,6 @@ export type Buffers = (name: string, length: number) => Vector;
 
 /** Threads that trainers with the same model use in turn. */
 export interface Team {
-  /** Without the caller's. */
-  readonly others: number;
   /** Has threads and buffers to itself until `work` is done, after all who asked before. They start at the first time. */
   use<Result>(work: (threads: readonly Thread[], buffers: Buffers) => Promise<Result>): Promise<Result>;
   /** Ends the threads when no trainer is left; once. */
@@ -70,13 +69,13 @@ export interface Team {
  * How many threads a trainer may have; undefined for one.
  *
  * @param backend that is active
- * @param processes with peers on this machine, among which `auto` divides its cores
+ * @param context with what `auto` takes, or processes with peers on this machine, among which it divides the cores
  * @throws InvalidExperiment more than one thread where there are no worker threads, or the backend has its own
  */
 export async function threadsFor(
   threads: TrainerThreads,
   backend: string,
-  processes = 1,
+  { processes = 1, automaticThreads }: Pick<TrainerContext, "processes" | "automaticThreads"> = {},
 ): Promise<Omit<ThreadsOption, "copy"> | undefined> {
   if (threads === 1) return undefined;
   const isAutomatic = threads === "auto";
@@ -84,11 +83,11 @@ export async function threadsFor(
   if (obstacle && !isAutomatic) throw obstacle;
   if (obstacle) return undefined;
   if (!isAutomatic) return { count: threads, isAutomatic };
-  const { isMainThread } = await import("node:worker_threads");
   const { availableParallelism } = await import("node:os");
-  // Other threads are workers of a simulation, which share the cores already.
-  const cores = isMainThread ? Math.floor(availableParallelism() / processes) : 1;
-  const count = Math.min(MAX_TRAINER_THREADS, cores);
+  const count = Math.min(
+    MAX_TRAINER_THREADS,
+    automaticThreads ?? Math.floor(availableParallelism() / processes),
+  );
   return count > 1 ? { count, isAutomatic } : undefined;
 }
 
@@ -111,7 +110,6 @@ function obstacleTo(threads: TrainerThreads, backend: string): InvalidExperiment
 type ModelCalls = Calls<ModelService>;
 
 interface SharedTeam {
-  readonly start: () => Promise<readonly ModelCalls[]>;
   readonly buffers: Buffers;
   threads: Promise<readonly ModelCalls[]> | undefined;
   /** Settles when nobody uses the threads. */
@@ -124,17 +122,15 @@ const teams = new Map<string, SharedTeam>();
 /** The threads with this copy of a model, the same ones for all trainers that join. */
 export function joinTeam(copy: ModelCopy, others: number): Team {
   const key = JSON.stringify([copy, others]);
-  const start = () => startThreads(copy, others);
   const team = teams.get(key) ?? {
-    ...{ start, buffers: createBuffers(), threads: undefined, last: Promise.resolve(), trainers: 0 },
+    ...{ buffers: createBuffers(), threads: undefined, last: Promise.resolve(), trainers: 0 },
   };
   teams.set(key, team);
   team.trainers++;
   return {
-    others,
     use(work) {
       const result = team.last.then(async () => {
-        team.threads ??= team.start();
+        team.threads ??= startThreads(copy, others);
         return work(await team.threads, team.buffers);
       });
       team.last = result.catch(() => {});

@@ -72,7 +72,7 @@ export const layers: TrainerKind<typeof settings> = {
     }
 
     const { createLayersTrainer } = await import("./layers-trainer.js");
-    const team = await threadsFor(threads, active.name, context.processes);
+    const team = await threadsFor(threads, active.name, context);
     const copy = {
       backend: active.name,
       model,

@@ -142,6 +142,8 @@ export interface TrainerContext {
   readonly localSteps?: number | undefined;
   /** Processes with peers on this machine, where they are known. */
   readonly processes?: number | undefined;
+  /** Threads that `auto` takes; by the cores of this machine and the processes where left out. */
+  readonly automaticThreads?: number | undefined;
 }
 
 /** One kind of trainer; a new one is a file in `trainers/` and a line in `trainers/index.ts`. */

@@ -61,7 +61,7 @@ function obstacleTo({ experiment, network, clock }: WorkerRun): InvalidExperimen
   }
   if (patience !== "barrier") {
     return new InvalidExperiment(
-      "several workers keep the bits of one thread only where rounds wait for all edges: leave out the workers, or the patience",
+      "several workers give the results of one worker only where rounds wait for all edges: leave out the workers, or the patience",
       { code: "workers-with-patience", field: "patience" },
     );
   }
@@ -116,7 +116,8 @@ async function spread(run: WorkerRun, count: number, threads: ThreadCount): Prom
     await requireOneStart(peers);
     await unlessLost(links, connectAll(teams));
     const evaluators = evaluatorsAmong(experiment, teams.flatMap(evaluatorsOf));
-    const { layout, threads: kernels, foundRate, warnings, backend } = teams[0]!;
+    const { layout, threads: kernels, foundRate, backend } = teams[0]!;
+    const warnings = [...new Set(teams.flatMap((team) => team.warnings))];
     return {
       ...{ peers, layout, threads: kernels, warnings, workers: count, dispose },
       ...(foundRate !== undefined && { foundRate }),

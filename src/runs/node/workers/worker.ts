@@ -48,6 +48,8 @@ function createService(): PeerService {
       const prepared = await preparePeers({
         ...{ topology: receivedTopology(topology), experiment, ids, isPart: true },
         startThreads: workerThreads(threads, { processes: workers }),
+        // The workers have the cores already.
+        automaticThreads: 1,
       });
       state = { ...prepared, part };
       return readyPart(state);

@@ -101,12 +101,14 @@ async function spread(run: WorkerRun, count: number, threads: ThreadCount): Prom
   const blocks = Array.from({ length: count }, (_, k) =>
     ids.slice(Math.floor((k * ids.length) / count), Math.floor(((k + 1) * ids.length) / count)),
   );
-  const links = blocks.map((block) => startWorker({ who: nameOf(block), when }));
+  const links: Link[] = [];
   const dispose = () => {
     for (const link of links) link.end();
   };
   try {
-    const teams = await unlessLost(links, prepareAll(run, links, blocks, threads));
+    for (const block of blocks) links.push(startWorker({ who: nameOf(block), when }));
+    const unlessLost = createLossWatch(links);
+    const teams = await unlessLost(prepareAll(run, links, blocks, threads));
     const peers = teams.flatMap((team) =>
       team.peers.map((peer) => remotePeer(team.link, peer, team.layout, progress)),
     );
@@ -114,7 +116,7 @@ async function spread(run: WorkerRun, count: number, threads: ThreadCount): Prom
       await requireOneKind(teams.flatMap((team) => team.peers.map(async ({ data }) => data!)));
     }
     await requireOneStart(peers);
-    await unlessLost(links, connectAll(teams));
+    await unlessLost(connectAll(teams));
     const evaluators = evaluatorsAmong(experiment, teams.flatMap(evaluatorsOf));
     const { layout, threads: kernels, foundRate, backend } = teams[0]!;
     const warnings = [...new Set(teams.flatMap((team) => team.warnings))];
@@ -122,7 +124,7 @@ async function spread(run: WorkerRun, count: number, threads: ThreadCount): Prom
       ...{ peers, layout, threads: kernels, warnings, workers: count, dispose },
       ...(foundRate !== undefined && { foundRate }),
       ...(backend && { backend }),
-      run: () => runInLockstep(lockstepOf(links, progress), peers, evaluators),
+      run: () => runInLockstep(lockstepOf(links, unlessLost, progress), peers, evaluators),
     };
   } catch (error) {
     dispose();
@@ -175,7 +177,7 @@ async function connectAll(teams: readonly Team[]): Promise<void> {
   );
 }
 
-function lockstepOf(links: readonly Link[], progress: { rounds: number }): Lockstep {
+function lockstepOf(links: readonly Link[], unlessLost: UnlessLost, progress: { rounds: number }): Lockstep {
   const release = (): void => {
     for (const link of links) link.call("release", []).catch(() => {});
   };
@@ -185,7 +187,7 @@ function lockstepOf(links: readonly Link[], progress: { rounds: number }): Locks
         links.map((link) => link.call("next", [])),
         release,
       );
-      const parts = await unlessLost(links, all);
+      const parts = await unlessLost(all);
       if (parts.includes(undefined)) return undefined;
       const reports = parts.flatMap((part) => unpackReports(part!));
       progress.rounds = reports[0]!.round + 1;
@@ -197,9 +199,25 @@ function lockstepOf(links: readonly Link[], progress: { rounds: number }): Locks
   };
 }
 
-/** What is awaited of workers ends when one of them does. */
-function unlessLost<Value>(links: readonly Link[], value: Eventually<Value>): Promise<Value> {
-  return Promise.race([value, ...links.map(({ lost }) => lost)]);
+/** What is awaited of workers ends when one of them does. One thing is awaited at a time. */
+type UnlessLost = <Value>(value: Eventually<Value>) => Promise<Value>;
+
+/** Listens to each worker's end once: a race against it every round would keep something of every round. */
+function createLossWatch(links: readonly Link[]): UnlessLost {
+  let loss: { readonly error: unknown } | undefined;
+  let fail: ((error: unknown) => void) | undefined;
+  for (const { lost } of links) {
+    lost.catch((error) => {
+      loss ??= { error };
+      fail?.(error);
+    });
+  }
+  return (value) =>
+    new Promise((resolve, reject) => {
+      fail = reject;
+      Promise.resolve(value).then(resolve, reject);
+      if (loss) reject(loss.error);
+    });
 }
 
 function remotePeer(

@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { activeBackend } from "../../../backends/index.js";
 import { createHandOver } from "../../../exchange/hand-over.js";
-import { stoppedClock, systemClock } from "../../../foundation/clock.js";
+import { quiescence, stoppedClock, systemClock } from "../../../foundation/clock.js";
 import { receivedTopology } from "../../../graphs/sent-topology.js";
 import { serveCalls } from "../../../threads/calls.js";
 import { workerThreads } from "../../../threads/node.js";
@@ -65,10 +65,17 @@ function createService(): PeerService {
       });
     },
     async next() {
-      const reports = await lockstep!.next();
-      return reports && packReports(reports);
+      try {
+        const reports = await lockstep!.next();
+        return reports && packReports(reports);
+      } catch (error) {
+        // What its peers have sent goes out first, so that the others come as far as they do on one thread.
+        await quiescence();
+        throw error;
+      }
     },
     async release() {
+      await quiescence();
       await lockstep?.close();
     },
     fingerprint: (peer) => peerOf(peer).fingerprint(),

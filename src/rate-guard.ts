@@ -8,7 +8,7 @@
  */
 import type { AlgorithmKind } from "./algorithm.js";
 import { MAX_HALVINGS } from "./exchange/frame.js";
-import type { State } from "./vectors/state.js";
+import { namedNumbers, type State } from "./vectors/state.js";
 
 /** When a norm counts as growing without end: from window to window by a factor, this many times in a row. */
 export interface Growth {
@@ -56,23 +56,30 @@ export function isRateWarning(warning: string): boolean {
   return /^consensus rate η = \S+ is too large: /.test(warning);
 }
 
-/** A norm that is watched, and the names of what is remembered of it. */
+/** A norm that is watched. */
 interface Watched {
   readonly of: keyof Norms;
   readonly growth: Growth;
-  readonly sum: string;
-  readonly seen: string;
-  readonly windows: string;
-  readonly means: readonly string[];
+  /** Where its numbers are among a guard's. */
+  readonly first: number;
 }
 
+// Numbers of a watched norm; from MEANS on, those of its last windows, oldest first.
+const SUM = 0;
+const ROUNDS = 1;
+const WINDOWS = 2;
+const MEANS = 3;
+/** The first of a guard's numbers. */
+const HALVINGS = 0;
+
+/** Names of a guard's numbers in checkpoints. */
+const names = ["halvings"];
+
 function watch(of: keyof Norms, growth: Growth): Watched {
-  const name = `${of} ${growth.rounds}`;
-  const means = Array.from({ length: growth.times + 1 }, (_, k) => `${name} mean ${k}`);
-  return {
-    ...{ of, growth, means },
-    ...{ sum: `${name} sum`, seen: `${name} rounds`, windows: `${name} windows` },
-  };
+  const first = names.length;
+  const means = Array.from({ length: growth.times + 1 }, (_, k) => `mean ${k}`);
+  for (const name of ["sum", "rounds", "windows", ...means]) names.push(`${of} ${growth.rounds} ${name}`);
+  return { of, growth, first };
 }
 
 const watched: readonly Watched[] = [
@@ -82,37 +89,38 @@ const watched: readonly Watched[] = [
 ];
 
 export function createRateGuard(kind: AlgorithmKind): RateGuard {
-  const scalars: Scalars = { halvings: 0 };
+  // Side by side: an object with so many names is a hash table, which every round would write to.
+  const numbers = names.map(() => 0);
   const isActive = isGuarded(kind);
-  const watches = watched.map((each) => ({
-    of: each.of,
-    growth: each.growth,
-    ...createWatch(each, scalars),
-  }));
   return {
-    state: { vectors: {}, scalars },
-    halvings: () => scalars.halvings!,
+    state: {
+      vectors: {},
+      get scalars() {
+        return namedNumbers(names, numbers);
+      },
+    },
+    halvings: () => numbers[HALVINGS]!,
     conclude(norms, consensusRate) {
-      let first: (typeof watches)[number] | undefined;
-      let grown = 0;
-      for (const watch of watches) {
-        const factor = watch.see(norms[watch.of]);
-        if (factor === undefined || first) continue;
-        first = watch;
-        grown = factor;
+      let grown: Watched | undefined;
+      let factor = 0;
+      for (const each of watched) {
+        const growth = see(numbers, each, norms[each.of]);
+        if (growth === undefined || grown) continue;
+        grown = each;
+        factor = growth;
       }
-      if (!first) return none;
-      for (const { restart } of watches) restart();
-      const { of, growth } = first;
-      const rate = consensusRate / 2 ** scalars.halvings!;
-      const canLower = isActive && scalars.halvings! < MAX_HALVINGS;
-      if (canLower) scalars.halvings!++;
+      if (!grown) return none;
+      for (const each of watched) restart(numbers, each);
+      const { of, growth } = grown;
+      const rate = consensusRate / 2 ** numbers[HALVINGS]!;
+      const canLower = isActive && numbers[HALVINGS]! < MAX_HALVINGS;
+      if (canLower) numbers[HALVINGS]!++;
       const done = canLower
         ? `the rate guard halves it to ${rate / 2} on the peer's edges; set a lower consensus rate`
         : "halve the consensus rate";
       const less = kind.compresses ? " or compress less" : "";
       return [
-        `consensus rate η = ${rate} is too large: the norm of the ${of} grew ${grown.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done}${less}`,
+        `consensus rate η = ${rate} is too large: the norm of the ${of} grew ${factor.toFixed(1)} times in ${growth.rounds * growth.times} rounds; ${done}${less}`,
       ];
     },
   };
@@ -120,35 +128,28 @@ export function createRateGuard(kind: AlgorithmKind): RateGuard {
 
 const none: readonly never[] = [];
 
-/** What a guard remembers, by name. */
-type Scalars = Record<string, number>;
+/** Forgets earlier windows. */
+function restart(numbers: number[], { first, growth }: Watched): void {
+  numbers[first + SUM] = 0;
+  numbers[first + ROUNDS] = 0;
+  numbers.fill(0, first + MEANS, first + MEANS + growth.times + 1);
+}
 
-/** Detects a norm that grows without bound. */
-function createWatch({ growth, sum, seen, windows, means }: Watched, scalars: Scalars) {
+/** @returns the factor by which the norm grew, in a round in which it is clear that it does so without end */
+function see(numbers: number[], { first, growth }: Watched, norm: number): number | undefined {
   const { rounds, factor, times } = growth;
-  const restart = (): void => {
-    for (const each of [sum, seen, ...means]) scalars[each] = 0;
-  };
-  restart();
-  scalars[windows] = 0;
-  return {
-    /** Forgets earlier windows. */
-    restart,
-    /** @returns the factor by which the norm grew, in a round in which it is clear that it does so without end */
-    see(norm: number): number | undefined {
-      scalars[sum]! += norm;
-      if (++scalars[seen]! < rounds) return undefined;
-      const mean = scalars[sum]! / rounds;
-      scalars[sum] = 0;
-      scalars[seen] = 0;
-      if (scalars[windows]!++ < WARM_UP_WINDOWS) return undefined;
-      for (let k = 0; k < times; k++) scalars[means[k]!] = scalars[means[k + 1]!]!;
-      scalars[means[times]!] = mean;
-      for (let k = 0; k < times; k++) {
-        const before = scalars[means[k]!]!;
-        if (before === 0 || scalars[means[k + 1]!]! <= factor * before) return undefined;
-      }
-      return mean / scalars[means[0]!]!;
-    },
-  };
+  numbers[first + SUM]! += norm;
+  if (++numbers[first + ROUNDS]! < rounds) return undefined;
+  const mean = numbers[first + SUM]! / rounds;
+  numbers[first + SUM] = 0;
+  numbers[first + ROUNDS] = 0;
+  if (numbers[first + WINDOWS]!++ < WARM_UP_WINDOWS) return undefined;
+  const means = first + MEANS;
+  numbers.copyWithin(means, means + 1, means + times + 1);
+  numbers[means + times] = mean;
+  for (let k = means; k < means + times; k++) {
+    const before = numbers[k]!;
+    if (before === 0 || numbers[k + 1]! <= factor * before) return undefined;
+  }
+  return mean / numbers[means]!;
 }

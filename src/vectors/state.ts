@@ -12,6 +12,21 @@ export interface State {
   readonly scalars: Record<string, number>;
 }
 
+/** Scalars that lie in an array, in the order of their names: what is set by name is set there. */
+export function namedNumbers(names: readonly string[], numbers: number[]): Record<string, number> {
+  const scalars: Record<string, number> = {};
+  for (const [k, name] of names.entries()) {
+    Object.defineProperty(scalars, name, {
+      enumerable: true,
+      get: () => numbers[k],
+      set: (value: number) => {
+        numbers[k] = value;
+      },
+    });
+  }
+  return scalars;
+}
+
 /** Copies of arrays by name, for state that lies outside the vector space. */
 export type NamedValues = Readonly<Record<string, Float32Array>>;
 

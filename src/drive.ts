@@ -1,5 +1,5 @@
 import type { RoundSteps } from "./algorithm.js";
-import type { Exchanges, Outcome, Step } from "./exchange/exchanges.js";
+import type { Exchanges, Step } from "./exchange/exchanges.js";
 import type { Settled } from "./exchange/settlement.js";
 import type { Clock } from "./foundation/clock.js";
 import { InvalidExperiment } from "./foundation/errors.js";
@@ -27,7 +27,7 @@ export interface Driven extends Omit<Step, "step"> {
  * Drives an algorithm through one round: sends what it yields, waits, and resumes it with what has settled.
  *
  * @returns false when the transport was closed meanwhile
- * @throws what `Exchanges.settle` throws. The round then ends at a yield, where model and state are valid
+ * @throws what `Exchanges.wait` and `Exchanges.take` throw. The round then ends at a yield, where model and state are valid
  */
 export function drive(tools: DriveTools, driven: Driven): Eventually<boolean> {
   if (!tools.exchanges.isOpen()) return false;
@@ -55,23 +55,20 @@ function offer(
   const exchange = { kind, round, step, edges, wait, outgoing: next.value };
   tools.exchanges.offer(exchange);
   tools.laps.end("compressMs");
-  const outcome = tools.exchanges.settle(exchange);
-  if (!(outcome instanceof Promise)) return resume(tools, driven, outcome, step);
-  return outcome.then(
-    (there) => resume(tools, driven, there, step),
+  const waited = tools.exchanges.wait(exchange);
+  if (!waited) return resume(tools, driven, step);
+  return waited.then(
+    () => resume(tools, driven, step),
     (error) => end(driven, error),
   );
 }
 
-function resume(
-  tools: DriveTools,
-  driven: Driven,
-  { settled, isClosed }: Outcome,
-  step: number,
-): Eventually<boolean> {
-  const { laps, meter } = tools;
+/** Lets the algorithm take what has settled. */
+function resume(tools: DriveTools, driven: Driven, step: number): Eventually<boolean> {
+  const { exchanges, laps, meter } = tools;
   const { steps } = driven;
   try {
+    const { settled, isClosed } = exchanges.take();
     laps.end("waitMs");
     driven.settled?.(settled);
     meter.begin(driven.round, step + 1);

@@ -47,7 +47,8 @@ export async function reduce(
     const { edges, step, outgoing } = next.value;
     const exchange = { kind: "reduction", round, step, edges, wait: "all" } as const;
     exchanges.offer({ ...exchange, outgoing });
-    const { settled, isClosed } = await exchanges.settle(exchange);
+    await exchanges.wait(exchange);
+    const { settled, isClosed } = exchanges.take();
     if (isClosed) return false;
     next = passes.next(settled);
   }

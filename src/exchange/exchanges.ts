@@ -93,13 +93,13 @@ export interface Exchanges {
   isFinished(): boolean;
   /** Sends this peer's halves of a step. */
   offer(step: Step & { readonly outgoing: Outgoing }): void;
+  /** Waits for the other halves. @throws RoundTimeout */
+  wait(step: Step): Eventually<void>;
   /**
-   * Waits for the other halves.
-   *
-   * @returns what has settled, from this step or an earlier one
-   * @throws RoundTimeout, or what made an edge fail: Unreachable, MalformedPayload, …
+   * What has settled by the end of the wait, from this step or an earlier one; valid until the next wait.
+   * @throws what made an edge fail: Unreachable, MalformedPayload, …
    */
-  settle(step: Step): Eventually<Outcome>;
+  take(): Outcome;
   /** The neighbour that the last exchange waited for longest; undefined when it did not wait. */
   lastToArrive(): number | undefined;
   /**
@@ -319,6 +319,9 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     transport.listen(listener);
   };
 
+  /** What settles in a step that is computed again. */
+  let repeated: readonly Settled[] | undefined;
+
   return {
     isOpen,
     ready: () => (repeats() && replay!.edges()) || ledger.ready(),
@@ -354,16 +357,18 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       last = undefined;
     },
 
-    async settle(step) {
+    async wait(step) {
       begin("waiting");
-      const repeated = repeats() ? replay!.settle() : undefined;
+      repeated = repeats() ? replay!.settle() : undefined;
+      // An obstacle may be gone again by now, and a wait that ended with it goes on.
+      while (!repeated && !isOver(step.wait)) await over(step);
+    },
+
+    take() {
       if (repeated) {
         readNotices(repeated);
         return { settled: repeated, isClosed: false };
       }
-      // An obstacle may be gone again by now, and a wait that ended with it goes on.
-      do await over(step);
-      while (!isOver(step.wait));
       begin("mixing");
       const isClosed = !isOpen();
       const obstacle = ledger.obstacle();

@@ -12,7 +12,7 @@ import {
   recordOf,
   violationOf,
 } from "./account.js";
-import type { Exchanges, ExchangesOptions, Outcome } from "./exchanges.js";
+import type { Exchanges, ExchangesOptions } from "./exchanges.js";
 import { createExaminer } from "./faults.js";
 import { type Frame, frameBytes, requirePayload } from "./frame.js";
 import { createLane, type Half, type Lane, put, take } from "./lane.js";
@@ -152,8 +152,6 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
       return settled;
     };
 
-    const outcome = (): Outcome => ({ settled: isClosed ? [] : takeSettled(), isClosed });
-
     return {
       isOpen: () => !isClosed,
       ready: () => all,
@@ -185,13 +183,14 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
         }
       },
 
-      settle() {
+      wait() {
         giveBack();
-        if (!isMissing() || isClosed) return outcome();
-        return new Promise<void>((resolve) => {
+        if (!isMissing() || isClosed) return undefined;
+        return new Promise((resolve) => {
           wake = resolve;
-        }).then(outcome);
+        });
       },
+      take: () => ({ settled: isClosed ? [] : takeSettled(), isClosed }),
 
       begin() {},
       lastToArrive: () => undefined,

@@ -296,7 +296,8 @@ function runProgram(
       exchanges.offer({ ...now, outgoing });
       wait = wanted;
       last = wanted;
-      const { settled } = await exchanges.settle(now);
+      await exchanges.wait(now);
+      const { settled } = exchanges.take();
       wait = undefined;
       for (const { edge, own, theirs, rate } of settled)
         model.get(edge.peer)!.push({ own: own.join(), theirs: theirs.join(), rate });

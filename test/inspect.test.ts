@@ -1,10 +1,13 @@
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -302,9 +305,9 @@ describe("reading a run", () => {
 });
 
 describe("exports", () => {
-  it("writes the logs' numbers as CSV", () => {
+  it("writes the logs' numbers as CSV", async () => {
     const path = join(newFolder(), "run.csv");
-    writeCsv(readRun(directory), path);
+    await writeCsv(readRun(directory), path);
     const [head, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n");
     const names = peerColumnNames.map((name) => metricColumn(name, { name: "accuracy", better: "higher" }));
     expect(head).toBe(["peer", ...names].join(","));
@@ -319,10 +322,26 @@ describe("exports", () => {
       expect(cells[roundAt]).toBe(String(rounds[k]!.round + 1));
     }
     const inside = join(path, "x");
-    expectError(() => writeCsv(readRun(directory), inside), FileProblem, {
+    await expectRejection(writeCsv(readRun(directory), inside), FileProblem, {
       code: "csv-not-written",
       field: inside,
     });
+  });
+
+  it("leaves an earlier CSV file to those who have it open, and writes through a link", async () => {
+    const folder = newFolder();
+    const path = join(folder, "run.csv");
+    writeFileSync(path, "earlier");
+    const reader = openSync(path, "r");
+    await writeCsv(readRun(directory), path);
+    expect(readFileSync(reader, "utf8")).toBe("earlier");
+    closeSync(reader);
+    const link = join(folder, "link.csv");
+    const target = join(folder, "target.csv");
+    symlinkSync(target, link);
+    await writeCsv(readRun(directory), link);
+    expect(readFileSync(target)).toEqual(readFileSync(path));
+    expect(readdirSync(folder).sort()).toEqual(["link.csv", "run.csv", "target.csv"]);
   });
 
   it("computes CRC-32C as RFC 3720 does", () => {

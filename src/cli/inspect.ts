@@ -109,7 +109,7 @@ async function exportRuns(runs: readonly Run[], views: readonly RunView[], optio
   }
   if (options.csv !== undefined) {
     if (isSeveral) warn(`the CSV file holds ${views[0]!.name} only: export the others one by one`);
-    writeCsv(first!, options.csv);
+    await writeCsv(first!, options.csv);
     note(`csv: ${options.csv}`);
   }
   if (options.tensorboard !== undefined) {

@@ -1,14 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { BackendDescription } from "../src/backends/describe.js";
 import { withoutTimes } from "../src/runs/log.js";
+import { scratchFolder } from "./support/files.js";
 
 const root = new URL("..", import.meta.url).pathname;
-const scratch = mkdtempSync(join(tmpdir(), "murmur-cli-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const { folder: scratch, file } = scratchFolder();
 
 /** Runs the built command as a user would, in a folder of its own. */
 function murmur(...args: string[]) {
@@ -18,12 +17,6 @@ function murmur(...args: string[]) {
     env: { ...process.env, NO_COLOR: "1" },
   });
   return { status, stdout, stderr };
-}
-
-function file(name: string, content: unknown): string {
-  const path = join(scratch, name);
-  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
-  return path;
 }
 
 const ring4 = join(root, "topologies/ring-4.json");

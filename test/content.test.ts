@@ -13,7 +13,7 @@ import { HandshakeRefused, InvalidExperiment } from "../src/foundation/errors.js
 import { parseTopology } from "../src/graphs/topology.js";
 import { GroupNormalization } from "../src/models/layers/group-normalization.js";
 import { parseExperiment } from "../src/runs/experiment.js";
-import { headerLine } from "../src/runs/log.js";
+import { headerLine } from "../src/runs/log-header.js";
 import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { generateIdentity, type JoinOptions, joinRun } from "../src/runs/node/network.js";
 import { modelFingerprint } from "../src/trainers/layers-fingerprint.js";

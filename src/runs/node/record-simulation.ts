@@ -17,10 +17,11 @@ import {
   failureCode,
   GRAPH_LOG_NAME,
   graphLine,
-  headerLine,
+  type LogHeader,
   peerLogName,
   roundLine,
 } from "../log.js";
+import { createHeaders } from "../log-header.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simulate } from "../simulate.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
@@ -249,15 +250,14 @@ async function openLogs(directory: string, about: LogSubject) {
   await requireFolder(directory, resumedFrom !== undefined);
   // Nothing of a modelled run comes from this machine.
   const machine = network ? {} : describeMachine();
-  const openOne = (peer: number | null): Promise<Sink> => {
-    const name = peer === null ? GRAPH_LOG_NAME : peerLogName(peer);
-    const counts = peer === null ? undefined : about.peers[peer]!.counts;
-    const header = headerLine(peer, experiment, topology, layout, { machine, network, counts });
-    return openLog(join(directory, name), header, resumedFrom);
-  };
-  const graph = await openOne(null);
+  const headers = createHeaders(experiment, topology, layout, { machine, network });
+  const openOne = (name: string, header: LogHeader) => openLog(join(directory, name), header, resumedFrom);
+  // The first, since it alone has all edges.
+  const graph = await openOne(GRAPH_LOG_NAME, headers.whole(null));
   const peers: Sink[] = [];
-  for (let peer = 0; peer < topology.graph.peers; peer++) peers.push(await openOne(peer));
+  for (const [peer, { counts }] of about.peers.entries()) {
+    peers.push(await openOne(peerLogName(peer), headers.ofPeer(peer, counts)));
+  }
   return {
     write(round: SimulationRound) {
       graph.write(graphLine(round));

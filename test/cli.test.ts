@@ -244,6 +244,10 @@ describe("a run", () => {
     const { status: read, stdout: shown } = murmur("inspect", out);
     expect(read).toBe(0);
     expect(shown.split("\n")[0]).toBe(last);
+    // Where exports are asked for, they are what comes of it.
+    for (const option of ["--html", "--csv", "--tensorboard", "--mlflow"]) {
+      expect(murmur("inspect", out, option, `exported${option}`)).toMatchObject({ status: 0, stdout: "" });
+    }
 
     const asJson = murmur("simulate", ring4, ...settings, "--json");
     expect(asJson.status).toBe(2);

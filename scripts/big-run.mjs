@@ -9,7 +9,8 @@ import { normal, random } from "../dist/foundation/random.js";
 import { parseTopology } from "../dist/graphs/topology.js";
 import { createProjection } from "../dist/observing/projection.js";
 import { parseExperiment } from "../dist/runs/experiment.js";
-import { headerLine, peerLogName, roundLine } from "../dist/runs/log.js";
+import { peerLogName, roundLine } from "../dist/runs/log.js";
+import { headerLine } from "../dist/runs/log-header.js";
 import { createJsonLines } from "../dist/sinks/json-lines.js";
 import { createLayout } from "../dist/vectors/layout.js";
 

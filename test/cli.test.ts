@@ -1,14 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { BackendDescription } from "../src/backends/describe.js";
 import { withoutTimes } from "../src/runs/log.js";
+import { scratchFolder } from "./support/files.js";
 
 const root = new URL("..", import.meta.url).pathname;
-const scratch = mkdtempSync(join(tmpdir(), "murmur-cli-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const { folder: scratch, file } = scratchFolder();
 
 /** Runs the built command as a user would, in a folder of its own. */
 function murmur(...args: string[]) {
@@ -18,12 +17,6 @@ function murmur(...args: string[]) {
     env: { ...process.env, NO_COLOR: "1" },
   });
   return { status, stdout, stderr };
-}
-
-function file(name: string, content: unknown): string {
-  const path = join(scratch, name);
-  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
-  return path;
 }
 
 const ring4 = join(root, "topologies/ring-4.json");
@@ -251,6 +244,10 @@ describe("a run", () => {
     const { status: read, stdout: shown } = murmur("inspect", out);
     expect(read).toBe(0);
     expect(shown.split("\n")[0]).toBe(last);
+    // Where exports are asked for, they are what comes of it.
+    for (const option of ["--html", "--csv", "--tensorboard", "--mlflow"]) {
+      expect(murmur("inspect", out, option, `exported${option}`)).toMatchObject({ status: 0, stdout: "" });
+    }
 
     const asJson = murmur("simulate", ring4, ...settings, "--json");
     expect(asJson.status).toBe(2);

@@ -1,12 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers as layersModule, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { initializers, input, layers, model as modelOf, sequential } from "@tensorflow/tfjs-layers";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { useBackend } from "../src/backends/index.js";
 import type { Dataset } from "../src/dataset.js";
 import { allowDifferentData, datasetFingerprint, partsFingerprint } from "../src/datasets/content.js";
@@ -16,7 +13,7 @@ import { HandshakeRefused, InvalidExperiment } from "../src/foundation/errors.js
 import { parseTopology } from "../src/graphs/topology.js";
 import { GroupNormalization } from "../src/models/layers/group-normalization.js";
 import { parseExperiment } from "../src/runs/experiment.js";
-import { headerLine } from "../src/runs/log.js";
+import { headerLine } from "../src/runs/log-header.js";
 import { freeLoopbackAddresses } from "../src/runs/node/addresses.js";
 import { generateIdentity, type JoinOptions, joinRun } from "../src/runs/node/network.js";
 import { modelFingerprint } from "../src/trainers/layers-fingerprint.js";
@@ -25,6 +22,7 @@ import { weightsOf } from "../src/trainers/layers-weights.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { encodeSafetensors } from "../src/vectors/safetensors.js";
 import { checkError, expectRejection } from "./support/errors.js";
+import { scratchFolder } from "./support/files.js";
 import { someExamples } from "./support/layers-trainers.js";
 import { joined } from "./support/mutate.js";
 import { quick } from "./support/network.js";
@@ -33,18 +31,12 @@ type Layer = layersModule.Layer;
 
 beforeAll(async () => void (await useBackend()));
 
-const scratch = mkdtempSync(join(tmpdir(), "murmur-content-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const { file } = scratchFolder();
 afterEach(() => void vi.unstubAllGlobals());
 
 let folders = 0;
 /** A file of a peer's own, in a folder of its own. */
-function ownFile(name: string, content: string | Uint8Array): string {
-  const folder = join(scratch, String(folders++));
-  mkdirSync(folder);
-  writeFileSync(join(folder, name), content);
-  return join(folder, name);
-}
+const ownFile = (name: string, content: string | Uint8Array): string => file(`${folders++}/${name}`, content);
 
 /** Thirty examples, dealt to the classes in turn; another stretch gives other examples. */
 const table = (names: readonly string[], stretch = 1) =>

@@ -166,6 +166,21 @@ describe("peers that stop early", () => {
     for (const peer of real.peers) expect(peer.stopping).toEqual(simulated.stopping);
   });
 
+  it("say that learning diverged, with exit code 2, though the best models are saved", () => {
+    const path = join(scratch, "diverging.json");
+    writeFileSync(path, JSON.stringify({ graph: { kind: "ring", peers: 3 } }));
+    const settings = ["--trainer", "quadratic", "--trainer.dimension", "20", "--learning-rate", "3"];
+    const stopping = ["--rounds", "40", "--evaluate-every", "2", "--early-stopping.patience", "3", "--json"];
+    for (const verb of ["simulate", "up"]) {
+      const folder = join(scratch, `diverging-${verb}`);
+      const { status, stdout } = murmur(verb, path, ...settings, ...stopping, "--save", folder);
+      expect(status).toBe(2);
+      const { verdict, stopping: stopped, models } = JSON.parse(stdout);
+      expect([verdict.kind, stopped.keptBest, stopped.bestRound]).toEqual(["diverged", true, 2]);
+      expect(models).toEqual([join(folder, "model.safetensors")]);
+    }
+  });
+
   it("begin to count anew when a newcomer was not there before", async () => {
     const identities = await Promise.all([0, 1, 2].map(generateIdentity));
     const peers = identities.map(({ peerId }, id) => ({ id, peerId, listen: [memoryAddress()] }));

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InvalidTopology } from "../src/foundation/errors.js";
-import { ramanujanGap } from "../src/graphs/expander.js";
+import { random } from "../src/foundation/random.js";
+import { gapLimit, ramanujanGap } from "../src/graphs/expander.js";
 import {
   components,
   createSimpleGraph,
@@ -206,6 +207,32 @@ describe("the edges of", () => {
     expect(one).not.toEqual(two);
   });
 
+  it("Erdős–Rényi are the first connected one of their draws, pair by pair", () => {
+    const settings = fc.record({
+      peers: fc.integer({ min: 1, max: 24 }),
+      share: fc.double({ min: 0.15, max: 1, noNaN: true }),
+      seed,
+    });
+    fc.assert(
+      fc.property(settings, ({ peers, share, seed }) => {
+        const drawn = (sample: number) => {
+          const stream = random(seed, "erdos-renyi", sample);
+          let draw = 0;
+          const pairs: Edge[] = [];
+          for (let a = 0; a < peers; a++) {
+            for (let b = a + 1; b < peers; b++) if (stream.uniform(draw++) < share) pairs.push([a, b]);
+          }
+          return createSimpleGraph(peers, pairs);
+        };
+        const first = Array.from({ length: 100 }, (_, sample) => sample).find((sample) =>
+          isConnected(drawn(sample)),
+        );
+        fc.pre(first !== undefined);
+        expect(graph({ kind: "erdos-renyi", peers, probability: share, seed })).toEqual(drawn(first!));
+      }),
+    );
+  });
+
   it("random-regular reach far from the circulant graph they start from", () => {
     const near = (settings: object) =>
       graph(settings).edges.filter(([a, b]) => Math.min(b - a, 64 - b + a) <= 2).length;
@@ -229,10 +256,31 @@ describe("the expander", () => {
   it("reaches a gap that is asked for, and says so when it cannot", () => {
     const asked = { kind: "expander", peers: 16, degree: 4, seed: 3 };
     expect(gap({ ...asked, minimumGap: 0.28 })).toBeGreaterThanOrEqual(0.28);
-    expectError(() => graph({ ...asked, minimumGap: 0.9 }), InvalidTopology, {
-      code: "expander-gap",
-      field: "minimumGap",
-    });
+    const refused = (settings: object, code: string) =>
+      expectError(() => graph(settings), InvalidTopology, { code, field: "minimumGap" });
+    expect(gapLimit(16, 4)).toBeGreaterThan(0.45);
+    refused({ ...asked, minimumGap: 0.45 }, "expander-gap");
+    // No graph is drawn: a hundred of this size take minutes.
+    refused({ ...asked, peers: MAX_PEERS, degree: 62, minimumGap: 0.9 }, "expander-gap-impossible");
+  });
+
+  it("has no gap above the limit of its size and degree", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 3, max: 7 }),
+        fc.integer({ min: 4, max: 40 }),
+        seed,
+        (degree, half, seed) => {
+          const peers = 2 * half;
+          const reached = gap({ kind: "random-regular", degree, peers, seed });
+          expect(reached).toBeLessThanOrEqual(gapLimit(peers, degree) + 1e-9);
+        },
+      ),
+    );
+    // Complete graphs reach it.
+    for (const peers of [4, 7, 30]) {
+      expect(gap({ kind: "complete", peers })).toBeCloseTo(gapLimit(peers, peers - 1), 9);
+    }
   });
 });
 
@@ -261,6 +309,10 @@ describe("graphs that are refused", () => {
       { code: "erdos-renyi-disconnected", field: "probability" },
     );
     expect(message).toContain("0.184 or more");
+    // Draws of all pairs, a hundred times, would take minutes.
+    expectError(() => graph({ kind: "erdos-renyi", peers: MAX_PEERS, probability: 1e-4 }), InvalidTopology, {
+      code: "erdos-renyi-disconnected",
+    });
     expect(isConnected(graph({ kind: "erdos-renyi", peers: 40, probability: 0.184 }))).toBe(true);
   });
 });

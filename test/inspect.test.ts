@@ -1,10 +1,13 @@
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -22,7 +25,7 @@ import { crc32c, frameRecord, maskedChecksum, writeTensorboard } from "../src/in
 import { viewRun } from "../src/inspect/view.js";
 import { usefulMs } from "../src/observing/goodput.js";
 import type { RoundReport } from "../src/observing/report.js";
-import { LOG_VERSION, logLine, type PeerRound, withoutTimes } from "../src/runs/log.js";
+import { LOG_VERSION, type LogHeader, logLine, type PeerRound, withoutTimes } from "../src/runs/log.js";
 import { createJsonLines } from "../src/sinks/json-lines.js";
 import { createPrometheusSink } from "../src/sinks/prometheus.js";
 import { expectError, expectRejection } from "./support/errors.js";
@@ -73,6 +76,42 @@ describe("log lines", () => {
     expect(header).toMatchObject({ type: "header", logVersion: LOG_VERSION, seed: 1, peer: 0 });
     expect(header).not.toHaveProperty("machine");
     expect(round).not.toHaveProperty("time");
+  });
+
+  it("have the edges of their peer; the graph's log, or all peers' together, have those of the graph", () => {
+    const headerOf = (name: string) => JSON.parse(linesOf(directory, name)[0]!) as LogHeader;
+    const { edges } = headerOf("graph.jsonl").topology;
+    expect(edges).toHaveLength(8);
+    for (let peer = 0; peer < 8; peer++) {
+      const { topology } = headerOf(`peer-${peer}.jsonl`);
+      expect(topology).toMatchObject({ isPart: true, edges: edges.filter((edge) => edge.includes(peer)) });
+    }
+    const folder = copy();
+    const shown = () => viewRun(readRun(folder)).edges.map(({ a, b }) => [a, b]);
+    expect(shown()).toEqual(edges);
+    rmSync(join(folder, "graph.jsonl"));
+    expect(readRun(folder).header.topology).not.toHaveProperty("isPart");
+    expect(shown()).toEqual(edges);
+    rmSync(join(folder, "peer-1.jsonl"));
+    rmSync(join(folder, "peer-2.jsonl"));
+    expect(shown()).toEqual(edges.filter(([a, b]) => a !== 1 || b !== 2));
+  });
+
+  it("of earlier versions have all edges in every header, and are read as well", () => {
+    const folder = copy();
+    const { edges } = JSON.parse(linesOf(folder, "graph.jsonl")[0]!).topology;
+    for (let peer = 0; peer < 8; peer++) {
+      const [first, ...lines] = linesOf(folder, `peer-${peer}.jsonl`);
+      const { topology, ...header } = JSON.parse(first!);
+      const { isPart: _, ...whole } = { ...topology, edges };
+      const written = [JSON.stringify({ ...header, topology: whole }), ...lines].join("\n");
+      writeFileSync(join(folder, `peer-${peer}.jsonl`), `${written}\n`);
+    }
+    const { name: _, ...view } = viewRun(readRun(folder));
+    const { name: __, ...expected } = viewRun(readRun(directory));
+    expect(view).toEqual(expected);
+    rmSync(join(folder, "graph.jsonl"));
+    expect(readRun(folder).header.topology.edges).toEqual(edges);
   });
 
   it("are of the schema", () => {
@@ -302,9 +341,9 @@ describe("reading a run", () => {
 });
 
 describe("exports", () => {
-  it("writes the logs' numbers as CSV", () => {
+  it("writes the logs' numbers as CSV", async () => {
     const path = join(newFolder(), "run.csv");
-    writeCsv(readRun(directory), path);
+    await writeCsv(readRun(directory), path);
     const [head, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n");
     const names = peerColumnNames.map((name) => metricColumn(name, { name: "accuracy", better: "higher" }));
     expect(head).toBe(["peer", ...names].join(","));
@@ -319,10 +358,26 @@ describe("exports", () => {
       expect(cells[roundAt]).toBe(String(rounds[k]!.round + 1));
     }
     const inside = join(path, "x");
-    expectError(() => writeCsv(readRun(directory), inside), FileProblem, {
+    await expectRejection(writeCsv(readRun(directory), inside), FileProblem, {
       code: "csv-not-written",
       field: inside,
     });
+  });
+
+  it("leaves an earlier CSV file to those who have it open, and writes through a link", async () => {
+    const folder = newFolder();
+    const path = join(folder, "run.csv");
+    writeFileSync(path, "earlier");
+    const reader = openSync(path, "r");
+    await writeCsv(readRun(directory), path);
+    expect(readFileSync(reader, "utf8")).toBe("earlier");
+    closeSync(reader);
+    const link = join(folder, "link.csv");
+    const target = join(folder, "target.csv");
+    symlinkSync(target, link);
+    await writeCsv(readRun(directory), link);
+    expect(readFileSync(target)).toEqual(readFileSync(path));
+    expect(readdirSync(folder).sort()).toEqual(["link.csv", "run.csv", "target.csv"]);
   });
 
   it("computes CRC-32C as RFC 3720 does", () => {

@@ -238,6 +238,28 @@ describe("murmur export", () => {
   });
 });
 
+describe("evaluate and predict", () => {
+  it("take what export takes: a checkpoint, or a run's folder with a peer or the mean", () => {
+    const folder = at("checkpoints");
+    const [newest] = readdirSync(join(folder, "peer-1")).filter((name) => name.includes("20"));
+    const choices = [
+      [folder, "--id", "1"],
+      [folder, "--mean"],
+      [join(folder, "peer-0")],
+      [join(folder, "peer-1", newest!)],
+      [at("saved")],
+    ];
+    for (const [k, choice] of choices.entries()) {
+      const file = at("chosen", `${k}.safetensors`);
+      ok("export", ...choice, "--to", file);
+      for (const command of ["evaluate", "predict"]) {
+        const [chosen, expected] = [choice, [file]].map((of) => ok(command, ...of, "--json"));
+        expect(chosen!.replace(/"model":"[^"]*"/, "")).toBe(expected!.replace(/"model":"[^"]*"/, ""));
+      }
+    }
+  });
+});
+
 describe("what cannot be used", () => {
   const cases: [what: string, args: () => string[], says: RegExp][] = [
     ["no model", () => ["evaluate", at("none")], /none: there is no such file/],
@@ -250,6 +272,11 @@ describe("what cannot be used", () => {
     [
       "several peers",
       () => ["export", at("checkpoints"), "--to", at("x.safetensors")],
+      /peers 0, 1: choose one with --id/,
+    ],
+    [
+      "several peers of whom none is chosen",
+      () => ["predict", at("checkpoints")],
       /peers 0, 1: choose one with --id/,
     ],
     ["one peer and the mean", () => ["export", model, "--id", "0", "--mean", "--to", "x"], /--mean.*--id/],

@@ -363,19 +363,22 @@ describe("murmur up", () => {
     expect(murmur("up", path, ...quadratic, "--out", out).stderr).toMatch(/^error: .*not empty.*\n$/);
   });
 
-  it("stops all peers on Ctrl-C, and their logs say so", async () => {
-    const out = join(scratch, "interrupted");
+  it.each([
+    ["SIGINT", "Ctrl-C", 130],
+    ["SIGTERM", "SIGTERM", 143],
+  ] as const)("stops all peers on %s, and their logs say so", async (name, reason, code) => {
+    const out = join(scratch, name);
     const up = startMurmur("up", topologyFile({ graph: { kind: "ring", peers: 3 } }), ...long, "--out", out);
     await up.says(/3 peers \d+\/4000/);
     const children = childrenOf(up.process.pid!);
     expect(children).toHaveLength(3);
-    up.process.kill("SIGINT");
+    up.process.kill(name);
     const { status, stderr } = await up.finished;
-    expect(status).toBe(130);
-    expect(stderr).toMatch(/all peers stopped after \d+ rounds: Ctrl-C/);
+    expect(status).toBe(code);
+    expect(stderr).toMatch(new RegExp(`all peers stopped after \\d+ rounds: ${reason}`));
     expect(children.filter(lives)).toEqual([]);
     for (const name of readdirSync(out)) {
-      expect(lines(join(out, name)).at(-1)).toEqual({ type: "end", outcome: "stopped", reason: "Ctrl-C" });
+      expect(lines(join(out, name)).at(-1)).toEqual({ type: "end", outcome: "stopped", reason });
     }
   });
 

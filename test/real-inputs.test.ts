@@ -1,6 +1,6 @@
 // What people really have: one test for each situation that others met.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
@@ -185,6 +185,23 @@ describe("files that users keep", () => {
     const { status, stderr } = murmur("keys", topology);
     expect(status, stderr).toBe(0);
     expect(readFileSync(key, "utf8").length).toBeGreaterThan(20);
+  });
+
+  it("go to a folder that is made before data are read, and goes again where nothing came of the run", () => {
+    const topology = file("pair.json", JSON.stringify({ graph: { kind: "chain", peers: 2 } }));
+    const data = ["--data", "csv", "--data.path", join(scratch, "nowhere.csv")];
+    for (const command of ["simulate", "up"]) {
+      const said = (folder: string) => {
+        const { status, stderr } = murmur(command, topology, ...data, "--out", folder);
+        expect(status).toBe(2);
+        expect(stderr).not.toContain("logs so far");
+        return stderr;
+      };
+      expect(said(join(file("plain", ""), "logs"))).toMatch(/^error: cannot make folder .*plain\/logs: /m);
+      const folder = join(scratch, "logs");
+      expect(said(folder)).toMatch(/^error: .*cannot read .*nowhere\.csv/m);
+      expect(existsSync(folder)).toBe(false);
+    }
   });
 
   it("need a temporary folder, or a sentence", () => {

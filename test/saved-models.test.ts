@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PNG } from "pngjs";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ExamplesDescription, Rows, Targets } from "../src/dataset.js";
 import { fitFeatures, fitLabels } from "../src/datasets/fit.js";
 import { loadDataset, loadRows } from "../src/datasets/index.js";
@@ -26,15 +25,10 @@ import { createTrainer } from "../src/trainers/index.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { decodeSafetensors, encodeSafetensors } from "../src/vectors/safetensors.js";
 import { expectError, expectRejection } from "./support/errors.js";
+import { scratchFolder } from "./support/files.js";
 import { joined } from "./support/mutate.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "murmur-models-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
-const file = (name: string, content: string | Uint8Array): string => {
-  const path = join(scratch, name);
-  writeFileSync(path, content);
-  return path;
-};
+const { folder: scratch, file } = scratchFolder();
 
 /** Rows of two columns around their class's centre, dealt to the classes in turn. */
 const flowers = (names: readonly string[], count = 30) =>
@@ -399,11 +393,10 @@ describe("examples for a trained model", () => {
     };
     const folder = join(scratch, "pictures");
     for (const [name, grey] of Object.entries({ "cat/1.png": 51, "cat/2.png": 102, "dog/3.png": 255 })) {
-      mkdirSync(join(folder, name, ".."), { recursive: true });
-      writeFileSync(join(folder, name), png(grey));
+      file(`pictures/${name}`, png(grey));
     }
     // Beside folders for classes it is none of the examples.
-    writeFileSync(join(folder, "stray.png"), png(0));
+    file("pictures/stray.png", png(0));
     mkdirSync(join(folder, "empty"));
     const load = (path: string) =>
       loadRows(parseExperiment({ data: { kind: "images", path, channels: 1 } }).data, "all", [2, 2, 1]);

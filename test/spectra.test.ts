@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { InvalidTopology } from "../src/foundation/errors.js";
 import { normal, random } from "../src/foundation/random.js";
 import { CLOSING_TOLERANCE, closingRates } from "../src/graphs/closing-rates.js";
-import { MAX_EDGES } from "../src/graphs/graph.js";
+import { allPairs, createSimpleGraph, MAX_EDGES } from "../src/graphs/graph.js";
 import { createGraph, eigenvaluesOf, type GraphSettings, graphSettings } from "../src/graphs/index.js";
 import { EXTREME_ACCURACY, extremesOf, meanSquareSlowness } from "../src/graphs/lanczos.js";
 import { denseWeights, MAX_DENSE_PEERS, type Mixing, selfWeight } from "../src/graphs/mixing.js";
@@ -266,9 +266,15 @@ describe("limits", () => {
     for (const topology of [
       { graph: { kind: "ring", peers, directed: true } },
       { graph: { kind: "ring", peers }, weights },
-      { graph: { kind: "one-peer-exponential", peers } },
     ]) {
       expectError(() => parseTopology(topology, "here"), InvalidTopology, refused);
+    }
+    for (const kind of ["one-peer-exponential", "base-graph", "random-matchings", "equitopo"]) {
+      expectError(() => parseTopology({ graph: { kind, peers } }, "here"), InvalidTopology, {
+        code: "invalid-setting",
+        field: "graph.peers",
+      });
+      expect(graphSettings.safeParse({ kind, peers: MAX_DENSE_PEERS }).success).toBe(true);
     }
     expect(denseWeights(mixingOf({ kind: "ring", peers: MAX_DENSE_PEERS }))).toHaveLength(
       MAX_DENSE_PEERS ** 2,
@@ -278,8 +284,11 @@ describe("limits", () => {
   it("MAX_EDGES, with which a complete graph has 1024 peers at most", () => {
     const complete = (peers: number) => createGraph(settingsOf({ kind: "complete", peers }));
     expect(complete(1024).edges).toHaveLength(MAX_EDGES);
-    expectError(() => complete(1025), InvalidTopology, { code: "edge-count", field: "peers" });
-    expectError(() => complete(10_000), InvalidTopology, { code: "edge-count", field: "peers" });
+    expect(graphSettings.safeParse({ kind: "complete", peers: 1025 }).success).toBe(false);
+    for (const peers of [1025, 10_000]) {
+      const refused = { code: "edge-count", field: "peers" };
+      expectError(() => createSimpleGraph(peers, allPairs(peers)), InvalidTopology, refused);
+    }
   });
 });
 

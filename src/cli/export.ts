@@ -1,28 +1,20 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { exportModel } from "../runs/node/export.js";
-import { print, warn } from "./console.js";
-import { peerNumber } from "./option-types.js";
+import { print } from "./console.js";
+import { addModelChoice, type ModelOfOptions, modelChoice } from "./model-use.js";
 
 export function exportCommand(): Command {
-  return new Command("export")
-    .description("write the model of a checkpoint, or a saved model, in another format")
-    .argument(
-      "<source>",
-      "model (.safetensors), checkpoint, or the folder that a run was given with --save or --checkpoints",
-    )
+  const command = new Command("export").description(
+    "write the model of a checkpoint, or a saved model, in another format",
+  );
+  return addModelChoice(command)
     .requiredOption(
       "--to <file>",
       "model.safetensors; or model.json for TensorFlow.js, whose weights.bin is written beside it",
     )
-    .option(
-      "--id <peer>",
-      "whose model, of a folder with several peers; of checkpoints, the newest",
-      peerNumber,
-    )
-    .addOption(new Option("--mean", "the mean of the models of all peers in the folder").conflicts("id"))
     .option("--json", "print as JSON")
-    .action(async (source: string, { to, id, mean, json }: Options) => {
-      const exported = await exportModel({ source, to, of: mean ? "mean" : id, warn });
+    .action(async (source: string, { to, json, ...of }: Options) => {
+      const exported = await exportModel({ ...modelChoice(source, of), to });
       if (json) return print(JSON.stringify(exported));
       const { files, peers, round } = exported;
       const whose =
@@ -31,9 +23,7 @@ export function exportCommand(): Command {
     });
 }
 
-interface Options {
+interface Options extends ModelOfOptions {
   readonly to: string;
-  readonly id?: number;
-  readonly mean?: true;
   readonly json?: true;
 }

@@ -53,13 +53,15 @@ export function inspectCommand(): Command {
         await serve(folder, options.live === true ? 0 : options.live);
         return;
       }
-      const runs = [folder, ...(options.compare ?? [])].map(readRun);
+      const folders = [folder, ...(options.compare ?? [])];
+      const runs = folders.map(readRun);
       const views = distinct(
         runs.map((run) => viewRun(run)),
-        [folder, ...(options.compare ?? [])],
+        folders,
       );
-      const exportsOnly = [options.html, options.csv, options.tensorboard].some((path) => path !== undefined);
-      if (options.json || !exportsOnly) printRuns(runs, views, options);
+      const { html, csv, tensorboard, mlflow } = options;
+      const isExport = [html, csv, tensorboard, mlflow].some((path) => path !== undefined);
+      if (options.json || !isExport) printRuns(runs, views, options);
       await exportRuns(runs, views, options);
     });
 }
@@ -109,7 +111,7 @@ async function exportRuns(runs: readonly Run[], views: readonly RunView[], optio
   }
   if (options.csv !== undefined) {
     if (isSeveral) warn(`the CSV file holds ${views[0]!.name} only: export the others one by one`);
-    writeCsv(first!, options.csv);
+    await writeCsv(first!, options.csv);
     note(`csv: ${options.csv}`);
   }
   if (options.tensorboard !== undefined) {

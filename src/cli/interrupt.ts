@@ -1,5 +1,10 @@
 import { constants } from "node:os";
 
+let received: NodeJS.Signals | undefined;
+
+/** Exit code of a command that ended in order after a signal: 128 and its number, as of one that the signal kills. */
+export const interruptedExitCode = (): number => 128 + constants.signals[received ?? "SIGINT"];
+
 /**
  * A signal that Ctrl-C (or a polite kill) aborts, with a reason in words, so that what runs can end in order.
  * Asked a second time, the process ends at once.
@@ -9,7 +14,8 @@ import { constants } from "node:os";
 export function untilInterrupted(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
+    received = name;
+    if (controller.signal.aborted) process.exit(interruptedExitCode());
     controller.abort(name === "SIGINT" ? "Ctrl-C" : name);
   };
   process.on("SIGINT", onSignal);

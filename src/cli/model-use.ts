@@ -6,20 +6,49 @@ import { type DataPart, dataParts } from "../datasets/index.js";
 import { FileProblem } from "../foundation/errors.js";
 import { unwritten } from "../foundation/system-errors.js";
 import { openData, openModel, type UsedData, type UsedModel } from "../runs/model-use.js";
-import { readModel } from "../runs/node/models.js";
+import { chooseModel, type ModelChoice } from "../runs/node/model-choice.js";
 import { writeText } from "../sinks/whole-file.js";
+import { warn } from "./console.js";
+import { peerNumber } from "./option-types.js";
 
-export interface ModelUseOptions {
+export interface ModelUseOptions extends ModelOfOptions {
   readonly part?: DataPart;
   readonly backend?: string;
   readonly csv?: string;
   readonly json?: true;
 }
 
+/** Which model of a run's folder. */
+export interface ModelOfOptions {
+  readonly id?: number;
+  readonly mean?: true;
+}
+
+/** The argument of a command that takes one model, and the options that choose it. */
+export function addModelChoice(command: Command): Command {
+  return command
+    .argument(
+      "<model>",
+      "model (.safetensors), checkpoint, or the folder that a run was given with --save or --checkpoints",
+    )
+    .option(
+      "--id <peer>",
+      "whose model, of a folder with several peers; of checkpoints, the newest",
+      peerNumber,
+    )
+    .addOption(new Option("--mean", "the mean of the models of all peers in the folder").conflicts("id"));
+}
+
+/** The model that `addModelChoice` lets users choose. */
+export const modelChoice = (source: string, { id, mean }: ModelOfOptions): ModelChoice => ({
+  source,
+  of: mean ? "mean" : id,
+  warn,
+});
+
 /** The arguments and options of `murmur evaluate` and `murmur predict`. */
 export function addModelUse(command: Command): Command {
-  return command
-    .argument("<model>", "file that murmur saved (.safetensors)")
+  return addModelChoice(command)
     .argument(
       "[data]",
       "a path, read with the settings of the run's data; or settings of other data as JSON, or their kind; default: the run's data",
@@ -38,15 +67,16 @@ export function addModelUse(command: Command): Command {
 export async function openUse(
   path: string,
   data: string | undefined,
-  { part, backend, csv }: ModelUseOptions,
+  options: ModelUseOptions,
 ): Promise<UsedModel & { readonly data: UsedData }> {
+  const { part, backend, csv } = options;
   if (csv !== undefined && [path, data].some((read) => read && resolve(read) === resolve(csv))) {
     throw new FileProblem(`--csv ${csv} is a file that is read: choose another name`, {
       code: "table-over-input",
       field: csv,
     });
   }
-  const used = await openModel(await readModel(path), backend);
+  const used = await openModel(await chooseModel(modelChoice(path, options)), backend);
   return { ...used, data: await openData(used, data, part) };
 }
 

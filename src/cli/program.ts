@@ -6,6 +6,7 @@ import { createCommands } from "./commands.js";
 import { fail, note } from "./console.js";
 import { helpConfiguration } from "./help.js";
 import { withHint } from "./hints.js";
+import { interruptedExitCode } from "./interrupt.js";
 
 /** Exit code of everything the user can fix: bad files, settings, names, diverged runs. */
 const USER_ERROR = 2;
@@ -32,13 +33,18 @@ process.stderr.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
+const oneLine = ({ message }: Error) => message.replaceAll("\n", " ");
+
 try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : USER_ERROR;
+  } else if (error instanceof Interrupted) {
+    note(oneLine(error));
+    process.exitCode = interruptedExitCode();
   } else if (error instanceof MurmurationError) {
-    (error instanceof Interrupted ? note : fail)(error.message.replaceAll("\n", " "));
+    fail(oneLine(error));
     process.exitCode = error.exitCode;
   } else if (isOfFile(error)) {
     fail(`cannot use ${error.path}: ${unwritten(error)}`);

@@ -7,7 +7,7 @@ import type { Neighbour } from "../graphs/mixing.js";
 import { createSimulation } from "../runs/simulate.js";
 import { checked } from "../settings/check.js";
 import { stateless, type Trainer } from "../trainers/trainer.js";
-import { createLayout } from "../vectors/layout.js";
+import { createLayout, type Layout } from "../vectors/layout.js";
 import { print } from "./console.js";
 import { readJson } from "./files.js";
 
@@ -39,51 +39,11 @@ export interface ReplayResult {
  * @throws InvalidExperiment it is no trajectory, or its name says no algorithm
  */
 export async function replay(file: string): Promise<ReplayResult> {
-  const recorded = checked(
-    trajectory,
-    await readJson(file),
-    { what: `trajectory ${file}` },
-    InvalidExperiment,
-  );
-  const { name, peers, weights, consensusRate, rounds, after } = recorded;
+  const { name, peers, weights, consensusRate, rounds, layout, ...recorded } = await readTrajectory(file);
   const { algorithm, compressor } = methodOf(name);
-  const layout = createLayout(recorded.tensorShapes.map((shape, k) => ({ name: `tensor ${k}`, shape })));
-  const size = layout.length;
-  const read = (base64: string, what: string, models: number) => {
-    const bytes = new Uint8Array(Buffer.from(base64, "base64"));
-    if (bytes.length !== models * size * 4) {
-      throw new InvalidExperiment(
-        `trajectory ${file}: ${what} has ${bytes.length} bytes, and ${models} models of ${size} parameters take ${models * size * 4}`,
-        { code: "trajectory-length", field: what },
-      );
-    }
-    return new Float32Array(bytes.buffer);
-  };
-  const initialModels = read(recorded.initialModels, "initialModels", peers);
-  const updates = read(recorded.updates, "updates", rounds * peers);
-  const checkpoints = new Map(
-    Object.entries(after).map(([round, base64]) => [Number(round), read(base64, `after ${round}`, peers)]),
-  );
-
-  const trainers = Array.from(
-    { length: peers },
-    (_, peer): Trainer => ({
-      layout,
-      initialize: (model) => model.set(initialModels.subarray(peer * size, (peer + 1) * size)),
-      // Plain descent at the rate 1 adds what was recorded.
-      async gradient(_, out, round) {
-        const start = (round * peers + peer) * size;
-        for (let k = 0; k < size; k++) out[k] = -updates[start + k]!;
-        return 0;
-      },
-      evaluate: async () => ({ loss: 0 }),
-      ...stateless,
-      dispose() {},
-    }),
-  );
   const simulation = createSimulation({
     neighbours: neighboursOf(weights, peers, file),
-    trainers,
+    trainers: recordedTrainers(layout, peers, recorded),
     plan: {
       seed: 0,
       algorithm: algorithms[algorithm],
@@ -101,17 +61,79 @@ export async function replay(file: string): Promise<ReplayResult> {
   let largestError = 0;
   let largestReference = 0;
   for await (const { round } of simulation.run()) {
-    const reference = checkpoints.get(round + 1);
+    const reference = recorded.checkpoints.get(round + 1);
     if (!reference) continue;
     for (const { id, model } of simulation.peers) {
-      for (let k = 0; k < size; k++) {
-        const expected = reference[id * size + k]!;
+      for (let k = 0; k < layout.length; k++) {
+        const expected = reference[id * layout.length + k]!;
         largestError = Math.max(largestError, Math.abs(model[k]! - expected));
         largestReference = Math.max(largestReference, Math.abs(expected));
       }
     }
   }
   return { name, maxRelativeError: largestError / largestReference };
+}
+
+/** A trajectory whose numbers are decoded, one model after the other. */
+interface Trajectory
+  extends Pick<z.output<typeof trajectory>, "name" | "peers" | "weights" | "consensusRate" | "rounds"> {
+  readonly layout: Layout;
+  readonly initialModels: Float32Array;
+  /** By round, then by peer. */
+  readonly updates: Float32Array;
+  /** Models by the count of rounds after which they are. */
+  readonly checkpoints: ReadonlyMap<number, Float32Array>;
+}
+
+async function readTrajectory(file: string): Promise<Trajectory> {
+  const what = `trajectory ${file}`;
+  const recorded = checked(trajectory, await readJson(file), { what }, InvalidExperiment);
+  const { name, peers, weights, consensusRate, rounds } = recorded;
+  const layout = createLayout(recorded.tensorShapes.map((shape, k) => ({ name: `tensor ${k}`, shape })));
+  const size = layout.length;
+  const read = (base64: string, what: string, models: number) => {
+    const bytes = new Uint8Array(Buffer.from(base64, "base64"));
+    if (bytes.length !== models * size * 4) {
+      throw new InvalidExperiment(
+        `trajectory ${file}: ${what} has ${bytes.length} bytes, and ${models} models of ${size} parameters take ${models * size * 4}`,
+        { code: "trajectory-length", field: what },
+      );
+    }
+    return new Float32Array(bytes.buffer);
+  };
+  return {
+    ...{ name, peers, weights, consensusRate, rounds, layout },
+    initialModels: read(recorded.initialModels, "initialModels", peers),
+    updates: read(recorded.updates, "updates", rounds * peers),
+    checkpoints: new Map(
+      Object.entries(recorded.after).map(([round, base64]) => [
+        Number(round),
+        read(base64, `after ${round}`, peers),
+      ]),
+    ),
+  };
+}
+
+/** Trainers whose gradients are the recorded updates. */
+function recordedTrainers(
+  layout: Layout,
+  peers: number,
+  { initialModels, updates }: Pick<Trajectory, "initialModels" | "updates">,
+): Trainer[] {
+  const size = layout.length;
+  return Array.from({ length: peers }, (_, peer) => ({
+    layout,
+    initialize: (model) => model.set(initialModels.subarray(peer * size, (peer + 1) * size)),
+    // Plain descent at the rate 1 adds what was recorded.
+    async gradient(_, out, round) {
+      const start = (round * peers + peer) * size;
+      for (let k = 0; k < size; k++) out[k] = -updates[start + k]!;
+      return 0;
+    },
+    evaluate: async () => ({ loss: 0 }),
+    ...stateless,
+    dispose() {},
+  }));
 }
 
 /** Algorithm and compressor from a name such as `choco-topk10-ring8`. */

@@ -88,14 +88,20 @@ export function simulateCommand(): Command {
         interrupted.release();
       }
       noteExit(summary.verdict);
-      print(options.json ? JSON.stringify(summary) : summaryTable([summary]));
-      if (summary.stopping && !options.json) print(`\n${stoppingText(summary.rounds, summary.stopping)}`);
-      if (summary.modelled && !options.json) print(`\n${modelledText(summary.modelled)}`);
-      if (summary.models && !options.json) print(`\n${modelsText(summary.models)}`);
-      if (options.out && !options.json) print(`\nlogs: murmur inspect ${options.out}`);
-      if (summary.verdict && !options.json) print(`\n${verdictText(summary.verdict)}`);
+      if (options.json) print(JSON.stringify(summary));
+      else printOutcome(summary, options.out);
     });
   addCheckpointOptions(command);
   const given = addSettingsOptions(command, experimentJsonSchema());
   return command;
+}
+
+function printOutcome(summary: RunSummary, directory: string | undefined): void {
+  const { rounds, stopping, modelled, models, verdict } = summary;
+  print(summaryTable([summary]));
+  if (stopping) print(`\n${stoppingText(rounds, stopping)}`);
+  if (modelled) print(`\n${modelledText(modelled)}`);
+  if (models) print(`\n${modelsText(models)}`);
+  if (directory) print(`\nlogs: murmur inspect ${directory}`);
+  if (verdict) print(`\n${verdictText(verdict)}`);
 }

@@ -12,7 +12,7 @@ export function verdictText({ kind, text }: RunVerdict): string {
   return `${paint(pc.bold(text.slice(0, colon)))}${text.slice(colon)}`;
 }
 
-/** Programs that run a run learn from the exit code that nothing came of it. */
+/** The exit code says what the verdict does, also where the models of an earlier evaluation are kept: they may be its first. */
 export function noteExit(verdict: RunVerdict | undefined): void {
   if (verdict?.kind === "diverged") process.exitCode = DIVERGED;
 }

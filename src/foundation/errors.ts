@@ -104,6 +104,6 @@ export class TrainerFailed extends MurmurationError {}
 
 /** A run that somebody stopped, with Ctrl-C for example. */
 export class Interrupted extends MurmurationError {
-  /** What shells expect after Ctrl-C. */
+  /** What shells expect after Ctrl-C; after SIGTERM the command line exits with 143. */
   override readonly exitCode = 130;
 }

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { createSimpleGraph, type GraphKind } from "./graph.js";
 import { repeated, type WeightedEdge } from "./graph-sequence.js";
-import { peerCount } from "./sizes.js";
+import { sequencePeerCount } from "./sizes.js";
 
 const settings = z.strictObject({
   kind: z.literal("base-graph"),
-  peers: peerCount,
+  peers: sequencePeerCount,
   degree: z
     .int()
     .min(1)

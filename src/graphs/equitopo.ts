@@ -2,11 +2,11 @@ import { z } from "zod";
 import { random } from "../foundation/random.js";
 import { createSimpleGraph, type Edge, type GraphKind } from "./graph.js";
 import type { WeightedEdge } from "./graph-sequence.js";
-import { peerCount, seed } from "./sizes.js";
+import { seed, sequencePeerCount } from "./sizes.js";
 
 const settings = z.strictObject({
   kind: z.literal("equitopo"),
-  peers: peerCount,
+  peers: sequencePeerCount,
   shifts: z
     .int()
     .min(1)

@@ -19,10 +19,9 @@ export const erdosRenyi: GraphKind<typeof settings> = {
   settings,
   create({ peers, probability, seed }) {
     for (let sample = 0; sample < MAX_SAMPLES; sample++) {
-      const graph = createSimpleGraph(
-        peers,
-        drawPairs(peers, probability, random(seed, "erdos-renyi", sample)),
-      );
+      const stream = random(seed, "erdos-renyi", sample);
+      if (hasLonelyPeer(peers, probability, stream)) continue;
+      const graph = createSimpleGraph(peers, drawPairs(peers, probability, stream));
       if (isConnected(graph)) return graph;
     }
     throw new InvalidTopology(
@@ -34,10 +33,31 @@ export const erdosRenyi: GraphKind<typeof settings> = {
   sized: (peers) => ({ kind: "erdos-renyi", peers, probability: connecting(peers) }),
 };
 
+/**
+ * Whether some peer has no edge. Nearly every graph that is not connected has such a peer, and finding it takes a small
+ * part of the graph's n(n − 1)/2 draws.
+ */
+function hasLonelyPeer(peers: number, probability: number, stream: Random): boolean {
+  for (let peer = 0; peer < peers; peer++) {
+    let other = 0;
+    while (other < peers && !isEdge(peer, other)) other++;
+    if (other === peers) return peers > 1;
+  }
+  return false;
+
+  function isEdge(a: number, b: number): boolean {
+    return a !== b && stream.uniform(drawOf(peers, Math.min(a, b), Math.max(a, b))) < probability;
+  }
+}
+
+/** The draw that decides on the edge between two peers, the lower first. */
+const drawOf = (peers: number, i: number, j: number) => (i * (2 * peers - i - 1)) / 2 + (j - i - 1);
+
 /** One by one, so that there are never more than a graph may have. */
 function* drawPairs(peers: number, probability: number, stream: Random): Generator<Edge> {
-  let draw = 0;
   for (let i = 0; i < peers; i++) {
-    for (let j = i + 1; j < peers; j++) if (stream.uniform(draw++) < probability) yield [i, j];
+    for (let j = i + 1, draw = drawOf(peers, i, j); j < peers; j++, draw++) {
+      if (stream.uniform(draw) < probability) yield [i, j];
+    }
   }
 }

@@ -5,6 +5,9 @@
 import { random } from "../foundation/random.js";
 import type { Mixing } from "./mixing.js";
 
+/** Iterations that `exceeds` makes: a small part of what exact extremes take. */
+const SCREENING_STEPS = 24;
+
 /** How far λ₂ and λ_n may be off. */
 export const EXTREME_ACCURACY = 1e-10;
 
@@ -74,6 +77,24 @@ export function extremesOf(mixing: Mixing): Extremes {
     if (second === undefined || smallest === undefined) continue;
     return { second: Math.min(1, second), smallest: -smallest, tridiagonal };
   }
+}
+
+/**
+ * Whether a few iterations show a disagreement with |λ| above a bound: T's eigenvalues lie among those of W. False says
+ * nothing.
+ *
+ * @param mixing undirected and connected
+ */
+export function exceeds(mixing: Mixing, bound: number): boolean {
+  const rows = rowsOf(mixing);
+  if (rows.size < 3) return false;
+  const iteration = createIteration(rows);
+  while (iteration.steps() < SCREENING_STEPS && !iteration.isExhausted()) {
+    iteration.step();
+    const tridiagonal = iteration.tridiagonal();
+    if (!isAbove(tridiagonal, 1, bound) || !isAbove(tridiagonal, -1, bound)) return true;
+  }
+  return false;
 }
 
 interface Iteration {

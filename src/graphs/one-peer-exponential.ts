@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { createSimpleGraph, type GraphKind } from "./graph.js";
 import { repeated, type WeightedEdge } from "./graph-sequence.js";
-import { peerCount } from "./sizes.js";
+import { sequencePeerCount } from "./sizes.js";
 
 const settings = z
   .strictObject({
     kind: z.literal("one-peer-exponential"),
-    peers: peerCount,
+    peers: sequencePeerCount,
     directed: z
       .boolean()
       .optional()

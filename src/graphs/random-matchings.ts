@@ -2,9 +2,9 @@ import { z } from "zod";
 import { random } from "../foundation/random.js";
 import { allPairs, createSimpleGraph, type GraphKind } from "./graph.js";
 import type { WeightedEdge } from "./graph-sequence.js";
-import { peerCount, seed } from "./sizes.js";
+import { seed, sequencePeerCount } from "./sizes.js";
 
-const settings = z.strictObject({ kind: z.literal("random-matchings"), peers: peerCount, seed });
+const settings = z.strictObject({ kind: z.literal("random-matchings"), peers: sequencePeerCount, seed });
 
 /**
  * Random matchings: in every round all peers are paired at random, and a pair averages. With an odd number of peers one

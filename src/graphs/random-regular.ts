@@ -35,36 +35,54 @@ export function requireRegular(
  * @see Cooper, Dyer & Greenhill 2007, “Sampling regular graphs and a peer-to-peer network”
  */
 export function sampleRegularGraph(peers: number, degree: number, stream: Random): Graph {
-  const edges: [number, number][] = [];
-  for (let offset = 1; offset <= degree / 2; offset++) {
-    for (let peer = 0; peer < peers; peer++) edges.push([peer, (peer + offset) % peers]);
-  }
-  if (degree % 2 === 1) {
-    for (let peer = 0; peer < peers / 2; peer++) edges.push([peer, peer + peers / 2]);
-  }
-  const adjacent = createAdjacency(peers, degree, edges);
-  for (let step = 0; step < SWITCHES_PER_EDGE * edges.length; step++) {
-    const first = edges[Math.floor(stream.uniform(3 * step) * edges.length)]!;
-    const second = edges[Math.floor(stream.uniform(3 * step + 1) * edges.length)]!;
+  const ends = circulantEdges(peers, degree);
+  const count = ends.length / 2;
+  const adjacent = createAdjacency(peers, degree, ends);
+  for (let step = 0; step < SWITCHES_PER_EDGE * count; step++) {
+    const first = 2 * Math.floor(stream.uniform(3 * step) * count);
+    const second = 2 * Math.floor(stream.uniform(3 * step + 1) * count);
     const isStraight = stream.uniform(3 * step + 2) < 0.5;
-    const [a, b] = first;
-    const c = second[isStraight ? 0 : 1];
-    const d = second[isStraight ? 1 : 0];
+    const a = ends[first]!;
+    const b = ends[first + 1]!;
+    const c = ends[isStraight ? second : second + 1]!;
+    const d = ends[isStraight ? second + 1 : second]!;
     if (a === c || a === d || b === c || b === d) continue;
     if (adjacent.has(a, d) || adjacent.has(c, b)) continue;
     adjacent.replace(a, b, d);
     adjacent.replace(b, a, c);
     adjacent.replace(c, d, b);
     adjacent.replace(d, c, a);
-    first[1] = d;
-    second[0] = c;
-    second[1] = b;
+    ends[first + 1] = d;
+    ends[second] = c;
+    ends[second + 1] = b;
   }
-  return createSimpleGraph(peers, edges satisfies Edge[]);
+  return createSimpleGraph(peers, pairsOf(ends));
+}
+
+/** Both ends of every edge, one edge after the other: an expander may take a hundred samples, so they lie close together. */
+function circulantEdges(peers: number, degree: number): Int32Array {
+  const ends = new Int32Array(peers * degree);
+  let end = 0;
+  for (let offset = 1; offset <= degree / 2; offset++) {
+    for (let peer = 0; peer < peers; peer++) {
+      ends[end++] = peer;
+      ends[end++] = (peer + offset) % peers;
+    }
+  }
+  // What is left of an odd degree: everyone and its opposite.
+  for (let peer = 0; end < ends.length; peer++) {
+    ends[end++] = peer;
+    ends[end++] = peer + peers / 2;
+  }
+  return ends;
+}
+
+function* pairsOf(ends: Int32Array): Generator<Edge> {
+  for (let end = 0; end < ends.length; end += 2) yield [ends[end]!, ends[end + 1]!];
 }
 
 /** Every peer's neighbours in a table, `degree` to a row. */
-function createAdjacency(peers: number, degree: number, edges: readonly Edge[]) {
+function createAdjacency(peers: number, degree: number, ends: Int32Array) {
   const table = new Int32Array(peers * degree);
   const counts = new Int32Array(peers);
   const placeOf = (peer: number, neighbour: number): number => {
@@ -72,7 +90,7 @@ function createAdjacency(peers: number, degree: number, edges: readonly Edge[]) 
     for (let place = peer * degree; place < end; place++) if (table[place] === neighbour) return place;
     return -1;
   };
-  for (const [a, b] of edges) {
+  for (const [a, b] of pairsOf(ends)) {
     table[a * degree + counts[a]!++] = b;
     table[b * degree + counts[b]!++] = a;
   }

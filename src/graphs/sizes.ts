@@ -1,9 +1,24 @@
 /** Settings that several kinds of graph share. */
 import { z } from "zod";
 import { InvalidTopology } from "../foundation/errors.js";
-import { MAX_PEERS } from "./graph.js";
+import { MAX_EDGES, MAX_PEERS } from "./graph.js";
+import { MAX_DENSE_PEERS } from "./mixing.js";
+
+/** Peers of the largest complete graph: n(n − 1)/2 is at most `MAX_EDGES`. */
+export const MAX_COMPLETE_PEERS = Math.floor((1 + Math.sqrt(1 + 8 * MAX_EDGES)) / 2);
+
+const countUpTo = (most: number) =>
+  z
+    .int()
+    .min(1)
+    .max(most, { error: ({ input }) => `must be at most ${most} for this kind of graph, not ${input}` })
+    .describe("number of peers");
 
 export const peerCount = z.int().min(1).max(MAX_PEERS).describe("number of peers");
+/** Where every two peers have an edge. */
+export const completePeerCount = countUpTo(MAX_COMPLETE_PEERS);
+/** Where edges change from round to round, which takes dense matrices to describe. */
+export const sequencePeerCount = countUpTo(MAX_DENSE_PEERS);
 
 export const seed = z
   .int()

@@ -1,6 +1,13 @@
 /** What the eigenvalues of W say about a whole graph of peers. */
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { type Extremes, extremesOf, meanSquareSlowness, type Tridiagonal } from "./lanczos.js";
+import {
+  EXTREME_ACCURACY,
+  type Extremes,
+  exceeds,
+  extremesOf,
+  meanSquareSlowness,
+  type Tridiagonal,
+} from "./lanczos.js";
 import { denseWeights, type Mixing } from "./mixing.js";
 
 /** Most peers whose W is decomposed as a dense matrix, in time cubic in their number: a second for this many. */
@@ -134,9 +141,13 @@ export function spectralGap(spectrum: Spectrum): number {
   return 1 - contractionOf(spectrum, 1);
 }
 
-/** Whether the spectral gap is at least `minimum`: of small graphs two Cholesky decompositions, far cheaper than the spectrum. */
+/**
+ * Whether the spectral gap is at least `minimum`, of an undirected W: after a few Lanczos iterations, which rule out what
+ * is far from it, two Cholesky decompositions of small graphs, far cheaper than the spectrum.
+ */
 export function gapReaches(mixing: Mixing, minimum: number): boolean {
   const rounding = 1e-12;
+  if (exceeds(mixing, 1 - minimum + EXTREME_ACCURACY)) return false;
   if (mixing.peers > MAX_DECOMPOSED_PEERS) return spectralGap(spectrum(mixing)) >= minimum - rounding;
   const lower = matrixOf(mixing);
   const n = lower.rows;
@@ -155,6 +166,12 @@ export function gapReaches(mixing: Mixing, minimum: number): boolean {
     new CholeskyDecomposition(upper).isPositiveDefinite() &&
     new CholeskyDecomposition(lower).isPositiveDefinite()
   );
+}
+
+/** The spectral gap of an undirected W with three peers or more, without its whole spectrum. */
+export function quickGap(mixing: Mixing): number {
+  const { second, smallest } = extremesOf(mixing);
+  return 1 - Math.max(Math.abs(second), Math.abs(smallest));
 }
 
 /** max |1 − η(1 − λ)| over all disagreements: the most that one round of exact gossip leaves of one. */

@@ -1,8 +1,8 @@
 /** One line per peer and round, for spreadsheets and data frames. */
-import { closeSync, openSync, writeSync } from "node:fs";
 import type { Metric } from "../evaluation.js";
 import { FileProblem } from "../foundation/errors.js";
 import { unwritten } from "../foundation/system-errors.js";
+import { writeOutput } from "../sinks/whole-file.js";
 import { peerColumnNames } from "./history.js";
 import { metricOf, type Run } from "./read.js";
 
@@ -22,35 +22,36 @@ export function metricColumn(name: string, { name: metric }: Metric): string {
  *
  * @throws FileProblem when the file cannot be written
  */
-export function writeCsv(run: Run, path: string): void {
+export async function writeCsv(run: Run, path: string): Promise<void> {
   try {
-    const file = openSync(path, "w");
-    try {
-      const metric = metricOf(run);
-      const names = peerColumnNames.map((name) => metricColumn(name, metric));
-      writeSync(file, `${["peer", ...names].join(",")}\n`);
-      for (const { peer, columns } of run.peers) {
-        for (let start = 0; start < columns.round.length; start += BATCH_LINES) {
-          let text = "";
-          for (let row = start; row < Math.min(start + BATCH_LINES, columns.round.length); row++) {
-            text += peer;
-            for (const name of peerColumnNames) {
-              const value = columns[name].at(row) + (name === "round" ? 1 : 0);
-              text += Number.isNaN(value) ? "," : `,${value}`;
-            }
-            text += "\n";
-          }
-          writeSync(file, text);
-        }
-      }
-    } finally {
-      closeSync(file);
-    }
+    await writeOutput(path, async (file) => {
+      for (const text of linesOf(run)) await file.writeFile(text);
+    });
   } catch (error) {
     throw new FileProblem(`cannot write ${path}: ${unwritten(error)}`, {
       code: "csv-not-written",
       field: path,
       cause: error,
     });
+  }
+}
+
+/** The lines of the file, many at a time. */
+function* linesOf(run: Run): Generator<string> {
+  const metric = metricOf(run);
+  yield `${["peer", ...peerColumnNames.map((name) => metricColumn(name, metric))].join(",")}\n`;
+  for (const { peer, columns } of run.peers) {
+    for (let start = 0; start < columns.round.length; start += BATCH_LINES) {
+      let text = "";
+      for (let row = start; row < Math.min(start + BATCH_LINES, columns.round.length); row++) {
+        text += peer;
+        for (const name of peerColumnNames) {
+          const value = columns[name].at(row) + (name === "round" ? 1 : 0);
+          text += Number.isNaN(value) ? "," : `,${value}`;
+        }
+        text += "\n";
+      }
+      yield text;
+    }
   }
 }

@@ -6,6 +6,8 @@ import { parseLine } from "./parse.js";
 /** Numbers of damaged lines that a remark names. */
 const NAMED_LINES = 5;
 
+export type Edge = LogHeader["topology"]["edges"][number];
+
 export interface LogFile {
   readonly name: string;
   readonly lines: LineFile;
@@ -76,6 +78,15 @@ function versionOf(text: string): number | undefined {
   }
 }
 
+/** The header with all edges: where the log of the whole graph is missing, those of the peers whose logs are there. */
+export function wholeHeader(header: LogHeader, parts: readonly Edge[][]): LogHeader {
+  const { isPart, ...topology } = header.topology;
+  if (!isPart) return header;
+  const byEnds = new Map(parts.flat().map((edge) => [edge.join(), edge]));
+  const edges = [...byEnds.values()].sort(([a, b], [c, d]) => a - c || b - d);
+  return { ...header, topology: { ...topology, edges } };
+}
+
 /** The file to read next, so that projections of one round meet soon. */
 export function furthestBehind(files: Iterable<LogFile>): LogFile | undefined {
   let behind: LogFile | undefined;
@@ -112,7 +123,7 @@ export function differences(theirs: LogHeader, ours: LogHeader): string {
   const different = [...fields].filter(
     (field) => JSON.stringify(theirs.experiment[field]) !== JSON.stringify(ours.experiment[field]),
   );
-  if (JSON.stringify(theirs.topology) !== JSON.stringify(ours.topology)) different.push("topology");
+  if (!areAlike(theirs.topology, ours.topology)) different.push("topology");
   if (JSON.stringify(theirs.tensors) !== JSON.stringify(ours.tensors)) different.push("model");
   const [field] = different;
   if (field === undefined) return "another fingerprint";
@@ -120,4 +131,11 @@ export function differences(theirs: LogHeader, ours: LogHeader): string {
   const isShort = field !== "topology" && field !== "model" && `${value(theirs)}${value(ours)}`.length < 60;
   const more = different.length > 1 ? ` and ${different.length - 1} more differ` : "";
   return isShort ? `its ${field} is ${value(theirs)}, not ${value(ours)}${more}` : `another ${field}${more}`;
+}
+
+/** Whether two headers may be of one graph: edges count where both have all. */
+function areAlike(a: LogHeader["topology"], b: LogHeader["topology"]): boolean {
+  const shown = ({ edges, isPart: _, ...others }: LogHeader["topology"]) =>
+    JSON.stringify(a.isPart || b.isPart ? others : { ...others, edges });
+  return shown(a) === shown(b);
 }

@@ -15,10 +15,12 @@ import { createGraphHistory, createPeerHistory, type GraphHistory, type PeerHist
 import {
   createLogFile,
   differences,
+  type Edge,
   furthestBehind,
   type LogFile,
   readHeader,
   remarksOn,
+  wholeHeader,
 } from "./log-file.js";
 import { parseLine } from "./parse.js";
 
@@ -188,20 +190,23 @@ function logNames(directory: string): string[] {
 
 /** Reads the headers of new files, and decides which run they belong to. */
 function open(reading: Reading, candidates: readonly LogFile[]): void {
-  const groups = new Map<string, { header: LogHeader; files: LogFile[] }>();
+  const groups = new Map<string, { header: LogHeader; files: LogFile[]; edges: Edge[][] }>();
   const counts = new Map<LogFile, LogHeader["data"]>();
   for (const file of candidates) {
     const own = readHeader(file);
     if (!own) continue;
     counts.set(file, own.data);
-    const group = groups.get(own.fingerprint);
-    if (group) group.files.push(file);
-    else groups.set(own.fingerprint, { header: own, files: [file] });
+    const { edges, isPart } = own.topology;
+    const group = groups.get(own.fingerprint) ?? { header: own, files: [], edges: [] };
+    groups.set(own.fingerprint, group);
+    group.files.push(file);
+    if (isPart) group.edges.push(edges);
+    else if (group.header.topology.isPart) group.header = own;
   }
   // Where runs are mixed the one with the most logs is shown.
   const largest = [...groups.values()].sort((a, b) => b.files.length - a.files.length)[0];
   if (!reading.shown && largest) {
-    const { header } = largest;
+    const header = wholeHeader(largest.header, largest.edges);
     reading.shown = { header, consensus: createConsensusReader(header) };
   }
   if (!reading.shown) return;

@@ -7,19 +7,10 @@
  * clock is modelled and the machine left out: there all bytes are the same.
  */
 import { z } from "zod";
-import type { ExampleCounts } from "../dataset.js";
-import { digest } from "../exchange/fingerprint.js";
-import { FRAME_VERSION } from "../exchange/frame.js";
 import { type CounterReport, counterRecord } from "../foundation/counters.js";
 import { Interrupted, MurmurationError } from "../foundation/errors.js";
 import { changeSchema } from "../graphs/changes.js";
-import type { Topology } from "../graphs/topology.js";
-import { namesOf } from "../graphs/topology-peers.js";
 import type { RoundReport } from "../observing/report.js";
-import type { NetworkSettings } from "../transports/simulated/settings.js";
-import type { Layout } from "../vectors/layout.js";
-import { VERSION } from "../version.js";
-import { type Experiment, withoutLocations } from "./experiment.js";
 import type { SimulationRound } from "./round.js";
 
 /** Version of the lines below; readers refuse a newer one. */
@@ -69,6 +60,8 @@ export const logHeader = z.object({
     name: z.string(),
     peers: z.int().min(1),
     edges: z.array(z.tuple([z.int(), z.int()])),
+    /** The edges are those of this log's peer; the log of the whole graph has all. */
+    isPart: z.literal(true).optional(),
     /** What people call the peers, by number. */
     names: z.array(z.string()).optional(),
   }),
@@ -180,45 +173,6 @@ export type PeerRound = z.output<typeof peerRound>;
 export type GraphRound = z.output<typeof graphRound>;
 export type LogEnd = z.output<typeof logEnd>;
 export type LogResumed = z.output<typeof logResumed>;
-
-export interface HeaderOptions {
-  readonly machine?: Machine;
-  /** Settings of the simulated network, where there is one. */
-  readonly network?: NetworkSettings | undefined;
-  /** Of the peer's examples, where they are known. */
-  readonly counts?: ExampleCounts | undefined;
-}
-
-export function headerLine(
-  peer: number | null,
-  experiment: Experiment,
-  { name, graph, peers }: Topology,
-  layout: Layout,
-  { machine = {}, network, counts }: HeaderOptions = {},
-): LogHeader {
-  const topology = {
-    name,
-    peers: graph.peers,
-    edges: graph.edges.map(([i, j]): [number, number] => [i, j]),
-  };
-  const names = namesOf(peers);
-  const tensors = layout.tensors.map((tensor) => ({ name: tensor.name, shape: [...tensor.shape] }));
-  return {
-    type: "header",
-    logVersion: LOG_VERSION,
-    version: VERSION,
-    frameVersion: FRAME_VERSION,
-    peer,
-    seed: experiment.seed,
-    fingerprint: digest({ experiment: withoutLocations(experiment), topology, tensors }),
-    experiment,
-    topology: { ...topology, ...(names && { names }) },
-    tensors,
-    ...(counts && { data: counts }),
-    ...(network && { network }),
-    machine,
-  };
-}
 
 /** What a line has of a report as it is. */
 type Plain = Omit<RoundReport, "peer" | "projection" | "time">;

@@ -1,5 +1,5 @@
-import { mkdirSync, statSync } from "node:fs";
-import { mkdtemp, readdir } from "node:fs/promises";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { mkdtemp, readdir, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { FileProblem } from "../foundation/errors.js";
@@ -44,6 +44,21 @@ export async function makeEmptyFolder(folder: string, advice: string): Promise<v
       code: "folder-not-empty",
       field: folder,
     });
+  }
+}
+
+/** Runs what fills a folder. One that is new and got nothing, as of a run that fails at once, is removed again. */
+export async function filling<Outcome>(
+  folder: string | undefined,
+  run: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const isNew = folder !== undefined && !existsSync(folder);
+  try {
+    return await run();
+  } catch (error) {
+    // One that holds something stays.
+    if (isNew) await rmdir(folder).catch(() => {});
+    throw error;
   }
 }
 

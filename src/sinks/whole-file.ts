@@ -1,4 +1,4 @@
-import { type FileHandle, link, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, link, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** How the names of unfinished files end; what a killed process leaves of them is of no use. */
@@ -31,14 +31,27 @@ export async function createWhole(
   });
 }
 
-/** Writes a text whole, or as it comes where the path is a pipe or a terminal. */
-export async function writeText(path: string, text: string): Promise<void> {
-  const isFile = await stat(path).then(
+/**
+ * Writes a file whole, or as it comes where the path is a pipe, a terminal or a link: what a rename would replace there
+ * is not the user's file, as of /dev/stdout.
+ */
+export async function writeOutput(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const isFile = await lstat(path).then(
     (there) => there.isFile(),
     () => true,
   );
-  await (isFile ? writeWhole(path, (file) => file.writeFile(text)) : writeFile(path, text));
+  if (isFile) return writeWhole(path, write);
+  const file = await open(path, "w");
+  try {
+    await write(file);
+  } finally {
+    await file.close();
+  }
 }
+
+/** A text as `writeOutput` writes it. */
+export const writeText = (path: string, text: string): Promise<void> =>
+  writeOutput(path, (file) => file.writeFile(text));
 
 async function throughDraft(
   path: string,

@@ -1,12 +1,11 @@
 /** Files of trained models: one `model.safetensors` where all peers' are equal, otherwise `peer-3.safetensors` and so on. */
-import { existsSync } from "node:fs";
-import { readFile, rename, rm, rmdir } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FileProblem } from "../../foundation/errors.js";
 import { unwritten, whyUnread } from "../../foundation/system-errors.js";
 import type { Peer } from "../../peer.js";
 import { areEqual, decodeModel, encodeModel, fileOf, type ModelFile } from "../../saved-model.js";
-import { makeFolder } from "../../sinks/folders.js";
+import { filling, makeFolder } from "../../sinks/folders.js";
 import { writeWhole } from "../../sinks/whole-file.js";
 
 /** The model of all peers of a run. */
@@ -31,15 +30,10 @@ export async function withFolder<Outcome>(
   run: () => Promise<Outcome>,
 ): Promise<Outcome> {
   if (!settings) return run();
-  const isNew = !existsSync(settings.folder);
-  await requireNoModels(settings, peers);
-  try {
-    return await run();
-  } catch (error) {
-    // One that holds something stays.
-    if (isNew) await rmdir(settings.folder).catch(() => {});
-    throw error;
-  }
+  return filling(settings.folder, async () => {
+    await requireNoModels(settings, peers);
+    return run();
+  });
 }
 
 async function requireNoModels({ folder, isResumed }: SaveSettings, peers: readonly number[]): Promise<void> {

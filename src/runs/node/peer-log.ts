@@ -8,7 +8,8 @@ import { makeFolder } from "../../sinks/folders.js";
 import { createJsonLines } from "../../sinks/json-lines.js";
 import type { Layout } from "../../vectors/layout.js";
 import type { Experiment } from "../experiment.js";
-import { endLine, headerLine, peerLogName, roundLine } from "../log.js";
+import { endLine, peerLogName, roundLine } from "../log.js";
+import { headerLine } from "../log-header.js";
 import { describeMachine } from "./machine.js";
 import { resumeLog } from "./resume-log.js";
 

@@ -13,14 +13,15 @@ import { createGraphRecord, recordGraphRound } from "../../observing/graph-recor
 import type { PeerRecord } from "../../observing/peer-record.js";
 import type { RoundReport } from "../../observing/report.js";
 import { type RunVerdict, verdictOf } from "../../observing/verdict.js";
-import { makeTemporaryFolder } from "../../sinks/folders.js";
+import { filling, makeFolder, makeTemporaryFolder } from "../../sinks/folders.js";
 import type { ThreadCount } from "../../threads/node.js";
 import { createTrainer } from "../../trainers/index.js";
 import { decodeSafetensors } from "../../vectors/safetensors.js";
 import type { NamedValues } from "../../vectors/state.js";
 import { createEvaluators, evaluateMean, evaluatorOf } from "../evaluators.js";
 import type { Experiment } from "../experiment.js";
-import { GRAPH_LOG_NAME, graphLine, headerLine } from "../log.js";
+import { GRAPH_LOG_NAME, graphLine } from "../log.js";
+import { headerLine } from "../log-header.js";
 import { taskOf } from "../own-data.js";
 import { runSubject } from "../run-subject.js";
 import { observe, type SimulationRound } from "../simulate.js";
@@ -107,9 +108,11 @@ export interface NetworkOutcome {
 export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
   const { topology, directory, checkpoints, save } = options;
   requireWhole(topology);
-  if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
   const ids = topology.peers.map(({ id }) => id);
-  return withFolder(saveSettings(save, checkpoints), ids, () => runPeers(options));
+  return filling(directory, async () => {
+    if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
+    return withFolder(saveSettings(save, checkpoints), ids, () => runPeers(options));
+  });
 }
 
 async function runPeers(options: NetworkOptions): Promise<NetworkOutcome> {
@@ -154,7 +157,9 @@ async function runPeers(options: NetworkOptions): Promise<NetworkOutcome> {
       },
     };
   } catch (error) {
-    if (directory !== undefined) warn(`the run stopped early; its logs so far are in ${directory}`);
+    // A run that failed before its first round has none.
+    const hasLogs = directory !== undefined && (await makeFolder(directory)).length > 0;
+    if (hasLogs) warn(`the run stopped early; its logs so far are in ${directory}`);
     throw error;
   } finally {
     await rm(models, { recursive: true, force: true });

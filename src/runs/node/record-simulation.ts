@@ -7,7 +7,7 @@ import { together } from "../../foundation/together.js";
 import type { Topology } from "../../graphs/topology.js";
 import type { Sink } from "../../observing/report.js";
 import type { RunVerdict } from "../../observing/verdict.js";
-import { makeEmptyFolder, makeFolder } from "../../sinks/folders.js";
+import { filling, makeEmptyFolder, makeFolder } from "../../sinks/folders.js";
 import { type ThreadCount, workerThreads } from "../../threads/node.js";
 import type { NetworkSettings } from "../../transports/simulated/settings.js";
 import type { Layout } from "../../vectors/layout.js";
@@ -17,10 +17,11 @@ import {
   failureCode,
   GRAPH_LOG_NAME,
   graphLine,
-  headerLine,
+  type LogHeader,
   peerLogName,
   roundLine,
 } from "../log.js";
+import { createHeaders } from "../log-header.js";
 import { createModelledTimes, type ModelledTimes } from "../modelled-times.js";
 import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simulate } from "../simulate.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
@@ -111,14 +112,16 @@ export type Readiness = Pick<PreparedSimulation, "threads" | "foundRate"> &
  */
 export function recordSimulation(options: RunOptions): Promise<RunSummary> {
   requireNoNetwork(options);
-  const { save, checkpoints, topology } = options;
+  const { save, checkpoints, topology, directory } = options;
   const ids = topology.peers.map(({ id }) => id);
-  return withFolder(saveSettings(save, checkpoints), ids, () => record(options));
+  return filling(directory, () => withFolder(saveSettings(save, checkpoints), ids, () => record(options)));
 }
 
 async function record(options: RunOptions): Promise<RunSummary> {
   const { topology, experiment, directory, network, signal, warn } = options;
-  const { threads = 1, workers = 1, onReady, onRound, save: folder } = options;
+  const { threads = 1, workers = 1, onReady, onRound, save: folder, checkpoints } = options;
+  // Before data, graph and trainers are made: what cannot be written would be found after minutes otherwise.
+  if (directory !== undefined) await requireFolder(directory, checkpoints?.resume === true);
   const simulation = await simulate(topology, experiment, {
     clock: systemClock,
     startThreads: workerThreads(threads),
@@ -244,19 +247,17 @@ interface LogSubject {
 
 async function openLogs(directory: string, about: LogSubject) {
   const { experiment, topology, layout, network, resumedFrom } = about;
-  if (resumedFrom === undefined) await requireEmpty(directory);
-  else await makeFolder(directory);
+  await requireFolder(directory, resumedFrom !== undefined);
   // Nothing of a modelled run comes from this machine.
   const machine = network ? {} : describeMachine();
-  const openOne = (peer: number | null): Promise<Sink> => {
-    const name = peer === null ? GRAPH_LOG_NAME : peerLogName(peer);
-    const counts = peer === null ? undefined : about.peers[peer]!.counts;
-    const header = headerLine(peer, experiment, topology, layout, { machine, network, counts });
-    return openLog(join(directory, name), header, resumedFrom);
-  };
-  const graph = await openOne(null);
+  const headers = createHeaders(experiment, topology, layout, { machine, network });
+  const openOne = (name: string, header: LogHeader) => openLog(join(directory, name), header, resumedFrom);
+  // The first, since it alone has all edges.
+  const graph = await openOne(GRAPH_LOG_NAME, headers.whole(null));
   const peers: Sink[] = [];
-  for (let peer = 0; peer < topology.graph.peers; peer++) peers.push(await openOne(peer));
+  for (const [peer, { counts }] of about.peers.entries()) {
+    peers.push(await openOne(peerLogName(peer), headers.ofPeer(peer, counts)));
+  }
   return {
     write(round: SimulationRound) {
       graph.write(graphLine(round));
@@ -299,6 +300,12 @@ async function openSaving(peers: readonly SimulatedPeer[], { checkpoints, warn }
       await saveOrWarn(peers, stores, warn);
     },
   };
+}
+
+/** @throws FileProblem the folder cannot be made, or holds another run */
+async function requireFolder(directory: string, isResumed: boolean): Promise<void> {
+  if (isResumed) await makeFolder(directory);
+  else await requireEmpty(directory);
 }
 
 /** Makes the folder. @throws FileProblem when it holds anything: a run is never written over another */

@@ -18,6 +18,9 @@ import { type JournalFile, openJournal, readJournal } from "./journal-file.js";
 /** Checkpoints that stay in the folder. */
 export const KEPT_CHECKPOINTS = 2;
 
+/** How the names of checkpoints end. */
+export const CHECKPOINT_SUFFIX = ".checkpoint";
+
 const NAME = /^round-(\d+)\.(checkpoint|journal)$/;
 /** Folder of a peer within the folder of a run's checkpoints. */
 export const peerFolder = (folder: string, peer: number): string => join(folder, `peer-${peer}`);

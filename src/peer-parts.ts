@@ -220,7 +220,10 @@ export function createParts(options: PeerOptions): Parts {
     memory: createMemory(id, model, states, trainer),
     projection: projectionOf(plan, layout),
     rounds: totalRounds(plan, layout.length),
-    rate: (round) => closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round),
+    rate: (round) =>
+      round < plan.rounds
+        ? plan.consensusRate(round)
+        : (closing[round - plan.rounds]?.consensusRate ?? plan.consensusRate(round)),
     check({ kind, round, step, payload }, from) {
       const part = closing[round - plan.rounds];
       if (kind === "learning" && algorithm.check) algorithm.check(payload, step, round, from);

@@ -93,7 +93,7 @@ export function createPlan(
       peerWeights: experiment.peerWeights,
       ...(stopping && { stopping }),
       consensusRate: createSchedule(consensusRate, rounds),
-      edges: participation(seed, share),
+      ...(shareOf(share) < 1 && { edges: participation(seed, share) }),
       closingRates: rates,
       ...(mixing.sequence && { edgesIn: edgesIn(mixing, mixing.sequence, { rounds, closingRates: rates }) }),
       ...(waiting && { patience: waiting }),

@@ -21,7 +21,11 @@ type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 export const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round) / 2 ** guard.halvings();
 
 /** The report of a round whose exchanges are over, without what the model is like. */
-export function draftOf({ options, parts, round }: Turn, loss: number | undefined): Draft {
+export function draftOf(
+  { options, parts, round }: Turn,
+  loss: number | undefined,
+  isReplayed: boolean,
+): Draft {
   const { id, plan } = options;
   const isClosing = round >= plan.rounds;
   const report: Draft = {
@@ -33,6 +37,7 @@ export function draftOf({ options, parts, round }: Turn, loss: number | undefine
     modelNorm: 0,
   };
   if (loss !== undefined) report.loss = loss;
+  if (isReplayed) report.isReplayed = true;
   return report;
 }
 

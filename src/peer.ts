@@ -15,13 +15,12 @@ import type { AlgorithmKind } from "./algorithm.js";
 import { closingPayloadBytes } from "./algorithms/closing.js";
 import { type Checkpoint, requireSameRun } from "./checkpoint.js";
 import type { ExampleCounts } from "./dataset.js";
-import { createLaps, type DriveTools, drive } from "./drive.js";
+import { createLaps, type DriveTools } from "./drive.js";
 import {
   createExchanges,
   type EdgesSnapshot,
   type ExchangesOptions,
   type Patience,
-  type Step,
 } from "./exchange/exchanges.js";
 import { digest, type Fingerprint, modelDigest } from "./exchange/fingerprint.js";
 import type { HandOver } from "./exchange/hand-over.js";
@@ -32,13 +31,11 @@ import type { Clock } from "./foundation/clock.js";
 import { type Counters, createCounters } from "./foundation/counters.js";
 import { InvalidExperiment } from "./foundation/errors.js";
 import { type Eventually, whenThere } from "./foundation/eventually.js";
-import { random } from "./foundation/random.js";
 import { atOnce, type InTurn } from "./foundation/turns.js";
-import type { Neighbour } from "./graphs/mixing.js";
 import type { Epoch } from "./membership/membership.js";
 import type { RoundReport } from "./observing/report.js";
 import { createParts, type Parts, type PeerOptions, requirePatience } from "./peer-parts.js";
-import { close, greet, judge, reduce } from "./peer-phases.js";
+import { close, gossip, greet, judge, reduce, weighedBy } from "./peer-phases.js";
 import {
   addHappenings,
   type Draft,
@@ -336,15 +333,18 @@ function runRound(run: Run, turn: Turn): Eventually<RoundReport | undefined> {
   const learned = isClosing ? undefined : run.inTurn(() => learn(turn));
   return whenThere(learned, (loss) => {
     laps.end("computeMs");
-    return whenThere(isClosing ? close(turn) : gossip(turn), (isOpen) => {
-      if (!isOpen) return undefined;
-      const report = draftOf(turn, loss);
-      if (isReplayed) report.isReplayed = true;
-      return whenThere(measure(turn, report), () =>
-        whenThere(judge(turn, report), (isAgreed) => (isAgreed ? finish(run, turn, report) : undefined)),
-      );
-    });
+    const exchanged = isClosing ? close(turn) : gossip(turn);
+    return whenThere(exchanged, (isOpen) =>
+      isOpen ? evaluateRound(run, turn, draftOf(turn, loss, isReplayed)) : undefined,
+    );
   });
+}
+
+/** What the model is like now, and what all peers make of it. */
+function evaluateRound(run: Run, turn: Turn, draft: Draft): Eventually<RoundReport | undefined> {
+  return whenThere(measure(turn, draft), () =>
+    whenThere(judge(turn, draft), (isOpen) => (isOpen ? finish(run, turn, draft) : undefined)),
+  );
 }
 
 /** The round is over. */
@@ -371,74 +371,6 @@ function learn({ options, parts, laps, round }: Turn): Eventually<number | undef
   return whenThere(learner.learn(algorithm.point, update, { round, learningRate }), (loss) =>
     loss === undefined || Number.isFinite(loss) ? loss : diverged(round, "loss", loss),
   );
-}
-
-/** An edge with its weight of a round; undefined where it does not work in it. */
-function edgeOf({ id, plan }: PeerOptions, edge: Neighbour, round: number): Neighbour | undefined {
-  return plan.edgesIn ? plan.edgesIn(id, round).find(({ peer }) => peer === edge.peer) : edge;
-}
-
-/**
- * The weight of an exchange: of the earlier of its two rounds, alike at both ends. An algorithm for directed edges takes
- * its shares away when it sends them, so there the sender's round counts.
- */
-function weighedBy(options: PeerOptions) {
-  const isGiven = options.plan.algorithm.needs.graph === "directed";
-  return (edge: Neighbour, own: number, theirs: number): Neighbour =>
-    edgeOf(options, edge, isGiven ? theirs : Math.min(own, theirs)) ?? { ...edge, weight: 0 };
-}
-
-/** One learning round of the algorithm. @returns false when the transport was closed meanwhile */
-function gossip(turn: Turn): Eventually<boolean> {
-  const { options, exchanges, round } = turn;
-  const { plan } = options;
-  const ready = exchanges.ready();
-  const edges = plan.edges || plan.edgesIn ? working(options, ready, round) : ready;
-  const isConnected = exchange(turn, edges, "patient");
-  const isLast = round === plan.rounds - 1 && plan.algorithm.steps > 0;
-  return isLast ? whenThere(isConnected, (isOpen) => isOpen && meet(turn)) : isConnected;
-}
-
-/** Those of a peer's edges that work in a round, with their weights of it. */
-function working(options: PeerOptions, edges: readonly Neighbour[], round: number): readonly Neighbour[] {
-  return edges.flatMap((edge) => {
-    const isOff = options.plan.edges?.(options.id, edge.peer, round) === false;
-    return isOff ? [] : (edgeOf(options, edge, round) ?? []);
-  });
-}
-
-/** Where rounds go on without late edges, the ends of an edge may be rounds apart; they meet after the last one. */
-async function meet(turn: Turn): Promise<boolean> {
-  const { options, parts, exchanges, round } = turn;
-  for (let again = 1; !exchanges.isFinished(); again++) {
-    parts.update.fill(0);
-    const unfinished = exchanges
-      .unfinished()
-      .map((edge) => edgeOf(options, edge, round) ?? { ...edge, weight: 0 });
-    if (!(await exchange(turn, unfinished, "any", again))) return false;
-  }
-  return true;
-}
-
-/** @param attempt numbers that the draws depend on beside the round */
-function exchange(
-  turn: Turn,
-  edges: readonly Neighbour[],
-  wait: Step["wait"],
-  ...attempt: number[]
-): Eventually<boolean> {
-  const { options, parts, round } = turn;
-  const { id, plan } = options;
-  const { algorithm, update, rate, observer } = parts;
-  const steps = algorithm.round(update, {
-    edges,
-    round,
-    learningRate: plan.learningRate(round),
-    consensusRate: rate(round),
-    random: (...key) => random(plan.seed, "squeeze", id, round, ...attempt, ...key),
-  });
-  const count = plan.algorithm.steps;
-  return drive(turn, { steps, count, kind: "learning", round, edges, wait, settled: observer.see });
 }
 
 /** Neighbours in this process, which need no deadline. */

@@ -42,6 +42,7 @@ export interface CountedRefusal extends Refusal {
   readonly isVoid?: boolean;
 }
 
+/** Settings of `createLedger`. */
 export interface LedgerOptions extends ExaminerOptions, SettlementOptions {
   readonly id: number;
   readonly edges: readonly Neighbour[];

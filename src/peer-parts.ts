@@ -13,7 +13,6 @@ import { divergedAt } from "./foundation/diverged.js";
 import { InvalidExperiment, MalformedPayload } from "./foundation/errors.js";
 import type { Neighbour } from "./graphs/mixing.js";
 import type { Branch } from "./graphs/spanning-tree.js";
-import { createSimdKernels } from "./kernels/simd.js";
 import type { Membership } from "./membership/membership.js";
 import {
   createMixingRule,
@@ -32,7 +31,6 @@ import { createPooling, type PeerWeights, type Pooling, pooledLength } from "./p
 import { createRateGuard, type RateGuard } from "./rate-guard.js";
 import type { ModelCard } from "./saved-model.js";
 import type { Schedule } from "./settings/schedule.js";
-import type { Threads } from "./threads/threads.js";
 import { createLearner, type Learner, learnerVectors } from "./trainers/learner.js";
 import type { Trainer } from "./trainers/trainer.js";
 import type { Layout } from "./vectors/layout.js";
@@ -92,9 +90,7 @@ export interface PeerOptions {
   readonly neighbours: readonly Neighbour[];
   readonly plan: Plan;
   readonly trainer: Trainer;
-  /** That share the work on a large model; the caller closes them. Only its own where left out. */
-  readonly threads?: Threads;
-  /** Where its vectors lie, which no threads share then. In a memory of its own where left out. */
+  /** Where its vectors lie, and which kernels work on them. A memory of its own, and one thread, where left out. */
   readonly createSpace?: CreateSpace | undefined;
   /** What files of its model say, once its first round has begun; without it, no such file can be made. */
   readonly card?: () => ModelCard;
@@ -291,7 +287,12 @@ export function requirePatience(
 }
 
 /** Memory for all that a peer needs. Untouched pages cost nothing. */
-function createPeerSpace({ plan, neighbours, trainer, threads, createSpace }: PeerOptions): VectorSpace {
+function createPeerSpace({
+  plan,
+  neighbours,
+  trainer,
+  createSpace = createVectorSpace,
+}: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
   const degree = neighbours.length;
   const ofRule = mixingRuleVectors(plan.mixing ?? defaultMixingRule, degree);
@@ -305,7 +306,5 @@ function createPeerSpace({ plan, neighbours, trainer, threads, createSpace }: Pe
   const pooled = 4 * pooledLength({ trainer, plan }) + ALIGNMENT;
   const kept = stopperBytes({ plan, trainer, length });
   const room = scratch + headers + pooled + kept + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
-  const bytes = spaceBytes(vectors, length, room);
-  if (createSpace) return createSpace(bytes);
-  return createVectorSpace(bytes, createSimdKernels, threads);
+  return createSpace(spaceBytes(vectors, length, room));
 }

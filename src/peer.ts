@@ -226,11 +226,12 @@ export function createPeer(options: PeerOptions): Peer {
       return { card: card(), peer: id, round: position.round, model: algorithm.point, local, frozen };
     },
     start,
-    async *run(network) {
-      const course = start(network);
-      for (let report = await course.next(); report; report = await course.next()) yield report;
-    },
+    run: (network) => reportsOf(start(network)),
   };
+}
+
+async function* reportsOf(course: Course): AsyncGenerator<RoundReport, void> {
+  for (let report = await course.next(); report; report = await course.next()) yield report;
 }
 
 const epochName = ({ number, firstRound }: Epoch) => `${number}, from round ${firstRound + 1}`;

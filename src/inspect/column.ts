@@ -1,5 +1,5 @@
-/** Rows below which a column does not grow by half of itself. */
-const FIRST_ROWS = 256;
+/** Rows of a new column: few, as thousands of peers have a score of columns each. It grows by half of itself. */
+const FIRST_ROWS = 16;
 
 /** A growing column of numbers; NaN where a row has none. */
 export interface Column {

@@ -96,6 +96,8 @@ interface Reading {
   /** Bytes there were at the last look. */
   total: number;
   changedAt: number;
+  /** Reads since what all logs have reached was settled. */
+  readsToSettle: number;
 }
 
 /** A reader of a folder that may still be written to. */
@@ -107,6 +109,7 @@ export function createRunReader(directory: string): RunReader & { remarks(): str
     graph: createGraphHistory(),
     total: 0,
     changedAt: 0,
+    readsToSettle: 0,
   };
   let run: Run | undefined;
   return {
@@ -243,16 +246,23 @@ function isOfRun(own: LogHeader, { fingerprint, experiment, tensors }: LogHeader
 
 /** Reads a part of the log that is furthest behind. */
 function readNext(reading: Reading): boolean {
+  const { shown } = reading;
+  if (!shown) return false;
   const file = furthestBehind(reading.files.values());
-  if (!file || !reading.shown) return false;
+  // Once for about every log: each time looks at all of them.
+  if (!file || reading.readsToSettle >= reading.files.size) {
+    shown.consensus.settle(settledRound(reading, shown.header));
+    reading.readsToSettle = 0;
+  }
+  if (!file) return false;
+  reading.readsToSettle++;
   // What came with the header is handed out first.
   const lines = file.lineNumber === 0 ? file.first : file.lines.next();
   if (!lines) file.isRead = true;
   for (const text of lines ?? []) {
     file.lineNumber++;
-    take(reading, reading.shown, file, text);
+    take(reading, shown, file, text);
   }
-  reading.shown.consensus.settle(settledRound(reading, reading.shown.header));
   return true;
 }
 

@@ -1,4 +1,5 @@
 /** Passes of a dense network on the training kernels, without TensorFlow.js. */
+import { LINEAR, RELU } from "../backends/wasm-training/activation.js";
 import { trainingKernels } from "../backends/wasm-training/module.js";
 import { InvalidExperiment } from "../foundation/errors.js";
 import { MAX_SPACE_BYTES, PAGE_BYTES } from "../kernels/kernels.js";
@@ -25,10 +26,6 @@ export interface DenseNetwork {
   /** Fills `gradient`, from the last forward pass that learned and `outputGradient`. */
   backward(rows: number): void;
 }
-
-/** Codes of `assembly/tiles.ts`. */
-const LINEAR = 0;
-const RELU = 1;
 
 /** Bytes between the starts of arrays are a multiple of this. */
 const ALIGNMENT = 64;

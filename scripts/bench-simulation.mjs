@@ -6,27 +6,28 @@
 // names a folder of its files. Digits has 1,437 training examples: for more peers than that it is repeated, in a file.
 // Every measurement has a process of its own; medians of --repeats. Progress on stderr, a table on stdout, --svg FILE draws
 // it, and the last line is JSON. Reads dist/.
-//   --peers 16,128,1024,10000   --only quadratic,softmax   --repeats 3   --seconds 1.5 (of rounds)   --limit 220 (of all)
+//   --peers 16,128,1024,10000   --workers 1,2 (threads that the peers are spread over; 1 and one per core where left out)
+//   --only quadratic,softmax   --repeats 3   --seconds 3 (of rounds)   --limit 420 (of all)
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 
 const DEGREE = 4;
-const WORKERS = 1;
-/** Rounds that are not timed. */
-const WARM_UP = 2;
+/** Share of the time that is not counted: threads compile their code in it. */
+const WARM_UP = 0.4;
 
 const { values: options } = parseArgs({
   options: {
     peers: { type: "string", default: "16,128,1024,10000" },
+    workers: { type: "string", default: [...new Set([1, availableParallelism()])].join() },
     only: { type: "string", default: "" },
     repeats: { type: "string", default: "3" },
-    seconds: { type: "string", default: "1.5" },
-    limit: { type: "string", default: "220" },
+    seconds: { type: "string", default: "3" },
+    limit: { type: "string", default: "420" },
     data: { type: "string" },
     svg: { type: "string" },
     measure: { type: "string" },
@@ -37,24 +38,28 @@ if (options.measure) await measure(JSON.parse(options.measure));
 else main();
 
 /** One simulation, in a process of its own. */
-async function measure({ peers, experiment, seconds }) {
+async function measure({ peers, workers, experiment, seconds }) {
   const { parseTopology } = await import("../dist/graphs/topology.js");
   const { parseExperiment } = await import("../dist/runs/experiment.js");
   const { simulate } = await import("../dist/runs/simulate.js");
+  const { peerWorkers } = await import("../dist/node.js");
   const topology = parseTopology({ graph: { kind: "expander", peers, degree: DEGREE } }, "bench");
   globalThis.gc();
   const before = process.memoryUsage();
-  const simulation = await simulate(topology, parseExperiment(experiment, "bench"));
+  const startWorkers = peerWorkers(workers);
+  const simulation = await simulate(topology, parseExperiment(experiment, "bench"), { startWorkers });
   const readySeconds = performance.now() / 1000;
   const readyProcessorSeconds = processorMs() / 1000;
   const [times, processorTimes] = [[], []];
-  const end = performance.now() + 1000 * seconds;
+  const began = performance.now();
+  const end = began + 1000 * seconds;
+  const warm = began + WARM_UP * 1000 * seconds;
   let last = performance.now();
   let lastProcessor = processorMs();
-  for await (const { round } of simulation.run()) {
+  for await (const _ of simulation.run()) {
     const now = performance.now();
     const nowProcessor = processorMs();
-    if (round >= WARM_UP) {
+    if (last > warm) {
       times.push(now - last);
       processorTimes.push(nowProcessor - lastProcessor);
     }
@@ -65,6 +70,7 @@ async function measure({ peers, experiment, seconds }) {
   }
   globalThis.gc();
   const after = process.memoryUsage();
+  // The heap is the main thread's, where all peers are but with workers.
   const perPeer = (of) => (after[of] - before[of]) / peers / 1000;
   console.log(
     JSON.stringify({
@@ -95,8 +101,11 @@ function main() {
       if (why) console.error(`${name}: skipped, ${why}`);
       else {
         for (const peers of counts) {
-          const result = repeated(name, peers, experiment(peers), deadline);
-          if (result) results.push(result);
+          for (const workers of options.workers.split(",").map(Number)) {
+            if (workers > peers) continue;
+            const result = repeated({ name, peers, workers, experiment: experiment(peers) }, deadline);
+            if (result) results.push(result);
+          }
         }
       }
     }
@@ -142,13 +151,13 @@ function tasksFor(folder) {
 }
 
 /** Medians; undefined where it cannot be run or no time is left. */
-function repeated(name, peers, experiment, deadline) {
+function repeated({ name, peers, workers, experiment }, deadline) {
   const runs = [];
   for (let k = 0; k < Number(options.repeats); k++) {
     const left = deadline - performance.now();
     if (left < 1000) break;
-    console.error(`${name}: ${peers} peers, ${k + 1} of ${options.repeats}`);
-    const request = JSON.stringify({ peers, experiment, seconds: Number(options.seconds) });
+    console.error(`${name}: ${peers} peers, ${workers} workers, ${k + 1} of ${options.repeats}`);
+    const request = JSON.stringify({ peers, workers, experiment, seconds: Number(options.seconds) });
     try {
       const text = execFileSync(
         process.execPath,
@@ -159,7 +168,7 @@ function repeated(name, peers, experiment, deadline) {
     } catch (error) {
       const said = String(error.stderr ?? "").match(/^\w*(?:Error|Invalid\w+): .*$/m)?.[0];
       const why = error.code === "ETIMEDOUT" ? "out of time" : (said ?? error.message.split("\n")[0]);
-      console.error(`${name}: ${peers} peers left out: ${why}`);
+      console.error(`${name}: ${peers} peers, ${workers} workers left out: ${why}`);
       break;
     }
   }
@@ -167,11 +176,12 @@ function repeated(name, peers, experiment, deadline) {
   const median = (of) => medianOf(runs.map((run) => run[of]));
   const roundMs = median("roundMs");
   return {
-    ...{ name, peers, workers: WORKERS, runs: runs.length, parameters: median("parameters") },
+    ...{ name, peers, workers, runs: runs.length, parameters: median("parameters") },
     ...{ readySeconds: median("readySeconds"), roundsPerSecond: 1000 / roundMs },
     readyProcessorSeconds: median("readyProcessorSeconds"),
     microsecondsPerPeerRound: (1000 * median("processorMs")) / peers,
-    ...{ residentKB: median("residentKB"), heapKB: median("heapKB") },
+    residentKB: median("residentKB"),
+    ...(workers === 1 && { heapKB: median("heapKB") }),
   };
 }
 
@@ -189,7 +199,7 @@ function printTable(results) {
     const cells = [r.name, r.parameters, r.peers, r.workers, r.readySeconds.toFixed(2)];
     cells.push(r.readyProcessorSeconds.toFixed(2));
     cells.push(r.roundsPerSecond.toPrecision(3), r.microsecondsPerPeerRound.toFixed(0));
-    cells.push(r.residentKB.toFixed(0), r.heapKB.toFixed(0));
+    cells.push(r.residentKB.toFixed(0), r.heapKB?.toFixed(0) ?? "–");
     console.log(`| ${cells.join(" | ")} |`);
   }
 }
@@ -210,11 +220,16 @@ function chart(results) {
   const text = (px, py, content, more = "") =>
     `<text x="${px.toFixed(1)}" y="${py.toFixed(1)}" font-size="12" font-family="sans-serif" ${more}>${content}</text>`;
   const colours = ["#1b6ca8", "#c8553d", "#3a7d44", "#7d5ba6"];
-  const lines = [...new Set(results.map(({ name }) => name))].map((name, k) => {
-    const points = results.filter((result) => result.name === name);
+  const names = [...new Set(results.map(({ name }) => name))];
+  const titleOf = ({ name, workers }) => (workers === 1 ? name : `${name}, ${workers} workers`);
+  const lines = [...new Set(results.map(titleOf))].map((name, k) => {
+    const points = results.filter((result) => titleOf(result) === name);
     const path = points.map((p) => `${x.at(work(p)).toFixed(1)},${y.at(cost(p)).toFixed(1)}`).join(" ");
-    const label = text(margin + 12, margin + 16 * (k + 1), name, `fill="${colours[k]}"`);
-    return `<polyline points="${path}" fill="none" stroke="${colours[k]}" stroke-width="2"/>${label}`;
+    const first = points[0];
+    const colour = colours[names.indexOf(first.name) % colours.length];
+    const dashes = first.workers === 1 ? "" : ' stroke-dasharray="6 4"';
+    const label = text(margin + 12, margin + 16 * (k + 1), name, `fill="${colour}"`);
+    return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"${dashes}/>${label}`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="white"/>`,

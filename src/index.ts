@@ -68,6 +68,8 @@ export type {
   Durability,
   EdgeEvent,
   EdgePosition,
+  EdgeTraffic,
+  Listener,
   Traffic,
   Transport,
 } from "./exchange/transport.js";
@@ -131,7 +133,7 @@ export {
   optimizerSettings,
   optimizerVectors,
 } from "./optimizers/index.js";
-export { createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
+export { type Course, createPeer, type Network, type Peer, type PeerOptions, type Plan } from "./peer.js";
 export { type Experiment, experimentJsonSchema, parseExperiment } from "./runs/experiment.js";
 export { openModel, type UsedModel } from "./runs/model-use.js";
 export { createPlan, type Prepared } from "./runs/plan.js";

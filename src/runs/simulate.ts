@@ -20,6 +20,7 @@ import { createSpaces } from "../vectors/vector.js";
 import { type Evaluator, evaluateMean, evaluatorOf, evaluatorsAmong } from "./evaluators.js";
 import type { Experiment } from "./experiment.js";
 import { createLockstep, type Lockstep } from "./lockstep.js";
+import { observe } from "./observe.js";
 import { createOwnPace } from "./own-pace.js";
 import { preparePeers } from "./prepare.js";
 import type { SimulationRound } from "./round.js";
@@ -182,40 +183,4 @@ export async function simulate(
     ? { peers, run: () => pace.run(peers, evaluators) }
     : inLockstep({ peers, trainers, evaluators, clock });
   return { ...simulation, ...prepared, layout: peers[0]!.layout, workers: 1 };
-}
-
-/** Numbers of each model that `observe` reads at a time. */
-const OBSERVED_AT_ONCE = 4096;
-const block = new Float64Array(OBSERVED_AT_ONCE);
-
-/** What all models together come to. Writes their mean to `mean`; the sums are float64. */
-export function observe(
-  models: readonly Float32Array[],
-  mean: Float32Array,
-): Pick<SimulationRound, "consensusDistance" | "meanModelNorm"> {
-  let squaredDistances = 0;
-  let squaredNorm = 0;
-  // A block of every model at a time stays in the near cache.
-  for (let start = 0; start < mean.length; start += OBSERVED_AT_ONCE) {
-    const end = Math.min(mean.length, start + OBSERVED_AT_ONCE);
-    const averages = block.subarray(0, end - start).fill(0);
-    for (const model of models) {
-      for (let k = start; k < end; k++) averages[k - start]! += model[k]!;
-    }
-    for (let k = start; k < end; k++) {
-      const average = averages[k - start]! / models.length;
-      averages[k - start] = average;
-      squaredNorm += average * average;
-      mean[k] = average;
-    }
-    for (const model of models) {
-      let squares = 0;
-      for (let k = start; k < end; k++) {
-        const difference = model[k]! - averages[k - start]!;
-        squares += difference * difference;
-      }
-      squaredDistances += squares;
-    }
-  }
-  return { consensusDistance: squaredDistances / models.length, meanModelNorm: Math.sqrt(squaredNorm) };
 }

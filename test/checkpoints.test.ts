@@ -373,3 +373,48 @@ describe("a simulation that is interrupted and resumed", () => {
     expect(await logsOf(settings, [31])).toEqual(await logsOf(settings, []));
   });
 });
+
+describe("a simulation that is resumed", () => {
+  const ring4 = parseTopology({ graph: { kind: "ring", peers: 4 } }, "test");
+  const experiment = parseExperiment({ trainer: { kind: "quadratic", dimension: 8 }, rounds: 30 });
+
+  async function run(folder: string, resume: boolean, end: number) {
+    const stop = new AbortController();
+    const warnings: string[] = [];
+    const running = recordSimulation({
+      ...{ topology: ring4, experiment, signal: stop.signal },
+      checkpoints: { folder, every: 5, resume },
+      warn: (text) => warnings.push(text),
+      onRound: ({ round }) => round + 1 === end && stop.abort("test"),
+    });
+    await expectRejection(running, Interrupted, { round: end - 1 });
+    return warnings;
+  }
+
+  it("is refused where a peer has lost its checkpoints, and those of the others stay", async () => {
+    const folder = await newFolder();
+    await run(folder, false, 20);
+    rmSync(join(folder, "peer-2"), { recursive: true });
+    const before = readdirSync(join(folder, "peer-1"));
+    const again = recordSimulation({
+      ...{ topology: ring4, experiment, warn() {} },
+      checkpoints: { folder, every: 5, resume: true },
+    });
+    await expectRejection(again, InvalidCheckpoint, { code: "checkpoints-apart", field: folder });
+    expect(readdirSync(join(folder, "peer-1"))).toEqual(before);
+  });
+
+  it("begins, with a warning, where there is nothing to go on from", async () => {
+    const folder = join(await newFolder(), "misspelt");
+    const warning = `there are no checkpoints in ${folder}: the run starts with its first round`;
+    expect(await run(folder, true, 3)).toContain(warning);
+    expect(await run(folder, true, 5)).not.toContain(warning);
+  });
+
+  it("begins again where it stopped while it wrote its first checkpoints", async () => {
+    const folder = await newFolder();
+    await run(folder, false, 3);
+    rmSync(join(folder, "peer-2"), { recursive: true });
+    await run(folder, true, 4);
+  });
+});

@@ -27,7 +27,7 @@ import { taskOf } from "../own-data.js";
 import { runSubject } from "../run-subject.js";
 import type { SimulationRound } from "../simulate.js";
 import { freeLoopbackAddresses, isLocal } from "./addresses.js";
-import type { CheckpointSettings } from "./checkpoints/settings.js";
+import { type CheckpointSettings, warnOfStart, wayOn } from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
 import { saveSettings, uniteModels, withFolder } from "./models.js";
 import { generateIdentity, type Identity, type LinkEvent } from "./network.js";
@@ -107,11 +107,12 @@ export interface NetworkOutcome {
  * @throws Interrupted once the signal says so
  */
 export async function runNetwork(options: NetworkOptions): Promise<NetworkOutcome> {
-  const { topology, directory, checkpoints, save } = options;
+  const { topology, directory, checkpoints, save, warn } = options;
   requireWhole(topology);
   const ids = topology.peers.map(({ id }) => id);
   return filling(directory, async () => {
     if (directory !== undefined && !checkpoints?.resume) await requireEmpty(directory);
+    if (checkpoints) await warnOfStart(checkpoints, warn);
     return withFolder(saveSettings(save, checkpoints), ids, () => runPeers(options));
   });
 }
@@ -315,7 +316,7 @@ async function runProcesses(
     const reason = typeof signal?.reason === "string" ? signal.reason : "the run was aborted";
     stopAll(
       reason,
-      new Interrupted(`all peers stopped after ${watch.finished} rounds: ${reason}`, {
+      new Interrupted(`all peers stopped after ${watch.finished} rounds: ${reason}${wayOn(checkpoints)}`, {
         code: "peers-interrupted",
       }),
     );
@@ -392,11 +393,14 @@ async function runProcesses(
           const how = killedBy ? `was killed (${killedBy})` : `ended with exit code ${code}`;
           const words = wordsOf(lastWords);
           fail(
-            new PeerFailed(`peer ${id} ${how} ${heard}${words}; the other peers were stopped`, {
-              code: "peer-process-ended",
-              peer: id,
-              round,
-            }),
+            new PeerFailed(
+              `peer ${id} ${how} ${heard}${words}; the other peers were stopped${wayOn(checkpoints)}`,
+              {
+                code: "peer-process-ended",
+                peer: id,
+                round,
+              },
+            ),
           );
         }
         resolve();
@@ -449,9 +453,11 @@ async function look(
       const statistics = files.map((file) => file.statistics);
       return { round, kind, reports, ...observed, ...(await evaluateMean(among, { mean, statistics })) };
     };
-    const beforeClosing = await lookAt(watch.beforeClosing);
-    const hasClosing = watch.latest.get(0)!.round > beforeClosing.round;
-    return { beforeClosing, last: hasClosing ? await lookAt(watch.latest) : beforeClosing };
+    const last = await lookAt(watch.latest);
+    // A run that was resumed may have nothing but closing left.
+    const hasLearned = watch.beforeClosing.size === topology.peers.length;
+    const isClosed = hasLearned && watch.latest.get(0)!.kind === "closing";
+    return { beforeClosing: isClosed ? await lookAt(watch.beforeClosing) : last, last };
   } finally {
     for (const evaluator of evaluators) evaluator.dispose();
   }

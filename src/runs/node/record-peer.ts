@@ -14,7 +14,7 @@ import type { Experiment } from "../experiment.js";
 import { failureCode } from "../log.js";
 import { runSubject } from "../run-subject.js";
 import { type Stopping, stoppingOf } from "../stopping.js";
-import { type CheckpointSettings, openCheckpoints } from "./checkpoints/settings.js";
+import { type CheckpointSettings, openCheckpoints, wayOn } from "./checkpoints/settings.js";
 import { saveSettings, withFolder } from "./models.js";
 import { type Identity, type JoinedRun, joinRun, type LinkEvent } from "./network.js";
 import { openPeerLog, type PeerLog, requireNewLog } from "./peer-log.js";
@@ -167,7 +167,7 @@ async function takePart(options: PeerRunOptions, metrics?: PrometheusSink): Prom
     }
     if (!run.isComplete) {
       throw new Interrupted(
-        `peer ${id} stopped ${last ? `after round ${last.round + 1}` : "before its first round"}: ${reasonOf(signal)}`,
+        `peer ${id} stopped ${last ? `after round ${last.round + 1}` : "before its first round"}: ${reasonOf(signal)}${wayOn(checkpoints)}`,
         { code: "peer-interrupted", peer: id, round: last?.round },
       );
     }

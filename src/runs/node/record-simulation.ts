@@ -27,7 +27,13 @@ import { type PreparedSimulation, type SimulatedPeer, type SimulationRound, simu
 import { type Stopping, stoppingOf } from "../stopping.js";
 import { createVerdictWatch } from "../verdict-watch.js";
 import { saveOrWarn } from "./checkpoints/saving.js";
-import { type CheckpointSettings, loadTogether, openCheckpoints } from "./checkpoints/settings.js";
+import {
+  type CheckpointSettings,
+  loadTogether,
+  openCheckpoints,
+  warnOfStart,
+  wayOn,
+} from "./checkpoints/settings.js";
 import { describeMachine } from "./machine.js";
 import { saveAll, saveSettings, withFolder } from "./models.js";
 import { openLog } from "./peer-log.js";
@@ -156,7 +162,7 @@ async function record(options: RunOptions): Promise<RunSummary> {
       if (signal?.aborted) {
         const { reason } = signal;
         throw new Interrupted(
-          `the run stopped after round ${round.round + 1}: ${typeof reason === "string" ? reason : "it was aborted"}`,
+          `the run stopped after round ${round.round + 1}: ${typeof reason === "string" ? reason : "it was aborted"}${wayOn(saving)}`,
           { code: "simulation-interrupted", round: round.round },
         );
       }
@@ -286,10 +292,12 @@ function requireNoNetwork({ network, checkpoints }: RunOptions): void {
 async function openSaving(peers: readonly SimulatedPeer[], { checkpoints, warn }: RunOptions) {
   if (!checkpoints) return undefined;
   const { every, resume } = checkpoints;
+  await warnOfStart(checkpoints, warn);
   const stores = await Promise.all(peers.map(({ id }) => openCheckpoints(checkpoints, id, warn)));
+  const owned = stores.map((store, k) => ({ store, peer: peers[k]!.id }));
   // Asked for now: it is that of the initial model.
   for (const peer of peers) await peer.fingerprint();
-  const loaded = resume ? await loadTogether(stores) : [];
+  const loaded = resume ? await loadTogether(owned, checkpoints.folder) : [];
   // Of peers in several threads, the first in their order is named.
   await together(loaded.map((checkpoint, k) => peers[k]!.restore(checkpoint)));
   return {

@@ -1,7 +1,8 @@
+import { readdir } from "node:fs/promises";
 import type { Checkpoint, CheckpointStore } from "../../../checkpoint.js";
-import { FileProblem } from "../../../foundation/errors.js";
+import { FileProblem, InvalidCheckpoint } from "../../../foundation/errors.js";
 import { makeFolder } from "../../../sinks/folders.js";
-import { createCheckpointFolder, peerFolder } from "./folder.js";
+import { CHECKPOINT_SUFFIX, createCheckpointFolder, peerFolder } from "./folder.js";
 
 /** Rounds between two checkpoints, where the user names no number. */
 export const CHECKPOINT_ROUNDS = 10;
@@ -36,21 +37,54 @@ export async function openCheckpoints(
   return createCheckpointFolder(own, { warn });
 }
 
+/** How an error ends that stops a run which has checkpoints. */
+export const wayOn = (checkpoints: object | undefined): string =>
+  checkpoints ? "; go on with --resume" : "";
+
+/** Warns where a run that is to go on from its checkpoints has none. */
+export async function warnOfStart(
+  { folder, resume }: CheckpointSettings,
+  warn: (text: string) => void,
+): Promise<void> {
+  if (!resume) return;
+  const files = await readdir(folder, { recursive: true }).catch(() => []);
+  if (files.some((name) => name.endsWith(CHECKPOINT_SUFFIX))) return;
+  warn(`there are no checkpoints in ${folder}: the run starts with its first round`);
+}
+
+/** A store, and whose it is. */
+export interface OwnedStore {
+  readonly peer: number;
+  readonly store: CheckpointStore;
+}
+
 /**
- * The newest checkpoints of all peers of a simulation that are of one round; none where a peer has no checkpoint.
- * @throws InvalidCheckpoint a peer has checkpoints, and none that fits the others'
+ * The newest checkpoints of all peers of a simulation that are of one round; none where there are none, or where the run
+ * stopped while it wrote its first ones.
+ *
+ * @throws InvalidCheckpoint some peers have checkpoints that do not fit the others'
  */
-export async function loadTogether(stores: readonly CheckpointStore[]): Promise<readonly Checkpoint[]> {
-  const newest = await Promise.all(stores.map((store) => store.load()));
-  if (newest.some((saved) => saved === undefined)) return [];
-  const round = Math.min(...newest.map((saved) => saved!.checkpoint.round));
-  const together = await Promise.all(
-    stores.map(async (store, k) =>
-      newest[k]!.checkpoint.round === round ? newest[k] : await store.load(round),
-    ),
+export async function loadTogether(
+  stores: readonly OwnedStore[],
+  folder: string,
+): Promise<readonly Checkpoint[]> {
+  const load = (latest?: number) =>
+    Promise.all(stores.map(async ({ store }) => (await store.load(latest))?.checkpoint));
+  const newest = await load();
+  const rounds = newest.flatMap((checkpoint) => checkpoint?.round ?? []);
+  const round = Math.min(...rounds);
+  const checkpoints = (await load(round)).flatMap((checkpoint) =>
+    checkpoint?.round === round ? checkpoint : [],
   );
-  const checkpoints = together.flatMap((saved) =>
-    saved?.checkpoint.round === round ? saved.checkpoint : [],
-  );
-  return checkpoints.length === stores.length ? checkpoints : [];
+  if (rounds.length > 0 && checkpoints.length === stores.length) return checkpoints;
+  const isFirst = rounds.every((each) => each === round) && !(await load(round - 1)).some(Boolean);
+  if (!isFirst) {
+    const alone = newest.indexOf(undefined);
+    const why = alone < 0 ? "they have no round in common" : `peer ${stores[alone]!.peer} has none`;
+    throw new InvalidCheckpoint(
+      `the checkpoints in ${folder} do not go together: ${why}; bring back what is missing, or start over in another folder`,
+      { code: "checkpoints-apart", field: folder },
+    );
+  }
+  return [];
 }

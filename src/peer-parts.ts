@@ -1,9 +1,10 @@
 /** What one peer is made of: its memory, and everything that lies in it. */
 import type { Algorithm, AlgorithmKind, LayoutTools } from "./algorithm.js";
-import { type ClosingRound, createClosing, totalRounds } from "./algorithms/closing.js";
+import { type ClosingRound, createClosing, MAX_CLOSING_LENGTH, totalRounds } from "./algorithms/closing.js";
 import { createWelcome, type Welcome } from "./algorithms/welcome.js";
 import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, compressorBytes, createCompressor } from "./compressors/index.js";
+import { PIECE_BYTES } from "./compressors/ranges.js";
 import { createStopper, type EarlyStopping, type Stopper, stopperBytes } from "./early-stopping.js";
 import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
@@ -102,6 +103,8 @@ export interface PeerOptions {
 
 /** Vectors beside the algorithm's and the learner's: model, update, a payload, its staging, a closing payload, the observer's. */
 const COMMON_VECTORS = 6;
+/** Lengths of closing payloads, of which each has a staging. */
+const CLOSING_LENGTHS = 2;
 /** Room for the headers of payloads, in bytes per tensor and in all. */
 const PAYLOAD_ROOM_BYTES = 1 << 16;
 /** Vectors of the tools of all parts together, besides the mixing rule's: a payload and its staging. */
@@ -291,6 +294,7 @@ function createPeerSpace({
   plan,
   neighbours,
   trainer,
+  membership,
   createSpace = createVectorSpace,
 }: PeerOptions): VectorSpace {
   const { length, tensors } = trainer.layout;
@@ -299,12 +303,17 @@ function createPeerSpace({
   const own = plan.algorithm.vectors(degree) + ofRule;
   const parts = plan.algorithm.parts?.(degree) ?? 0;
   const ofParts = parts === 0 ? 0 : PART_VECTORS + ofRule;
-  const vectors = COMMON_VECTORS + own + ofParts + learnerVectors(plan.optimizer, plan.localSteps);
+  // What newcomers are sent has payloads of its own.
+  const ofWelcome = membership ? 1 : 0;
+  const ofLearner = learnerVectors(plan.optimizer, plan.localSteps);
+  const vectors = COMMON_VECTORS + own + ofParts + ofWelcome + ofLearner;
   // Of the whole model, and of its parts.
   const scratch = plan.algorithm.compresses ? 2 * compressorBytes(plan.compressor, trainer.layout) : 0;
+  const exact = CLOSING_LENGTHS + ofWelcome * Math.ceil(length / MAX_CLOSING_LENGTH);
+  const stagings = exact * (Math.min(4 * length, PIECE_BYTES) + ALIGNMENT);
   const headers = PAYLOAD_ROOM_BYTES * (1 + tensors.length);
   const pooled = 4 * pooledLength({ trainer, plan }) + ALIGNMENT;
   const kept = stopperBytes({ plan, trainer, length });
-  const room = scratch + headers + pooled + kept + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
+  const room = scratch + stagings + headers + pooled + kept + parts * (PART_ROOM_BYTES + ALIGNMENT * vectors);
   return createSpace(spaceBytes(vectors, length, room));
 }

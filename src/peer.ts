@@ -191,6 +191,7 @@ export function createPeer(options: PeerOptions): Peer {
       parts.pooling.restored();
       position.round = checkpoint.round;
       position.traffic = checkpoint.traffic;
+      position.records = checkpoint.edges;
     },
     async adopt({ traffic, ...earlier }) {
       // That of the initial model.
@@ -243,6 +244,8 @@ interface Position {
   round: number;
   traffic: RoundReport["traffic"];
   edges?: () => EdgesSnapshot;
+  /** What is known of the edges, where the run goes on from a checkpoint. */
+  records?: EdgesSnapshot["edges"];
 }
 
 /** What a run has from its first round to its last. */
@@ -271,6 +274,7 @@ function startCourse(options: PeerOptions, parts: Parts, network: Network, posit
     edges,
     rate,
     ...(plan.edgesIn && { edgeIn: weighedBy(options) }),
+    ...(position.records && { records: position.records }),
     check,
     normBound,
     afterFault: afterFaultOf(plan.algorithm),

@@ -8,6 +8,7 @@ import { quiescence, stoppedClock } from "../src/foundation/clock.js";
 import { createGraph, graphSettings } from "../src/graphs/index.js";
 import { metropolisMixing, pushMixing } from "../src/graphs/weights.js";
 import type { RoundReport } from "../src/observing/report.js";
+import type { Peer } from "../src/peer.js";
 import { createMemoryTransports } from "../src/transports/memory.js";
 import { createLayout } from "../src/vectors/layout.js";
 import { createGossip, everyCompressor, type GossipOptions, gossipPeer } from "./support/gossip.js";
@@ -105,6 +106,38 @@ describe("exchanges that are handed over come to what frames come to:", () => {
     const refusals = reports.flat().filter(({ refused }) => refused);
     expect(refusals.map(({ peer }) => peer)).toEqual(expect.arrayContaining([1, 3]));
   });
+});
+
+it("goes on from checkpoints with the quarantines and norms of its edges", async () => {
+  const options = optionsFor(algorithms.dpsgd);
+  const update = (peer: number, k: number, round: number) =>
+    peer === 2 && round === 8 ? 1e7 : options.update!(peer, k, round);
+  const peersOf = () => Array.from({ length: 6 }, (_, id) => gossipPeer({ ...options, update }, id));
+  /** Rounds of all peers, as many as there are or up to the one before `end`. */
+  const run = async (peers: readonly Peer[], end = Number.POSITIVE_INFINITY) => {
+    const handOver = createHandOver(1 << 16);
+    const transports = createMemoryTransports(6, 1 << 16);
+    const courses = peers.map((peer, k) =>
+      peer.start({ transport: transports[k]!, clock: stoppedClock, handOver }),
+    );
+    const rounds: Partial<RoundReport>[][] = [];
+    while (rounds.length < end) {
+      const reports = await Promise.all(courses.map((course) => course.next()));
+      if (!reports.every((report) => report !== undefined)) break;
+      rounds.push(untimed(reports));
+    }
+    return rounds;
+  };
+
+  const [whole, first, second] = [peersOf(), peersOf(), peersOf()];
+  const expected = await run(whole);
+  const stop = 10;
+  expect(expected[stop]![1]).toMatchObject({ peer: 1, quarantined: [2] });
+  for (const peer of first) await peer.fingerprint();
+  await run(first, stop);
+  for (const [k, peer] of second.entries()) await peer.restore(structuredClone(first[k]!.snapshot({})));
+  expect(await run(second)).toEqual(expected.slice(stop));
+  expect(second.map(({ model }) => model)).toEqual(whole.map(({ model }) => model));
 });
 
 it("waits for halves that are yet to come, until the exchanges are closed", async () => {

@@ -132,7 +132,7 @@ export function createStaging(space: VectorSpace, maximumBytes: number): (payloa
 }
 
 /** Bytes of a received payload that are in the vector space at a time, where it is read in pieces: a share of a near cache. */
-const PIECE_BYTES = 1 << 18;
+export const PIECE_BYTES = 1 << 18;
 
 /**
  * Brings payloads of `count` items into the vector space piece by piece, so that there need be no room for all of one.

@@ -107,11 +107,10 @@ export function createAccount(edge: Neighbour, record?: EdgeRecord): Account {
   const { exchange, theirRound, isFinished, open, unacknowledged, arrived, isLost = false } = record;
   const frames = arrived.map(({ problem, ...frame }) => ({ frame, problem, release: fromJournal }));
   const { quarantine } = record;
-  return {
-    ...fresh,
+  return Object.assign(fresh, {
     ...{ exchange, theirRound, isFinished, isLost, open, unacknowledged, arrived: frames },
     quarantine: structuredClone(quarantine),
-  };
+  });
 }
 
 /**

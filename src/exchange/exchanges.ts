@@ -37,7 +37,7 @@ export interface Patience {
 }
 
 /** Settings of `createExchanges`. */
-export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "records" | "staleness"> {
+export interface ExchangesOptions extends Omit<LedgerOptions, "isBarrier" | "staleness"> {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly patience: Patience;

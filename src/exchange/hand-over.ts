@@ -24,6 +24,10 @@ import type { EdgeTraffic } from "./transport.js";
 export interface HandOver {
   /** The exchanges of one peer. Its neighbours must have theirs from here too. */
   exchangesOf(options: ExchangesOptions): Exchanges;
+  /** How many peers exchange by it. */
+  peers(): number;
+  /** How many of them wait for halves. */
+  waiting(): number;
   /** Ends every wait. Safe to call twice. */
   close(): void;
 }
@@ -54,6 +58,7 @@ interface End {
 export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewhere): HandOver {
   const lanes = new Map<string, Lane>();
   const wakes: (() => void)[] = [];
+  let waiting = 0;
   let isClosed = false;
 
   const laneOf = (from: number, to: number): Lane => {
@@ -68,12 +73,13 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
   });
 
   const exchangesOf = (options: ExchangesOptions): Exchanges => {
-    const { id, edges: all } = options;
+    const { id, edges: all, records } = options;
     const settling = createSettling(options);
     const copyOf = createPayloadCopies();
     const ends = all.map((edge): End => {
       const [incoming, outgoing] = [laneOf(edge.peer, id), laneOf(id, edge.peer)];
-      return { edge, account: createAccount(edge), incoming, outgoing, copy: undefined };
+      const record = records?.find(({ peer }) => peer === edge.peer);
+      return { edge, account: createAccount(edge, record), incoming, outgoing, copy: undefined };
     });
     const byPeer = new Map(ends.map((end) => [end.edge.peer, end]));
     /** The end of an edge, of which there is another object where its weight depends on the round. */
@@ -186,8 +192,13 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
       wait() {
         giveBack();
         if (!isMissing() || isClosed) return undefined;
+        waiting++;
         return new Promise((resolve) => {
-          wake = resolve;
+          wake = () => {
+            wake = undefined;
+            waiting--;
+            resolve();
+          };
         });
       },
       take: () => ({ settled: isClosed ? [] : takeSettled(), isClosed }),
@@ -214,6 +225,8 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
 
   return {
     exchangesOf,
+    peers: () => wakes.length,
+    waiting: () => waiting,
     close() {
       isClosed = true;
       for (const wake of wakes) wake();
@@ -223,11 +236,11 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
 
 /** Settles exchanges as the ledger does at the barrier, where both halves are here at once. */
 function createSettling(options: ExchangesOptions) {
-  const { id, counters, afterFault, lastRound } = options;
+  const { id, counters, afterFault, lastRound, records = [] } = options;
   const examiner = createExaminer({ ...options, isBarrier: true });
   const settlement = createSettlement(options);
   const refusals = createRefusals();
-  let hasFaults = false;
+  let hasFaults = records.some(({ quarantine }) => quarantine.faults > 0);
 
   const examine = (account: Account, own: Offer, frame: Frame): void => {
     const alone = examiner.alone(account, frame);

@@ -1,7 +1,8 @@
 /** Peers that begin every round together. */
 import type { HandOver } from "../exchange/hand-over.js";
 import type { Transport } from "../exchange/transport.js";
-import { type Clock, stoppedClock } from "../foundation/clock.js";
+import { type Clock, quiescence, stoppedClock } from "../foundation/clock.js";
+import type { Eventually } from "../foundation/eventually.js";
 import { together } from "../foundation/together.js";
 import { atOnce, createTurns, type InTurn } from "../foundation/turns.js";
 import type { RoundReport } from "../observing/report.js";
@@ -34,6 +35,15 @@ export function createLockstep({ peers, trainers, transports, handOver, clock }:
     await Promise.all(transports.map((transport) => transport.close()));
   };
   const inTurn = turnsOf(trainers, clock);
+  /** A peer has failed: ends the others' waits once each has come as far as it can, so that the same ones fail every time. */
+  const release = async (steps: readonly Eventually<unknown>[]) => {
+    let over = steps.filter((step) => !(step instanceof Promise)).length;
+    const count = () => over++;
+    for (const step of steps) if (step instanceof Promise) step.then(count, count);
+    do await quiescence();
+    while (handOver.peers() === steps.length && over + handOver.waiting() < steps.length);
+    await close();
+  };
   let courses: readonly Course[] | undefined;
   return {
     async next() {
@@ -41,7 +51,8 @@ export function createLockstep({ peers, trainers, transports, handOver, clock }:
       courses ??= peers.map((peer, k) =>
         peer.start({ transport: transports[k]!, handOver, clock, inTurn, countsWaits: false }),
       );
-      const reports = await together(courses.map(nextOf), close);
+      const steps = courses.map(nextOf);
+      const reports = await together(steps, () => void release(steps));
       return reports.some((report) => !report) ? undefined : (reports as readonly RoundReport[]);
     },
     close,

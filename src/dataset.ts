@@ -70,6 +70,9 @@ export interface Rows extends ExamplesDescription {
   readonly featuresAreClasses?: true;
 }
 
+/** What a model takes: the shape of one example, and the names of its columns where they have some. */
+export type ModelInputs = Pick<ExamplesDescription, "inputShape" | "featureNames">;
+
 /** One kind of data set; a new one is a file in `datasets/` and a line in `datasets/index.ts`. */
 export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
   /** Schema of the settings, every field with a default; its `kind` is the name users write. */
@@ -82,10 +85,10 @@ export interface DatasetKind<Settings extends z.ZodType = z.ZodType> {
    * Every example of the files in their order, unscaled: nothing is held out, and labels may be missing. Where left out,
    * this is what `load` gives, the test examples last.
    *
-   * @param inputShape of one example, as the model that is used takes it
+   * @param inputs of the model that is used
    * @throws InvalidData missing, truncated or malformed files
    */
-  readAll?(settings: z.output<Settings>, inputShape: readonly number[]): Promise<Rows>;
+  readAll?(settings: z.output<Settings>, inputs: ModelInputs): Promise<Rows>;
 }
 
 /** Most classes of which examples and correct predictions are counted one by one: logs have these counts in their lines. */

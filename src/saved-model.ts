@@ -1,6 +1,7 @@
 /** A trained model apart from its run: its tensors, and what it takes to use them. */
 import { digest, modelDigest } from "./exchange/fingerprint.js";
 import { InvalidModel } from "./foundation/errors.js";
+import { rangesText } from "./foundation/ranges-text.js";
 import { createLayout, type Layout } from "./vectors/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./vectors/safetensors.js";
 import type { NamedValues } from "./vectors/state.js";
@@ -158,12 +159,13 @@ export function meanOf(files: readonly ModelFile[]): ModelFile {
     }
     return { name, shape, values: Float32Array.from(sums, (sum) => sum / files.length) };
   });
-  const peers = JSON.stringify(files.flatMap(peersOf));
+  const all = files.flatMap(peersOf);
+  const peers = JSON.stringify(all);
   const hasStatistics = Object.keys(statistics).length > 0;
   const metadata = { ...common, peers, ...(hasStatistics && { statistics: POOLED }) };
   const own = digestOf(tensors, metadata);
   return {
-    source: `the mean of peers ${peers}`,
+    source: `the mean of peers ${rangesText(all)}`,
     tensors,
     metadata: { ...metadata, ...(own !== undefined && { digest: own }) },
   };

@@ -241,7 +241,7 @@ describe("csv", () => {
     ["no rows", "a,b\n", {}, "csv-empty"],
     ["a word among the numbers", `${table}\n1,oak,deep\n`, { label: "tree" }, "csv-not-a-number"],
     ["an empty field", `${table}\n1,oak,\n`, { label: "tree" }, "csv-not-a-number"],
-    ["a short row", `${table}\n1,oak\n`, { label: "tree" }, "csv-not-a-table"],
+    ["a short row", `${table}\n1,oak\n`, { label: "tree" }, "csv-row-length"],
     ["an unknown column", table, { label: "bush" }, "csv-label-column"],
     ["a column beyond the last", table, { label: 3 }, "csv-label-column"],
     ["a shape that does not fit", table, { label: "tree", shape: [3] }, "csv-shape"],
@@ -250,6 +250,12 @@ describe("csv", () => {
   ];
   test.each(broken)("%s is refused", async (_what, content, settings, code) => {
     await refuses({ kind: "csv", path: file(content), ...settings }, { code });
+  });
+
+  test("a row of another length than those before it is named with its line", async () => {
+    const path = file(`${table}\n1,oak\n`);
+    const { message } = await refuses({ kind: "csv", path }, { field: `${path}:22` });
+    expect(message).toContain(`line 22 of ${path} has 2 columns, and the lines before it 3:`);
   });
 
   test("a field that is not a number is named with its line and column", async () => {

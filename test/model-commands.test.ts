@@ -116,6 +116,7 @@ describe("murmur evaluate", () => {
     const other = at("other.csv");
     writeFileSync(other, readFileSync(table));
     expect(of(other)).toEqual(["all", 60]);
+    expect(ok("evaluate", model, other).split("\n")[0]).toBe(`all 60 examples of ${other}`);
     expect(of(JSON.stringify({ kind: "csv", path: other, label: "species" }), "--part", "test")).toEqual([
       "test",
       12,
@@ -280,6 +281,11 @@ describe("what cannot be used", () => {
       /peers 0, 1: choose one with --id/,
     ],
     ["one peer and the mean", () => ["export", model, "--id", "0", "--mean", "--to", "x"], /--mean.*--id/],
+    [
+      "a peer of a folder with the model of all",
+      () => ["evaluate", at("saved"), "--id", "1"],
+      /saved holds one model of all peers, model\.safetensors: leave out --id/,
+    ],
     ["no target", () => ["export", model], /--to/],
     ["a table over the model", () => ["predict", model, "--csv", model], /is a file that is read/],
     ["a table over the data", () => ["evaluate", model, table, "--csv", table], /is a file that is read/],

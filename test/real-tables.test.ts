@@ -75,9 +75,9 @@ describe("tables with time stamps", () => {
   it("reach a trained model as it knows them", async () => {
     const data = csv([NAMES, ...stamped(60)]);
     const dataset = await loadDataset(data);
-    const rows = await loadRows(data, "train", dataset.inputShape);
+    const rows = await loadRows(data, "train", dataset);
     expect(fitFeatures(rows, dataset, "it")).toEqual(dataset.train.features);
-    const all = await loadRows(data, "all", dataset.inputShape);
+    const all = await loadRows(data, "all", dataset);
     expect(columnOf(all.features, 0, 2).slice(0, 3)).toEqual([BEGAN, BEGAN + 47, BEGAN + 14]);
   });
 

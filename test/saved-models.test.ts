@@ -312,7 +312,7 @@ describe("examples for a trained model", () => {
 
   it("are those of its run, to the bit, once they are scaled as there", async () => {
     const dataset = await loadDataset(csv(table));
-    const rows = await loadRows(csv(table), "test", dataset.inputShape);
+    const rows = await loadRows(csv(table), "test", dataset);
     expect(rows.features).not.toEqual(dataset.test.features);
     expect(fitFeatures(rows, dataset, "it")).toEqual(dataset.test.features);
     expect(fitLabels(rows, dataset, "it")).toEqual(dataset.test.labels);
@@ -321,7 +321,7 @@ describe("examples for a trained model", () => {
   it("come in the order of the file, with the classes that the model has by these names", async () => {
     const dataset = await loadDataset(csv(table));
     const other = file("other.csv", ["long,wide,species", ...flowers(["rose", "lily"], 4)].join("\n"));
-    const rows = await loadRows(csv(other), "all", dataset.inputShape);
+    const rows = await loadRows(csv(other), "all", dataset);
     expect(Array.from(rows.features.filter((_, k) => k % 2 === 0))).toEqual([0, 101, 2, 103]);
     expect(dataset.targets.names).toEqual(["iris", "lily", "rose"]);
     expect(Array.from(fitLabels(rows, dataset, other))).toEqual([2, 1, 2, 1]);
@@ -330,17 +330,30 @@ describe("examples for a trained model", () => {
   it("need no column of classes, unless they are to be compared", async () => {
     const dataset = await loadDataset(csv(table));
     const bare = file("bare.csv", "long,wide\n3,4\n5,6\n");
-    const rows = await loadRows(csv(bare), "all", dataset.inputShape);
+    const rows = await loadRows(csv(bare), "all", dataset);
     expect(Array.from(rows.features)).toEqual([3, 4, 5, 6]);
     expectError(() => fitLabels(rows, dataset, bare), InvalidData, { code: "rows-without-labels" });
     const wide = csv(file("wide.csv", "a,b,c,d\n1,2,3,x\n"));
-    await expectRejection(loadRows(wide, "all", [2]), InvalidData, { code: "csv-columns-of-model" });
+    await expectRejection(loadRows(wide, "all", { inputShape: [2] }), InvalidData, {
+      code: "csv-columns-of-model",
+    });
+  });
+
+  it("lack no column that the model was trained on", async () => {
+    const inputs = { inputShape: [2], featureNames: ["long", "wide"] };
+    const lacking = (content: string) =>
+      expectRejection(loadRows(csv(file("lacking.csv", content)), "all", inputs), InvalidData, {
+        code: "csv-columns-missing",
+      });
+    // As wide as the model's columns, and so without targets.
+    expect((await lacking("long,species\n1,rose\n")).message).toContain("lacks column wide, which");
+    expect((await lacking("a,b,c\n1,2,3\n")).message).toContain("lacks columns long, wide, which");
   });
 
   it("may have classes that the model does not know only where no one asks", async () => {
     const dataset = await loadDataset(csv(table));
     const path = file("tulip.csv", "long,wide,species\n1,2,rose\n3,4,tulip\n");
-    const rows = await loadRows(csv(path), "all", dataset.inputShape);
+    const rows = await loadRows(csv(path), "all", dataset);
     expect(fitFeatures(rows, dataset, path)).toHaveLength(4);
     expectError(() => fitLabels(rows, dataset, path), InvalidData, {
       code: "class-unknown-to-model",
@@ -371,7 +384,7 @@ describe("examples for a trained model", () => {
       loadRows(
         parseExperiment({ data: { kind: "text", path: file("short.txt", content), sequenceLength: 2 } }).data,
         "all",
-        [2],
+        { inputShape: [2] },
       );
     const rows = await load("cabbc");
     const letters = (numbers: ArrayLike<number>) =>
@@ -399,7 +412,9 @@ describe("examples for a trained model", () => {
     file("pictures/stray.png", png(0));
     mkdirSync(join(folder, "empty"));
     const load = (path: string) =>
-      loadRows(parseExperiment({ data: { kind: "images", path, channels: 1 } }).data, "all", [2, 2, 1]);
+      loadRows(parseExperiment({ data: { kind: "images", path, channels: 1 } }).data, "all", {
+        inputShape: [2, 2, 1],
+      });
     const rows = await load(folder);
     expect(rows.rowNames).toEqual(["cat/1.png", "cat/2.png", "dog/3.png"].map((name) => `${folder}/${name}`));
     expect(rows).toMatchObject({ inputShape: [2, 2, 1], targets: { names: ["cat", "dog"] } });
@@ -408,6 +423,12 @@ describe("examples for a trained model", () => {
     const own = await load(join(folder, "cat"));
     expect(own.rowNames).toHaveLength(2);
     expect(own.labels).toBeUndefined();
+    const single = await load(join(folder, "dog/3.png"));
+    expect(single).toMatchObject({ rowNames: [`${folder}/dog/3.png`], inputShape: [2, 2, 1] });
+    expect(single.labels).toBeUndefined();
+    expect(single.features).toEqual(rows.features.slice(-4));
+    const text = file("pictures.txt", "");
+    await expectRejection(load(text), InvalidData, { code: "images-not-a-folder" });
     await expectRejection(load(join(folder, "empty")), InvalidData, { code: "images-empty" });
   });
 });

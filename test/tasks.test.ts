@@ -129,17 +129,17 @@ describe("targets from a table", () => {
   it("come from other files as the model takes them, and are refused where they are others", async () => {
     const dataset = await loadDataset(numbersOf());
     const { scaling } = dataset.targets;
-    const rows = await loadRows(numbersOf({ testShare: 0.5 }), "all", [3]);
+    const rows = await loadRows(numbersOf({ testShare: 0.5 }), "all", { inputShape: [3] });
     const labels = fitLabels(rows, dataset, "it");
     const [first] = tables.numbers.split("\n").slice(1);
     const price = Number(first!.split(",")[3]);
     expect(labels[0]).toBeCloseTo((price - scaling!.mean[0]!) * scaling!.factor[0]!, 5);
     expect(rows.labels![0]).toBe(Math.fround(price));
 
-    const others = await loadRows(marksOf(), "all", [3]);
+    const others = await loadRows(marksOf(), "all", { inputShape: [3] });
     const code = "rows-of-other-targets";
     expectError(() => fitLabels(others, dataset, "it"), InvalidData, { code, field: "data" });
-    const turned = await loadRows(numbersOf({ label: ["rate", "price"] }), "all", [3]);
+    const turned = await loadRows(numbersOf({ label: ["rate", "price"] }), "all", { inputShape: [3] });
     expectError(() => fitLabels(turned, dataset, "it"), InvalidData, { code, field: "data" });
   });
 });

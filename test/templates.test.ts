@@ -44,17 +44,23 @@ for (const [name, command] of [
 }
 const PATH = [bin, dirname(process.execPath), process.env.PATH].join(delimiter);
 
-/** Every command of a folder's README, in order, in one shell that stops at the first that fails. */
-function runReadme(folder: string) {
-  const readme = readFileSync(join(folder, "README.md"), "utf8");
-  const script = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block).join("");
-  const { status, stdout, stderr } = spawnSync("sh", ["-e", "-c", script], {
-    cwd: folder,
+/** Runs commands in one shell that stops at the first that fails. */
+const shell = (script: string, cwd: string) =>
+  spawnSync("sh", ["-e", "-c", script], {
+    cwd,
     encoding: "utf8",
     env: { ...process.env, PATH, NO_COLOR: "1", PIP_DISABLE_PIP_VERSION_CHECK: "1" },
   });
-  return { script, status, stdout, stderr };
+
+/** Every command of a folder's README, in order. */
+function runReadme(folder: string) {
+  const readme = readFileSync(join(folder, "README.md"), "utf8");
+  const script = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block).join("");
+  return { script, ...shell(script, folder) };
 }
+
+const reasonToSkip = (template: string) =>
+  template === "pytorch" && !hasTorch ? `skipped: ${python} lacks one of ${needs}` : "";
 
 /** Others may use the ports that `murmur keys` gives where a topology names none. */
 async function withFreePorts(folder: string): Promise<void> {
@@ -67,7 +73,7 @@ async function withFreePorts(folder: string): Promise<void> {
 
 describe("a written folder", () => {
   for (const template of templateNames) {
-    const reason = template === "pytorch" && !hasTorch ? `skipped: ${python} lacks one of ${needs}` : "";
+    const reason = reasonToSkip(template);
     it.skipIf(reason)(
       `runs by the commands of its README: ${template} ${reason}`,
       async () => {
@@ -95,6 +101,20 @@ describe("a written folder", () => {
       },
       300_000,
     );
+  }
+
+  for (const template of ["own-data", "text", "pytorch"]) {
+    const reason = reasonToSkip(template);
+    it.skipIf(reason)(`runs by the commands that init prints: ${template} ${reason}`, () => {
+      const flags = `--template ${template} --peers 2 --rounds 2 --yes`;
+      const printed = shell(`murmur init "its ${template}" ${flags}`, scratch).stdout;
+      const commands = printed.slice(printed.indexOf("\n\n") + 2);
+      expect(commands.split("\n")[0]).toBe(`cd 'its ${template}'`);
+      const { status, stderr } = shell(commands, scratch);
+      expect(status, stderr).toBe(0);
+      const here = shell(`murmur init . ${flags}`, mkdtempSync(join(scratch, "here-"))).stdout;
+      expect(here.slice(here.indexOf("\n\n") + 2)).toBe(commands.slice(commands.indexOf("\n") + 1));
+    });
   }
 
   it("ends with the models of a simulation", async () => {

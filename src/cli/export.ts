@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { rangesText } from "../foundation/ranges-text.js";
 import { exportModel } from "../runs/node/export.js";
 import { print } from "./console.js";
 import { addModelChoice, type ModelOfOptions, modelChoice } from "./model-use.js";
@@ -18,7 +19,7 @@ export function exportCommand(): Command {
       if (json) return print(JSON.stringify(exported));
       const { files, peers, round } = exported;
       const whose =
-        peers.length > 1 ? `mean of peers ${peers.join(", ")}` : `model of peer ${peers[0] ?? "–"}`;
+        peers.length > 1 ? `mean of peers ${rangesText(peers)}` : `model of peer ${peers[0] ?? "–"}`;
       print(`${whose} after round ${round ?? "–"}: ${files.toReversed().join(", ")}`);
     });
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { defaultAlgorithm } from "../algorithms/index.js";
@@ -50,9 +50,9 @@ export function initCommand(): Command {
       };
       if (process.stdin.isTTY && !options.yes) answers = await ask(answers, process.stdin, process.stderr);
       const { topology } = await writeFolder(folder, answers);
-      print(`${topologyLine(topology)}\n`);
-      print(`murmur up ${join(folder, "topology.json")} ${join(folder, "experiment.json")}`);
-      print(`every command, in order: ${join(folder, "README.md")}`);
+      print(topologyLine(topology));
+      print(`every command, in order: ${join(folder, "README.md")}\n`);
+      print(firstCommands(folder, answers).join("\n"));
     });
   const { graph } = topologyJsonSchema().properties as { graph: object };
   const given = addSettingsOptions(command, {
@@ -106,6 +106,19 @@ export async function writeFolder(folder: string, answers: Answers): Promise<{ t
   for (const [name, content] of Object.entries(written)) await createFile(join(folder, name), content);
   return { topology };
 }
+
+/** Commands for a shell that train once. Paths in an experiment are relative to the folder that commands run in. */
+function firstCommands(folder: string, { template = defaultTemplate }: Answers): string[] {
+  const isHere = resolve(folder) === process.cwd();
+  return [
+    ...(isHere ? [] : [`cd ${shellWord(folder)}`]),
+    ...(template.prepare?.() ?? []),
+    "murmur up topology.json experiment.json",
+  ];
+}
+
+const shellWord = (text: string): string =>
+  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** What goes into the two files. @throws InvalidTopology or InvalidExperiment */
 export function compose({ settings, peers, template = defaultTemplate }: Answers) {

@@ -80,11 +80,12 @@ export async function openUse(
   return { ...used, data: await openData(used, data, part) };
 }
 
-/** “360 held-out examples of digits” */
+/** “360 held-out examples of digits”, “all 60 examples of flowers.csv” */
 export function dataText({ source, part, features }: UsedData, inputSize: number): string {
   const which = { test: "held-out ", train: "training ", all: "" }[part];
   const count = features.length / inputSize;
-  return `${count} ${which}${count === 1 ? "example" : "examples"} of ${source}`;
+  const all = part === "all" && count > 1 ? "all " : "";
+  return `${all}${count} ${which}${count === 1 ? "example" : "examples"} of ${source}`;
 }
 
 /** Writes rows of fields; those with commas, quotes or line ends are quoted. */

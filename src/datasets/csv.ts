@@ -10,6 +10,7 @@ import {
 import { InvalidData } from "../foundation/errors.js";
 import { labelsOf, requireClasses, requireNamedTarget, type TargetTable, targetsOf } from "./csv-targets.js";
 import { type Origin, readData } from "./files.js";
+import { listed } from "./fit.js";
 import { classList, holdOut, limited, partSettings, select, standardize, testShare } from "./parts.js";
 
 const ORIGIN: Origin = { name: "csv", remedy: "check data.path" };
@@ -68,8 +69,9 @@ const settings = z.strictObject({
 export const csv: DatasetKind<typeof settings> = {
   settings,
   unscaled: { scale: "none", targetScale: "none" },
-  async readAll({ path, header, delimiter, label, targets: kind }, inputShape) {
+  async readAll({ path, header, delimiter, label, targets: kind }, { inputShape, featureNames: ofModel }) {
     const lines = await parseLines(await readData(path, ORIGIN), { header, delimiter, source: path });
+    requireColumnsOf(ofModel, lines.names, path);
     const columns = sizeOf(inputShape);
     const isLabelled = lines.width > columns;
     const table = readTable(lines, isLabelled ? labelColumns(label, lines, path) : [], path);
@@ -153,6 +155,8 @@ async function parseLines(
       info: true,
       skip_empty_lines: true,
       trim: true,
+      // Checked below, in words of ours.
+      relax_column_count: true,
     }) as unknown as typeof rows;
   } catch (cause) {
     if (cause instanceof TypeError) {
@@ -169,6 +173,7 @@ async function parseLines(
       cause,
     });
   }
+  requireEqualLengths(rows, source);
   if (header && rows[0]) requireNames(rows[0].record, source);
   const names = header ? rows.shift()?.record : undefined;
   if (rows.length === 0)
@@ -177,6 +182,18 @@ async function parseLines(
       field: source,
     });
   return { names, rows, width: rows[0]!.record.length };
+}
+
+/** @throws InvalidData a row with more or fewer fields than the first */
+function requireEqualLengths(rows: Lines["rows"], source: string): void {
+  const width = rows[0]?.record.length;
+  const other = rows.find(({ record }) => record.length !== width);
+  if (other === undefined) return;
+  const { record, info } = other;
+  throw new InvalidData(
+    `csv: line ${info.lines} of ${source} has ${record.length} ${record.length === 1 ? "column" : "columns"}, and the lines before it ${width}: give every line the same columns`,
+    { code: "csv-row-length", field: `${source}:${info.lines}` },
+  );
 }
 
 /** @throws InvalidData a first line that names nothing */
@@ -202,6 +219,21 @@ interface Table extends TargetTable {
   /** Count of columns, those of the targets apart. */
   readonly columns: number;
   readonly featureNames: readonly string[] | undefined;
+}
+
+/** @throws InvalidData columns that the model was trained on are not among those of the file */
+function requireColumnsOf(
+  ofModel: readonly string[] | undefined,
+  names: readonly string[] | undefined,
+  path: string,
+): void {
+  const missing = names ? (ofModel?.filter((name) => !names.includes(name)) ?? []) : [];
+  if (missing.length === 0) return;
+  const what = `${missing.length === 1 ? "column" : "columns"} ${listed(missing)}`;
+  throw new InvalidData(
+    `csv: ${path} lacks ${what}, which the model was trained on: add what is missing, or correct its name in the first line`,
+    { code: "csv-columns-missing", field: path },
+  );
 }
 
 /** @throws InvalidData the test file has other columns, or the same in another order */

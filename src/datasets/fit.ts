@@ -93,14 +93,14 @@ function classesIn(
     const label = translated[number];
     if (label !== undefined) return label;
     throw new InvalidData(
-      `${source} has class ${JSON.stringify(names[number] ?? String(number))}, which the model does not know: its classes are ${listOf(model)}; remove the class, or train with it`,
+      `${source} has class ${JSON.stringify(names[number] ?? String(number))}, which the model does not know: its classes are ${listed(targetNames(model.targets))}; remove the class, or train with it`,
       { code: "class-unknown-to-model", field: "data" },
     );
   });
 }
 
-function listOf(model: ExamplesDescription): string {
-  const names = targetNames(model.targets);
+/** Names in a message: the first, and how many more there are. */
+export function listed(names: readonly string[]): string {
   const more = names.length > LISTED_NAMES ? ` and ${names.length - LISTED_NAMES} more` : "";
   return `${names.slice(0, LISTED_NAMES).join(", ")}${more}`;
 }

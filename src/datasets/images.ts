@@ -48,13 +48,7 @@ export const images: DatasetKind<typeof settings> = {
   settings,
   unscaled: { scale: "unit" },
   async readAll({ path, channels }) {
-    const top = await requireFolder(path);
-    const divided = partsAmong(top);
-    const parts = divided ? divided.map((part) => `${path}/${part}`) : [path];
-    const byClass = joined(await Promise.all(parts.map(foldersIn)));
-    const isLabelled = byClass.size > 0;
-    // Without folders for classes, its own images are the examples.
-    const files = isLabelled ? byClass : new Map([["", picturesOf(path, top)]]);
+    const { isLabelled, files } = await filesOfAll(path);
     const rowNames = [...files.values()].flat();
     if (rowNames.length === 0) throw noImages(path);
     const classNames = [...files.keys()];
@@ -100,6 +94,17 @@ export const images: DatasetKind<typeof settings> = {
     return limited({ ...about, ...(scaling && { scaling }), train, test }, limits);
   },
 };
+
+/** Paths of all images by class; of a single picture, or of a folder without folders for classes, under no class. */
+async function filesOfAll(path: string): Promise<{ isLabelled: boolean; files: Map<string, string[]> }> {
+  if (PICTURE_NAME.test(path) && !(await listFolder(path, ORIGIN)))
+    return { isLabelled: false, files: new Map([["", [path]]]) };
+  const top = await requireFolder(path);
+  const parts = partsAmong(top)?.map((part) => `${path}/${part}`) ?? [path];
+  const byClass = joined(await Promise.all(parts.map(foldersIn)));
+  if (byClass.size > 0) return { isLabelled: true, files: byClass };
+  return { isLabelled: false, files: new Map([["", picturesOf(path, top)]]) };
+}
 
 async function requireFolder(path: string): Promise<string[]> {
   const names = await listFolder(path, ORIGIN);

@@ -1,6 +1,6 @@
 /** Every data set there is. Adding one: a file here, and its name in this list. */
 import type { z } from "zod";
-import type { Dataset, DatasetKind, Examples, FileNumbers, Rows } from "../dataset.js";
+import type { Dataset, DatasetKind, Examples, FileNumbers, ModelInputs, Rows } from "../dataset.js";
 import { kindOf, settingsOfAny } from "../settings/kinds.js";
 import { checkDataset } from "./check.js";
 import { cifar } from "./cifar.js";
@@ -87,15 +87,15 @@ export type DataPart = (typeof dataParts)[number];
 
 /**
  * Examples of a data set as its files have them, for a model to be used on.
- * @param inputShape of one example, as the model takes it
+ * @param inputs of the model
  */
 export async function loadRows(
   settings: DatasetSettings,
   part: DataPart,
-  inputShape: readonly number[],
+  inputs: ModelInputs,
 ): Promise<Rows> {
   const kind = kindOf(kinds, settings) as DatasetKind;
-  if (part === "all" && kind.readAll) return kind.readAll(unscaled(settings), inputShape);
+  if (part === "all" && kind.readAll) return kind.readAll(unscaled(settings), inputs);
   const { train, test, ...about } = await loadUnscaled(settings);
   if (part !== "all") return { ...about, ...(part === "test" ? test : train) };
   return { ...about, ...joined(train, test) };

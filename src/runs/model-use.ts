@@ -2,6 +2,7 @@
 import type { ExamplesDescription, Rows } from "../dataset.js";
 import { fitFeatures } from "../datasets/fit.js";
 import { type DataPart, type DatasetSettings, datasetKinds, loadRows } from "../datasets/index.js";
+import { PICTURE_NAME } from "../datasets/picture.js";
 import { InvalidData } from "../foundation/errors.js";
 import type { ModelFile } from "../saved-model.js";
 import { createPredictor, type Predictor } from "../trainers/predictor.js";
@@ -58,7 +59,7 @@ export async function openData(
   const settings = word === undefined ? experiment.data : settingsOf(word, experiment.data);
   const isOwn = JSON.stringify(settings) === JSON.stringify(experiment.data);
   const chosen = part ?? (isOwn ? "test" : "all");
-  const rows = await loadRows(settings, chosen, examples.inputShape);
+  const rows = await loadRows(settings, chosen, examples);
   const source = "path" in settings ? settings.path : settings.kind;
   return { source, part: chosen, rows, features: fitFeatures(rows, examples, source) };
 }
@@ -80,8 +81,9 @@ function settingsOf(word: string, own: DatasetSettings): DatasetSettings {
     return parseExperiment({ data }, "data").data;
   }
   if (!("path" in own)) {
+    const kind = PICTURE_NAME.test(word) ? "images" : "csv";
     throw new InvalidData(
-      `the model learned from data of kind ${own.kind}, which have no path, so ${word} needs its settings: give them as JSON, as in '{"kind":"csv","path":"${word}"}'`,
+      `the model learned from data of kind ${own.kind}, which have no path, so ${word} needs its settings: give them as JSON, as in '{"kind":"${kind}","path":"${word}"}'`,
       { code: "data-of-unknown-kind", field: "data" },
     );
   }

@@ -30,13 +30,9 @@ export const pytorch: Template = {
       }),
     );
   },
-  setup:
-    () => `\`python3\`, best of a virtual environment, needs PyTorch and the Python client, which is part of this installation of Murmuration. The second line makes Python
-find it, in every terminal in which peers start; \`pip install "${client}"\` does so for good.
-
-\`\`\`sh
-python3 -m pip install numpy torch safetensors
-export PYTHONPATH="${client}/src"
-\`\`\``,
+  setup: () =>
+    `\`python3\`, best of a virtual environment, needs PyTorch and the Python client, which is part of this installation of Murmuration. The second line makes Python
+find it, in every terminal in which peers start; \`pip install "${client}"\` does so for good.`,
+  prepare: () => ["python3 -m pip install numpy torch safetensors", `export PYTHONPATH="${client}/src"`],
   evaluate: (model) => `python3 evaluate.py ${model}`,
 };

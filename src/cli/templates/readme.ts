@@ -11,10 +11,12 @@ export interface ReadmeContent {
 /** Where the first peer saves its model. */
 export const FIRST_MODEL = "runs/model/peer-0.safetensors";
 
+const shellBlock = (commands: readonly string[]): string => `\`\`\`sh\n${commands.join("\n")}\n\`\`\`\n`;
+
 /** The README of a written folder: what is in it, and the commands in order. */
 export function readmeOf({ template, peers, files, evaluate }: ReadmeContent): string {
   const rows = [
-    { name: "experiment.json", about: "what all peers do; `murmur simulate --help` has every field" },
+    { name: "experiment.json", about: "what all peers do; `murmur simulate --help all` has every field" },
     { name: "topology.json", about: "the graph of the peers; `murmur topology topology.json` describes it" },
     ...files,
     { name: "*.schema.json", about: "with which editors complete the two files" },
@@ -29,7 +31,7 @@ ${template.about}
 ${rows.map(({ name, about }) => `| \`${name}\` | ${about} |`).join("\n")}
 
 Run the commands in this folder. \`murmur\` is the command of the npm package \`murmuration-train\`; in a project that depends on the package it is \`npx murmur\`.
-${template.setup ? `\n${template.setup()}\n` : ""}
+${template.setup ? `\n${template.setup()}\n` : ""}${template.prepare ? `\n${shellBlock(template.prepare())}` : ""}
 1. Simulate all peers in one process:
 
 \`\`\`sh
@@ -65,9 +67,6 @@ ${
     : `
 5. Evaluate the model of peer 0 on the test examples:
 
-\`\`\`sh
-${evaluate}
-\`\`\`
-`
+${shellBlock([evaluate])}`
 }`;
 }

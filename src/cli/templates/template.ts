@@ -16,8 +16,10 @@ export interface Template {
   peer?(id: number): { readonly id: number };
   /** Files besides the topology, the experiment, their schemas and the README. */
   files?(peers: number): Promise<readonly TemplateFile[]>;
-  /** What the README says before its first command, in Markdown. */
+  /** What the README says before its first command and those of `prepare`, in Markdown. */
   setup?(): string;
+  /** Shell commands that come before all others, in each terminal. */
+  prepare?(): readonly string[];
   /** Command that evaluates a saved model; `murmur evaluate` where left out. */
   evaluate?(model: string): string;
 }

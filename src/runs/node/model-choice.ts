@@ -3,6 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Checkpoint } from "../../checkpoint.js";
 import { FileProblem, InvalidCheckpoint, InvalidExperiment } from "../../foundation/errors.js";
+import { rangesText } from "../../foundation/ranges-text.js";
 import { modelIn } from "../../peer-memory.js";
 import { fileOf, type ModelFile, meanOf } from "../../saved-model.js";
 import { readCheckpoint } from "./checkpoints/file.js";
@@ -42,9 +43,15 @@ async function modelsOf({ source, of, warn }: ModelChoice): Promise<ModelFile[]>
   const members = membersAmong(names);
   if (of === undefined && members.length > 0) {
     throw new InvalidExperiment(
-      `${source} has models of peers ${members.map(({ peer }) => peer).join(", ")}: choose one with --id, or take their mean with --mean`,
+      `${source} has models of peers ${rangesText(members.map(({ peer }) => peer))}: choose one with --id, or take their mean with --mean`,
       { code: "export-of-several-peers", field: "of" },
     );
+  }
+  if (typeof of === "number" && members.length === 0 && names.includes(COMMON_NAME)) {
+    throw new InvalidExperiment(`${source} holds one model of all peers, ${COMMON_NAME}: leave out --id`, {
+      code: "model-of-all-peers",
+      field: "of",
+    });
   }
   const chosen = of === "mean" || of === undefined ? members : members.filter(({ peer }) => peer === of);
   const folders =

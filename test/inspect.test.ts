@@ -212,12 +212,32 @@ describe("reading a run", () => {
     const run = readRun(directory);
     const full = viewRun(run);
     const thin = viewRun(run, 10);
-    for (const series of Object.values(thin.series)) expect(series).toHaveLength(10);
+    const { length } = thin.series.round;
+    expect([9, 10]).toContain(length);
+    for (const series of Object.values(thin.series)) expect(series).toHaveLength(length);
     expect(thin.series.round.at(-1)).toBe(full.series.round.at(-1));
     expect(thin.series.bytes.at(-1)).toBe(full.series.bytes.at(-1));
     expect(Math.min(...thin.series.lossLow.filter((loss) => loss !== null))).toBe(
       Math.min(...full.series.lossLow.filter((loss) => loss !== null)),
     );
+  });
+
+  it("gives evaluations of thinned series their own rounds", async () => {
+    const settings = { trainer: { kind: "layers" }, model: "softmax", batchSize: 1 };
+    const run = readRun(await loggedRun(settings, 4));
+    const full = viewRun(run).series;
+    const evaluated = full.metricMean.map((value, k) => [full.round[k], value, full.consensusExact[k]]);
+    for (const points of [10, 11, 13, 17]) {
+      const thin = viewRun(run, points).series;
+      expect(thin.round.length).toBeLessThanOrEqual(points);
+      expect(new Set(thin.round).size).toBe(thin.round.length);
+      const shown = thin.metricMean.flatMap((value, k) => (value === null ? [] : [k]));
+      expect(shown.slice(0, 2).map((k) => thin.round[k])).toEqual([20, 40]);
+      expect(thin.round[shown.at(-1)!]).toBe(full.round.at(-1));
+      for (const k of shown) {
+        expect(evaluated).toContainEqual([thin.round[k], thin.metricMean[k], thin.consensusExact[k]]);
+      }
+    }
   });
 
   it("skips a torn last line and says so", () => {

@@ -179,6 +179,46 @@ describe.skipIf(!hasChromium)("report in Chromium", () => {
     await page.close();
   });
 
+  it("shows a thousand peers and rounds without numbers over each other", async () => {
+    const view = viewOf(directory);
+    const numbers = Array.from({ length: 1000 }, (_, peer) => peer);
+    const rounds = Array.from({ length: 48 }, (_, k) => 20 * (k + 1));
+    const distances = Array.from({ length: (128 * 127) / 2 }, (_, k) => 1 + (k % 7));
+    const large = {
+      ...{ ...view, projectedPeers: numbers, pairs: [{ round: 20, distances }] },
+      drift: { rounds, distances: numbers.map(() => rounds.map(() => 1)) },
+      peers: numbers.map((peer) => ({ ...view.peers[0]!, peer })),
+      topology: { ...view.topology, peers: 1000 },
+    };
+    for (const width of [1280, 390]) {
+      const page = await open({ runs: [large] }, width);
+      for (const axis of ["#pairs .column-numbers", "#drift .column-numbers"]) {
+        const boxes = await page.$$eval(`${axis} span`, (all) =>
+          all.map((it) => it.getBoundingClientRect().toJSON()),
+        );
+        expect(boxes.length).toBeGreaterThan(4);
+        for (const [k, { left }] of boxes.slice(1).entries())
+          expect(left).toBeGreaterThan(boxes[k].right + 2);
+      }
+      expect(
+        await page.$$eval(".tiles > div", (all) => all.filter((it) => it.scrollWidth > it.clientWidth)),
+      ).toEqual([]);
+      await page.close();
+    }
+  });
+
+  it("marks the low end of colours that smaller distances share", async () => {
+    const page = await openRun();
+    const low = () => page.textContent("#pairs .low");
+    expect(await page.textContent("#drift .low")).toMatch(/^≤ \d/);
+    expect(await low()).toMatch(/^\d/);
+    const slider = page.locator("#pairs input");
+    await slider.fill((await slider.getAttribute("max"))!);
+    expect(await page.textContent("#pairs output")).toContain("closing");
+    expect(await low()).toMatch(/^≤ \d/);
+    await page.close();
+  });
+
   it("says of every card whether it is of before or after closing", async () => {
     const page = await openRun();
     const { standing } = viewOf(directory);

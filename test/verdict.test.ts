@@ -54,7 +54,7 @@ function cut(directory: string, peer: number, line: number): void {
   writeFileSync(file, `${readFileSync(file, "utf8").split("\n").slice(0, line).join("\n")}\n`);
 }
 
-describe("twelve prepared runs", () => {
+describe("prepared runs", () => {
   it("healthy; and with one dead peer, whose log ends before the others'", async () => {
     const { verdict, directory } = await run(digits);
     expect(verdict).toMatchObject({ kind: "healthy", isOver: true });
@@ -128,6 +128,15 @@ describe("twelve prepared runs", () => {
     const { verdict } = await run({ ...digits, algorithm: "choco", compressor });
     expect(problemsOf(verdict)).toEqual(["models-disagree"]);
     expect(verdict.reasons[0]!.advice).toBe("send more bits");
+  });
+
+  it("too few rounds: models near each other still come nearer", async () => {
+    const { verdict } = await run({ ...digits, rounds: 20, batchSize: 1, learningRate: 0.1 });
+    expect(problemsOf(verdict)).toEqual(["models-disagree"]);
+    expect(verdict.reasons[0]!.text).toMatch(/; their distance still falls$/);
+    expect(verdict.reasons[0]!.advice).toBe("take more rounds");
+    const longer = await run({ ...digits, rounds: 40, batchSize: 1, learningRate: 0.1 });
+    expect(longer.verdict.kind).toBe("healthy");
   });
 
   it("too large γ", async () => {

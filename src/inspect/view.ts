@@ -325,13 +325,14 @@ const lowest = new Set<SeriesName>(["lossLow", "contractionLow"]);
 const highest = new Set<SeriesName>(["lossHigh", "residualHigh"]);
 
 function thin(merged: Merged, points: number): Merged {
-  const rounds = merged.round.length;
-  if (rounds <= points) return merged;
-  const place = Int32Array.from({ length: rounds }, (_, row) => Math.floor((row * points) / rounds));
+  if (merged.round.length <= points) return merged;
+  // One less, since what follows the last evaluation may take a point of its own.
+  const place = placesUpToEvaluations(merged.metricMean, points - 1);
+  const places = place.at(-1)! + 1;
   return recordOf(seriesNames, (name) => {
     const values = merged[name];
-    const summary = createSummary(points);
-    const last = new Float64Array(points).fill(Number.NaN);
+    const summary = createSummary(places);
+    const last = new Float64Array(places).fill(Number.NaN);
     for (const [row, value] of values.entries()) {
       summary.add(place[row]!, value);
       if (!Number.isNaN(value)) last[place[row]!] = value;
@@ -339,6 +340,21 @@ function thin(merged: Merged, points: number): Merged {
     if (latest.has(name)) return last;
     return lowest.has(name) ? summary.lows : highest.has(name) ? summary.highs : summary.means();
   });
+}
+
+/**
+ * Places of about as many rounds each. One with an evaluation ends with it, so that the figures of an evaluation stand
+ * beside its own round; the rounds that follow belong to the next place.
+ *
+ * @param evaluated by row; NaN where there was no evaluation
+ * @returns the place of every row; `places` + 1 different ones at most
+ */
+function placesUpToEvaluations(evaluated: Float64Array, places: number): Int32Array {
+  const rows = evaluated.length;
+  const placeOf = (row: number) => Math.floor((row * places) / rows);
+  const ends = new Float64Array(places).fill(rows);
+  for (const [row, value] of evaluated.entries()) if (!Number.isNaN(value)) ends[placeOf(row)] = row;
+  return Int32Array.from(evaluated, (_, row) => placeOf(row) + (row > ends[placeOf(row)]! ? 1 : 0));
 }
 
 /** Puts what the simulator saw at the points, the last of each point's rounds. */

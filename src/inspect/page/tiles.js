@@ -25,8 +25,8 @@ export function createTiles(run) {
       "peers",
       "peers",
       peers.length,
-      `${peers.length} of ${Math.max(topology.peers, peers.length)}`,
-      "with a log here",
+      String(peers.length),
+      `of ${Math.max(topology.peers, peers.length)} with a log here`,
     ],
     [
       "loss",

@@ -1,4 +1,4 @@
-/** How far a command is: a bar at the foot of the terminal, or a line every tenth of the way elsewhere. */
+/** How far a command is: a bar at the foot of the terminal; elsewhere a line every tenth of the way, and after half a minute. */
 import pc from "picocolors";
 import { numberText, secondsText } from "../foundation/format.js";
 import { createFooter } from "./footer.js";
@@ -19,6 +19,8 @@ const MINIMUM_BAR_WIDTH = 8;
 /** Milliseconds between two drawings while it moves, and while nothing does but the time. */
 const REDRAW_MS = 100;
 const TICK_MS = 1000;
+/** Milliseconds after which there is a line again, where a tenth takes longer. */
+const LINE_MS = 30_000;
 
 /**
  * @param label what moves, in a word or two
@@ -31,11 +33,13 @@ export function progress(label: string, total: number, unit = "round"): Progress
 
 function createLines(label: string, total: number, pace: Pace): Progress {
   let tenths = 0;
+  let writtenAt = performance.now();
   return {
     update(value, remark) {
       pace.reach(value);
       const reached = Math.floor((10 * value) / total);
-      if (reached > tenths) {
+      if (reached > tenths || performance.now() - writtenAt > LINE_MS) {
+        writtenAt = performance.now();
         const parts = [`${label} ${value}/${total} ${pace.text(value < total)}`, remark];
         process.stderr.write(`${parts.filter(Boolean).join(", ")}\n`);
       }

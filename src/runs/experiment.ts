@@ -32,7 +32,7 @@ const seconds = z.number().gt(0).max(MAX_PATIENCE_SECONDS);
 const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
 /** Fields of the form { kind, … }, with the kind that is meant where none is named. */
-const defaultKinds = {
+export const defaultKinds = {
   compressor: "sign",
   mixing: "mean",
   trainer: "layers",

@@ -20,7 +20,7 @@ import type { Trainer } from "../trainers/trainer.js";
 import type { Layout } from "../vectors/layout.js";
 import { createVectorSpace, spaceBytes } from "../vectors/vector.js";
 import { VERSION } from "../version.js";
-import { type Experiment, withoutLocations } from "./experiment.js";
+import { defaultKinds, type Experiment, withoutLocations } from "./experiment.js";
 import { planRate, rateText } from "./planned-rate.js";
 import { trialLayout } from "./trial-setting.js";
 
@@ -65,6 +65,10 @@ export function createPlan(
     warnings.push(
       `compressor ${uncontracting} has no proven contraction, which the error feedback of ${algorithm.name} needs: the residual may grow without bound; use its scaled form or another compressor`,
     );
+  }
+
+  if (!algorithm.compresses && ![defaultKinds.compressor, "identity"].includes(compressor.kind)) {
+    warnings.push(`algorithm ${algorithm.name} does not compress: compressor ${compressor.kind} is not used`);
   }
 
   if (isRobust(experiment.mixing) && experiment.closingRounds !== "auto" && experiment.closingRounds > 0) {

@@ -8,6 +8,7 @@ import type { ActiveBackend } from "../backend.js";
 import type { Checkpointed } from "../checkpoint.js";
 import { createHandOver } from "../exchange/hand-over.js";
 import { type Clock, stoppedClock } from "../foundation/clock.js";
+import { InvalidExperiment } from "../foundation/errors.js";
 import type { Neighbour } from "../graphs/mixing.js";
 import type { Topology } from "../graphs/topology.js";
 import { createPeer, type Peer, type Plan } from "../peer.js";
@@ -51,7 +52,7 @@ export interface SimulatedPeer
 /** All peers of a run in one process. */
 export interface Simulation {
   readonly peers: readonly SimulatedPeer[];
-  /** Runs to the end, one value per round. @throws Diverged when a peer's loss or model is not finite */
+  /** Runs to the end, once, one value per round. @throws Diverged when a peer's loss or model is not finite */
   run(): AsyncGenerator<SimulationRound, void>;
 }
 
@@ -78,11 +79,25 @@ interface LockstepSimulation {
   readonly clock: Clock;
 }
 
+/** A simulation runs once: its peers do. @throws InvalidExperiment a second time */
+export function once(run: Simulation["run"]): Simulation["run"] {
+  let hasRun = false;
+  return () => {
+    if (hasRun) {
+      throw new InvalidExperiment("the simulation has run already: create another one", {
+        code: "runs-once",
+      });
+    }
+    hasRun = true;
+    return run();
+  };
+}
+
 function inLockstep({ peers, trainers, evaluators, clock }: LockstepSimulation): Simulation {
   const largest = peers[0]?.largestPayloadBytes ?? 0;
   const transports = createMemoryTransports(peers.length, largest);
   const lockstep = createLockstep({ peers, trainers, transports, handOver: createHandOver(largest), clock });
-  return { peers, run: () => runInLockstep(lockstep, peers, evaluators) };
+  return { peers, run: once(() => runInLockstep(lockstep, peers, evaluators)) };
 }
 
 /** Runs peers to their end, one value per round. @param evaluators of the mean model */
@@ -180,7 +195,7 @@ export async function simulate(
   });
   const evaluators = evaluatorsAmong(experiment, trainers.map(evaluatorOf));
   const simulation = pace
-    ? { peers, run: () => pace.run(peers, evaluators) }
+    ? { peers, run: once(() => pace.run(peers, evaluators)) }
     : inLockstep({ peers, trainers, evaluators, clock });
   return { ...simulation, ...prepared, layout: peers[0]!.layout, workers: 1 };
 }

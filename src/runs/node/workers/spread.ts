@@ -14,6 +14,7 @@ import type { Lockstep } from "../../lockstep.js";
 import { requireOneKind } from "../../own-data.js";
 import { requireOneStart } from "../../prepare.js";
 import {
+  once,
   type PreparedSimulation,
   runInLockstep,
   type SimulatedPeer,
@@ -124,7 +125,7 @@ async function spread(run: WorkerRun, count: number, threads: ThreadCount): Prom
       ...{ peers, layout, threads: kernels, warnings, workers: count, dispose },
       ...(foundRate !== undefined && { foundRate }),
       ...(backend && { backend }),
-      run: () => runInLockstep(lockstepOf(links, unlessLost, progress), peers, evaluators),
+      run: once(() => runInLockstep(lockstepOf(links, unlessLost, progress), peers, evaluators)),
     };
   } catch (error) {
     dispose();

@@ -90,10 +90,18 @@ describe("a plan", () => {
     }
   });
 
+  it("warns of a compressor that the algorithm does not use", () => {
+    const warning = "algorithm dpsgd does not compress: compressor topk is not used";
+    expect(planOf({ algorithm: "dpsgd", compressor: "topk" }).warnings).toEqual([warning]);
+    expect(planOf({ algorithm: "dpsgd", compressor: "identity" }).warnings).toEqual([]);
+    expect(planOf({ algorithm: "dpsgd" }).warnings).toEqual([]);
+  });
+
   it("is refused where the algorithm cannot work on the graph or with its edges, and names what can", () => {
     const directed = pushMixing(createGraph({ kind: "ring", peers: 5, directed: true }));
-    for (const [name, { needs }] of Object.entries<AlgorithmKind>(algorithms)) {
+    for (const [name, { needs, compresses }] of Object.entries<AlgorithmKind>(algorithms)) {
       if (needs.graph === "complete") continue;
+      const compressor = compresses ? "minmax" : "sign";
       const plan = () => createPlan(parseExperiment({ algorithm: name }), directed, start).plan;
       if (needs.graph === "directed") expect(plan().closingRates).toEqual([]);
       else {
@@ -101,7 +109,7 @@ describe("a plan", () => {
         expect(expectError(plan, InvalidExperiment, expected).message).toContain("push-sum");
       }
       for (const participation of [0.5, { peers: 0.5 }]) {
-        const half = () => planOf({ algorithm: name, compressor: "minmax", participation });
+        const half = () => planOf({ algorithm: name, compressor, participation });
         if (needs.everyEdge) {
           expectError(half, InvalidExperiment, {
             code: "algorithm-needs-every-edge",

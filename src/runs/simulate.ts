@@ -85,7 +85,7 @@ export function once(run: Simulation["run"]): Simulation["run"] {
   return () => {
     if (hasRun) {
       throw new InvalidExperiment("the simulation has run already: create another one", {
-        code: "runs-once",
+        code: "simulation-runs-once",
       });
     }
     hasRun = true;

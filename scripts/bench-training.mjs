@@ -5,8 +5,6 @@
 // Times are processor time (that of other processes is not in it) and of each the least, in turns.
 //   --threads 2: wall time of the layers trainer on so many threads and on one, in turns
 //   --only mlp,cnn,resnet20   --rounds 5   --profile (time per kernel of the layers trainer)   --fast (profile with fast math)
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { useBackend } from "../dist/backends/index.js";
@@ -15,6 +13,7 @@ import { sizeOf } from "../dist/dataset.js";
 import { random } from "../dist/foundation/random.js";
 import { createModel, modelSettings } from "../dist/models/index.js";
 import { createMeasuredDense, createMeasuredTrainer } from "./measured-trainer.mjs";
+import { BATCH, CLASSES, GROUPS, startTorch } from "./torch-steps.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -26,10 +25,6 @@ const { values: options } = parseArgs({
   },
 });
 const THREADS = Number(options.threads);
-const BATCH = 32;
-const GROUPS = 8;
-
-const CLASSES = 10;
 
 const WORKLOADS = {
   mlp: { title: "MLP 784-256-10", model: { kind: "mlp", hidden: [256] }, inputShape: [28, 28, 1], steps: 60 },
@@ -41,64 +36,6 @@ const WORKLOADS = {
     steps: 2,
   },
 };
-
-const TORCH = `
-import sys, time
-import torch, torch.nn as nn, torch.nn.functional as F
-torch.set_num_threads(1)
-torch.manual_seed(1)
-class Block(nn.Module):
-    def __init__(self, i, o, s):
-        super().__init__()
-        self.a, self.b = nn.Conv2d(i, o, 3, s, 1, bias=False), nn.Conv2d(o, o, 3, 1, 1, bias=False)
-        self.m, self.n = nn.GroupNorm(${GROUPS}, o), nn.GroupNorm(${GROUPS}, o)
-        self.c = nn.Sequential(nn.Conv2d(i, o, 1, s, bias=False), nn.GroupNorm(${GROUPS}, o)) if s == 2 else nn.Identity()
-    def forward(self, x):
-        return F.relu(self.n(self.b(F.relu(self.m(self.a(x))))) + self.c(x))
-def resnet20():
-    parts, i = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.GroupNorm(${GROUPS}, 16), nn.ReLU()], 16
-    for k, o in enumerate([16, 32, 64]):
-        for b in range(3):
-            parts.append(Block(i, o, 2 if k > 0 and b == 0 else 1)); i = o
-    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-def cnn():
-    return nn.Sequential(nn.Conv2d(1, 16, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1568, 10))
-def mlp():
-    return nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
-shapes = {'mlp': (784,), 'cnn': (1, 28, 28), 'resnet20': (3, 32, 32)}
-models = {}
-print(torch.__version__, flush=True)
-for line in sys.stdin:
-    name, steps = line.split()
-    if name not in models:
-        m = globals()[name]()
-        models[name] = (m, torch.optim.SGD(m.parameters(), lr=0.01), torch.rand(${BATCH}, *shapes[name]), torch.arange(${BATCH}) % 10)
-    m, o, x, y = models[name]
-    times = []
-    for _ in range(int(steps)):
-        t = time.process_time()
-        o.zero_grad(); F.cross_entropy(m(x), y).backward(); o.step()
-        times.append((time.process_time() - t) * 1e3)
-    print(' '.join(str(t) for t in times), flush=True)
-`;
-
-/** A function that runs steps of a workload in PyTorch and answers their times in ms; undefined without torch. */
-async function startTorch() {
-  const python = spawn(process.env.PYTHON ?? "python3", ["-c", TORCH], { stdio: ["pipe", "pipe", "ignore"] });
-  python.on("error", () => {});
-  python.stdin.on("error", () => {});
-  const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
-  const first = await lines.next();
-  if (first.done) return undefined;
-  return {
-    version: first.value,
-    async run(name, steps) {
-      python.stdin.write(`${name} ${steps}\n`);
-      return (await lines.next()).value.split(" ").map(Number);
-    },
-    stop: () => python.stdin.end(),
-  };
-}
 
 /** Steps of the plain program and of our trainer, over the same model. */
 async function prepare({ model, inputShape }) {

@@ -4,7 +4,6 @@ import { type ClosingRound, createClosing, MAX_CLOSING_LENGTH, totalRounds } fro
 import { createWelcome, type Welcome } from "./algorithms/welcome.js";
 import type { Compressor } from "./compressor.js";
 import { type CompressorSettings, compressorBytes, createCompressor } from "./compressors/index.js";
-import { PIECE_BYTES } from "./compressors/ranges.js";
 import { createStopper, type EarlyStopping, type Stopper, stopperBytes } from "./early-stopping.js";
 import type { Patience } from "./exchange/exchanges.js";
 import type { Fingerprint } from "./exchange/fingerprint.js";
@@ -310,7 +309,7 @@ function createPeerSpace({
   // Of the whole model, and of its parts.
   const scratch = plan.algorithm.compresses ? 2 * compressorBytes(plan.compressor, trainer.layout) : 0;
   const exact = CLOSING_LENGTHS + ofWelcome * Math.ceil(length / MAX_CLOSING_LENGTH);
-  const stagings = exact * (Math.min(4 * length, PIECE_BYTES) + ALIGNMENT);
+  const stagings = exact * compressorBytes({ kind: "identity" }, trainer.layout);
   const headers = PAYLOAD_ROOM_BYTES * (1 + tensors.length);
   const pooled = 4 * pooledLength({ trainer, plan }) + ALIGNMENT;
   const kept = stopperBytes({ plan, trainer, length });

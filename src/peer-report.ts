@@ -3,6 +3,7 @@ import type { DriveTools, Laps } from "./drive.js";
 import type { Exchanges } from "./exchange/exchanges.js";
 import type { EdgeTraffic } from "./exchange/transport.js";
 import type { Eventually } from "./foundation/eventually.js";
+import type { Mutable } from "./foundation/mutable.js";
 import type { RoundReport, RoundTimes } from "./observing/report.js";
 import type { Parts, PeerOptions } from "./peer-parts.js";
 
@@ -15,7 +16,6 @@ export interface Turn extends DriveTools {
 
 /** A report that is being filled in, field by field: a run makes one per peer and round. */
 export type Draft = Mutable<Omit<RoundReport, "traffic" | "time">>;
-type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
 /** η of a learning round, as far as it goes by this peer. */
 export const loweredRate = ({ rate, guard }: Parts, round: number) => rate(round) / 2 ** guard.halvings();

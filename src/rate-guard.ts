@@ -72,21 +72,29 @@ const MEANS = 3;
 /** The first of a guard's numbers. */
 const HALVINGS = 0;
 
-/** Names of a guard's numbers in checkpoints. */
-const names = ["halvings"];
-
-function watch(of: keyof Norms, growth: Growth): Watched {
-  const first = names.length;
-  const means = Array.from({ length: growth.times + 1 }, (_, k) => `mean ${k}`);
-  for (const name of ["sum", "rounds", "windows", ...means]) names.push(`${of} ${growth.rounds} ${name}`);
-  return { of, growth, first };
-}
-
-const watched: readonly Watched[] = [
-  watch("model", MODEL_GROWTH),
-  watch("residual", RESIDUAL_GROWTH),
-  watch("residual", SLOW_RESIDUAL_GROWTH),
+const growths: readonly Omit<Watched, "first">[] = [
+  { of: "model", growth: MODEL_GROWTH },
+  { of: "residual", growth: RESIDUAL_GROWTH },
+  { of: "residual", growth: SLOW_RESIDUAL_GROWTH },
 ];
+
+const nameOf = ({ of, growth }: Omit<Watched, "first">, what: string) => `${of} ${growth.rounds} ${what}`;
+const meansOf = ({ growth }: Omit<Watched, "first">) =>
+  Array.from({ length: growth.times + 1 }, (_, k) => `mean ${k}`);
+
+/** Names of a guard's numbers in checkpoints. */
+const names = [
+  "halvings",
+  ...growths.flatMap((each) =>
+    ["sum", "rounds", "windows", ...meansOf(each)].map((what) => nameOf(each, what)),
+  ),
+];
+
+const watched: readonly Watched[] = growths.map(({ of, growth }) => ({
+  of,
+  growth,
+  first: names.indexOf(nameOf({ of, growth }, "sum")),
+}));
 
 export function createRateGuard(kind: AlgorithmKind): RateGuard {
   // Side by side: an object with so many names is a hash table, which every round would write to.

@@ -140,7 +140,8 @@ describe("a plan that cannot do as well as exact gossip", () => {
     expect(signs).toMatch(/use choco or edge-choco, or compress less$/);
     expect(warningsOf({ ...coarse, algorithm: "edge-choco" }).join()).toMatch(/: compress less$/);
     expect(warningsOf({ algorithm: "deepsqueeze", compressor: { kind: "minmax", bits: 8 } })).toEqual([]);
-    expect(warningsOf({ algorithm: "dpsgd", compressor: { kind: "identity" } })).toEqual([]);
+    const unused = "algorithm dpsgd does not compress: compressor topk is not used";
+    expect(warningsOf({ ...coarse, algorithm: "dpsgd" })).toEqual([unused]);
   });
 
   it("is told by the updates that lie between models", () => {

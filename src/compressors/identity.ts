@@ -1,12 +1,13 @@
 import { z } from "zod";
 import type { CompressorKind } from "../compressor.js";
-import { createPieces, requireFinite, requireLength } from "./ranges.js";
+import { createPieces, piecesBytes, requireFinite, requireLength } from "./ranges.js";
 
 const settings = z.strictObject({ kind: z.literal("identity") });
 
 /** No compression: C(v) = v as float32, little-endian. Four bytes a number; α = 1. The norm bound is the norm. */
 export const identity: CompressorKind<typeof settings> = {
   settings,
+  scratchBytes: (_settings, layout) => piecesBytes(layout.length, 4),
   create(_settings, { layout, space }) {
     const name = "identity";
     const { kernels } = space;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { MalformedPayload } from "../foundation/errors.js";
 import type { Layout } from "../vectors/layout.js";
-import type { Bytes, VectorSpace } from "../vectors/vector.js";
+import { ALIGNMENT, type Bytes, type VectorSpace } from "../vectors/vector.js";
 
 export type Scope = "block" | "tensor" | "whole";
 
@@ -132,7 +132,11 @@ export function createStaging(space: VectorSpace, maximumBytes: number): (payloa
 }
 
 /** Bytes of a received payload that are in the vector space at a time, where it is read in pieces: a share of a near cache. */
-export const PIECE_BYTES = 1 << 18;
+const PIECE_BYTES = 1 << 18;
+
+/** Bytes of a space that `createPieces` takes. */
+export const piecesBytes = (count: number, itemBytes: number): number =>
+  Math.min(count * itemBytes, PIECE_BYTES) + ALIGNMENT;
 
 /**
  * Brings payloads of `count` items into the vector space piece by piece, so that there need be no room for all of one.

@@ -24,10 +24,8 @@ import type { EdgeTraffic } from "./transport.js";
 export interface HandOver {
   /** The exchanges of one peer. Its neighbours must have theirs from here too. */
   exchangesOf(options: ExchangesOptions): Exchanges;
-  /** How many peers exchange by it. */
-  peers(): number;
-  /** How many of them wait for halves. */
-  waiting(): number;
+  /** Whether all peers that exchange by it, but for so many whose round is over, wait for halves. */
+  isStill(over: number): boolean;
   /** Ends every wait. Safe to call twice. */
   close(): void;
 }
@@ -54,11 +52,22 @@ interface End {
   copy: PayloadCopy | undefined;
 }
 
+/** What a peer waits with. */
+interface Wait {
+  /** Ends the wait; undefined while it does not wait. */
+  end: (() => void) | undefined;
+}
+
+function end(wait: Wait): void {
+  const { end } = wait;
+  wait.end = undefined;
+  end?.();
+}
+
 /** @param elsewhere peers that run in other threads; all run in this one where left out */
 export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewhere): HandOver {
   const lanes = new Map<string, Lane>();
-  const wakes: (() => void)[] = [];
-  let waiting = 0;
+  const waits: Wait[] = [];
   let isClosed = false;
 
   const laneOf = (from: number, to: number): Lane => {
@@ -89,11 +98,14 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
     const lent: { drop(): void }[] = [];
     let lentCount = 0;
     let missing = 0;
-    let wake: (() => void) | undefined;
+    const own: Wait = { end: undefined };
+    waits.push(own);
     const arrived = (): void => {
-      if (--missing === 0) wake?.();
+      if (--missing === 0) end(own);
     };
-    wakes.push(() => wake?.());
+    const begin = (resolve: () => void): void => {
+      own.end = resolve;
+    };
 
     /** Opens an exchange on one edge. @param copy of what it sends; none on an edge that only receives */
     const open = ({ account, outgoing }: End, offer: Offer, copy: PayloadCopy | undefined): void => {
@@ -192,14 +204,7 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
       wait() {
         giveBack();
         if (!isMissing() || isClosed) return undefined;
-        waiting++;
-        return new Promise((resolve) => {
-          wake = () => {
-            wake = undefined;
-            waiting--;
-            resolve();
-          };
-        });
+        return new Promise(begin);
       },
       take: () => ({ settled: isClosed ? [] : takeSettled(), isClosed }),
 
@@ -225,11 +230,10 @@ export function createHandOver(maximumPayloadBytes: number, elsewhere?: Elsewher
 
   return {
     exchangesOf,
-    peers: () => wakes.length,
-    waiting: () => waiting,
+    isStill: (over) => waits.length === 0 || over + waits.filter((wait) => wait.end).length >= waits.length,
     close() {
       isClosed = true;
-      for (const wake of wakes) wake();
+      for (const wait of waits) end(wait);
     },
   };
 }

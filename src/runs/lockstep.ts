@@ -41,7 +41,7 @@ export function createLockstep({ peers, trainers, transports, handOver, clock }:
     const count = () => over++;
     for (const step of steps) if (step instanceof Promise) step.then(count, count);
     do await quiescence();
-    while (handOver.peers() === steps.length && over + handOver.waiting() < steps.length);
+    while (!handOver.isStill(over));
     await close();
   };
   let courses: readonly Course[] | undefined;

@@ -203,16 +203,16 @@ const plainFields: Record<keyof Plain, true> = {
   edgeCounters: true,
 };
 
+const plainNames = Object.keys(plainFields) as (keyof Plain)[];
+
 /** A peer's report as a line; `peer` stands in the header. */
 export function roundLine(report: RoundReport) {
   const { projection, time } = report;
-  const plain = Object.keys(plainFields).flatMap((field) => {
-    const value = report[field as keyof Plain];
-    return value === undefined ? [] : [[field, value]];
-  });
+  const plain: Partial<Record<keyof Plain, unknown>> = {};
+  for (const field of plainNames) if (report[field] !== undefined) plain[field] = report[field];
   return {
     type: "round",
-    ...(Object.fromEntries(plain) as Plain),
+    ...(plain as Plain),
     ...(projection && { projection: encodeProjection(projection) }),
     time,
   } as const;

@@ -10,6 +10,7 @@ import { inFloat32 } from "../datasets/rounding.js";
 import { readSplit } from "../datasets/split-file.js";
 import type { Fingerprint } from "../exchange/fingerprint.js";
 import { InvalidExperiment } from "../foundation/errors.js";
+import type { Mutable } from "../foundation/mutable.js";
 import { lastOf } from "./last-of.js";
 import type { Task } from "./task.js";
 import type { TrainerContext, TrainerPooling } from "./trainer.js";
@@ -90,8 +91,6 @@ interface ScaledNumbers {
   /** Says in the description how they are scaled. */
   note(scaling: Scaling): void;
 }
-
-type Mutable<Type> = { -readonly [field in keyof Type]: Type[field] };
 
 /** Features, targets or both are those of the files, scaled once the moments of all peers' training examples are known. */
 function standardisedTogether(

@@ -68,16 +68,17 @@ export async function loadTogether(
   stores: readonly OwnedStore[],
   folder: string,
 ): Promise<readonly Checkpoint[]> {
-  const load = (latest?: number) =>
-    Promise.all(stores.map(async ({ store }) => (await store.load(latest))?.checkpoint));
-  const newest = await load();
+  const load = async ({ store }: OwnedStore, latest?: number) => (await store.load(latest))?.checkpoint;
+  const newest = await Promise.all(stores.map((each) => load(each)));
   const rounds = newest.flatMap((checkpoint) => checkpoint?.round ?? []);
   const round = Math.min(...rounds);
-  const checkpoints = (await load(round)).flatMap((checkpoint) =>
-    checkpoint?.round === round ? checkpoint : [],
+  const together = await Promise.all(
+    stores.map((each, k) => (newest[k]?.round === round ? newest[k] : load(each, round))),
   );
+  const checkpoints = together.flatMap((checkpoint) => (checkpoint?.round === round ? checkpoint : []));
   if (rounds.length > 0 && checkpoints.length === stores.length) return checkpoints;
-  const isFirst = rounds.every((each) => each === round) && !(await load(round - 1)).some(Boolean);
+  const earlier = await Promise.all(stores.map((each) => load(each, round - 1)));
+  const isFirst = rounds.every((each) => each === round) && !earlier.some(Boolean);
   if (!isFirst) {
     const alone = newest.indexOf(undefined);
     const why = alone < 0 ? "they have no round in common" : `peer ${stores[alone]!.peer} has none`;

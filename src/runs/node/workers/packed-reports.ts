@@ -3,6 +3,7 @@
  * clone of a thousand reports takes longer than the round of small models that they report.
  */
 import type { EdgeTraffic } from "../../../exchange/transport.js";
+import type { Mutable } from "../../../foundation/mutable.js";
 import type { RoundReport, RoundTimes } from "../../../observing/report.js";
 
 export interface PackedReports {
@@ -75,8 +76,6 @@ function restOf(report: RoundReport): Partial<RoundReport> | undefined {
   return rest;
 }
 
-type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
-
 export function unpackReports({ count, numbers, rest }: PackedReports): RoundReport[] {
   const reports: RoundReport[] = [];
   let at = 0;
@@ -98,8 +97,14 @@ export function unpackReports({ count, numbers, rest }: PackedReports): RoundRep
     const edges = next();
     const traffic: EdgeTraffic[] = [];
     for (let e = 0; e < edges; e++) {
-      const [neighbour, bytesSent, bytesReceived] = [next(), next(), next()];
-      traffic.push({ neighbour, bytesSent, bytesReceived, messagesSent: next(), messagesReceived: next() });
+      // In the order of `traffics`.
+      traffic.push({
+        neighbour: next(),
+        bytesSent: next(),
+        bytesReceived: next(),
+        messagesSent: next(),
+        messagesReceived: next(),
+      });
     }
     report.traffic = traffic;
     const others = rest?.[k];
